@@ -1,0 +1,133 @@
+// The environment, parsed once into a Config; every fault is reported together.
+
+import { isAbsolute, join, resolve } from 'node:path'
+import { z } from 'zod'
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** An integer setting with its bounds and default. */
+function integer(fallback: number, min: number, max: number) {
+  return z.coerce.number().int().min(min).max(max).default(fallback)
+}
+
+/** A comma-separated list. */
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  )
+
+function storeUrl(fallback: string, schemes: readonly string[]) {
+  return z
+    .string()
+    .default(fallback)
+    .refine((url) => schemes.some((scheme) => url.startsWith(`${scheme}:`)), {
+      error: `must begin with one of ${schemes.map((scheme) => `${scheme}:`).join(', ')}`,
+    })
+}
+
+const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: integer(4000, 0, 65535),
+  DATA_DIR: z.string().min(1).default('./data'),
+  CATALOG_URL: storeUrl('pglite:', ['pglite', 'postgres', 'postgresql']),
+  WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb']),
+  WAREHOUSE_FILES: list,
+  ONLINE_URL: storeUrl('lmdb:', ['lmdb', 'redis', 'rediss']),
+  ETL_SOURCES: list,
+  LOG_LEVEL: z.enum(logLevels).default('info'),
+  TRAIN_CONCURRENCY: integer(2, 1, 64),
+  TRAIN_TIMEOUT_SECONDS: integer(3600, 1, 86_400),
+  WAREHOUSE_MEMORY_MB: integer(2048, 128, 1_048_576),
+  ETL_TIMEOUT_MS: integer(5000, 10, 600_000),
+  ETL_MEMORY_MB: integer(256, 16, 65_536),
+  LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
+  MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
+  PUBLISH_CONCURRENCY: integer(4, 1, 64),
+})
+
+export interface Config {
+  host: string
+  port: number
+  /** Absolute; everything embedded lives here. */
+  dataDir: string
+  catalogUrl: string
+  warehouseUrl: string
+  /** Absolute folders and files that the embedded warehouse mounts as tables of schema `files`. */
+  warehouseFiles: readonly string[]
+  onlineUrl: string
+  /** Hosts (`github.com`, `localhost:8080`) and absolute folders that ETLs may be loaded from. */
+  etlSources: { hosts: readonly string[]; folders: readonly string[] }
+  logLevel: (typeof logLevels)[number]
+  trainConcurrency: number
+  trainTimeoutMs: number
+  warehouseMemoryMb: number
+  etlTimeoutMs: number
+  etlMemoryMb: number
+  lookupTimeoutMs: number
+  maxIndexValues: number
+  publishConcurrency: number
+}
+
+/** Thrown with one line for each faulty setting: its name, what is wrong, what it may be. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+function isFolder(source: string): boolean {
+  return isAbsolute(source) || source.startsWith('.')
+}
+
+/** Reads the settings; an empty variable counts as unset. Throws ConfigError with every fault at once. */
+export function parseConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const parsed = environment.safeParse(given)
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => {
+      const name = issue.path.join('.')
+      return `  ${name}=${JSON.stringify(given[name] ?? '')}: ${issue.message}`
+    })
+    throw new ConfigError(`These settings are not usable:\n${faults.join('\n')}`)
+  }
+  const e = parsed.data
+  return {
+    host: e.HOST,
+    port: e.PORT,
+    dataDir: resolve(e.DATA_DIR),
+    catalogUrl: e.CATALOG_URL,
+    warehouseUrl: e.WAREHOUSE_URL,
+    warehouseFiles: e.WAREHOUSE_FILES.map((path) => resolve(path)),
+    onlineUrl: e.ONLINE_URL,
+    etlSources: {
+      hosts: e.ETL_SOURCES.filter((source) => !isFolder(source)),
+      folders: e.ETL_SOURCES.filter(isFolder).map((path) => resolve(path)),
+    },
+    logLevel: e.LOG_LEVEL,
+    trainConcurrency: e.TRAIN_CONCURRENCY,
+    trainTimeoutMs: e.TRAIN_TIMEOUT_SECONDS * 1000,
+    warehouseMemoryMb: e.WAREHOUSE_MEMORY_MB,
+    etlTimeoutMs: e.ETL_TIMEOUT_MS,
+    etlMemoryMb: e.ETL_MEMORY_MB,
+    lookupTimeoutMs: e.LOOKUP_TIMEOUT_MS,
+    maxIndexValues: e.MAX_INDEX_VALUES,
+    publishConcurrency: e.PUBLISH_CONCURRENCY,
+  }
+}
+
+/** Where each embedded store and each kind of file lives under DATA_DIR. */
+export function dataPaths(dataDir: string) {
+  return {
+    catalog: join(dataDir, 'catalog'),
+    warehouse: join(dataDir, 'warehouse.duckdb'),
+    online: join(dataDir, 'online'),
+    datasets: join(dataDir, 'datasets'),
+    temporary: join(dataDir, 'tmp'),
+    lock: join(dataDir, 'gateway.lock'),
+  }
+}

@@ -1,0 +1,59 @@
+// The online port: where each feature view's rows wait, by index value. test/contract/online.ts holds every adapter to it.
+
+/** One feature view's part of a read. */
+export interface ReadRequest {
+  view: string
+  /** Index values in their canonical text; any Unicode, any length, the empty string too. */
+  values: readonly string[]
+}
+
+export interface OnlineEntry {
+  /** The warehouse's version that the rows were computed from. */
+  version: number
+  /** When they were computed, in milliseconds since the epoch. */
+  computedAtMs: number
+  /** The JSON text of an array of row objects in UTF-8; `[]` says that the value is known to have none. */
+  rows: Buffer
+}
+
+export interface ReadAnswer {
+  /** Entries of a lower version are behind and must not be served. 0 unless raised. */
+  floor: number
+  /** In the order of the request's values, one each; null where nothing is stored. */
+  entries: readonly (OnlineEntry | null)[]
+}
+
+export interface WriteEntry extends OnlineEntry {
+  value: string
+  /** The entry may be forgotten after this; null keeps it. */
+  expiresInMs: number | null
+}
+
+/**
+ * What every online store does.
+ *
+ * - `read` answers any number of requests in one round trip (in a cluster: one to each node that holds a key), with
+ *   one answer for each request, in order. A missing value is null, never an error.
+ * - `write` keeps, for each value on its own and atomically, the entry with the higher version: an entry of an older
+ *   version than the stored one is left out, one of the same version replaces it. It resolves to which were taken, in order.
+ * - `raiseFloor` lifts a view's floor to `version` and never lowers it; a read that begins after it resolves sees it.
+ * - `removeBelow` deletes a view's entries of a version lower than the given one and resolves to how many went.
+ *   Entries written meanwhile at that version or a higher one stay. `dropView` forgets the view whole, its floor too.
+ * - A write that has resolved survives a kill of this process (an embedded store) or is held by the server.
+ * - A store that cannot be reached rejects with ONLINE_STORE_UNAVAILABLE within a bounded time; nothing hangs.
+ *
+ * Not here: what a value means, whether an entry is stale, reading through to the warehouse (realtime).
+ */
+export interface OnlineStore {
+  /** The adapter's name, for messages and metrics: `lmdb`, `redis`. */
+  readonly name: string
+  read(requests: readonly ReadRequest[]): Promise<readonly ReadAnswer[]>
+  write(view: string, entries: readonly WriteEntry[]): Promise<readonly boolean[]>
+  raiseFloor(view: string, version: number): Promise<void>
+  removeBelow(view: string, version: number): Promise<number>
+  dropView(view: string): Promise<void>
+  /** A sample of at most `count` index values that have an entry, in no order. */
+  sample(view: string, count: number): Promise<readonly string[]>
+  ping(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,125 @@
+// The warehouse port: where history lives, asked with SQL. test/contract/warehouse.ts holds every adapter to it.
+
+import type { Column, Row, Value } from '../columns.ts'
+
+/** A base table that a statement reads, with the names of its columns. */
+export interface BaseTable {
+  schema: string
+  name: string
+  columns: readonly string[]
+}
+
+export interface QueryDescription {
+  /** The result's columns in order. `nullable` is true unless the engine proves otherwise. */
+  columns: readonly Column[]
+  /** Every base table that the statement reads, wherever it stands in it, by the engine's own parser. */
+  tables: readonly BaseTable[]
+}
+
+export interface WarehouseTable {
+  schema: string
+  name: string
+  columns: readonly Column[]
+}
+
+export interface RunOptions {
+  /** Aborting stops the work in the engine, not only the waiting. The call then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+export interface ExportProgress {
+  /** From 0 to 1 by the engine's own estimate, or null where it has none. */
+  fraction: number | null
+}
+
+export interface ExportRequest extends RunOptions {
+  sql: string
+  /** Where the Parquet file is to be. It appears there whole or not at all. */
+  path: string
+  onProgress?: ((progress: ExportProgress) => void) | undefined
+}
+
+export interface ExportResult {
+  /** `nullable` says whether the result holds a null in that column. */
+  columns: readonly Column[]
+  rowCount: bigint
+}
+
+export interface LookupRequest extends RunOptions {
+  sql: string
+  /** The name of one of the result's columns. */
+  key: string
+  /** Values of the key column's type, in its `Value` form; no nulls. */
+  values: readonly Value[]
+}
+
+export interface Snapshot {
+  /**
+   * The warehouse's version that the rows were read at: a count of the appends committed before, read in the same
+   * transaction as the rows. A read at a higher version saw all that a read at a lower one saw.
+   */
+  version: number
+}
+
+export interface LookupResult extends Snapshot {
+  columns: readonly Column[]
+  rows: readonly Row[]
+}
+
+export interface ScanResult extends Snapshot {
+  columns: readonly Column[]
+  /** Rows in batches of a few thousand, ordered by the key, so that a key's rows stand together; rows whose key is null are left out. */
+  batches: AsyncIterable<readonly Row[]>
+}
+
+/** Rows for one table. `columns` names a subset of the table's; the others are null. */
+export interface TableRows {
+  table: string
+  columns: readonly string[]
+  rows: readonly Row[]
+}
+
+export interface AppendRequest {
+  /** With `batch`, the name of the append: one that was committed before under this name is not done again. */
+  jobId: string
+  batch: number
+  /** Tables of schema `feature_store`. All rows are committed in one transaction with the ledger's entry and the version's step. */
+  tables: readonly TableRows[]
+}
+
+export interface AppendResult extends Snapshot {
+  /** False when this batch had been committed before; nothing was written then. */
+  applied: boolean
+}
+
+/**
+ * What every warehouse does.
+ *
+ * - A saved statement is one SELECT (or WITH, VALUES), judged by the engine's own parser: anything else, and anything
+ *   that reads files, the network, settings or the gateway's own tables, rejects with INVALID_SQL and says what it was.
+ *   A statement the engine refuses rejects with INVALID_SQL, its message, and `details.line` and `details.column`
+ *   (from 1) where the engine tells. Two result columns of one name are INVALID_SQL too.
+ * - `describe`, `exportParquet`, `lookup` and `scan` run the same statement and give the same values and types for the
+ *   same row. A column of a type that the table of types does not carry is cast to text on every path alike.
+ * - `lookup` binds its values; it never splices them into the statement. Rows come in no order.
+ * - Reads see one committed state each; appends are atomic and durable once they resolve.
+ * - A failure of the engine that is not the statement's fault is WAREHOUSE_FAILED; one of resources is TOO_LARGE or TIMEOUT.
+ *
+ * Not here: names and versions of queries (the catalog), which rows to refresh (realtime), files' formats other than Parquet (training).
+ */
+export interface Warehouse {
+  /** The adapter's name, for messages and metrics: `duckdb`. */
+  readonly name: string
+  describe(sql: string, options?: RunOptions): Promise<QueryDescription>
+  exportParquet(request: ExportRequest): Promise<ExportResult>
+  lookup(request: LookupRequest): Promise<LookupResult>
+  scan(request: { sql: string; key: string } & RunOptions): Promise<ScanResult>
+  append(request: AppendRequest): Promise<AppendResult>
+  /** The tables that statements may read. Those of schema `feature_store` take appends. */
+  tables(): Promise<readonly WarehouseTable[]>
+  /** The present version. */
+  version(): Promise<number>
+  /** Resolves when the engine answers, else rejects with WAREHOUSE_FAILED. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
