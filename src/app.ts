@@ -1,0 +1,174 @@
+// Wires everything by hand: stores, services and the HTTP server, started in order and stopped in reverse.
+
+import { mkdir, rm } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { acquireLock } from './catalog/lock.ts'
+import { openCatalog } from './catalog/open.ts'
+import { type Config, dataPaths } from './config.ts'
+import { createEtlEngine } from './etl/engine.ts'
+import { createEtlService } from './etl/service.ts'
+import { createEtlLoader } from './etl/source.ts'
+import { createEvents } from './events.ts'
+import { createHttpServer } from './http/server.ts'
+import { createOnlineStore } from './online/index.ts'
+import { createParquetEngine } from './parquet/engine.ts'
+import { createPublishing } from './publish/service.ts'
+import { createRealtime } from './realtime/service.ts'
+import { createTraining } from './training/service.ts'
+import { createWarehouse } from './warehouse/index.ts'
+
+/** What takes longer than this while starting is named in the log. */
+const announceAfterMs = 1000
+
+export type App = Awaited<ReturnType<typeof createApp>>
+
+/**
+ * Opens every store, takes up the work that an earlier process left, and builds the server; `listen` opens the port.
+ * When a part cannot be opened, those already open are closed again and the failure is thrown.
+ */
+export async function createApp(config: Config, log: Logger) {
+  const parts = createParts(log)
+  try {
+    const services = await openServices(config, log, parts)
+    const http = await parts.open('the HTTP server', createHttpServer({ config, services, log }))
+    return { services, listen: http.listen, close: parts.closeAll }
+  } catch (error) {
+    await parts.closeAll()
+    throw error
+  }
+}
+
+interface Closable {
+  close(): Promise<unknown> | unknown
+}
+
+/** Remembers what is open, announces what opens slowly, and closes it all in reverse, once. */
+function createParts(log: Logger) {
+  const opened: Closable[] = []
+  let closing: Promise<void> | undefined
+
+  async function open<T extends Closable>(name: string, opening: Promise<T> | T): Promise<T> {
+    const timer = setTimeout(() => log.info(`Preparing ${name} …`), announceAfterMs)
+    try {
+      const part = await opening
+      opened.push(part)
+      return part
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function closeEach() {
+    for (const part of opened.splice(0).reverse()) {
+      try {
+        await part.close()
+      } catch (error) {
+        log.error({ err: error }, 'A part of the gateway did not close cleanly')
+      }
+    }
+  }
+
+  function closeAll(): Promise<void> {
+    closing ??= closeEach()
+    return closing
+  }
+
+  return { open, closeAll }
+}
+
+/** Promise.all that waits for every part first, so that a failure leaves none still opening. */
+async function allSettledOrThrow<T extends readonly unknown[]>(
+  promises: {
+    [K in keyof T]: Promise<T[K]>
+  },
+): Promise<T> {
+  await Promise.allSettled(promises)
+  return (await Promise.all(promises)) as unknown as T
+}
+
+async function openServices(config: Config, log: Logger, parts: ReturnType<typeof createParts>) {
+  const paths = dataPaths(config.dataDir)
+  await mkdir(config.dataDir, { recursive: true })
+  const lock = await acquireLock(paths.lock)
+  await parts.open('the data folder', { close: () => lock.release() })
+  await rm(paths.temporary, { recursive: true, force: true })
+  await mkdir(paths.temporary, { recursive: true })
+  await mkdir(paths.datasets, { recursive: true })
+
+  const events = createEvents()
+  const [catalog, warehouse, online, parquet] = await allSettledOrThrow([
+    parts.open('the catalog', openCatalog({ url: config.catalogUrl, folder: paths.catalog, log })),
+    parts.open(
+      'the warehouse',
+      createWarehouse({
+        url: config.warehouseUrl,
+        file: paths.warehouse,
+        files: config.warehouseFiles,
+        temporaryFolder: paths.temporary,
+        datasetsFolder: paths.datasets,
+        memoryMb: config.warehouseMemoryMb,
+        log,
+      }),
+    ),
+    parts.open('the online store', createOnlineStore({ url: config.onlineUrl, folder: paths.online, log })),
+    parts.open(
+      'the Parquet engine',
+      createParquetEngine({
+        folders: [paths.temporary, paths.datasets],
+        memoryMb: config.warehouseMemoryMb,
+        temporaryFolder: paths.temporary,
+      }),
+    ),
+  ])
+
+  const etlEngine = await parts.open(
+    'the ETL engine',
+    createEtlEngine({
+      parquet,
+      timeoutMs: config.etlTimeoutMs,
+      memoryMb: config.etlMemoryMb,
+      temporaryFolder: paths.temporary,
+      log,
+    }),
+  )
+  const loader = createEtlLoader({ sources: config.etlSources, log })
+  const etlService = createEtlService({ catalog, loader, etlEngine, log })
+  const training = await parts.open(
+    'training',
+    createTraining({
+      catalog,
+      warehouse,
+      parquet,
+      etlService,
+      etlEngine,
+      events,
+      datasetsFolder: paths.datasets,
+      temporaryFolder: paths.temporary,
+      concurrency: config.trainConcurrency,
+      timeoutMs: config.trainTimeoutMs,
+      log,
+    }),
+  )
+  const realtime = await parts.open(
+    'realtime',
+    createRealtime({
+      catalog,
+      warehouse,
+      online,
+      parquet,
+      etlService,
+      etlEngine,
+      events,
+      temporaryFolder: paths.temporary,
+      limits: { lookupTimeoutMs: config.lookupTimeoutMs, maxIndexValues: config.maxIndexValues },
+      log,
+    }),
+  )
+  const publishing = await parts.open(
+    'publishing',
+    createPublishing({ catalog, warehouse, realtime, events, concurrency: config.publishConcurrency, log }),
+  )
+  await realtime.start()
+  await publishing.start()
+  return { catalog, warehouse, online, training, realtime, publishing, etlService }
+}
