@@ -1,0 +1,28 @@
+// GraphQL Code Generator's settings: from the committed schema.graphql to types for every document of this folder.
+
+import type { CodegenConfig } from '@graphql-codegen/cli'
+
+const config: CodegenConfig = {
+  schema: 'schema.graphql',
+  documents: ['examples/client/*.ts', '!examples/client/codegen.ts'],
+  generates: {
+    'examples/client/generated/': {
+      preset: 'client',
+      presetConfig: { fragmentMasking: false },
+      config: {
+        documentMode: 'string',
+        enumsAsTypes: true,
+        useTypeImports: true,
+        strictScalars: true,
+        scalars: {
+          DateTime: 'string',
+          BigInt: 'number | string',
+          JSON: { input: 'unknown', output: 'Record<string, unknown>[]' },
+        },
+      },
+    },
+  },
+  importExtension: '.ts',
+}
+
+export default config

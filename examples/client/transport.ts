@@ -1,0 +1,60 @@
+// Sends typed documents to the gateway: fetch for queries and mutations, graphql-ws for subscriptions.
+
+import { createClient } from 'graphql-ws'
+import type { TypedDocumentString } from './generated/graphql.ts'
+
+/** What the gateway answered instead of data; `code` is one of the codes that its README lists. */
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+interface Answer<TData> {
+  data?: TData | null
+  errors?: readonly { message: string; extensions?: { code?: unknown } | undefined }[]
+}
+
+function dataOf<TData>(answer: Answer<TData>): TData {
+  const error = answer.errors?.[0]
+  if (error) throw new GatewayError(String(error.extensions?.code ?? 'INTERNAL'), error.message)
+  if (!answer.data) throw new GatewayError('INTERNAL', 'The gateway answered without data')
+  return answer.data
+}
+
+export type Transport = ReturnType<typeof createTransport>
+
+/** `url` is the gateway's address, for example `http://127.0.0.1:4000`. */
+export function createTransport(url: string) {
+  async function request<TData, TVariables>(
+    document: TypedDocumentString<TData, TVariables>,
+    variables: TVariables,
+  ): Promise<TData> {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+      body: JSON.stringify({ query: document.toString(), variables }),
+    })
+    return dataOf((await response.json()) as Answer<TData>)
+  }
+
+  async function* subscribe<TData, TVariables extends Record<string, unknown>>(
+    document: TypedDocumentString<TData, TVariables>,
+    variables: TVariables,
+  ): AsyncGenerator<TData> {
+    const socket = createClient({ url: `${url.replace(/^http/, 'ws')}/graphql` })
+    try {
+      for await (const event of socket.iterate<TData>({ query: document.toString(), variables })) {
+        yield dataOf(event as Answer<TData>)
+      }
+    } finally {
+      await socket.dispose()
+    }
+  }
+
+  return { request, subscribe }
+}

@@ -1,0 +1,85 @@
+// The whole gateway for a test: in this process on a free port, or as a process of its own that can be killed.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { TypedDocumentString } from '../../examples/client/generated/graphql.ts'
+import { createTransport } from '../../examples/client/transport.ts'
+import { createApp } from '../../src/app.ts'
+import { parseConfig } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
+
+export type Settings = Record<string, string>
+
+/** A new empty folder, and its removal. */
+export async function createFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'gateway-'))
+  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Starts the gateway in this process. */
+export async function startGateway(dataDir: string, settings: Settings = {}) {
+  const config = parseConfig({ PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...settings })
+  const app = await createApp(config, createLog(config.logLevel, { readable: false }))
+  const { url } = await app.listen()
+  return { url, services: app.services, ...createClients(url), stop: () => app.close() }
+}
+
+/** Starts `node src/main.ts` and resolves when it says that it is ready. */
+export async function spawnGateway(dataDir: string, settings: Settings = {}) {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: { PATH: process.env.PATH ?? '', PORT: '0', DATA_DIR: dataDir, ...settings },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output: string[] = []
+  const exited = once(child, 'exit')
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()))
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      output.push(line)
+      const ready = /Ready\. GraphQL and GraphiQL: (\S+)\/graphql/.exec(line)
+      if (ready?.[1]) resolve(ready[1])
+    })
+    exited.then(() => reject(new Error(`The gateway ended while it started:\n${output.join('\n')}`)))
+  })
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    await exited
+    return child.exitCode
+  }
+  return { url, output, ...createClients(url), kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+}
+
+export interface GraphQLAnswer {
+  data?: Record<string, unknown> | null
+  errors?: { message: string; path?: (string | number)[]; extensions?: Record<string, unknown> }[]
+}
+
+function createClients(url: string) {
+  const post = async (path: string, method: string, body: unknown) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    })
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+  /** An untyped GraphQL request, errors and all. */
+  const graphql = async (query: string, variables: Record<string, unknown> = {}): Promise<GraphQLAnswer> =>
+    (await post('/graphql', 'POST', { query, variables })).body
+  /** The data of a GraphQL request that must not fail. */
+  const data = async <TData>(query: string, variables: Record<string, unknown> = {}): Promise<TData> => {
+    const answer = await graphql(query, variables)
+    if (answer.errors || !answer.data) throw new Error(JSON.stringify(answer.errors))
+    return answer.data as TData
+  }
+  const typed = createTransport(url)
+  /** An untyped subscription: the data of each event. */
+  const follow = <TData>(query: string, variables: Record<string, unknown>) =>
+    typed.subscribe<TData, Record<string, unknown>>(new TypedDocumentString(query), variables)
+  return { typed, graphql, data, follow, rest: post }
+}
