@@ -1,0 +1,79 @@
+// An extraction: the query's rows into a file in between, then through the ETL into the dataset.
+
+import type { DatasetRecord } from '../catalog/datasets.ts'
+import type { EtlRecord } from '../catalog/etls.ts'
+import type { Catalog } from '../catalog/open.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import type { EtlEngine } from '../etl/engine.ts'
+import type { EtlService } from '../etl/service.ts'
+import type { EtlSource } from '../etl/source.ts'
+import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { createOutputColumns } from './output-columns.ts'
+import type { QueryColumns } from './query-columns.ts'
+import type { RunContext, RunResult } from './run.ts'
+
+export interface ExtractionOptions {
+  catalog: Catalog
+  warehouse: Warehouse
+  parquet: ParquetEngine
+  etlService: EtlService
+  etlEngine: EtlEngine
+  queryColumns: QueryColumns
+  datasetsFolder: string
+}
+
+export interface ExtractionRun {
+  query: SavedQueryRecord
+  source: EtlSource
+  /** Null when the ETL is not to be saved: then nothing is held against its output columns. */
+  etl: EtlRecord | null
+  dataset: DatasetRecord
+}
+
+export function createExtraction(options: ExtractionOptions) {
+  const { catalog, warehouse, etlService, etlEngine, queryColumns } = options
+  const outputColumns = createOutputColumns(options)
+
+  return {
+    async resolve(request: {
+      etlPath: string
+      name: string | undefined
+      save: boolean
+    }): Promise<{ source: EtlSource; etl: EtlRecord | null }> {
+      const { etlPath, name, save } = request
+      const source = await etlService.resolve(etlPath, { save, ...(name === undefined ? {} : { name }) })
+      const etl = save && source.id !== null ? await catalog.etls.byId(source.id) : null
+      return { source, etl }
+    },
+
+    /** Progress: the first half is the query's, the second the ETL's. */
+    async run(context: RunContext, { query, source, etl, dataset }: ExtractionRun): Promise<RunResult> {
+      const { signal, path, temporaryPath, onProgress } = context
+      const input = await warehouse.exportParquet({
+        sql: query.sql,
+        path: temporaryPath,
+        signal,
+        onProgress: ({ fraction }) => onProgress(fraction === null ? null : fraction / 2),
+      })
+      const inputRows = Math.max(Number(input.rowCount), 1)
+      const output = await etlEngine.runFile({
+        etl: source,
+        inputPath: temporaryPath,
+        inputColumns: [...input.columns],
+        outputPath: path,
+        signal,
+        onProgress: (rows) => onProgress(0.5 + Math.min(rows / inputRows, 1) / 2),
+      })
+      const result = queryColumns.observed(output)
+      if (etl !== null) await outputColumns.settle({ etlId: etl.id, queryId: query.id, path, output: result })
+      await queryColumns.settle({
+        queryId: query.id,
+        datasetId: dataset.id,
+        observed: queryColumns.observed(input),
+        widenOnly: output.rowCount === 0n,
+      })
+      return result
+    },
+  }
+}

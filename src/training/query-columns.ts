@@ -1,0 +1,58 @@
+// What runs of a saved query have shown of its columns: which of them hold nulls.
+
+import type { Catalog } from '../catalog/open.ts'
+import type { Column } from '../columns.ts'
+import type { RunResult } from './run.ts'
+
+export interface QueryColumns {
+  /** A result without rows has shown nothing: its columns stay nullable. */
+  observed(result: RunResult): { columns: Column[]; rowCount: bigint }
+  /**
+   * Writes what a run showed to the saved query. The first run with rows decides what is nullable; a column that a
+   * later one sees null becomes so and stays so.
+   */
+  settle(run: { queryId: string; datasetId: string; observed: RunResult; widenOnly?: boolean }): Promise<void>
+}
+
+export function createQueryColumns({
+  savedQueries,
+  prisma,
+}: Pick<Catalog, 'savedQueries' | 'prisma'>): QueryColumns {
+  /** One at a time, so that two runs that end together do not undo each other's findings. */
+  let settling: Promise<void> = Promise.resolve()
+  const settledHere = new Set<string>()
+
+  async function settle({ queryId, datasetId, observed, widenOnly }: Parameters<QueryColumns['settle']>[0]) {
+    const { columns: known } = await savedQueries.byId(queryId)
+    const earlier = await prisma.dataset.findFirst({
+      where: { queryId, id: { not: datasetId }, status: 'SUCCEEDED', rowCount: { gt: 0 } },
+      select: { id: true },
+    })
+    const isFirst = earlier === null && !settledHere.has(queryId) && !widenOnly && observed.rowCount > 0n
+    const columns = isFirst ? [...observed.columns] : widen(known, observed.columns)
+    if (JSON.stringify(columns) !== JSON.stringify(known)) await savedQueries.setColumns(queryId, columns)
+    if (isFirst) settledHere.add(queryId)
+  }
+
+  return {
+    observed({ columns, rowCount }) {
+      if (rowCount > 0n) return { columns: [...columns], rowCount }
+      return { columns: columns.map((column) => ({ ...column, nullable: true })), rowCount }
+    },
+    settle(run) {
+      const turn = settling.then(() => settle(run))
+      settling = turn.catch(() => undefined)
+      return turn
+    },
+  }
+}
+
+/** The columns as they are now, nullable where they are or were; one that changed its type starts anew. */
+function widen(known: readonly Column[], now: readonly Column[]): Column[] {
+  const before = new Map(known.map((column) => [column.name, column]))
+  return now.map((column) => {
+    const earlier = before.get(column.name)
+    const wasNullable = earlier?.type === column.type && earlier.nullable
+    return { ...column, nullable: column.nullable || wasNullable }
+  })
+}

@@ -1,0 +1,229 @@
+// One dataset's way from QUEUED to its end: waiting for room, progress, timeout, cancellation, and files that leave no trace of a failure.
+
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import { createPool } from './pool.ts'
+
+export interface RunContext {
+  /** Aborts when the dataset is cancelled, takes too long, or the gateway stops. */
+  signal: AbortSignal
+  /** Where the dataset's Parquet is to be. */
+  path: string
+  /** A Parquet file for what comes in between; gone when the run ends. */
+  temporaryPath: string
+  /** From 0 to 1. */
+  onProgress(fraction: number | null): void
+}
+
+export interface RunResult {
+  columns: readonly Column[]
+  rowCount: bigint
+}
+
+export type RunWork = (context: RunContext) => Promise<RunResult>
+
+export interface RunEnd {
+  dataset: DatasetRecord
+  /** Why it failed; null when it succeeded or was cancelled. */
+  error: AppError | null
+}
+
+export interface Runner {
+  /** Queues the work; resolves when it has ended, however it ended. */
+  start(dataset: DatasetRecord, work: RunWork): Promise<RunEnd>
+  /** Stops a queued or running one and resolves to how it ended; null when it does not run here. */
+  cancel(datasetId: string): Promise<RunEnd> | null
+  /** How many wait for room. */
+  waiting(): number
+  close(): Promise<void>
+}
+
+export interface RunnerOptions {
+  datasets: Datasets
+  events: Events
+  datasetsFolder: string
+  temporaryFolder: string
+  concurrency: number
+  timeoutMs: number
+  log: Logger
+}
+
+class RunCancelled extends Error {
+  override readonly name = 'RunCancelled'
+}
+
+const progressIntervalMs = 250
+
+export function datasetPath(datasetsFolder: string, datasetId: string): string {
+  return join(datasetsFolder, `${datasetId}.parquet`)
+}
+
+export function createRunner(options: RunnerOptions): Runner {
+  const { datasets, events, datasetsFolder, temporaryFolder, timeoutMs, log } = options
+  const pool = createPool(options.concurrency)
+  const runs = new Map<string, { controller: AbortController; ended: Promise<RunEnd> }>()
+
+  async function update(id: string, changes: Parameters<Datasets['update']>[1]): Promise<DatasetRecord> {
+    const dataset = await datasets.update(id, changes)
+    events.publish('dataset', id, { datasetId: id })
+    return dataset
+  }
+
+  async function execute(id: string, work: RunWork, controller: AbortController): Promise<DatasetRecord> {
+    const startedMs = performance.now()
+    const { signal } = controller
+    const timer = setTimeout(() => controller.abort(createTimeoutError(timeoutMs)), timeoutMs)
+    const progress = createProgressWriter((fraction) => update(id, { progress: fraction }))
+    const path = datasetPath(datasetsFolder, id)
+    const temporaryPath = join(temporaryFolder, `${id}.query.parquet`)
+    try {
+      await update(id, { status: 'RUNNING' })
+      const result = await work({ signal, path, temporaryPath, onProgress: progress.report })
+      signal.throwIfAborted()
+      await progress.stop()
+      const elapsedMs = performance.now() - startedMs
+      const { rowCount } = result
+      return await update(id, {
+        status: 'SUCCEEDED',
+        columns: [...result.columns],
+        rowCount,
+        progress: 1,
+        elapsedMs,
+      })
+    } finally {
+      clearTimeout(timer)
+      await progress.stop()
+      await removeFiles(temporaryFolder, id)
+    }
+  }
+
+  async function settleFailure(
+    dataset: DatasetRecord,
+    reason: unknown,
+    startedMs: number | null,
+  ): Promise<RunEnd> {
+    await removeFiles(datasetsFolder, dataset.id)
+    const elapsedMs = startedMs === null ? null : performance.now() - startedMs
+    if (reason instanceof RunCancelled) {
+      return { dataset: await update(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
+    }
+    const error = toAppError(reason)
+    if (error.code === 'INTERNAL') log.error({ err: reason, datasetId: dataset.id }, 'A dataset failed')
+    const changes = { status: 'FAILED', error: error.message, errorCode: error.code, elapsedMs } as const
+    return { dataset: await update(dataset.id, changes), error }
+  }
+
+  async function runToEnd(
+    dataset: DatasetRecord,
+    work: RunWork,
+    controller: AbortController,
+  ): Promise<RunEnd> {
+    const { signal } = controller
+    let startedMs: number | null = null
+    try {
+      try {
+        const ended = await pool.run(signal, () => {
+          startedMs = performance.now()
+          return execute(dataset.id, work, controller)
+        })
+        return { dataset: ended, error: null }
+      } catch (error) {
+        return await settleFailure(dataset, signal.aborted ? signal.reason : error, startedMs)
+      }
+    } catch (error) {
+      log.error(
+        { err: error, datasetId: dataset.id },
+        'How a dataset ended could not be written to the catalog',
+      )
+      return { dataset, error: toAppError(error) }
+    } finally {
+      runs.delete(dataset.id)
+    }
+  }
+
+  return {
+    start(dataset, work) {
+      const controller = new AbortController()
+      const ended = runToEnd(dataset, work, controller)
+      runs.set(dataset.id, { controller, ended })
+      events.publish('dataset', dataset.id, { datasetId: dataset.id })
+      return ended
+    },
+
+    cancel(datasetId) {
+      const run = runs.get(datasetId)
+      if (run === undefined) return null
+      run.controller.abort(new RunCancelled(`Dataset ${datasetId} was cancelled`))
+      return run.ended
+    },
+
+    waiting: pool.waiting,
+
+    async close() {
+      const stopped = new AppError(
+        'INTERNAL',
+        'The gateway stopped while this dataset was made; run it again.',
+      )
+      const ended = [...runs.values()].map((run) => {
+        run.controller.abort(stopped)
+        return run.ended
+      })
+      await Promise.all(ended)
+    },
+  }
+}
+
+/** Removes a dataset's file and whatever a writer left beside it. */
+async function removeFiles(folder: string, datasetId: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  const own = names.filter((name) => name.includes(datasetId))
+  await Promise.all(own.map((name) => rm(join(folder, name), { recursive: true, force: true })))
+}
+
+function createTimeoutError(timeoutMs: number): AppError {
+  const seconds = timeoutMs / 1000
+  const message = `The dataset took longer than ${seconds} s, the longest a training run may take (TRAIN_TIMEOUT_SECONDS); ask for less, or raise the limit.`
+  return new AppError('TIMEOUT', message, { details: { timeoutMs } })
+}
+
+function toAppError(reason: unknown): AppError {
+  if (reason instanceof AppError) return reason
+  if (reason instanceof Error && 'code' in reason && reason.code === 'ENOSPC') {
+    const message = 'The disk that holds the datasets is full; nothing of this dataset was kept.'
+    return new AppError('TOO_LARGE', message, { cause: reason })
+  }
+  const message = 'The gateway failed while it made this dataset; its log holds the cause.'
+  return new AppError('INTERNAL', message, { cause: reason })
+}
+
+/** Writes the newest fraction at most every quarter of a second, one write at a time, never backwards. */
+function createProgressWriter(write: (fraction: number) => Promise<unknown>) {
+  let writing: Promise<unknown> | null = null
+  let stopped = false
+  let written = 0
+  let writtenAtMs = 0
+
+  return {
+    report(fraction: number | null) {
+      const now = performance.now()
+      if (stopped || writing !== null || now - writtenAtMs < progressIntervalMs) return
+      if (fraction === null || !(fraction > written)) return
+      written = Math.min(fraction, 1)
+      writtenAtMs = now
+      writing = write(written)
+        .catch(() => undefined)
+        .finally(() => {
+          writing = null
+        })
+    },
+    async stop() {
+      stopped = true
+      await writing
+    },
+  }
+}

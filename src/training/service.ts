@@ -1,0 +1,183 @@
+// Training: queries and extractions that become datasets, and the datasets' rows, progress and downloads.
+
+import type { Logger } from 'pino'
+import type { DatasetRecord } from '../catalog/datasets.ts'
+import type { EtlRecord } from '../catalog/etls.ts'
+import type { Catalog } from '../catalog/open.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import type { Frame } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { EtlEngine } from '../etl/engine.ts'
+import type { EtlService } from '../etl/service.ts'
+import type { Events } from '../events.ts'
+import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { assertReadable, type Download, type DownloadFormat, openDownload } from './download.ts'
+import { createExtraction } from './extraction.ts'
+import { integerWithin, nameWithin } from './input.ts'
+import { watchDataset } from './progress.ts'
+import { createQueryColumns } from './query-columns.ts'
+import { createRunner, datasetPath, type RunEnd } from './run.ts'
+import { sweep } from './sweep.ts'
+
+export interface QueryTrainRequest {
+  sql: string
+  name: string
+  save: boolean
+  waitMs: number
+}
+
+export interface ExtractTrainRequest {
+  queryId: string
+  /** Where the ETL lies, or its id in the catalog. */
+  etlPath: string
+  etlName?: string | null | undefined
+  save: boolean
+  waitMs: number
+}
+
+/**
+ * A call that starts a dataset answers when it has ended, or after `waitMs` with the dataset as it then stands; the
+ * work goes on. A dataset that fails while the caller waits rejects the call with its error, and stays in the catalog as FAILED.
+ */
+export interface Training {
+  queryTrain(request: QueryTrainRequest): Promise<{ query: SavedQueryRecord | null; dataset: DatasetRecord }>
+  extractTrain(request: ExtractTrainRequest): Promise<{ etl: EtlRecord | null; dataset: DatasetRecord }>
+  /** Stops the engine, not only the waiting. Rejects with CONFLICT when the dataset has ended. */
+  cancel(datasetId: string): Promise<DatasetRecord>
+  rows(datasetId: string, page: { offset: number; limit: number }): Promise<Frame>
+  progress(datasetId: string): AsyncIterable<DatasetRecord>
+  download(datasetId: string, format: DownloadFormat): Promise<Download>
+  /** Resolves once what an earlier process left is cleared away; every other call waits for it. */
+  start(): Promise<void>
+  /** Stops what runs. */
+  close(): Promise<void>
+}
+
+export interface TrainingOptions {
+  catalog: Catalog
+  warehouse: Warehouse
+  parquet: ParquetEngine
+  etlService: EtlService
+  etlEngine: EtlEngine
+  events: Events
+  datasetsFolder: string
+  temporaryFolder: string
+  /** How many datasets are made at once; the others wait as QUEUED. */
+  concurrency: number
+  timeoutMs: number
+  log: Logger
+}
+
+const maxWaitMs = 600_000
+const maxQueued = 1000
+const maxNameLength = 200
+const maxPage = 10_000
+
+export function createTraining(options: TrainingOptions): Training {
+  const { catalog, warehouse, parquet, events, datasetsFolder, log } = options
+  const { datasets, savedQueries } = catalog
+  const runner = createRunner({ ...options, datasets })
+  const queryColumns = createQueryColumns(catalog)
+  const extraction = createExtraction({ ...options, queryColumns })
+  const started = sweep(options).catch((error: unknown) => {
+    log.error({ err: error }, 'What an earlier process left of its datasets could not be cleared away')
+  })
+
+  function assertRoom() {
+    if (runner.waiting() < maxQueued) return
+    const message = `${maxQueued} datasets wait to be made already; try again once some have ended.`
+    throw new AppError('RATE_LIMITED', message)
+  }
+
+  async function settled(datasetId: string, run: Promise<RunEnd>, waitMs: number): Promise<DatasetRecord> {
+    const end = await within(run, waitMs)
+    if (end === null) return datasets.byId(datasetId)
+    if (end.error !== null) throw end.error
+    return end.dataset
+  }
+
+  async function readable(datasetId: string): Promise<{ dataset: DatasetRecord; path: string }> {
+    await started
+    const dataset = await datasets.byId(datasetId)
+    const path = datasetPath(datasetsFolder, dataset.id)
+    await assertReadable(dataset, path)
+    return { dataset, path }
+  }
+
+  return {
+    async queryTrain({ sql, name, save, waitMs }) {
+      const checkedName = nameWithin('queryName', name, maxNameLength)
+      integerWithin('waitMs', waitMs, 0, maxWaitMs)
+      assertRoom()
+      await started
+      const { columns } = await warehouse.describe(sql)
+      const query = save ? await savedQueries.save({ name: checkedName, sql, columns }) : null
+      const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql })
+      const run = runner.start(dataset, async ({ signal, path, onProgress }) => {
+        const report = (progress: { fraction: number | null }) => onProgress(progress.fraction)
+        const result = await warehouse.exportParquet({ sql, path, signal, onProgress: report })
+        const observed = queryColumns.observed(result)
+        if (query !== null) await queryColumns.settle({ queryId: query.id, datasetId: dataset.id, observed })
+        return observed
+      })
+      const settledDataset = await settled(dataset.id, run, waitMs)
+      return { query: query === null ? null : await savedQueries.byId(query.id), dataset: settledDataset }
+    },
+
+    async extractTrain({ queryId, etlPath, etlName, save, waitMs }) {
+      const name = etlName == null ? undefined : nameWithin('etlName', etlName, maxNameLength)
+      integerWithin('waitMs', waitMs, 0, maxWaitMs)
+      assertRoom()
+      await started
+      const query = await savedQueries.byId(queryId)
+      const { source, etl } = await extraction.resolve({ etlPath, name, save })
+      const dataset = await datasets.create({ queryId: query.id, etlId: etl?.id ?? null, sql: query.sql })
+      const run = runner.start(dataset, (context) => extraction.run(context, { query, source, etl, dataset }))
+      return { etl, dataset: await settled(dataset.id, run, waitMs) }
+    },
+
+    async cancel(datasetId) {
+      await started
+      const end = await runner.cancel(datasetId)
+      const dataset = end?.dataset ?? (await datasets.byId(datasetId))
+      if (dataset.status === 'CANCELLED' && end !== null) return dataset
+      const message = `Dataset ${datasetId} has ended already: it is ${dataset.status}. Only a queued or running one can be cancelled.`
+      throw new AppError('CONFLICT', message, { details: { status: dataset.status } })
+    },
+
+    async rows(datasetId, { offset, limit }) {
+      integerWithin('offset', offset, 0, Number.MAX_SAFE_INTEGER)
+      integerWithin('limit', limit, 1, maxPage)
+      const { dataset, path } = await readable(datasetId)
+      return parquet.read(path, { columns: dataset.columns, offset, limit })
+    },
+
+    progress: (datasetId) => watchDataset({ datasets, events }, datasetId),
+
+    async download(datasetId, format) {
+      const { dataset, path } = await readable(datasetId)
+      return openDownload(parquet, { dataset, path, format })
+    },
+
+    start: () => started,
+
+    async close() {
+      await started
+      await runner.close()
+    },
+  }
+}
+
+/** What the promise gives, or null when that takes longer. */
+async function within<T>(promise: Promise<T>, waitMs: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined
+  const elapsed = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), waitMs)
+  })
+  try {
+    return await Promise.race([promise, elapsed])
+  } finally {
+    clearTimeout(timer)
+  }
+}
