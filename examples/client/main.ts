@@ -23,7 +23,7 @@ console.log(`${training.query.id} version ${training.query.version}: ${training.
 
 const extraction = await extract(gateway, training.query.id, etlPath)
 const columns = extraction.dataset.columns.map((column) => `${column.name}: ${column.type}`)
-console.log(`${extraction.etl.id} gives ${columns.join(', ')}`)
+console.log(`${extraction.etl?.id ?? etlPath} gives ${columns.join(', ')}`)
 
 const userIds = training.dataset.rows.map((row) => row.user_id).filter((id) => typeof id === 'string')
 const features = await featuresOf(gateway, training.query.id, etlPath, [...new Set(userIds)])
