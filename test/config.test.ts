@@ -1,0 +1,39 @@
+// Settings: defaults, derived paths, and all faults at once.
+
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { ConfigError, parseConfig } from '../src/config.ts'
+
+test('without any setting everything is embedded and listens on loopback', () => {
+  const config = parseConfig({})
+  expect(config).toMatchObject({
+    host: '127.0.0.1',
+    port: 4000,
+    dataDir: resolve('data'),
+    catalogUrl: 'pglite:',
+    warehouseUrl: 'duckdb:',
+    onlineUrl: 'lmdb:',
+    etlSources: { hosts: [], folders: [] },
+  })
+})
+
+test('an empty variable counts as unset', () => {
+  expect(parseConfig({ PORT: '', ONLINE_URL: '' })).toEqual(parseConfig({}))
+})
+
+test('ETL sources are hosts or folders, by how they begin', () => {
+  const { etlSources } = parseConfig({ ETL_SOURCES: 'github.com, localhost:8080,/srv/etl, ./etl' })
+  expect(etlSources).toEqual({
+    hosts: ['github.com', 'localhost:8080'],
+    folders: ['/srv/etl', resolve('etl')],
+  })
+})
+
+test('every fault is reported, each with the setting, what was given and what it may be', () => {
+  const faulty = () =>
+    parseConfig({ PORT: '70000', LOG_LEVEL: 'loud', CATALOG_URL: 'mysql://x', DATA_DIR: 'ok' })
+  expect(faulty).toThrow(ConfigError)
+  expect(faulty).toThrow(/PORT="70000".*65535/)
+  expect(faulty).toThrow(/LOG_LEVEL="loud".*info/)
+  expect(faulty).toThrow(/CATALOG_URL="mysql:\/\/x": must begin with one of pglite:, postgres:/)
+})
