@@ -1,0 +1,127 @@
+// The Pothos builder: its plugins, how ids and connections look, and what one operation may cost.
+
+import SchemaBuilder from '@pothos/core'
+import ComplexityPlugin from '@pothos/plugin-complexity'
+import PrismaPlugin from '@pothos/plugin-prisma'
+import RelayPlugin from '@pothos/plugin-relay'
+import ValidationPlugin from '@pothos/plugin-validation'
+import { z } from 'zod'
+import { type IdPrefix, idPrefix } from '../catalog/ids.ts'
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { PublishProgress } from '../publish/service.ts'
+import type { ParityReport, RealtimeResult } from '../realtime/service.ts'
+import type { Context } from './context.ts'
+import type PrismaTypes from './generated/pothos.ts'
+import { getDatamodel } from './generated/pothos.ts'
+import type { JsonText } from './json-text.ts'
+import type { Services } from './services.ts'
+
+/**
+ * What one operation may ask for. A realtime field costs its keys times the fields selected beneath it, so the
+ * largest allowed list of index values passes with every field selected.
+ */
+const limits = { depth: 16, breadth: 5_000, complexity: 500_000 }
+
+/** What a connection gives when `first` is left out, and the most that it gives. */
+const pageSize = { usual: 20, largest: 500 }
+
+const typeNames: Record<IdPrefix, string> = {
+  qry: 'SavedQuery',
+  etl: 'Etl',
+  dst: 'Dataset',
+  fv: 'FeatureView',
+  job: 'PublishJob',
+}
+
+interface SchemaTypes {
+  PrismaTypes: PrismaTypes
+  Context: Context
+  DefaultFieldNullability: false
+  DefaultEdgesNullability: { list: false; items: false }
+  DefaultNodeNullability: false
+  Objects: {
+    Column: Column
+    RealtimeResult: RealtimeResult
+    ParityReport: ParityReport
+    PublishProgress: PublishProgress
+    DatasetDownloads: { id: string }
+    QueryTrainPayload: { queryId: string | null; datasetId: string }
+    ExtractTrainPayload: { etlId: string | null; datasetId: string }
+  }
+  Scalars: {
+    ID: { Input: string; Output: string }
+    DateTime: { Input: Date; Output: Date }
+    JSON: { Input: unknown; Output: JsonText }
+    BigInt: { Input: bigint; Output: bigint }
+  }
+}
+
+export type Builder = ReturnType<typeof createBuilder>
+
+export function createBuilder(services: Services) {
+  return new SchemaBuilder<SchemaTypes>({
+    plugins: [ComplexityPlugin, RelayPlugin, PrismaPlugin, ValidationPlugin],
+    defaultFieldNullability: false,
+    relay: {
+      encodeGlobalID: (_typename, id) => String(id),
+      decodeGlobalID,
+      edgesFieldOptions: { nullable: { list: false, items: false } },
+      nodeFieldOptions: { nullable: false },
+      firstArgOptions: pageArgument('from the beginning'),
+      lastArgOptions: pageArgument('from the end'),
+      nodeQueryOptions: { description: 'Anything that has an id.' },
+      nodesQueryOptions: false,
+      nodeTypeOptions: { description: 'Anything that has an id.' },
+    },
+    prisma: {
+      client: () => services.catalog.prisma,
+      dmmf: getDatamodel(),
+      defaultConnectionSize: pageSize.usual,
+      maxConnectionSize: pageSize.largest,
+    },
+    complexity: {
+      limit: limits,
+      complexityError: (kind, cost) =>
+        new AppError(
+          'TOO_LARGE',
+          `This operation asks for too much: its ${kind.toLowerCase()} is ${JSON.stringify(cost)}. Ask in several operations.`,
+        ),
+    },
+    validation: {
+      validationError: (failure) =>
+        new AppError('BAD_USER_INPUT', failure.issues.map(describeIssue).join('; ')),
+    },
+  })
+}
+
+/** Ids are the same on every path; their prefix says what they are of. */
+export function decodeGlobalID(id: string): { typename: string; id: string } {
+  const prefix = idPrefix(id)
+  if (prefix === null) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${JSON.stringify(id)} is not an id of this gateway; ids begin with one of ${Object.keys(typeNames)
+        .map((known) => `${known}_`)
+        .join(', ')}`,
+    )
+  }
+  return { typename: typeNames[prefix], id }
+}
+
+function pageArgument(from: string) {
+  return {
+    description: `How many ${from}: ${pageSize.usual} unless said, at most ${pageSize.largest}.`,
+    validate: z.number().min(0).max(pageSize.largest).nullish(),
+  }
+}
+
+interface Issue {
+  message: string
+  path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined
+}
+
+function describeIssue(issue: Issue): string {
+  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+  return path === '' ? issue.message : `${path}: ${issue.message}`
+}

@@ -1,0 +1,24 @@
+// Column: a name, a type and whether it holds nulls, of a query's, an ETL's or a dataset's rows.
+
+import { type Column, columnTypes } from '../columns.ts'
+import type { Builder } from './builder.ts'
+
+export function addColumn(builder: Builder) {
+  const columnType = builder.enumType('ColumnType', {
+    description: 'What a column holds, the same in the warehouse, in ETLs, online and in files.',
+    values: columnTypes,
+  })
+  builder.objectType('Column', {
+    description: 'A column of rows.',
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      type: t.expose('type', { type: columnType }),
+      nullable: t.exposeBoolean('nullable'),
+    }),
+  })
+}
+
+/** The catalog keeps columns as JSON that only it writes. */
+export function storedColumns(json: unknown): Column[] {
+  return Array.isArray(json) ? (json as Column[]) : []
+}

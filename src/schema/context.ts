@@ -1,0 +1,26 @@
+// What every resolver is given for one operation, whatever transport it came by.
+
+import type { Realtime } from '../realtime/service.ts'
+import type { Services } from './services.ts'
+
+/** What the transport knows of the request. */
+export interface RequestFacts {
+  /** In the log and in masked errors. */
+  requestId: string
+  /** How the client reached the gateway: `https://host:port`, without a slash at its end. Downloads' URLs begin with it. */
+  origin: string
+}
+
+export interface Context extends RequestFacts {
+  /** All realtime fields of the operation share it, so that they cost one round trip to the online store. */
+  realtimeLoader: ReturnType<Realtime['createLoader']>
+}
+
+/** One for each operation: what its loader has read is never shared with another. */
+export function createContext(services: Pick<Services, 'realtime'>, facts: RequestFacts): Context {
+  return {
+    requestId: facts.requestId,
+    origin: facts.origin,
+    realtimeLoader: services.realtime.createLoader(),
+  }
+}

@@ -1,0 +1,108 @@
+// Dataset: the result of a training query or extraction, with its rows, its progress and its downloads.
+
+import { z } from 'zod'
+import type { DatasetRecord } from '../catalog/datasets.ts'
+import { encodeFrame } from '../columns.ts'
+import type { Builder } from './builder.ts'
+import { storedColumns } from './column.ts'
+import type { JobStatusRef } from './job-status.ts'
+import { JsonText } from './json-text.ts'
+import { newestFirst } from './listing.ts'
+import type { Services } from './services.ts'
+
+const largestPage = 10_000
+const formats = ['parquet', 'arrow', 'csv', 'ndjson'] as const
+
+export function addDataset(builder: Builder, services: Services, jobStatus: JobStatusRef) {
+  builder.objectType('DatasetDownloads', {
+    description: "Where a dataset's file is to be had, in four formats. The Parquet URL answers range requests.",
+    fields: (t) =>
+      Object.fromEntries(
+        formats.map((format) => [
+          format,
+          t.string({ resolve: ({ id }, _args, { origin }) => `${origin}/datasets/${id}.${format}` }),
+        ]),
+      ),
+  })
+
+  const dataset = builder.prismaNode('Dataset', {
+    description: 'The result of a training query or extraction: a Parquet file with columns, rows and downloads.',
+    nullable: true,
+    id: { field: 'id' },
+    fields: (t) => ({
+      status: t.expose('status', { type: jobStatus }),
+      query: t.relation('query', { nullable: true, description: 'Null when it was not saved.' }),
+      etl: t.relation('etl', { nullable: true }),
+      sql: t.exposeString('sql'),
+      columns: t.field({
+        type: ['Column'],
+        description: 'Empty until it has SUCCEEDED.',
+        resolve: ({ columns }) => storedColumns(columns),
+      }),
+      rowCount: t.expose('rowCount', { type: 'BigInt', nullable: true }),
+      rows: t.field({
+        type: 'JSON',
+        description: 'A page of rows: an array of objects, empty until it has SUCCEEDED.',
+        args: {
+          offset: t.arg.int({ defaultValue: 0, validate: z.number().min(0).nullish() }),
+          limit: t.arg.int({
+            defaultValue: 20,
+            description: `At most ${largestPage}.`,
+            validate: z.number().min(0).max(largestPage).nullish(),
+          }),
+        },
+        complexity: (args) => ({ field: 10 + Math.ceil((args.limit ?? 20) / 10) }),
+        resolve: async ({ id, status }, args) => {
+          if (status !== 'SUCCEEDED') return new JsonText('[]')
+          const page = { offset: args.offset ?? 0, limit: args.limit ?? 20 }
+          return new JsonText(encodeFrame(await services.training.rows(id, page)))
+        },
+      }),
+      downloads: t.field({ type: 'DatasetDownloads', resolve: ({ id }) => ({ id }) }),
+      progress: t.exposeFloat('progress', {
+        nullable: true,
+        description: 'From 0 to 1 while it runs, where the engine tells.',
+      }),
+      elapsedMs: t.exposeFloat('elapsedMs', { nullable: true }),
+      error: t.exposeString('error', { nullable: true }),
+      errorCode: t.exposeString('errorCode', { nullable: true, description: 'One of the codes of errors.' }),
+      createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    }),
+  })
+
+  builder.queryField('dataset', (t) =>
+    t.prismaField({
+      type: 'Dataset',
+      nullable: true,
+      args: { id: t.arg.id({ required: true }) },
+      resolve: (query, _root, { id }) => services.catalog.prisma.dataset.findUnique({ ...query, where: { id } }),
+    }),
+  )
+
+  builder.queryField('datasets', (t) =>
+    t.prismaConnection(
+      {
+        type: 'Dataset',
+        cursor: 'id',
+        description: 'Datasets, the newest first.',
+        totalCount: () => services.catalog.prisma.dataset.count(),
+        resolve: (query) => services.catalog.prisma.dataset.findMany({ ...query, orderBy: newestFirst }),
+      },
+      { name: 'DatasetConnection' },
+      { name: 'DatasetEdge' },
+    ),
+  )
+
+  builder.subscriptionField('datasetProgress', (t) =>
+    t.field({
+      type: dataset,
+      description: 'A dataset while it is made: first as it stands, then each change, then its end; then it completes.',
+      args: { id: t.arg.id({ required: true }) },
+      subscribe: async (_root, { id }) => {
+        await services.catalog.datasets.byId(id)
+        return services.training.progress(id)
+      },
+      resolve: (record: DatasetRecord) => ({ ...record, columns: JSON.parse(JSON.stringify(record.columns)) }),
+    }),
+  )
+}

@@ -1,0 +1,93 @@
+// FeatureView: a saved query, and perhaps an ETL, served online by an index key; and the proof that it serves what training sees.
+
+import { z } from 'zod'
+import type { Builder } from './builder.ts'
+import { newestFirst } from './listing.ts'
+import type { Services } from './services.ts'
+
+export function addFeatureView(builder: Builder, services: Services) {
+  const refreshPolicy = builder.enumType('RefreshPolicy', {
+    description: 'How a feature view follows the warehouse.',
+    values: {
+      AUTO: { description: 'BY_KEY where it is sound, else FULL.' },
+      BY_KEY: { description: 'The touched index values are computed again; needs the index key in every table that is read.' },
+      FULL: { description: 'The whole result is computed again.' },
+      MANUAL: { description: 'Only what is asked for.' },
+    } as const,
+  })
+
+  builder.prismaNode('FeatureView', {
+    description: 'A saved query, and perhaps an ETL, served online by an index key.',
+    nullable: true,
+    id: { field: 'id' },
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      query: t.relation('query'),
+      etl: t.relation('etl', { nullable: true }),
+      indexKey: t.exposeString('indexKey', { description: "The column that finds an entity's rows." }),
+      ttlSeconds: t.exposeInt('ttlSeconds', {
+        nullable: true,
+        description: 'Older answers than this say STALE. Null: none does.',
+      }),
+      refresh: t.expose('refresh', { type: refreshPolicy }),
+      refreshNote: t.exposeString('refreshNote', {
+        nullable: true,
+        description: 'Why it is refreshed so, where the gateway chose or changed it.',
+      }),
+      refreshedAt: t.expose('refreshedAt', { type: 'DateTime', nullable: true }),
+      implicit: t.exposeBoolean('implicit', { description: 'Made on first use rather than by createFeatureView.' }),
+      createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    }),
+  })
+
+  builder.queryField('featureViews', (t) =>
+    t.prismaConnection(
+      {
+        type: 'FeatureView',
+        cursor: 'id',
+        description: 'Feature views, the newest first.',
+        totalCount: () => services.catalog.prisma.featureView.count(),
+        resolve: (query) => services.catalog.prisma.featureView.findMany({ ...query, orderBy: newestFirst }),
+      },
+      { name: 'FeatureViewConnection' },
+      { name: 'FeatureViewEdge' },
+    ),
+  )
+
+  builder.mutationField('createFeatureView', (t) =>
+    t.prismaField({
+      type: 'FeatureView',
+      description: 'Serves a saved query online by an index key. A name that is taken is a CONFLICT.',
+      args: {
+        name: t.arg.string({ required: true, validate: z.string().min(1).max(200) }),
+        queryId: t.arg.id({ required: true }),
+        etlId: t.arg.id(),
+        indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),
+        ttlSeconds: t.arg.int({ validate: z.number().min(1).nullish() }),
+        refresh: t.arg({ type: refreshPolicy, defaultValue: 'AUTO' }),
+      },
+      resolve: async (query, _root, args) => {
+        const { id } = await services.realtime.createFeatureView({
+          name: args.name,
+          queryId: args.queryId,
+          etlId: args.etlId ?? null,
+          indexKey: args.indexKey,
+          ttlSeconds: args.ttlSeconds ?? null,
+          refresh: args.refresh ?? 'AUTO',
+        })
+        return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
+      },
+    }),
+  )
+
+  builder.mutationField('deleteFeatureView', (t) =>
+    t.id({
+      description: 'Removes a feature view and its rows from the online store; answers with its id.',
+      args: { id: t.arg.id({ required: true }) },
+      resolve: async (_root, { id }) => {
+        await services.realtime.deleteFeatureView(id)
+        return id
+      },
+    }),
+  )
+}

@@ -1,0 +1,36 @@
+// The GraphQL schema, one file for each noun.
+
+import type { GraphQLSchema } from 'graphql'
+import { createBuilder } from './builder.ts'
+import { addColumn } from './column.ts'
+import { addDataset } from './dataset.ts'
+import { addEtl } from './etl.ts'
+import { addFeatureView } from './feature-view.ts'
+import { addJobStatus } from './job-status.ts'
+import { addParity } from './parity.ts'
+import { addPublishJob } from './publish-job.ts'
+import { addRealtime } from './realtime.ts'
+import { addSavedQuery } from './saved-query.ts'
+import { addScalars } from './scalars.ts'
+import type { Services } from './services.ts'
+import { addTraining } from './training.ts'
+
+/** Builds the schema; the services are called by its resolvers only. */
+export function createSchema(services: Services): GraphQLSchema {
+  const builder = createBuilder(services)
+  builder.queryType({})
+  builder.mutationType({})
+  builder.subscriptionType({})
+  addScalars(builder)
+  addColumn(builder)
+  const jobStatus = addJobStatus(builder)
+  addSavedQuery(builder, services)
+  addEtl(builder, services)
+  addFeatureView(builder, services)
+  addDataset(builder, services, jobStatus)
+  addTraining(builder, services)
+  addPublishJob(builder, services, jobStatus)
+  addRealtime(builder, services)
+  addParity(builder, services)
+  return builder.toSchema()
+}

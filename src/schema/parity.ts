@@ -1,0 +1,35 @@
+// Parity: the proof that a feature view serves what training sees.
+
+import { z } from 'zod'
+import type { Builder } from './builder.ts'
+import { JsonText } from './json-text.ts'
+import type { Services } from './services.ts'
+
+export function addParity(builder: Builder, services: Services) {
+  builder.objectType('ParityReport', {
+    description: 'How the rows that training sees compare with those served online, for sampled index values.',
+    fields: (t) => ({
+      sampled: t.exposeInt('sampled', { description: 'The index values that were compared.' }),
+      mismatched: t.exposeInt('mismatched', { description: 'Index values whose rows differ.' }),
+      missing: t.exposeInt('missing', { description: 'Rows that training sees and serving does not.' }),
+      extra: t.exposeInt('extra', { description: 'Rows that serving gives and training does not see.' }),
+      examples: t.field({
+        type: 'JSON',
+        resolve: (report) => new JsonText(JSON.stringify(report.examples)),
+      }),
+    }),
+  })
+
+  builder.queryField('parity', (t) =>
+    t.field({
+      type: 'ParityReport',
+      description: 'Compares training and serving for sampled index values. It must find no difference.',
+      args: {
+        featureViewId: t.arg.id({ required: true }),
+        sample: t.arg.int({ defaultValue: 100, validate: z.number().min(1).max(100_000).nullish() }),
+      },
+      complexity: { field: 100 },
+      resolve: (_root, args) => services.realtime.parity(args.featureViewId, args.sample ?? 100),
+    }),
+  )
+}

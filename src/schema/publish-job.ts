@@ -1,0 +1,158 @@
+// PublishJob: durable work that writes flows or an application's rows and refreshes the online store.
+
+import { z } from 'zod'
+import { idPrefix } from '../catalog/ids.ts'
+import { AppError } from '../errors.ts'
+import type { Builder } from './builder.ts'
+import type { JobStatusRef } from './job-status.ts'
+import { newestFirst } from './listing.ts'
+import type { Services } from './services.ts'
+
+const mostFlows = 100_000_000
+
+export function addPublishJob(builder: Builder, services: Services, jobStatus: JobStatusRef) {
+  const kind = builder.enumType('PublishKind', {
+    description: 'What a publish job writes.',
+    values: {
+      FLOWS: { description: "Emulated users' journeys." },
+      ROWS: { description: "An application's own rows." },
+    } as const,
+  })
+
+  builder.prismaNode('PublishJob', {
+    description: 'Durable work that writes to the warehouse and refreshes the online store.',
+    nullable: true,
+    // Field by field: an ingest's rows stay in the database.
+    select: { id: true },
+    id: { field: 'id' },
+    fields: (t) => ({
+      kind: t.expose('kind', { type: kind }),
+      status: t.expose('status', { type: jobStatus }),
+      total: t.exposeInt('total'),
+      done: t.exposeInt('done', { description: 'Written, and served by every view that is refreshed by key.' }),
+      seed: t.exposeInt('seed', { nullable: true, description: 'With it, publish writes the same flows again.' }),
+      table: t.exposeString('table', { nullable: true, description: 'The table that an ingest writes to.' }),
+      flowsPerSecond: t.float({
+        nullable: true,
+        description: 'Since it was started.',
+        select: { done: true, startedAt: true, finishedAt: true },
+        resolve: flowsPerSecond,
+      }),
+      error: t.exposeString('error', { nullable: true }),
+      createdAt: t.expose('createdAt', { type: 'DateTime' }),
+      startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
+      finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true }),
+    }),
+  })
+
+  builder.objectType('PublishProgress', {
+    description: 'Where a publish job stands.',
+    fields: (t) => ({
+      jobId: t.exposeID('jobId'),
+      status: t.expose('status', { type: jobStatus }),
+      total: t.exposeInt('total'),
+      done: t.exposeInt('done'),
+      flowsPerSecond: t.exposeFloat('flowsPerSecond', { nullable: true }),
+      etaSeconds: t.exposeFloat('etaSeconds', { nullable: true }),
+      error: t.exposeString('error', { nullable: true }),
+    }),
+  })
+
+  builder.queryField('publishJob', (t) =>
+    t.prismaField({
+      type: 'PublishJob',
+      nullable: true,
+      args: { id: t.arg.id({ required: true }) },
+      resolve: (query, _root, { id }) =>
+        services.catalog.prisma.publishJob.findUnique({ ...query, where: { id } }),
+    }),
+  )
+
+  builder.queryField('publishJobs', (t) =>
+    t.prismaConnection(
+      {
+        type: 'PublishJob',
+        cursor: 'id',
+        description: 'Publish jobs, the newest first.',
+        totalCount: () => services.catalog.prisma.publishJob.count(),
+        resolve: (query) => services.catalog.prisma.publishJob.findMany({ ...query, orderBy: newestFirst }),
+      },
+      { name: 'PublishJobConnection' },
+      { name: 'PublishJobEdge' },
+    ),
+  )
+
+  builder.mutationFields((t) => ({
+    publish: t.prismaField({
+      type: 'PublishJob',
+      description: 'Begins to write emulated flows and answers at once; publishProgress tells the rest.',
+      args: {
+        nFlows: t.arg.int({ required: true, validate: z.number().min(1).max(mostFlows) }),
+        seed: t.arg.int({ description: 'With a seed, the same flows come again.' }),
+      },
+      resolve: async (query, _root, { nFlows, seed }) => {
+        const { id } = await services.publishing.publish({ nFlows, ...(typeof seed === 'number' && { seed }) })
+        return services.catalog.prisma.publishJob.findUniqueOrThrow({ ...query, where: { id } })
+      },
+    }),
+    ingest: t.prismaField({
+      type: 'PublishJob',
+      description: "Begins to write an application's own rows to a table and answers at once.",
+      args: {
+        table: t.arg.string({ required: true }),
+        rows: t.arg({ type: 'JSON', required: true, description: 'An array of objects, by column.' }),
+      },
+      resolve: async (query, _root, { table, rows }) => {
+        const { id } = await services.publishing.ingest({ table, rows })
+        return services.catalog.prisma.publishJob.findUniqueOrThrow({ ...query, where: { id } })
+      },
+    }),
+    cancelJob: t.field({
+      type: builder.nodeInterfaceRef(),
+      description: 'Stops a publish job or the making of a dataset. One that has ended stays as it is.',
+      args: { id: t.arg.id({ required: true }) },
+      resolve: (_root, { id }) => cancel(services, id),
+    }),
+  }))
+
+  builder.subscriptionField('publishProgress', (t) =>
+    t.field({
+      type: 'PublishProgress',
+      description: 'A publish job: first where it stands, then each step, then its end; then it completes.',
+      args: { jobId: t.arg.id({ required: true }) },
+      subscribe: async (_root, { jobId }) => {
+        await services.catalog.publishJobs.byId(jobId)
+        return services.publishing.progress(jobId)
+      },
+      resolve: (progress) => progress,
+    }),
+  )
+}
+
+async function cancel({ catalog, training, publishing }: Services, id: string) {
+  switch (idPrefix(id)) {
+    case 'dst':
+      await training.cancel(id)
+      return { __typename: 'Dataset', ...(await catalog.prisma.dataset.findUniqueOrThrow({ where: { id } })) }
+    case 'job':
+      await publishing.cancel(id)
+      return { __typename: 'PublishJob', id }
+    default:
+      throw new AppError(
+        'BAD_USER_INPUT',
+        `cancelJob takes the id of a publish job (job_…) or of a dataset (dst_…), not ${JSON.stringify(id)}`,
+      )
+  }
+}
+
+interface Timing {
+  done: number
+  startedAt: Date | null
+  finishedAt: Date | null
+}
+
+function flowsPerSecond({ done, startedAt, finishedAt }: Timing): number | null {
+  if (startedAt === null) return null
+  const elapsedMs = (finishedAt ?? new Date()).getTime() - startedAt.getTime()
+  return elapsedMs > 0 ? (done * 1000) / elapsedMs : null
+}

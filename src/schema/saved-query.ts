@@ -1,0 +1,85 @@
+// SavedQuery: SQL under a name and version. Found by id, by name, by search and tag.
+
+import type { Prisma } from '../catalog/generated/client.ts'
+import { AppError } from '../errors.ts'
+import type { Builder } from './builder.ts'
+import { storedColumns } from './column.ts'
+import { containing, newestFirst } from './listing.ts'
+import type { Services } from './services.ts'
+
+export function addSavedQuery(builder: Builder, services: Services) {
+  builder.prismaNode('SavedQuery', {
+    description: 'SQL under a name and version. The same SQL under the same name is the same entry.',
+    nullable: true,
+    id: { field: 'id' },
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      version: t.exposeInt('version', { description: 'Counts the different SQL saved under this name, from 1.' }),
+      sql: t.exposeString('sql'),
+      description: t.exposeString('description', { nullable: true }),
+      tags: t.exposeStringList('tags'),
+      columns: t.field({ type: ['Column'], resolve: (query) => storedColumns(query.columns) }),
+      createdAt: t.expose('createdAt', { type: 'DateTime' }),
+      featureViews: t.relation('featureViews', {
+        description: 'The feature views that serve it online.',
+        query: { orderBy: newestFirst },
+        complexity: { field: 1, multiplier: 5 },
+      }),
+    }),
+  })
+
+  builder.queryField('savedQuery', (t) =>
+    t.prismaField({
+      type: 'SavedQuery',
+      nullable: true,
+      description: 'One saved query: by id, or the newest version under a name.',
+      args: { id: t.arg.id(), name: t.arg.string() },
+      resolve: (query, _root, { id, name }) => {
+        const { savedQuery } = services.catalog.prisma
+        if (typeof id === 'string' && typeof name !== 'string') {
+          return savedQuery.findUnique({ ...query, where: { id } })
+        }
+        if (typeof name === 'string' && typeof id !== 'string') {
+          return savedQuery.findFirst({ ...query, where: { name }, orderBy: { version: 'desc' } })
+        }
+        throw new AppError('BAD_USER_INPUT', 'savedQuery takes either an id or a name')
+      },
+    }),
+  )
+
+  builder.queryField('savedQueries', (t) =>
+    t.prismaConnection(
+      {
+        type: 'SavedQuery',
+        cursor: 'id',
+        description: 'Saved queries, the newest first.',
+        args: {
+          search: t.arg.string({ description: 'Text within the name, the description or the SQL, in any case.' }),
+          tag: t.arg.string({ description: 'Only those with this tag.' }),
+        },
+        totalCount: (_connection, args) => services.catalog.prisma.savedQuery.count({ where: matching(args) }),
+        resolve: (query, _root, args) =>
+          services.catalog.prisma.savedQuery.findMany({
+            ...query,
+            where: matching(args),
+            orderBy: newestFirst,
+          }),
+      },
+      { name: 'SavedQueryConnection' },
+      { name: 'SavedQueryEdge' },
+    ),
+  )
+}
+
+interface Filter {
+  search?: string | null | undefined
+  tag?: string | null | undefined
+}
+
+function matching({ search, tag }: Filter): Prisma.SavedQueryWhereInput {
+  const text = search ? containing(search) : null
+  return {
+    ...(text && { OR: [{ name: text }, { description: text }, { sql: text }] }),
+    ...(tag && { tags: { has: tag } }),
+  }
+}

@@ -1,0 +1,15 @@
+// What the resolvers and the HTTP routes call: the services beneath, as app.ts wires them.
+
+import type { Catalog } from '../catalog/open.ts'
+import type { EtlService } from '../etl/service.ts'
+import type { Publishing } from '../publish/service.ts'
+import type { Realtime } from '../realtime/service.ts'
+import type { Training } from '../training/service.ts'
+
+export interface Services {
+  catalog: Catalog
+  training: Training
+  realtime: Realtime
+  publishing: Publishing
+  etlService: EtlService
+}
