@@ -10,6 +10,11 @@ function integer(fallback: number, min: number, max: number) {
   return z.coerce.number().int().min(min).max(max).default(fallback)
 }
 
+const flag = z
+  .enum(['true', 'false', '1', '0'])
+  .default('false')
+  .transform((text) => text === 'true' || text === '1')
+
 /** A comma-separated list. */
 const list = z
   .string()
@@ -48,6 +53,7 @@ const environment = z.object({
   LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
+  TRUST_PROXY: flag,
 })
 
 export interface Config {
@@ -71,6 +77,8 @@ export interface Config {
   lookupTimeoutMs: number
   maxIndexValues: number
   publishConcurrency: number
+  /** Whether X-Forwarded-Proto and X-Forwarded-Host say how clients reach the gateway. Only behind a proxy that sets them. */
+  trustProxy: boolean
 }
 
 /** Thrown with one line for each faulty setting: its name, what is wrong, what it may be. */
@@ -117,6 +125,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     lookupTimeoutMs: e.LOOKUP_TIMEOUT_MS,
     maxIndexValues: e.MAX_INDEX_VALUES,
     publishConcurrency: e.PUBLISH_CONCURRENCY,
+    trustProxy: e.TRUST_PROXY,
   }
 }
 
