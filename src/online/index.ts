@@ -1,0 +1,27 @@
+// The online stores: one line for each adapter; the URL's scheme picks it, and its package loads only then.
+
+import type { Logger } from 'pino'
+import { AppError } from '../errors.ts'
+import type { OnlineStore } from './port.ts'
+
+export interface OnlineStoreOptions {
+  url: string
+  /** Where an embedded store keeps its files. */
+  folder: string
+  log: Logger
+}
+
+const adapters: Record<string, (options: OnlineStoreOptions) => Promise<OnlineStore>> = {
+  lmdb: async ({ folder, log }) => (await import('./lmdb.ts')).createLmdbStore({ folder, log }),
+}
+
+/** Opens the online store that the URL names; rejects with ONLINE_STORE_UNAVAILABLE when it cannot be reached. */
+export async function createOnlineStore(options: OnlineStoreOptions): Promise<OnlineStore> {
+  const scheme = options.url.slice(0, options.url.indexOf(':'))
+  const create = adapters[scheme]
+  if (!create) {
+    const known = Object.keys(adapters).join(':, ')
+    throw new AppError('BAD_USER_INPUT', `No online store is known for ${scheme}: (known: ${known}:)`)
+  }
+  return create(options)
+}

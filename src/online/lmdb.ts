@@ -1,0 +1,262 @@
+// The embedded online store: one LMDB environment in a folder that only this process opens.
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Database, open } from 'lmdb'
+import type { Logger } from 'pino'
+import { AppError } from '../errors.ts'
+import { plainValue, valueKey, viewKey } from './keys.ts'
+import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
+import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
+
+export interface LmdbStoreOptions {
+  folder: string
+  log: Logger
+  /** How often expired entries are swept. */
+  sweepEveryMs?: number
+}
+
+export interface LmdbStore extends OnlineStore {
+  /** Removes the entries whose time is over and resolves to how many they were. */
+  sweep(): Promise<number>
+}
+
+/** Entries a transaction: its callback runs in one go, so this bounds how long a lookup may have to wait. */
+const transactionEntries = 1000
+/** Keys between two marks when a sample is drawn. */
+const markEvery = 5000
+/** A later expiry (in the year 6429) is as good as none; it bounds the six bytes of a due key. */
+const latestExpiryMs = 2 ** 47
+
+type Store = Database<Buffer, Buffer>
+
+export async function createLmdbStore({
+  folder,
+  log,
+  sweepEveryMs = 30_000,
+}: LmdbStoreOptions): Promise<LmdbStore> {
+  const db = openFolder(folder)
+  let closing: Promise<void> | undefined
+
+  async function run<T>(doing: string, action: () => T | Promise<T>): Promise<T> {
+    if (closing) throw new AppError('ONLINE_STORE_UNAVAILABLE', `The online store is closed: ${doing} failed`)
+    try {
+      return await action()
+    } catch (error) {
+      throw failure(`${doing} failed in the embedded online store`, error)
+    }
+  }
+
+  const sweep = () => run('Sweeping expired entries', () => sweepExpired(db, Date.now()))
+  const timer = setInterval(() => {
+    sweep().catch((error: unknown) => {
+      if (!closing) log.warn({ err: error }, 'Expired entries of the online store were not swept')
+    })
+  }, sweepEveryMs).unref()
+
+  return {
+    name: 'lmdb',
+    read: (requests) => run('Reading', () => requests.map((request) => readView(db, request, Date.now()))),
+    write: (view, entries) => run('Writing', () => writeEntries(db, view, entries)),
+    raiseFloor: (view, version) => run('Raising a floor', () => raiseFloor(db, view, version)),
+    removeBelow: (view, version) => run('Removing entries', () => removeBelow(db, view, version)),
+    dropView: (view) =>
+      run('Dropping a view', async () => {
+        await removeBelow(db, view, Number.POSITIVE_INFINITY)
+        await db.remove(floorKey(view))
+      }),
+    sample: (view, count) => run('Sampling', () => sample(db, view, count)),
+    ping: () => run('A ping', () => void readFloor(db, '')),
+    sweep,
+    close() {
+      clearInterval(timer)
+      closing ??= db.close()
+      return closing
+    },
+  }
+}
+
+function openFolder(folder: string): Store {
+  try {
+    return open<Buffer, Buffer>(folder, {
+      noSubdir: false,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      cache: false,
+      maxDbs: 1,
+    })
+  } catch (error) {
+    throw failure('The folder of the embedded online store (`online` in DATA_DIR) cannot be opened', error)
+  }
+}
+
+function failure(what: string, error: unknown): AppError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new AppError('ONLINE_STORE_UNAVAILABLE', `${what}: ${reason}`, { cause: error })
+}
+
+// Keys: `e` view NUL value → the packed entry. `f` view → the floor. `x` time, entry's key → an entry that is due then.
+
+function entryPrefix(view: string): Buffer {
+  return Buffer.from(`e${viewKey(view)}\0`)
+}
+
+function floorKey(view: string): Buffer {
+  return Buffer.from(`f${viewKey(view)}`)
+}
+
+function dueKey(expiresAtMs: number, entryKey: Buffer): Buffer {
+  const key = Buffer.allocUnsafe(7 + entryKey.length)
+  key[0] = 'x'.charCodeAt(0)
+  key.writeUIntBE(expiresAtMs, 1, 6)
+  key.set(entryKey, 7)
+  return key
+}
+
+/** The first key after this one. */
+function keyAfter(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.of(0)])
+}
+
+/** The first key after all that begin with this one, which ends in less than 0xff. */
+function keyAfterAll(prefix: Buffer): Buffer {
+  const key = Buffer.from(prefix)
+  key[key.length - 1] = (key.at(-1) ?? 0) + 1
+  return key
+}
+
+function readFloor(db: Store, view: string): number {
+  return db.getBinary(floorKey(view))?.readDoubleLE(0) ?? 0
+}
+
+/** The packed entry under a key unless there is none, its time is over, or it is of another format. */
+function readPacked(db: Store, key: Buffer, nowMs: number): Buffer | null {
+  const packed = db.getBinary(key)
+  return packed && isReadable(packed) && packedExpiry(packed) > nowMs ? packed : null
+}
+
+function readView(db: Store, { view, values }: ReadRequest, nowMs: number) {
+  const prefix = entryPrefix(view)
+  const entries = values.map((value): OnlineEntry | null => {
+    const packed = readPacked(db, Buffer.concat([prefix, valueKey(value).bytes]), nowMs)
+    return packed && unpack(packed)
+  })
+  return { floor: readFloor(db, view), entries }
+}
+
+async function writeEntries(db: Store, view: string, entries: readonly WriteEntry[]): Promise<boolean[]> {
+  const prefix = entryPrefix(view)
+  const taken: boolean[] = []
+  for (let from = 0; from < entries.length; from += transactionEntries) {
+    const part = entries.slice(from, from + transactionEntries)
+    // One after the other: LMDB would run queued transactions in one go, and lookups get their turn in between.
+    taken.push(
+      ...(await db.transaction(() => part.map((entry) => putIfNewer(db, prefix, entry, Date.now())))),
+    )
+  }
+  return taken
+}
+
+/** Inside a transaction: keeps the entry unless a newer one is there. */
+function putIfNewer(db: Store, prefix: Buffer, entry: WriteEntry, nowMs: number): boolean {
+  const { bytes, hashed } = valueKey(entry.value)
+  const key = Buffer.concat([prefix, bytes])
+  const stored = db.getBinary(key)
+  if (stored && isReadable(stored)) {
+    const storedExpiry = packedExpiry(stored)
+    if (packedVersion(stored) > entry.version && storedExpiry > nowMs) return false
+    if (storedExpiry !== Number.POSITIVE_INFINITY) db.removeSync(dueKey(storedExpiry, key))
+  }
+  const expiresAtMs = entry.expiresInMs === null ? null : Math.ceil(nowMs + entry.expiresInMs)
+  const expires = expiresAtMs !== null && expiresAtMs < latestExpiryMs
+  const extras = { expiresAtMs: expires ? expiresAtMs : null, value: hashed ? entry.value : null }
+  db.putSync(key, pack(entry, extras))
+  if (expires) db.putSync(dueKey(expiresAtMs, key), Buffer.of(1))
+  return true
+}
+
+async function raiseFloor(db: Store, view: string, version: number): Promise<void> {
+  const floor = Buffer.allocUnsafe(8)
+  floor.writeDoubleLE(version, 0)
+  await db.transaction(() => {
+    if (readFloor(db, view) < version) db.putSync(floorKey(view), floor)
+  })
+}
+
+async function removeBelow(db: Store, view: string, version: number): Promise<number> {
+  const prefix = entryPrefix(view)
+  return walk(db, prefix, keyAfterAll(prefix), (key) => {
+    const packed = db.getBinary(key)
+    if (!packed) return false
+    const readable = isReadable(packed)
+    if (readable && packedVersion(packed) >= version) return false
+    const expiresAtMs = readable ? packedExpiry(packed) : Number.POSITIVE_INFINITY
+    if (expiresAtMs !== Number.POSITIVE_INFINITY) db.removeSync(dueKey(expiresAtMs, key))
+    return db.removeSync(key)
+  })
+}
+
+async function sweepExpired(db: Store, nowMs: number): Promise<number> {
+  const due = dueKey(0, Buffer.alloc(0))
+  return walk(db, due, dueKey(nowMs + 1, Buffer.alloc(0)), (key) => {
+    const entryKey = key.subarray(due.length)
+    const packed = db.getBinary(entryKey)
+    db.removeSync(key)
+    return packed !== undefined && packedExpiry(packed) <= nowMs && db.removeSync(entryKey)
+  })
+}
+
+/** Visits a range's keys, a transaction for every few, and counts the visits that say they removed an entry. */
+async function walk(db: Store, start: Buffer, end: Buffer, visit: (key: Buffer) => boolean): Promise<number> {
+  let from: Buffer | null = start
+  let removed = 0
+  while (from) {
+    const begin: Buffer = from
+    from = await db.transaction(() => {
+      const keys = [...db.getKeys({ start: begin, end, limit: transactionEntries })]
+      for (const key of keys) if (visit(key)) removed++
+      const last = keys.at(-1)
+      return last && keys.length === transactionEntries ? keyAfter(last) : null
+    })
+  }
+  return removed
+}
+
+/**
+ * Uniform over the view's keys: marks are set along the range (LMDB skips between them in native code, and lookups
+ * get their turn), then random ranks are looked up from the mark before them.
+ */
+async function sample(db: Store, view: string, count: number): Promise<string[]> {
+  const start = entryPrefix(view)
+  const end = keyAfterAll(start)
+  const marks = [start]
+  for (let next = keyAt(db, start, end, markEvery); next; next = keyAt(db, next, end, markEvery)) {
+    marks.push(next)
+    await nextTurn()
+  }
+  const lastMark = marks.at(-1) ?? start
+  const total = (marks.length - 1) * markEvery + db.getKeysCount({ start: lastMark, end })
+  const values: string[] = []
+  for (const rank of randomRanks(total, count)) {
+    const key = keyAt(db, marks[Math.floor(rank / markEvery)] ?? start, end, rank % markEvery)
+    const packed = key && readPacked(db, key, Date.now())
+    if (key && packed) values.push(packedValue(packed) ?? plainValue(key.subarray(start.length)) ?? '')
+    await nextTurn()
+  }
+  return [...new Set(values)]
+}
+
+function keyAt(db: Store, start: Buffer, end: Buffer, offset: number): Buffer | null {
+  for (const key of db.getKeys({ start, end, offset, limit: 1 })) return Buffer.from(key)
+  return null
+}
+
+/** `count` different numbers below `total` (all of them when there are no more). */
+function randomRanks(total: number, count: number): Set<number> {
+  // Floyd's sampling: one draw for each number taken.
+  const ranks = new Set<number>()
+  for (let top = Math.max(0, total - count); top < total; top++) {
+    const drawn = Math.floor(Math.random() * (top + 1))
+    ranks.add(ranks.has(drawn) ? top : drawn)
+  }
+  return ranks
+}
