@@ -1,0 +1,186 @@
+// Downloads of a real dataset, read back by other readers and held against its rows.
+
+import { createWriteStream } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buffer, text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { tableFromIPC } from 'apache-arrow'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createRowEncoder, type Frame } from '../../src/columns.ts'
+import type { Download, DownloadFormat } from '../../src/training/download.ts'
+import type { Training } from '../../src/training/service.ts'
+import { createFolder, openTrainingStack, type TrainingStack } from './training-stack.ts'
+
+const everyTypeSql = `
+SELECT i AS n,
+  i % 2 = 0 AS flag,
+  9007199254740993 + i AS large,
+  CASE i WHEN 1 THEN 'NaN'::DOUBLE WHEN 2 THEN '-Infinity'::DOUBLE ELSE i / 7 END AS real,
+  (i || '.05')::DECIMAL(12,2) AS price,
+  (repeat('9', 30) || '.' || i)::DECIMAL(38,4) AS exact,
+  CASE i WHEN 3 THEN '' WHEN 4 THEN NULL ELSE 'ü🙂 "' || i || '", ' || chr(10) END AS words,
+  encode('ÿ' || i) AS bytes,
+  DATE '1970-01-01' - i * 400 AS day,
+  TIMESTAMP '1969-12-31 23:59:59.999999' + INTERVAL (i) HOUR AS moment,
+  CASE i WHEN 5 THEN NULL ELSE [i, NULL, -i] END AS list,
+  {'a b': i::BIGINT, 'c': [DATE '2024-02-29', NULL]} AS struct,
+  CASE i WHEN 6 THEN NULL ELSE json_object('k', i, 'deep', json_array(1, 'x', NULL)) END AS json
+FROM range(5000) r(i) ORDER BY i`
+
+let place: Awaited<ReturnType<typeof createFolder>>
+let stack: TrainingStack
+let training: Training
+let datasetId: string
+let rows: Frame
+
+beforeAll(async () => {
+  place = await createFolder()
+  stack = await openTrainingStack(place.folder)
+  training = stack.training()
+  const { dataset } = await training.queryTrain({
+    sql: everyTypeSql,
+    name: 'types',
+    save: false,
+    waitMs: 30_000,
+  })
+  datasetId = dataset.id
+  rows = await training.rows(datasetId, { offset: 0, limit: 10_000 })
+})
+afterAll(async () => {
+  await training?.close()
+  await stack?.close()
+  await place?.remove()
+})
+
+async function streamOf(format: DownloadFormat) {
+  const download: Download = await training.download(datasetId, format)
+  if (!('stream' in download)) throw new Error(`${format} is not a stream`)
+  return download
+}
+
+async function askDuckDb(sql: string) {
+  const instance = await DuckDBInstance.create(':memory:')
+  const connection = await instance.connect()
+  try {
+    return (await connection.runAndReadAll(sql)).getRowObjectsJson()
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
+
+/** The rows in DuckDB's own words, made by the statement itself. */
+function casted(relation: string): string {
+  return `SELECT n::INT AS n, flag::BOOLEAN AS flag, large::BIGINT AS large, price::DECIMAL(12,2) AS price, exact::DECIMAL(38,4) AS exact, words, day::DATE AS day, moment::TIMESTAMP AS moment FROM ${relation} ORDER BY n::INT`
+}
+
+describe('A download', () => {
+  test('as Parquet is the file itself, which DuckDB reads', async () => {
+    const download = await training.download(datasetId, 'parquet')
+    expect(download).toEqual({
+      path: join(stack.datasetsFolder, `${datasetId}.parquet`),
+      contentType: 'application/vnd.apache.parquet',
+      fileName: `${datasetId}.parquet`,
+    })
+    const path = join(stack.datasetsFolder, `${datasetId}.parquet`)
+    const read = await askDuckDb(casted(`read_parquet('${path}')`))
+    expect(read).toHaveLength(5000)
+    expect(read).toEqual(await askDuckDb(casted(`(${everyTypeSql})`)))
+  })
+
+  test('as CSV is read back by DuckDB as the same rows, empty text and null told apart', async () => {
+    const { stream, contentType, fileName } = await streamOf('csv')
+    expect([contentType, fileName]).toEqual(['text/csv; charset=utf-8; header=present', `${datasetId}.csv`])
+    const path = join(stack.temporaryFolder, 'read.csv')
+    await pipeline(stream, createWriteStream(path))
+    const csv = `read_csv('${path}', header = true, all_varchar = true, allow_quoted_nulls = false, quote = '"', escape = '"', new_line = '\\r\\n')`
+    const read = await askDuckDb(casted(csv))
+    expect(read).toEqual(await askDuckDb(casted(`(${everyTypeSql})`)))
+    expect(read[3]?.words).toBe('')
+    expect(read[4]?.words).toBeNull()
+  })
+
+  test('as NDJSON holds the rows as JSON does everywhere', async () => {
+    const { stream, contentType } = await streamOf('ndjson')
+    expect(contentType).toBe('application/x-ndjson')
+    const lines = (await text(stream)).trimEnd().split('\n')
+    expect(lines).toEqual(rows.rows.map(createRowEncoder(rows.columns)))
+    expect(JSON.parse(lines[2] ?? '')).toMatchObject({ n: 2, real: null, large: '9007199254740995' })
+  })
+
+  test('as Arrow keeps the values and the types', async () => {
+    const { stream, contentType } = await streamOf('arrow')
+    expect(contentType).toBe('application/vnd.apache.arrow.file')
+    const table = tableFromIPC(await buffer(stream))
+    expect(table.numRows).toBe(5000)
+    const types = Object.fromEntries(table.schema.fields.map((field) => [field.name, String(field.type)]))
+    expect(types).toMatchObject({
+      flag: 'Bool',
+      large: 'Int64',
+      real: 'Float64',
+      price: 'Decimal[12e+2]',
+      exact: 'Decimal[38e+4]',
+      words: 'Utf8',
+      bytes: 'Binary',
+      day: 'Date32<DAY>',
+      moment: 'Timestamp<MICROSECOND, UTC>',
+      struct: 'Struct<{a b:Int64, c:List<Date32<DAY>>}>',
+      json: 'Utf8',
+    })
+    const frame = (name: string) => {
+      const at = rows.columns.findIndex((column) => column.name === name)
+      return rows.rows.map((row) => row[at])
+    }
+    expect([...(table.getChild('words') ?? [])]).toEqual(frame('words'))
+    expect([...(table.getChild('large') ?? [])]).toEqual(
+      frame('large').map((value) => (BigInt(Number(value)) === value ? value : BigInt(String(value)))),
+    )
+    expect([...(table.getChild('price') ?? [])].map((value) => Number(value) / 100)).toEqual(frame('price'))
+    expect(table.getChild('words')?.nullCount).toBe(1)
+    expect(table.getChild('list')?.nullCount).toBe(1)
+  })
+
+  test('asked for twice is the same bytes', async () => {
+    const [one, two] = await Promise.all([streamOf('arrow'), streamOf('arrow')])
+    const [first, second] = await Promise.all([buffer(one.stream), buffer(two.stream)])
+    expect(first.equals(second)).toBe(true)
+  })
+})
+
+describe('A client that walks away', () => {
+  test('ends the work, and the dataset is read again by the next', async () => {
+    const { stream } = await streamOf('ndjson')
+    await new Promise((resolve) => stream.once('data', resolve))
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    stream.destroy()
+    await closed
+    const again = await streamOf('ndjson')
+    expect((await text(again.stream)).split('\n')).toHaveLength(5001)
+  })
+
+  test('holds back a slow reader: only what it can take is made', async () => {
+    const sql = "SELECT range AS n, repeat('x', 200) AS filler FROM range(1000000)"
+    const { dataset } = await training.queryTrain({ sql, name: 'large', save: false, waitMs: 30_000 })
+    const download = await training.download(dataset.id, 'ndjson')
+    if (!('stream' in download)) throw new Error('ndjson is not a stream')
+    await new Promise((resolve) => download.stream.once('readable', resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(download.stream.readableLength).toBeLessThan(4_000_000)
+    let bytes = 0
+    for await (const chunk of download.stream) bytes += chunk.length
+    expect(bytes).toBeGreaterThan(200_000_000)
+  })
+})
+
+test('A dataset of an earlier start is still there after the next', async () => {
+  const before = await readFile(join(stack.datasetsFolder, `${datasetId}.parquet`))
+  await training.close()
+  await stack.close()
+  stack = await openTrainingStack(place.folder)
+  training = stack.training()
+  const page = await training.rows(datasetId, { offset: 0, limit: 10_000 })
+  expect(page).toEqual(rows)
+  expect(await readFile(join(stack.datasetsFolder, `${datasetId}.parquet`))).toEqual(before)
+})

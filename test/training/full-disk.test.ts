@@ -1,0 +1,28 @@
+// What becomes of a dataset when its file cannot be written to the end.
+
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { createFolder } from './training-stack.ts'
+
+test('A dataset that the disk cannot hold fails clearly, leaves no file, and the next one is made', async () => {
+  const place = await createFolder()
+  try {
+    const program = fileURLToPath(new URL('./full-disk.ts', import.meta.url))
+    const limited = `trap '' XFSZ; ulimit -f 65536; exec "$0" "$@"`
+    const { stdout } = await promisify(execFile)('sh', [
+      '-c',
+      limited,
+      process.execPath,
+      program,
+      place.folder,
+    ])
+    const { large, files, small } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+    expect(large).toMatchObject({ code: expect.stringMatching(/^(WAREHOUSE_FAILED|TOO_LARGE)$/) })
+    expect(files).toEqual([])
+    expect(small).toEqual({ status: 'SUCCEEDED' })
+  } finally {
+    await place.remove()
+  }
+}, 90_000)
