@@ -15,6 +15,7 @@ import type { Warehouse } from '../warehouse/port.ts'
 import { assertReadable, type Download, type DownloadFormat, openDownload } from './download.ts'
 import { createExtraction } from './extraction.ts'
 import { integerWithin, nameWithin } from './input.ts'
+import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
 import { createRunner, datasetPath, type RunEnd } from './run.ts'
@@ -48,6 +49,7 @@ export interface Training {
   rows(datasetId: string, page: { offset: number; limit: number }): Promise<Frame>
   progress(datasetId: string): AsyncIterable<DatasetRecord>
   download(datasetId: string, format: DownloadFormat): Promise<Download>
+  profile(datasetId: string, options?: { signal?: AbortSignal | undefined }): Promise<ColumnProfile[]>
   /** Resolves once what an earlier process left is cleared away; every other call waits for it. */
   start(): Promise<void>
   /** Stops what runs. */
@@ -75,7 +77,7 @@ const maxNameLength = 200
 const maxPage = 10_000
 
 export function createTraining(options: TrainingOptions): Training {
-  const { catalog, warehouse, parquet, events, datasetsFolder, log } = options
+  const { catalog, warehouse, parquet, events, datasetsFolder, temporaryFolder, log } = options
   const { datasets, savedQueries } = catalog
   const runner = createRunner({ ...options, datasets })
   const queryColumns = createQueryColumns(catalog)
@@ -158,6 +160,13 @@ export function createTraining(options: TrainingOptions): Training {
     async download(datasetId, format) {
       const { dataset, path } = await readable(datasetId)
       return openDownload(parquet, { dataset, path, format })
+    },
+
+    async profile(datasetId, { signal } = {}) {
+      const { dataset, path } = await readable(datasetId)
+      const limit = AbortSignal.timeout(options.timeoutMs)
+      const either = signal === undefined ? limit : AbortSignal.any([signal, limit])
+      return profileDataset(parquet, { dataset, path, temporaryFolder, signal: either })
     },
 
     start: () => started,
