@@ -1,0 +1,182 @@
+// The jobs that run in this process: each from its stored state to its end, one run of a job at a time.
+
+import type { Logger } from 'pino'
+import type { Catalog } from '../catalog/open.ts'
+import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
+import { AppError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import type { Realtime } from '../realtime/service.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { findIngestTable, unpackRows } from './ingest.ts'
+import { createFlowWork, createRowsWork, type RunEnd, runBatches, type Work } from './jobs.ts'
+import { createRateMeter, hasEnded, type PublishProgress } from './progress.ts'
+import { retry } from './retry.ts'
+import { numberRun } from './run-number.ts'
+
+interface RunnerOptions {
+  catalog: Catalog
+  warehouse: Pick<Warehouse, 'append' | 'tables'>
+  realtime: Pick<Realtime, 'onAppended'>
+  events: Events
+  retryDelays: readonly number[]
+  closing: AbortSignal
+  log: Logger
+}
+
+interface Run {
+  progress(): PublishProgress
+  advance(done: number): void
+  cancelRequested: boolean
+  ended: Promise<void>
+}
+
+type JobChanges = Parameters<Catalog['publishJobs']['update']>[1]
+
+export function createRunner(options: RunnerOptions) {
+  const { catalog, warehouse, realtime, events, retryDelays, closing } = options
+  const running = new Map<string, Run>()
+
+  /** Takes a job from where it stands to its end. A job that runs here or has ended is left alone. */
+  async function run(jobId: string, queueSignal: AbortSignal = closing): Promise<void> {
+    const job = await catalog.publishJobs.byId(jobId)
+    if (hasEnded(job) || running.has(jobId)) return
+    await begin(job, AbortSignal.any([queueSignal, closing])).ended
+  }
+
+  function begin(job: PublishJobRecord, signal: AbortSignal, cancelRequested = false): Run {
+    const log = options.log.child({ publishJob: job.id })
+    const begun = createRun(job, cancelRequested)
+    running.set(job.id, begun)
+    begun.ended = execute(job, begun, signal, log).finally(() => {
+      running.delete(job.id)
+      announce(job.id)
+    })
+    begun.ended.catch(() => {})
+    return begun
+  }
+
+  function announce(jobId: string) {
+    events.publish('publishJob', jobId, { jobId })
+  }
+
+  async function execute(job: PublishJobRecord, run: Run, signal: AbortSignal, log: Logger): Promise<void> {
+    /** False when the job has been ended from elsewhere. */
+    async function store(changes: JobChanges): Promise<boolean> {
+      const storing = { what: 'Storing the progress', delaysMs: retryDelays, signal, log }
+      try {
+        await retry(storing, () => catalog.publishJobs.update(job.id, changes))
+        return true
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'CONFLICT') return false
+        throw error
+      }
+    }
+
+    async function advance(done: number): Promise<boolean> {
+      const goesOn = await store({ done })
+      if (goesOn) run.advance(done)
+      announce(job.id)
+      return goesOn
+    }
+
+    try {
+      if (job.startedAt === null) {
+        if (run.cancelRequested) return void (await store(changesAtEnd('CANCELLED')))
+        if (!(await store({ status: 'RUNNING', startedAt: new Date() }))) return
+        announce(job.id)
+      }
+      const end = await runBatches(
+        { warehouse, realtime, retryDelaysMs: retryDelays, log },
+        {
+          jobId: job.id,
+          work: await createWork(job),
+          done: job.done,
+          resumed: job.startedAt !== null,
+          cancelled: () => run.cancelRequested,
+          advance,
+          signal,
+        },
+      )
+      if (end !== 'ENDED_ELSEWHERE') await store(changesAtEnd(end))
+    } catch (error) {
+      if (signal.aborted) throw error
+      log.error({ err: error }, 'A publish job failed')
+      await store({ status: 'FAILED', error: sayFailure(error), finishedAt: new Date(), payload: null })
+    }
+  }
+
+  async function createWork(job: PublishJobRecord): Promise<Work> {
+    if (job.kind === 'FLOWS') {
+      const { seed, run } = await numberRun(catalog.prisma, job.id)
+      return createFlowWork(job.total, { seed, run })
+    }
+    if (job.payload === null || job.table === null) {
+      throw new AppError('INTERNAL', `The rows of publish job ${job.id} are gone.`)
+    }
+    return createRowsWork(await unpackRows(findIngestTable(await warehouse.tables(), job.table), job.payload))
+  }
+
+  async function cancel(jobId: string): Promise<PublishJobRecord> {
+    const job = await catalog.publishJobs.byId(jobId)
+    refuseEnded(job)
+    // A job that waits in the queue is begun here to be ended; what a killed process may have appended is served first.
+    const run = running.get(jobId) ?? begin(job, closing, true)
+    run.cancelRequested = true
+    await run.ended
+    const ended = await catalog.publishJobs.byId(jobId)
+    if (ended.status !== 'CANCELLED') refuseEnded(ended)
+    return ended
+  }
+
+  return {
+    run,
+    cancel,
+    runningProgress: (jobId: string) => running.get(jobId)?.progress(),
+    numberRun: (jobId: string) => numberRun(catalog.prisma, jobId),
+    async settled() {
+      await Promise.allSettled([...running.values()].map(({ ended }) => ended))
+    },
+  }
+}
+
+function createRun(job: PublishJobRecord, cancelRequested: boolean): Run {
+  const meter = createRateMeter(job.done)
+  let done = job.done
+  return {
+    progress: () => ({
+      jobId: job.id,
+      status: 'RUNNING',
+      total: job.total,
+      done,
+      flowsPerSecond: meter.flowsPerSecond(),
+      etaSeconds: meter.etaSeconds(job.total),
+      error: null,
+    }),
+    advance(to) {
+      done = to
+      meter.advance(to)
+    },
+    cancelRequested,
+    ended: Promise.resolve(),
+  }
+}
+
+function changesAtEnd(end: Exclude<RunEnd, 'ENDED_ELSEWHERE'>): JobChanges {
+  const status = end === 'CANCELLED' ? 'CANCELLED' : 'SUCCEEDED'
+  return { status, finishedAt: new Date(), payload: null }
+}
+
+function refuseEnded(job: PublishJobRecord) {
+  if (!hasEnded(job)) return
+  throw new AppError(
+    'CONFLICT',
+    `Publish job ${job.id} has ended (${job.status}) with ${job.done} of ${job.total} done; only one that is queued or running can be cancelled.`,
+  )
+}
+
+/** What the job's owner is told. Anything but a deliberate error stays in the log. */
+function sayFailure(error: unknown): string {
+  return error instanceof AppError
+    ? error.message
+    : 'The gateway met an unexpected failure; its log says more.'
+}

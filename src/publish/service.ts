@@ -1,0 +1,147 @@
+// Publishing: durable jobs that write flows or an application's rows to the warehouse and keep the feature views in step.
+
+import { randomInt } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Catalog } from '../catalog/open.ts'
+import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
+import { AppError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import type { Realtime } from '../realtime/service.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { describeGiven } from './cells.ts'
+import { checkRows, findIngestTable, packRows } from './ingest.ts'
+import { followProgress, type PublishProgress } from './progress.ts'
+import { retryDelaysMs } from './retry.ts'
+import { createRunner } from './runner.ts'
+
+export type { PublishProgress }
+
+export const maxFlows = 10_000_000
+const queueName = 'publish'
+const maxInt32 = 2 ** 31 - 1
+
+export interface Publishing {
+  /**
+   * Starts a job that writes flows. The same seed gives the same rows: flow i is a function of (seed, i). Its ids are
+   * too, but for the second job of a seed in one catalog, which gets ids of its own so that both can be kept.
+   * Without a seed one is drawn, and stored with the job.
+   */
+  publish(request: { nFlows: number; seed?: number | null | undefined }): Promise<PublishJobRecord>
+  /** Starts a job that writes an application's own rows, all of them or, when one is faulty, none. */
+  ingest(request: { table: string; rows: unknown }): Promise<PublishJobRecord>
+  /** Ends a job between two batches, and answers with what it has done: that stays written and served. */
+  cancel(jobId: string): Promise<PublishJobRecord>
+  /** See `followProgress`. The first `next()` rejects with NOT_FOUND where there is no such job. */
+  progress(jobId: string): AsyncIterable<PublishProgress>
+  /** Resolves when the job has ended, or with the job as it stands when publishing closes or the signal aborts before. */
+  wait(jobId: string, options?: { signal?: AbortSignal }): Promise<PublishJobRecord>
+  /** Begins the work, that of jobs left by a process that is gone too. */
+  start(): Promise<void>
+  /** Stops running jobs after their batch in hand; the next start goes on with them. Ends every progress stream. */
+  close(): Promise<void>
+}
+
+interface PublishingOptions {
+  catalog: Catalog
+  warehouse: Pick<Warehouse, 'append' | 'tables'>
+  realtime: Pick<Realtime, 'onAppended'>
+  events: Events
+  concurrency: number
+  /** Waits before further tries of a failed step. */
+  retryDelays?: readonly number[]
+  log: Logger
+}
+
+export function createPublishing(options: PublishingOptions): Publishing {
+  const { catalog, warehouse, events, concurrency, log } = options
+  const closing = new AbortController()
+  const runner = createRunner({
+    ...options,
+    retryDelays: options.retryDelays ?? retryDelaysMs,
+    closing: closing.signal,
+  })
+
+  async function enqueue(job: PublishJobRecord): Promise<PublishJobRecord> {
+    try {
+      await catalog.queue.send(queueName, job.id)
+    } catch (error) {
+      await catalog.publishJobs.update(job.id, {
+        status: 'FAILED',
+        error: 'The job could not be queued.',
+        finishedAt: new Date(),
+        payload: null,
+      })
+      throw error
+    }
+    return job
+  }
+
+  async function publish({ nFlows, seed }: { nFlows: number; seed?: number | null | undefined }) {
+    checkInteger('nFlows', nFlows, 1, maxFlows)
+    if (seed !== undefined && seed !== null) checkInteger('seed', seed, -maxInt32 - 1, maxInt32)
+    const drawn = seed ?? randomInt(maxInt32)
+    const job = await catalog.publishJobs.create({ kind: 'FLOWS', total: nFlows, seed: drawn })
+    await runner.numberRun(job.id)
+    return enqueue(job)
+  }
+
+  async function ingest({ table: name, rows }: { table: string; rows: unknown }) {
+    const table = findIngestTable(await warehouse.tables(), name)
+    const checked = await checkRows(table, rows)
+    const payload = await packRows(table, checked)
+    const job = { kind: 'ROWS', total: checked.rows.length, table: table.name, payload } as const
+    return enqueue(await catalog.publishJobs.create(job))
+  }
+
+  async function readProgress(jobId: string): Promise<PublishProgress> {
+    return runner.runningProgress(jobId) ?? storedProgress(await catalog.publishJobs.byId(jobId))
+  }
+
+  function progress(jobId: string, signal: AbortSignal = closing.signal): AsyncIterable<PublishProgress> {
+    return followProgress({ jobId, events, read: () => readProgress(jobId), signal })
+  }
+
+  async function wait(jobId: string, { signal }: { signal?: AbortSignal } = {}): Promise<PublishJobRecord> {
+    const stopped = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
+    for await (const _ of progress(jobId, stopped));
+    return catalog.publishJobs.byId(jobId)
+  }
+
+  async function start() {
+    await catalog.queue.work(queueName, { concurrency }, runner.run)
+    for (const job of await catalog.publishJobs.unfinished()) await catalog.queue.send(queueName, job.id)
+  }
+
+  async function close() {
+    closing.abort(new Error('The gateway is stopping'))
+    await runner.settled()
+    log.debug('Publishing is closed')
+  }
+
+  return {
+    publish,
+    ingest,
+    cancel: runner.cancel,
+    progress: (jobId) => progress(jobId),
+    wait,
+    start,
+    close,
+  }
+}
+
+function checkInteger(name: string, given: unknown, min: number, max: number) {
+  if (typeof given === 'number' && Number.isInteger(given) && given >= min && given <= max) return
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `${name} is ${describeGiven(given)}; it must be a whole number from ${min} to ${max}.`,
+  )
+}
+
+/** A job that does not run here: its overall rate once it has ended. */
+function storedProgress(job: PublishJobRecord): PublishProgress {
+  const { id: jobId, status, total, done, error, startedAt, finishedAt } = job
+  const elapsedMs =
+    startedAt !== null && finishedAt !== null ? finishedAt.getTime() - startedAt.getTime() : null
+  const flowsPerSecond = elapsedMs === null || done === 0 ? null : (done * 1000) / Math.max(elapsedMs, 1)
+  return { jobId, status, total, done, flowsPerSecond, etaSeconds: status === 'SUCCEEDED' ? 0 : null, error }
+}

@@ -1,0 +1,222 @@
+// An application's rows: what each column type takes, what it refuses and how that is told, and that rows survive their storage.
+
+import { describe, expect, it } from 'vitest'
+import type { Column, ColumnType, Value } from '../../src/columns.ts'
+import { AppError } from '../../src/errors.ts'
+import { checkRows, findIngestTable, maxRows, packRows, unpackRows } from '../../src/publish/ingest.ts'
+import type { WarehouseTable } from '../../src/warehouse/port.ts'
+
+function column(name: string, type: ColumnType, storage: string, nullable = true): Column {
+  return { name, type, nullable, storage }
+}
+
+const users: WarehouseTable = {
+  schema: 'feature_store',
+  name: 'users',
+  columns: [
+    column('user_id', 'STRING', 'VARCHAR', false),
+    column('name', 'STRING', 'VARCHAR'),
+    column('creation_date', 'FLOAT64', 'DOUBLE'),
+    column('active', 'BOOLEAN', 'BOOLEAN'),
+  ],
+}
+
+function tableOf(type: ColumnType, storage: string): WarehouseTable {
+  return { schema: 'feature_store', name: 't', columns: [column('c', type, storage)] }
+}
+
+async function read(type: ColumnType, storage: string, given: unknown): Promise<Value | undefined> {
+  return (await checkRows(tableOf(type, storage), [{ c: given }])).rows[0]?.[0]
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<AppError> {
+  const failure = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  )
+  if (failure instanceof AppError) return failure
+  throw new Error(`expected an AppError, got ${String(failure)}`)
+}
+
+const taken: [ColumnType, string, unknown, Value][] = [
+  ['BOOLEAN', 'BOOLEAN', false, false],
+  ['INT32', 'INTEGER', -2147483648, -2147483648],
+  ['INT64', 'BIGINT', 9007199254740991, 9007199254740991],
+  ['INT64', 'BIGINT', '9007199254740993', 9007199254740993n],
+  ['INT64', 'BIGINT', '-9223372036854775808', -(2n ** 63n)],
+  ['INT64', 'BIGINT', 9007199254740993n, 9007199254740993n],
+  ['FLOAT64', 'DOUBLE', 1.5e300, 1.5e300],
+  ['FLOAT64', 'DOUBLE', 3, 3],
+  ['DECIMAL', 'DECIMAL(18,3)', 12.345, 12.345],
+  ['DECIMAL', 'DECIMAL(18,3)', '12.340', 12.34],
+  ['DECIMAL', 'DECIMAL(38,10)', '1234567890123456789.0123456789', '1234567890123456789.0123456789'],
+  ['STRING', 'VARCHAR', "' OR 1=1 -- 🦊 0012", "' OR 1=1 -- 🦊 0012"],
+  ['STRING', 'VARCHAR', '', ''],
+  ['BYTES', 'BLOB', 'AP8=', new Uint8Array([0, 255])],
+  ['DATE', 'DATE', '2024-02-29', '2024-02-29'],
+  ['TIMESTAMP', 'TIMESTAMP', '2026-11-23T09:30:00.123456Z', '2026-11-23T09:30:00.123456Z'],
+  ['TIMESTAMP', 'TIMESTAMP', '2026-11-23T09:30:00.5+02:00', '2026-11-23T07:30:00.500Z'],
+  ['TIMESTAMP', 'TIMESTAMP', '1969-12-31T23:59:59.000001Z', '1969-12-31T23:59:59.000001Z'],
+  ['LIST', 'INTEGER[]', [1, 2], [1, 2]],
+  ['STRUCT', 'STRUCT(a INTEGER)', { a: 1 }, { a: 1 }],
+  ['JSON', 'JSON', [{ a: null }], [{ a: null }]],
+]
+
+const refused: [ColumnType, string, unknown][] = [
+  ['BOOLEAN', 'BOOLEAN', 'true'],
+  ['BOOLEAN', 'BOOLEAN', 1],
+  ['INT32', 'INTEGER', 2147483648],
+  ['INT32', 'SMALLINT', 40_000],
+  ['INT32', 'INTEGER', 1.5],
+  ['INT32', 'INTEGER', '7'],
+  ['INT64', 'BIGINT', 9007199254740992],
+  ['INT64', 'BIGINT', '9223372036854775808'],
+  ['INT64', 'BIGINT', '0012'],
+  ['INT64', 'BIGINT', ' 12'],
+  ['FLOAT64', 'DOUBLE', '1.5'],
+  ['FLOAT64', 'DOUBLE', Number.NaN],
+  ['DECIMAL', 'DECIMAL(6,2)', '1.234'],
+  ['DECIMAL', 'DECIMAL(6,2)', 12345],
+  ['DECIMAL', 'DECIMAL(6,2)', 'twelve'],
+  ['STRING', 'VARCHAR', 12],
+  ['STRING', 'VARCHAR', '\ud800'],
+  ['STRING', 'VARCHAR', ['a']],
+  ['BYTES', 'BLOB', 'not base64!'],
+  ['DATE', 'DATE', '2026-02-30'],
+  ['DATE', 'DATE', '23.11.2026'],
+  ['TIMESTAMP', 'TIMESTAMP', '2026-11-23 09:30'],
+  ['TIMESTAMP', 'TIMESTAMP', '2026-11-23T09:30:00'],
+  ['TIMESTAMP', 'TIMESTAMP', '2026-11-23T09:30:00.1234567Z'],
+  ['TIMESTAMP', 'TIMESTAMP', 1_700_000_000],
+  ['LIST', 'INTEGER[]', { 0: 1 }],
+  ['STRUCT', 'STRUCT(a INTEGER)', [1]],
+]
+
+describe('cells', () => {
+  for (const [type, storage, given, value] of taken) {
+    it(`of ${storage} take ${typeof given} ${String(given)}`, async () => {
+      expect(await read(type, storage, given)).toEqual(value)
+    })
+  }
+
+  for (const [type, storage, given] of refused) {
+    it(`of ${storage} refuse ${typeof given} ${String(given)}`, async () => {
+      expect(await failureOf(read(type, storage, given))).toMatchObject({ code: 'BAD_USER_INPUT' })
+    })
+  }
+
+  it('that are missing or null are null', async () => {
+    for (const [type, storage] of taken) {
+      expect(await read(type, storage, null)).toBeNull()
+      expect((await checkRows(tableOf(type, storage), [{}])).rows).toEqual([[null]])
+    }
+  })
+})
+
+describe('rows', () => {
+  it('come in the order of the columns, whatever order they were given in', async () => {
+    const { rows } = await checkRows(users, [
+      { active: true, user_id: 'u1' },
+      { creation_date: 1.5, user_id: 'u2' },
+    ])
+    expect(rows).toEqual([
+      ['u1', null, null, true],
+      ['u2', null, 1.5, null],
+    ])
+  })
+
+  it('that are faulty are told with row, column, what was given and what would be right', async () => {
+    const failure = await failureOf(
+      checkRows(users, [
+        { user_id: 'u1', name: 12 },
+        { user_id: 'u2', nickname: 'x' },
+        'u3',
+        { name: 'no id' },
+        { user_id: 'u5', creation_date: 'yesterday' },
+      ]),
+    )
+    expect(failure.code).toBe('BAD_USER_INPUT')
+    expect(failure.message).toContain('Nothing was written: 5 faults in 5 rows for feature_store.users')
+    expect(failure.message).toContain('row 0, column "name": given the number 12, expected text')
+    expect(failure.details).toMatchObject({
+      faultCount: 5,
+      faults: [
+        { row: 0, column: 'name', given: 'the number 12' },
+        { row: 1, column: 'nickname', expected: 'one of user_id, name, creation_date, active' },
+        { row: 2, column: null, given: 'the text "u3"' },
+        { row: 3, column: 'user_id', given: 'nothing' },
+        { row: 4, column: 'creation_date', given: 'the text "yesterday"', expected: 'a finite number' },
+      ],
+    })
+  })
+
+  it('list the first ten faults and count the rest', async () => {
+    const failure = await failureOf(
+      checkRows(
+        users,
+        Array.from({ length: 25 }, () => ({ user_id: 1 })),
+      ),
+    )
+    expect(failure.details).toMatchObject({ faultCount: 25 })
+    expect(failure.details?.faults).toHaveLength(10)
+    expect(failure.message).toContain('and 15 more')
+  })
+
+  it('must be a list of at least one', async () => {
+    for (const given of [[], null, undefined, 'x', { user_id: 'u1' }, 3]) {
+      expect(await failureOf(checkRows(users, given))).toMatchObject({ code: 'BAD_USER_INPUT' })
+    }
+  })
+
+  it('are refused when they are too many or too large for one call', async () => {
+    const many = Array.from({ length: maxRows + 1 }, () => ({ user_id: 'u' }))
+    expect(await failureOf(checkRows(users, many))).toMatchObject({ code: 'TOO_LARGE' })
+    const large = Array.from({ length: 40 }, () => ({ user_id: 'x'.repeat(1024 * 1024) }))
+    expect(await failureOf(checkRows(users, large))).toMatchObject({ code: 'TOO_LARGE' })
+  })
+
+  it('never reach through names that every object has', async () => {
+    const failure = await failureOf(
+      checkRows(users, [JSON.parse('{"user_id":"u1","__proto__":{"name":"x"}}')]),
+    )
+    expect(failure.message).toContain('"__proto__"')
+    const named = { schema: 'feature_store', name: 't', columns: [column('toString', 'STRING', 'VARCHAR')] }
+    expect((await checkRows(named, [{}])).rows).toEqual([[null]])
+  })
+
+  it('come back from storage as they were checked', async () => {
+    const table: WarehouseTable = {
+      schema: 'feature_store',
+      name: 'all_types',
+      columns: taken.map(([type, storage], i) => column(`c${i}`, type, storage)),
+    }
+    const given = Object.fromEntries(taken.map(([, , cell], i) => [`c${i}`, cell]))
+    const checked = await checkRows(table, [given, {}])
+    const { columns, rows } = await unpackRows(table, await packRows(table, checked))
+    expect(columns).toEqual(table.columns.map(({ name }) => name))
+    expect(rows).toEqual(checked.rows)
+  })
+
+  it('that wait while their table changes are told apart, not written wrongly', async () => {
+    const payload = await packRows(users, await checkRows(users, [{ user_id: 'u1', name: 'Ada' }]))
+    const renamed = { ...users, columns: users.columns.filter(({ name }) => name !== 'name') }
+    expect(await failureOf(unpackRows(renamed, payload))).toMatchObject({ code: 'SCHEMA_MISMATCH' })
+    const retyped = { ...users, columns: users.columns.map((each) => ({ ...each, type: 'INT64' as const })) }
+    expect(await failureOf(unpackRows(retyped, payload))).toMatchObject({ code: 'SCHEMA_MISMATCH' })
+  })
+})
+
+describe('tables', () => {
+  const tables = [users, { ...users, name: 'quotes' }, { ...users, schema: 'files', name: 'flights' }]
+
+  it('are found by their name alone or with their schema', () => {
+    expect(findIngestTable(tables, 'users')).toBe(users)
+    expect(findIngestTable(tables, 'feature_store.users')).toBe(users)
+  })
+
+  it('that take no rows are answered with those that do', () => {
+    for (const name of ['people', 'files.flights', 'flights', '']) {
+      expect(() => findIngestTable(tables, name)).toThrow(/These take rows: quotes, users\./)
+    }
+  })
+})
