@@ -1,0 +1,66 @@
+// A real PostgreSQL on a free port, with its own data folder; it can be killed, started again and paused.
+
+import { chmod, chown } from 'node:fs/promises'
+import { createFolder, freePort, runProgram, startChild } from './child.ts'
+import { programPath } from './programs.ts'
+
+export interface PostgresOptions {
+  /** Further settings: `{ max_connections: '20' }`. */
+  settings?: Record<string, string>
+}
+
+export type PostgresServer = Awaited<ReturnType<typeof startPostgres>>
+
+/** Its superuser is `postgres`, without a password; `url` names the database `postgres`. */
+export async function startPostgres({ settings = {} }: PostgresOptions = {}) {
+  const folder = await createFolder('postgres')
+  const account = process.getuid?.() === 0 ? 'postgres' : null
+  if (account !== null) await chown(folder.path, await idOf('-u', account), await idOf('-g', account))
+  await chmod(folder.path, 0o700)
+  const env = { LC_ALL: 'C.UTF-8' }
+  const init = ['-D', folder.path, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-sync']
+  await runProgram(programPath('initdb'), init, { account, env, cwd: '/' })
+
+  const port = await freePort()
+  const all = {
+    port: `${port}`,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    // The folder lives as long as the test: a crash of the machine need not be survived.
+    fsync: 'off',
+    ...settings,
+  }
+  const args = [
+    '-D',
+    folder.path,
+    ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ]
+  const start = () =>
+    startChild(programPath('postgres'), args, {
+      account,
+      env,
+      ready: /database system is ready to accept connections/,
+    })
+  let server = await start()
+  const address = `postgres://postgres@127.0.0.1:${port}`
+  return {
+    url: `${address}/postgres`,
+    port,
+    databaseUrl: (database: string) => `${address}/${database}`,
+    kill: () => server.end('SIGKILL'),
+    async restart() {
+      await server.end('SIGINT')
+      server = await start()
+    },
+    pause: () => server.pause(),
+    resume: () => server.resume(),
+    async stop() {
+      await server.end('SIGQUIT')
+      await folder.remove()
+    },
+  }
+}
+
+async function idOf(flag: '-u' | '-g', account: string): Promise<number> {
+  return Number(await runProgram('id', [flag, account]))
+}

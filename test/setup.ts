@@ -1,0 +1,39 @@
+// Runs once before all tests: makes sure of the servers that they start, installing what is missing where it may.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { debianPackage, locateProgram, programs } from './servers/programs.ts'
+
+export function setup() {
+  const missing = missingPackages()
+  if (missing.length === 0) return
+  if (mayInstall()) install(missing)
+  const still = missingPackages()
+  if (still.length > 0) {
+    throw new Error(
+      `The tests need programs that this machine lacks: install ${still.join(', ')} (on Debian, as root: apt-get install -y ${still.join(' ')}).`,
+    )
+  }
+}
+
+function missingPackages(): string[] {
+  return [...new Set(programs.filter((program) => locateProgram(program) === null).map(debianPackage))]
+}
+
+function mayInstall(): boolean {
+  return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get') && existsSync('/etc/debian_version')
+}
+
+function install(packages: readonly string[]) {
+  console.log(`The tests need ${packages.join(', ')}, which this machine lacks: installing with apt-get …`)
+  aptGet('update')
+  aptGet('install', '-y', '--no-install-recommends', ...packages)
+}
+
+/** Another run of the tests may be installing too: its lock is waited for. A failure shows in what is still missing. */
+function aptGet(...args: readonly string[]) {
+  const lock = ['-o', 'DPkg::Lock::Timeout=300']
+  // RUNLEVEL=1 keeps the packages from starting their services.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  spawnSync('/usr/bin/apt-get', [...lock, '-q', ...args], { stdio: 'inherit', env })
+}
