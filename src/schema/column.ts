@@ -17,8 +17,3 @@ export function addColumn(builder: Builder) {
     }),
   })
 }
-
-/** The catalog keeps columns as JSON that only it writes. */
-export function storedColumns(json: unknown): Column[] {
-  return Array.isArray(json) ? (json as Column[]) : []
-}

@@ -1,10 +1,10 @@
 // Dataset: the result of a training query or extraction, with its rows, its progress and its downloads.
 
 import { z } from 'zod'
+import { parseColumns, toColumnsJson } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { encodeFrame } from '../columns.ts'
 import type { Builder } from './builder.ts'
-import { storedColumns } from './column.ts'
 import type { JobStatusRef } from './job-status.ts'
 import { JsonText } from './json-text.ts'
 import { newestFirst } from './listing.ts'
@@ -15,7 +15,8 @@ const formats = ['parquet', 'arrow', 'csv', 'ndjson'] as const
 
 export function addDataset(builder: Builder, services: Services, jobStatus: JobStatusRef) {
   builder.objectType('DatasetDownloads', {
-    description: "Where a dataset's file is to be had, in four formats. The Parquet URL answers range requests.",
+    description:
+      "Where a dataset's file is to be had, in four formats. The Parquet URL answers range requests.",
     fields: (t) =>
       Object.fromEntries(
         formats.map((format) => [
@@ -26,7 +27,8 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
   })
 
   const dataset = builder.prismaNode('Dataset', {
-    description: 'The result of a training query or extraction: a Parquet file with columns, rows and downloads.',
+    description:
+      'The result of a training query or extraction: a Parquet file with columns, rows and downloads.',
     nullable: true,
     id: { field: 'id' },
     fields: (t) => ({
@@ -37,7 +39,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       columns: t.field({
         type: ['Column'],
         description: 'Empty until it has SUCCEEDED.',
-        resolve: ({ columns }) => storedColumns(columns),
+        resolve: ({ columns }) => parseColumns(columns),
       }),
       rowCount: t.expose('rowCount', { type: 'BigInt', nullable: true }),
       rows: t.field({
@@ -75,7 +77,8 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       type: 'Dataset',
       nullable: true,
       args: { id: t.arg.id({ required: true }) },
-      resolve: (query, _root, { id }) => services.catalog.prisma.dataset.findUnique({ ...query, where: { id } }),
+      resolve: (query, _root, { id }) =>
+        services.catalog.prisma.dataset.findUnique({ ...query, where: { id } }),
     }),
   )
 
@@ -96,13 +99,14 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
   builder.subscriptionField('datasetProgress', (t) =>
     t.field({
       type: dataset,
-      description: 'A dataset while it is made: first as it stands, then each change, then its end; then it completes.',
+      description:
+        'A dataset while it is made: first as it stands, then each change, then its end; then it completes.',
       args: { id: t.arg.id({ required: true }) },
       subscribe: async (_root, { id }) => {
         await services.catalog.datasets.byId(id)
         return services.training.progress(id)
       },
-      resolve: (record: DatasetRecord) => ({ ...record, columns: JSON.parse(JSON.stringify(record.columns)) }),
+      resolve: (record: DatasetRecord) => ({ ...record, columns: toColumnsJson(record.columns) }),
     }),
   )
 }

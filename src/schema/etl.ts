@@ -1,8 +1,8 @@
 // Etl: a transformation pinned by commit and content hash.
 
+import { parseColumns } from '../catalog/columns-json.ts'
 import type { Prisma } from '../catalog/generated/client.ts'
 import type { Builder } from './builder.ts'
-import { storedColumns } from './column.ts'
 import { containing, newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
 
@@ -20,17 +20,23 @@ export function addEtl(builder: Builder, services: Services) {
     id: { field: 'id' },
     fields: (t) => ({
       name: t.exposeString('name'),
-      version: t.exposeInt('version', { description: 'Counts the different sources saved under this name, from 1.' }),
+      version: t.exposeInt('version', {
+        description: 'Counts the different sources saved under this name, from 1.',
+      }),
       path: t.exposeString('path', { description: 'Where it was loaded from.' }),
       language: t.expose('language', { type: language }),
-      commit: t.exposeString('commit', { nullable: true, description: 'Null when it did not come from git.' }),
+      commit: t.exposeString('commit', {
+        nullable: true,
+        description: 'Null when it did not come from git.',
+      }),
       contentSha256: t.exposeString('contentSha256'),
       source: t.exposeString('source'),
       columns: t.field({
         type: ['Column'],
-        description: 'What its first training run gave; empty before one. Realtime output is held against it.',
+        description:
+          'What its first training run gave; empty before one. Realtime output is held against it.',
         select: { outputs: { select: { columns: true }, orderBy: { createdAt: 'asc' }, take: 1 } },
-        resolve: (etl) => storedColumns(etl.outputs[0]?.columns),
+        resolve: ({ outputs: [first] }) => (first === undefined ? [] : parseColumns(first.columns)),
       }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
     }),
@@ -51,10 +57,17 @@ export function addEtl(builder: Builder, services: Services) {
         type: 'Etl',
         cursor: 'id',
         description: 'ETLs, the newest first.',
-        args: { search: t.arg.string({ description: 'Text within the name, the path or the source, in any case.' }) },
-        totalCount: (_connection, args) => services.catalog.prisma.etl.count({ where: matching(args.search) }),
+        args: {
+          search: t.arg.string({ description: 'Text within the name, the path or the source, in any case.' }),
+        },
+        totalCount: (_connection, args) =>
+          services.catalog.prisma.etl.count({ where: matching(args.search) }),
         resolve: (query, _root, args) =>
-          services.catalog.prisma.etl.findMany({ ...query, where: matching(args.search), orderBy: newestFirst }),
+          services.catalog.prisma.etl.findMany({
+            ...query,
+            where: matching(args.search),
+            orderBy: newestFirst,
+          }),
       },
       { name: 'EtlConnection' },
       { name: 'EtlEdge' },

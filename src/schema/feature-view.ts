@@ -10,7 +10,10 @@ export function addFeatureView(builder: Builder, services: Services) {
     description: 'How a feature view follows the warehouse.',
     values: {
       AUTO: { description: 'BY_KEY where it is sound, else FULL.' },
-      BY_KEY: { description: 'The touched index values are computed again; needs the index key in every table that is read.' },
+      BY_KEY: {
+        description:
+          'The touched index values are computed again; needs the index key in every table that is read.',
+      },
       FULL: { description: 'The whole result is computed again.' },
       MANUAL: { description: 'Only what is asked for.' },
     } as const,
@@ -35,7 +38,9 @@ export function addFeatureView(builder: Builder, services: Services) {
         description: 'Why it is refreshed so, where the gateway chose or changed it.',
       }),
       refreshedAt: t.expose('refreshedAt', { type: 'DateTime', nullable: true }),
-      implicit: t.exposeBoolean('implicit', { description: 'Made on first use rather than by createFeatureView.' }),
+      implicit: t.exposeBoolean('implicit', {
+        description: 'Made on first use rather than by createFeatureView.',
+      }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
     }),
   })

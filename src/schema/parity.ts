@@ -7,7 +7,8 @@ import type { Services } from './services.ts'
 
 export function addParity(builder: Builder, services: Services) {
   builder.objectType('ParityReport', {
-    description: 'How the rows that training sees compare with those served online, for sampled index values.',
+    description:
+      'How the rows that training sees compare with those served online, for sampled index values.',
     fields: (t) => ({
       sampled: t.exposeInt('sampled', { description: 'The index values that were compared.' }),
       mismatched: t.exposeInt('mismatched', { description: 'Index values whose rows differ.' }),

@@ -29,8 +29,13 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
       kind: t.expose('kind', { type: kind }),
       status: t.expose('status', { type: jobStatus }),
       total: t.exposeInt('total'),
-      done: t.exposeInt('done', { description: 'Written, and served by every view that is refreshed by key.' }),
-      seed: t.exposeInt('seed', { nullable: true, description: 'With it, publish writes the same flows again.' }),
+      done: t.exposeInt('done', {
+        description: 'Written, and served by every view that is refreshed by key.',
+      }),
+      seed: t.exposeInt('seed', {
+        nullable: true,
+        description: 'With it, publish writes the same flows again.',
+      }),
       table: t.exposeString('table', { nullable: true, description: 'The table that an ingest writes to.' }),
       flowsPerSecond: t.float({
         nullable: true,
@@ -91,7 +96,10 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
         seed: t.arg.int({ description: 'With a seed, the same flows come again.' }),
       },
       resolve: async (query, _root, { nFlows, seed }) => {
-        const { id } = await services.publishing.publish({ nFlows, ...(typeof seed === 'number' && { seed }) })
+        const { id } = await services.publishing.publish({
+          nFlows,
+          ...(typeof seed === 'number' && { seed }),
+        })
         return services.catalog.prisma.publishJob.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),

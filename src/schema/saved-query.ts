@@ -1,9 +1,9 @@
 // SavedQuery: SQL under a name and version. Found by id, by name, by search and tag.
 
+import { parseColumns } from '../catalog/columns-json.ts'
 import type { Prisma } from '../catalog/generated/client.ts'
 import { AppError } from '../errors.ts'
 import type { Builder } from './builder.ts'
-import { storedColumns } from './column.ts'
 import { containing, newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
 
@@ -14,11 +14,13 @@ export function addSavedQuery(builder: Builder, services: Services) {
     id: { field: 'id' },
     fields: (t) => ({
       name: t.exposeString('name'),
-      version: t.exposeInt('version', { description: 'Counts the different SQL saved under this name, from 1.' }),
+      version: t.exposeInt('version', {
+        description: 'Counts the different SQL saved under this name, from 1.',
+      }),
       sql: t.exposeString('sql'),
       description: t.exposeString('description', { nullable: true }),
       tags: t.exposeStringList('tags'),
-      columns: t.field({ type: ['Column'], resolve: (query) => storedColumns(query.columns) }),
+      columns: t.field({ type: ['Column'], resolve: (query) => parseColumns(query.columns) }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
       featureViews: t.relation('featureViews', {
         description: 'The feature views that serve it online.',
@@ -54,10 +56,13 @@ export function addSavedQuery(builder: Builder, services: Services) {
         cursor: 'id',
         description: 'Saved queries, the newest first.',
         args: {
-          search: t.arg.string({ description: 'Text within the name, the description or the SQL, in any case.' }),
+          search: t.arg.string({
+            description: 'Text within the name, the description or the SQL, in any case.',
+          }),
           tag: t.arg.string({ description: 'Only those with this tag.' }),
         },
-        totalCount: (_connection, args) => services.catalog.prisma.savedQuery.count({ where: matching(args) }),
+        totalCount: (_connection, args) =>
+          services.catalog.prisma.savedQuery.count({ where: matching(args) }),
         resolve: (query, _root, args) =>
           services.catalog.prisma.savedQuery.findMany({
             ...query,

@@ -84,7 +84,8 @@ export function addTraining(builder: Builder, services: Services) {
           queryId: t.arg.id({ required: true }),
           etlPath: t.arg.string({
             required: true,
-            description: 'Where the ETL lives (git::…//path?ref=…, https://…, file:…), or its id in the catalog.',
+            description:
+              'Where the ETL lives (git::…//path?ref=…, https://…, file:…), or its id in the catalog.',
             validate: z.string().min(1),
           }),
           etlName: t.arg.string({ validate: name.nullish() }),

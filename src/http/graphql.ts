@@ -1,0 +1,189 @@
+// GraphQL over HTTP: Yoga behind Fastify, answers whole or streamed, and GraphiQL for browsers.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { GraphQLSchema } from 'graphql'
+import { createYoga, type Plugin } from 'graphql-yoga'
+import type { Logger } from 'pino'
+import { AppError, httpStatusByCode } from '../errors.ts'
+import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
+import type { Services } from '../schema/services.ts'
+import { describeFailure } from './failures.ts'
+import { createGraphiQLPage } from './graphiql.ts'
+import { formatHttpResult, formatResults } from './graphql-errors.ts'
+import { parseJson } from './json.ts'
+import type { OpenStreams } from './open-streams.ts'
+import { originOf } from './origin.ts'
+
+export const graphqlPath = '/graphql'
+/** The header that a form-like POST must carry, to show that the page that sent it was allowed to. */
+export const preflightHeader = 'graphql-require-preflight'
+
+/** What a browser sends across origins without asking first. */
+const simpleContentTypes = new Set(['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'])
+
+export type GraphQLServer = ReturnType<typeof createGraphQLServer>
+
+export interface GraphQLOptions {
+  schema: GraphQLSchema
+  services: Services
+  maxBodyBytes: number
+  log: Logger
+}
+
+/** Parses, validates and executes; the same for HTTP and sockets. */
+export function createGraphQLServer({ schema, services, maxBodyBytes, log }: GraphQLOptions) {
+  return createYoga<RequestFacts, Context>({
+    schema,
+    context: (facts) => createContext(services, facts),
+    graphqlEndpoint: graphqlPath,
+    // Yoga answers any URL that ends so; no URL holds a space.
+    healthCheckEndpoint: ' ',
+    graphiql: false,
+    landingPage: false,
+    cors: false,
+    multipart: false,
+    maskedErrors: false,
+    // Node's own streams cancel at once, even while they wait for their source.
+    fetchAPI: { ReadableStream, Response },
+    maxRequestBodySize: maxBodyBytes,
+    logging: false,
+    plugins: [exactJson(), codedErrors(log)],
+  })
+}
+
+/** POSTed JSON, no integer rounded. */
+function exactJson(): Plugin<object, RequestFacts> {
+  return {
+    onRequestParse({ request, setRequestParser }) {
+      const type = essence(request.headers.get('content-type'))
+      if (request.method !== 'POST' || (type !== 'application/json' && type !== 'application/graphql+json'))
+        return
+      setRequestParser(async () => {
+        const body = parseBody(await request.text())
+        if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
+        throw new AppError('BAD_USER_INPUT', 'The body must be a JSON object with a "query"')
+      })
+    },
+  }
+}
+
+function parseBody(text: string): unknown {
+  try {
+    return parseJson(text)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError('BAD_USER_INPUT', `The body is not valid JSON: ${reason}`, { cause })
+  }
+}
+
+/** The last to see a result, whichever way it came about. */
+function codedErrors(log: Logger): Plugin<object, RequestFacts> {
+  return {
+    onResultProcess({ result, setResult, serverContext: { requestId } }) {
+      if (Array.isArray(result)) return
+      const facts = { requestId, log }
+      setResult(
+        Symbol.asyncIterator in result ? formatResults(result, facts) : formatHttpResult(result, facts),
+      )
+    },
+  }
+}
+
+export interface RouteOptions {
+  yoga: GraphQLServer
+  streams: OpenStreams
+  trustProxy: boolean
+  maxBodyBytes: number
+  log: Logger
+}
+
+export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
+  const { yoga, streams, trustProxy, maxBodyBytes, log } = options
+  const graphiql = createGraphiQLPage(graphqlPath)
+
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, (_request, body, done) =>
+      done(null, body),
+    )
+    scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, log))
+    scope.all(graphqlPath, { schema: { hide: true } }, async (request, reply) => {
+      if (wantsGraphiQL(request)) return sendPage(reply, request, await graphiql())
+      assertPreflighted(request)
+      const gone = new AbortController()
+      reply.raw.once('close', () => {
+        if (!reply.raw.writableFinished) gone.abort()
+      })
+      const facts = { requestId: request.id, origin: originOf(request.raw, { trustProxy }) }
+      const response = await yoga.fetch(toFetchRequest(yoga, request, facts.origin, gone.signal), facts)
+      return sendResponse(reply, response, streams)
+    })
+  })
+}
+
+function toFetchRequest(yoga: GraphQLServer, request: FastifyRequest, origin: string, signal: AbortSignal) {
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD' && Buffer.isBuffer(request.body)
+  return new yoga.fetchAPI.Request(`${origin}${request.raw.url}`, {
+    method: request.method,
+    headers: request.headers as Record<string, string>,
+    signal,
+    ...(hasBody && { body: request.body as Buffer<ArrayBuffer> }),
+  })
+}
+
+/** Hop-by-hop: Node sets its own. */
+const notCopied = new Set(['connection', 'transfer-encoding', 'content-length', 'content-encoding'])
+
+async function sendResponse(reply: FastifyReply, response: Response, streams: OpenStreams) {
+  reply.status(response.status)
+  for (const [name, value] of response.headers) {
+    if (!notCopied.has(name.toLowerCase())) reply.header(name, value)
+  }
+  const type = essence(response.headers.get('content-type'))
+  if (response.body !== null && (type === 'text/event-stream' || type === 'multipart/mixed')) {
+    return reply.send(streams.open(response.body))
+  }
+  const text = await response.text()
+  if (text === '' && response.status >= 400) {
+    const message = `${response.statusText}: GraphQL is sent here by GET, or by POST as application/json`
+    return reply.send({ errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] })
+  }
+  return reply.send(text)
+}
+
+/** Fastify's own failures (a body too large, an encoding it does not know) in GraphQL's shape. */
+export function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
+  const { message, ...extensions } = describeFailure(error, { requestId: request.id, log })
+  return reply.status(httpStatusByCode[extensions.code]).send({ errors: [{ message, extensions }] })
+}
+
+function wantsGraphiQL(request: FastifyRequest): boolean {
+  const query = request.query as Record<string, unknown>
+  return (
+    request.method === 'GET' &&
+    query.query === undefined &&
+    (request.headers.accept ?? '').includes('text/html')
+  )
+}
+
+function sendPage(reply: FastifyReply, request: FastifyRequest, page: { html: Buffer; gzipped: Buffer }) {
+  reply.type('text/html; charset=utf-8').header('vary', 'accept, accept-encoding')
+  if (!(request.headers['accept-encoding'] ?? '').includes('gzip')) return reply.send(page.html)
+  return reply.header('content-encoding', 'gzip').send(page.gzipped)
+}
+
+/** Another site's page can send a form here unasked, but no header of its own. */
+function assertPreflighted(request: FastifyRequest) {
+  if (request.method !== 'POST' || request.headers[preflightHeader] !== undefined) return
+  const type = essence(request.headers['content-type'] ?? null)
+  if (type !== null && simpleContentTypes.has(type)) {
+    throw new AppError(
+      'FORBIDDEN',
+      `A POST of ${type} must carry the header ${preflightHeader}; or send it as application/json`,
+    )
+  }
+}
+
+function essence(contentType: string | null): string | null {
+  return contentType?.split(';')[0]?.trim().toLowerCase() ?? null
+}

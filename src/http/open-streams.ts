@@ -1,0 +1,46 @@
+// The answers that stay open (SSE): paced by their reader, ended when the client leaves or the server closes.
+
+import { Readable } from 'node:stream'
+
+export type OpenStreams = ReturnType<typeof createOpenStreams>
+
+export function createOpenStreams() {
+  const enders = new Set<() => void>()
+
+  return {
+    /** A web stream as Node's: read only as fast as the client takes it, cancelled once it is destroyed. */
+    open(body: ReadableStream<Uint8Array>): Readable {
+      const reader = body.getReader()
+      let ended = false
+      const stream = new Readable({
+        read() {
+          reader.read().then(
+            ({ done, value }) => {
+              if (!ended) this.push(done ? null : value)
+              ended ||= done
+            },
+            (error: Error) => this.destroy(error),
+          )
+        },
+        destroy(error, callback) {
+          ended = true
+          enders.delete(end)
+          reader.cancel(error).then(
+            () => callback(null),
+            () => callback(null),
+          )
+        },
+      })
+      function end() {
+        if (!ended) stream.push(null)
+        ended = true
+      }
+      enders.add(end)
+      return stream
+    },
+    /** Ends every answer as if it were complete; what it was reading from is cancelled. */
+    endAll() {
+      for (const end of enders) end()
+    },
+  }
+}

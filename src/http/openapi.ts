@@ -1,0 +1,55 @@
+// What the REST routes stand on: requests checked by zod, OpenAPI made from the same schemas, and its page; all of it offline.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod'
+
+export type RestServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
+
+/** Registers what must be there before the first route. */
+export async function addOpenApi(
+  app: FastifyInstance,
+  { version }: { version: string },
+): Promise<RestServer> {
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Feature gateway',
+        version,
+        description:
+          'Training data and realtime features from the same saved query and the same ETL. The whole of it is at /graphql.',
+      },
+      tags: [
+        { name: 'query', description: 'A saved query: for training, and in real time' },
+        { name: 'extract', description: "A saved query's rows through an ETL" },
+        { name: 'publish', description: 'Flows for the warehouse' },
+        { name: 'datasets', description: "Datasets' files" },
+        { name: 'health', description: 'Whether the gateway and what it stands on answer' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+  })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { docExpansion: 'list', validatorUrl: null },
+    theme: { title: 'Feature gateway' },
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  return app.withTypeProvider<ZodTypeProvider>()
+}

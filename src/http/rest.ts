@@ -1,0 +1,198 @@
+// REST, for clients of the earlier API: the five routes, over the same services as GraphQL.
+
+import type { FastifyReply } from 'fastify'
+import { z } from 'zod'
+import type { DatasetRecord } from '../catalog/datasets.ts'
+import { columnTypes, encodeFrame } from '../columns.ts'
+import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
+import type { LookupTarget } from '../realtime/service.ts'
+import type { Services } from '../schema/services.ts'
+import type { RestServer } from './openapi.ts'
+
+/** A training answer holds so many rows at most; the dataset has them all. */
+const mostRows = 1_000
+const mostFlows = 100_000_000
+
+const failure = z.object({ msg: z.string(), reason: z.string(), code: z.enum(errorCodes) })
+const failures = { '4xx': failure, '5xx': failure }
+const rows = z.array(z.record(z.string(), z.unknown()))
+const id = z.string().min(1)
+/** Clients of the earlier API send numbers as they are. */
+const indexValue = z.union([z.string(), z.number(), z.boolean()]).transform(String)
+const save = z.object({ save: z.enum(['true', 'false']).default('true') })
+
+const trained = z.object({
+  dataset_id: z.string(),
+  columns: z.array(z.object({ name: z.string(), type: z.enum(columnTypes), nullable: z.boolean() })),
+  data: rows.describe(`The first ${mostRows} rows`),
+  truncated: z.boolean().describe('Whether the dataset has more rows than these'),
+})
+const lookedUp = z.object({
+  data: rows,
+  status: z.enum(['FRESH', 'STALE', 'NOT_FOUND']),
+  source: z.enum(['ONLINE', 'WAREHOUSE']),
+  as_of: z.string().nullable(),
+})
+
+export interface RestOptions {
+  services: Services
+  /** How long a training route waits for its dataset. */
+  trainTimeoutMs: number
+}
+
+export function addRest(app: RestServer, options: RestOptions) {
+  addTraining(app, options)
+  addLookups(app, options)
+  addPublish(app, options)
+}
+
+function addTraining(app: RestServer, { services, trainTimeoutMs }: RestOptions) {
+  app.post(
+    '/query/train',
+    {
+      schema: {
+        tags: ['query'],
+        summary: 'Runs SQL on the warehouse into a dataset, and saves it',
+        querystring: save,
+        body: z.object({ query: z.string().min(1), query_name: z.string().min(1).max(200) }),
+        response: { 200: trained.extend({ query_id: z.string().nullable() }), ...failures },
+      },
+    },
+    async (request, reply) => {
+      const { query, dataset } = await services.training.queryTrain({
+        sql: request.body.query,
+        name: request.body.query_name,
+        save: request.query.save === 'true',
+        waitMs: trainTimeoutMs,
+      })
+      return sendJson(
+        reply,
+        `{"query_id":${JSON.stringify(query?.id ?? null)},${await encodeDataset(services, dataset)}}`,
+      )
+    },
+  )
+  app.post(
+    '/extract/train',
+    {
+      schema: {
+        tags: ['extract'],
+        summary: "Runs a saved query's rows through an ETL into a dataset, and saves the ETL",
+        querystring: save,
+        body: z.object({ query_id: id, etl_path: z.string().min(1) }),
+        response: { 200: trained.extend({ etl_id: z.string().nullable() }), ...failures },
+      },
+    },
+    async (request, reply) => {
+      const { etl, dataset } = await services.training.extractTrain({
+        queryId: request.body.query_id,
+        etlPath: request.body.etl_path,
+        save: request.query.save === 'true',
+        waitMs: trainTimeoutMs,
+      })
+      return sendJson(
+        reply,
+        `{"etl_id":${JSON.stringify(etl?.id ?? null)},${await encodeDataset(services, dataset)}}`,
+      )
+    },
+  )
+}
+
+function addLookups(app: RestServer, { services }: RestOptions) {
+  const lookup = { index_key: z.string().min(1), index_value: indexValue }
+  app.post(
+    '/query/realtime',
+    {
+      schema: {
+        tags: ['query'],
+        summary: "One entity's rows of a saved query, now",
+        body: z.object({ query_id: id, ...lookup }),
+        response: { 200: lookedUp, ...failures },
+      },
+    },
+    async ({ body }, reply) => {
+      const target = { queryId: body.query_id, etlPath: null, indexKey: body.index_key }
+      return sendJson(reply, await lookUp(services, target, body.index_value))
+    },
+  )
+  app.post(
+    '/extract/realtime',
+    {
+      schema: {
+        tags: ['extract'],
+        summary: "One entity's features, now: a saved query's rows through an ETL",
+        body: z.object({ query_id: id, etl_path: z.string().min(1), ...lookup }),
+        response: { 200: lookedUp, ...failures },
+      },
+    },
+    async ({ body }, reply) => {
+      const target = { queryId: body.query_id, etlPath: body.etl_path, indexKey: body.index_key }
+      return sendJson(reply, await lookUp(services, target, body.index_value))
+    },
+  )
+}
+
+function addPublish(app: RestServer, { services }: RestOptions) {
+  app.put(
+    '/publish',
+    {
+      schema: {
+        tags: ['publish'],
+        summary: 'Writes emulated flows; answers once they are written and served',
+        querystring: z.object({
+          n_flows: z.coerce.number().int().min(1).max(mostFlows),
+          seed: z.coerce.number().int().optional(),
+        }),
+        response: { 200: z.object({ msg: z.string(), job_id: z.string() }), ...failures },
+      },
+    },
+    async ({ query: { n_flows: nFlows, seed } }) => {
+      const { id: jobId } = await services.publishing.publish({ nFlows, ...(seed !== undefined && { seed }) })
+      const job = await services.publishing.wait(jobId)
+      if (job.status === 'SUCCEEDED') return { msg: `Published ${nFlows} flows`, job_id: jobId }
+      const reason = `Publish job ${jobId} ${job.status === 'CANCELLED' ? 'was cancelled' : `failed: ${job.error}`}`
+      throw new AppError(job.status === 'CANCELLED' ? 'CONFLICT' : 'WAREHOUSE_FAILED', reason)
+    },
+  )
+}
+
+/** Rows are put in as the text they already are. */
+function sendJson(reply: FastifyReply, text: string) {
+  return reply.type('application/json; charset=utf-8').send(text)
+}
+
+async function encodeDataset({ training }: Services, dataset: DatasetRecord): Promise<string> {
+  assertSucceeded(dataset)
+  const columns = dataset.columns.map(({ name, type, nullable }) => ({ name, type, nullable }))
+  const data = encodeFrame(await training.rows(dataset.id, { offset: 0, limit: mostRows }))
+  const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(mostRows)
+  return `"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
+}
+
+function assertSucceeded(dataset: DatasetRecord) {
+  switch (dataset.status) {
+    case 'SUCCEEDED':
+      return
+    case 'FAILED':
+      throw new AppError(knownCode(dataset.errorCode), dataset.error ?? `Dataset ${dataset.id} failed`)
+    case 'CANCELLED':
+      throw new AppError('CONFLICT', `Dataset ${dataset.id} was cancelled`)
+    default:
+      throw new AppError(
+        'TIMEOUT',
+        `Dataset ${dataset.id} is still ${dataset.status}; GraphQL's datasetProgress follows it`,
+      )
+  }
+}
+
+function knownCode(code: string | null): ErrorCode {
+  return errorCodes.find((known) => known === code) ?? 'INTERNAL'
+}
+
+async function lookUp({ realtime }: Services, target: LookupTarget, value: string): Promise<string> {
+  const [result] = await realtime.lookup(target, [value])
+  if (result === undefined || result instanceof AppError) {
+    throw result ?? new Error('the lookup gave no result for one value')
+  }
+  const asOf = result.asOfMs === null ? null : new Date(result.asOfMs).toISOString()
+  return `{"data":${result.rows},"status":"${result.status}","source":"${result.source}","as_of":${JSON.stringify(asOf)}}`
+}

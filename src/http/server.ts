@@ -1,0 +1,131 @@
+// The HTTP server: GraphQL, REST, downloads and health on one port, opened last and closed without cutting off an answer.
+
+import { randomUUID } from 'node:crypto'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
+import packageJson from '../../package.json' with { type: 'json' }
+import { type Config, ConfigError } from '../config.ts'
+import { createSchema } from '../schema/index.ts'
+import type { Services } from '../schema/services.ts'
+import { addDownloads } from './downloads.ts'
+import { addGraphQLRoute, createGraphQLServer } from './graphql.ts'
+import { addHealth, type Probe } from './health.ts'
+import { parseJson } from './json.ts'
+import { createOpenStreams } from './open-streams.ts'
+import { addOpenApi } from './openapi.ts'
+import { addRest } from './rest.ts'
+import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
+import { type Authenticate, createSocketServer } from './websocket.ts'
+
+const maxBodyBytes = 32 * 1024 * 1024
+/** Answers still under way when the server closes have so long to end. */
+const closeWithinMs = 10_000
+
+export interface HttpServer {
+  /** Opens the port; rejects with a ConfigError when it cannot be had. */
+  listen(): Promise<{ url: string }>
+  close(): Promise<void>
+}
+
+export interface HttpServerOptions {
+  config: Pick<Config, 'host' | 'port' | 'trustProxy' | 'trainTimeoutMs'>
+  services: Services & { warehouse: Probe; online: Probe }
+  log: Logger
+  /** Who may open a WebSocket; by default everyone. */
+  authenticate?: Authenticate
+  /** For tests that do not wait so long: see SocketOptions. */
+  connectionInitWaitMs?: number
+}
+
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { config, services, log } = options
+  const { trustProxy } = config
+  const app = createFastify(log)
+  const yoga = createGraphQLServer({ schema: createSchema(services), services, maxBodyBytes, log })
+  const streams = createOpenStreams()
+  let stopping = false
+
+  const rest = await addOpenApi(app, packageJson)
+  await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log })
+  addRest(rest, { services, trainTimeoutMs: config.trainTimeoutMs })
+  addDownloads(rest, services)
+  addHealth(rest, {
+    probes: { catalog: services.catalog, warehouse: services.warehouse, online: services.online },
+    isStopping: () => stopping,
+  })
+  const sockets = createSocketServer({
+    server: app.server,
+    yoga,
+    trustProxy,
+    maxMessageBytes: maxBodyBytes,
+    connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
+    pingEveryMs: 12_000,
+    authenticate: options.authenticate ?? (() => true),
+    log,
+  })
+
+  app.addHook('preClose', async () => {
+    streams.endAll()
+    await sockets.close()
+  })
+
+  async function close() {
+    stopping = true
+    const timer = setTimeout(() => app.server.closeAllConnections(), closeWithinMs)
+    await app.close()
+    clearTimeout(timer)
+    await yoga.dispose()
+  }
+
+  return { listen: () => listen(app, config), close }
+}
+
+function createFastify(log: Logger): FastifyInstance {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: maxBodyBytes,
+    genReqId: () => randomUUID(),
+    frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
+  })
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(String(body)))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      done(Object.assign(new Error(`The body is not valid JSON: ${reason}`), { statusCode: 400 }))
+    }
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+  })
+  app.setErrorHandler((error, request, reply) => sendRestFailure(error, request, reply, log))
+  app.setNotFoundHandler(sendUnknownRoute)
+  return app
+}
+
+async function listen(app: FastifyInstance, { host, port }: Pick<Config, 'host' | 'port'>) {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    throw new ConfigError(whyNotListening(cause, host, port), { cause })
+  }
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('The server has no TCP address')
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}` }
+}
+
+function whyNotListening(cause: unknown, host: string, port: number): string {
+  switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
+    case 'EADDRINUSE':
+      return `Port ${port} on ${host} is in use by another process: stop it, or set PORT to a free port (0 takes any)`
+    case 'EACCES':
+      return `This user may not listen on port ${port}: set PORT to one above 1023`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `HOST=${host} is not an address of this machine: set HOST to one, such as 127.0.0.1 or 0.0.0.0`
+    default:
+      return `The gateway cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : cause}`
+  }
+}

@@ -1,0 +1,209 @@
+// GraphQL over WebSocket: the graphql-transport-ws protocol on the path of HTTP's GraphQL.
+
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql'
+import { CloseCode, handleProtocols, makeServer, type Context as SocketContext } from 'graphql-ws'
+import type { Logger } from 'pino'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { GraphQLServer } from './graphql.ts'
+import { graphqlPath } from './graphql.ts'
+import { formatError, formatResult, formatResults } from './graphql-errors.ts'
+import { exactly } from './json.ts'
+import { originOf } from './origin.ts'
+
+/** 1001: the server goes away; clients connect again. */
+const goingAway = 1001
+const closeWithinMs = 2_000
+
+export interface Connection {
+  /** What the client sent along with connection_init. */
+  connectionParams: Record<string, unknown> | undefined
+  request: IncomingMessage
+}
+
+/** Whether a client may connect; false closes its socket with 4403. */
+export type Authenticate = (connection: Connection) => Promise<boolean> | boolean
+
+export interface SocketOptions {
+  server: Server
+  yoga: GraphQLServer
+  trustProxy: boolean
+  maxMessageBytes: number
+  /** A client that sends no connection_init for so long is closed with 4408. */
+  connectionInitWaitMs: number
+  /** A client is pinged this often, and dropped when it does not answer for as long. */
+  pingEveryMs: number
+  authenticate: Authenticate
+  log: Logger
+}
+
+interface Extra {
+  request: IncomingMessage
+  origin: string
+}
+
+export function createSocketServer(options: SocketOptions): { close(): Promise<void> } {
+  const { server, trustProxy, log } = options
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: options.maxMessageBytes,
+    handleProtocols,
+  })
+  const protocol = createProtocol(options)
+
+  server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
+    connection.on('error', (error) => log.debug({ err: error }, 'A connection broke while it was upgraded'))
+    const origin = originOf(request, { trustProxy })
+    if (pathOf(request) !== graphqlPath) return refuse(connection, '404 Not Found')
+    if (!sameOrigin(request, origin)) return refuse(connection, '403 Forbidden')
+    sockets.handleUpgrade(request, connection, head, (socket) => {
+      serve(socket, { request, origin })
+    })
+  })
+
+  function serve(socket: WebSocket, extra: Extra) {
+    const ended = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (text) =>
+          new Promise((resolve, reject) => {
+            if (socket.readyState !== socket.OPEN) return resolve()
+            socket.send(text, (error) => (error ? reject(error) : resolve()))
+          }),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (handle) => {
+          socket.on('message', (data) => {
+            handle(String(data)).catch((error: unknown) => {
+              log.error({ err: error }, 'A WebSocket message could not be handled')
+              socket.close(CloseCode.InternalServerError, 'Internal server error')
+            })
+          })
+        },
+      },
+      extra,
+    )
+    const stopPinging = keepAlive(socket, options.pingEveryMs)
+    socket.on('error', (error) => log.debug({ err: error }, 'A WebSocket broke'))
+    socket.once('close', (code, reason) => {
+      stopPinging()
+      ended(code, String(reason)).catch((error: unknown) => {
+        log.error({ err: error }, 'The subscriptions of a closed WebSocket did not end cleanly')
+      })
+    })
+  }
+
+  return { close: () => closeAll(sockets) }
+}
+
+function createProtocol({ yoga, log, connectionInitWaitMs, authenticate }: SocketOptions) {
+  return makeServer<Record<string, unknown>, Extra>({
+    connectionInitWaitTimeout: connectionInitWaitMs,
+    jsonMessageReviver: exactly,
+    onConnect: ({ connectionParams, extra }) => authenticate({ connectionParams, request: extra.request }),
+    onSubscribe: (context, _id, payload) => prepare(context, payload),
+    execute: (args) => run(args, 'execute'),
+    subscribe: (args) => run(args, 'subscribe'),
+  })
+
+  /** An answer for every document, also for one that cannot be parsed: the socket's other operations go on. */
+  async function prepare({ extra }: SocketContext<Record<string, unknown>, Extra>, payload: Payload) {
+    const facts = { requestId: randomUUID(), origin: extra.origin }
+    const failing = { requestId: facts.requestId, log }
+    try {
+      const enveloped = yoga.getEnveloped(facts)
+      const document = enveloped.parse(payload.query)
+      const invalid: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
+      if (invalid.length > 0) return invalid.map((error) => formatError(error, failing))
+      if (!getOperationAST(document, payload.operationName)) throw noOperation(payload.operationName)
+      return {
+        schema: enveloped.schema,
+        document,
+        operationName: payload.operationName,
+        variableValues: payload.variables,
+        contextValue: await enveloped.contextFactory(),
+        rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe, failing },
+      }
+    } catch (error) {
+      return [formatError(error, failing)]
+    }
+  }
+
+  async function run(args: ExecutionArgs, how: 'execute' | 'subscribe') {
+    const { failing, ...operations } = args.rootValue as RootValue
+    try {
+      const result = await operations[how](args)
+      return Symbol.asyncIterator in result ? formatResults(result, failing) : formatResult(result, failing)
+    } catch (error) {
+      return { errors: [formatError(error, failing)] }
+    }
+  }
+}
+
+interface Payload {
+  query: string
+  operationName?: string | null | undefined
+  variables?: Record<string, unknown> | null | undefined
+}
+
+type Operation = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
+
+interface RootValue {
+  execute: Operation
+  subscribe: Operation
+  failing: { requestId: string; log: Logger }
+}
+
+function noOperation(name: string | null | undefined): GraphQLError {
+  return new GraphQLError(
+    name
+      ? `The document has no operation named ${JSON.stringify(name)}`
+      : 'The document has several operations: say which with operationName',
+  )
+}
+
+/** Pings the client; one that has not answered by the next ping is gone. Returns what stops it. */
+function keepAlive(socket: WebSocket, everyMs: number): () => void {
+  let answered = true
+  socket.on('pong', () => {
+    answered = true
+  })
+  const timer = setInterval(() => {
+    if (!answered) return socket.terminate()
+    answered = false
+    socket.ping()
+  }, everyMs)
+  return () => clearInterval(timer)
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?')[0] ?? ''
+}
+
+/** A browser names the page that asks. Pages of other sites may not: no preflight protects a socket. */
+function sameOrigin(request: IncomingMessage, origin: string): boolean {
+  const page = request.headers.origin
+  if (page === undefined) return true
+  return URL.canParse(page) && new URL(page).host === new URL(origin).host
+}
+
+function refuse(connection: Duplex, status: string) {
+  connection.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
+async function closeAll(sockets: WebSocketServer): Promise<void> {
+  const closed = [...sockets.clients].map(
+    (socket) =>
+      new Promise<void>((resolve) => {
+        socket.once('close', () => resolve())
+        socket.close(goingAway, 'Going away')
+      }),
+  )
+  const timer = setTimeout(() => {
+    for (const socket of sockets.clients) socket.terminate()
+  }, closeWithinMs)
+  await Promise.all(closed)
+  clearTimeout(timer)
+  sockets.close()
+}
