@@ -49,7 +49,7 @@ interface Stores {
   log: Logger
 }
 
-export type RunEnd = 'FINISHED' | 'CANCELLED' | 'ENDED_ELSEWHERE'
+export type RunEnd = 'SUCCEEDED' | 'CANCELLED' | 'ENDED_ELSEWHERE'
 
 /**
  * Items count as done once they are written and every by-key view serves them, in order. What this run has appended is
@@ -75,7 +75,7 @@ export async function runBatches(stores: Stores, run: BatchRun): Promise<RunEnd>
       serving.catch(() => {})
       if (!goesOn) return 'ENDED_ELSEWHERE'
     }
-    return (await serving) ? 'FINISHED' : 'ENDED_ELSEWHERE'
+    return (await serving) ? 'SUCCEEDED' : 'ENDED_ELSEWHERE'
   } finally {
     await serving.catch(() => {})
   }

@@ -1,7 +1,7 @@
 // A publish job's progress: how fast it goes, and the stream that tells it.
 
 import { Repeater } from 'graphql-yoga'
-import type { JobStatus } from '../catalog/publish-jobs.ts'
+import { isEnded, type JobStatus } from '../catalog/job-states.ts'
 import type { Events } from '../events.ts'
 
 export interface PublishProgress {
@@ -45,12 +45,6 @@ export function createRateMeter(done: number, now: Clock = () => performance.now
   }
 }
 
-const endStatuses: ReadonlySet<JobStatus> = new Set(['SUCCEEDED', 'FAILED', 'CANCELLED'])
-
-export function hasEnded(job: { status: JobStatus }): boolean {
-  return endStatuses.has(job.status)
-}
-
 /** A running job is told at least this often, changed or not, and at most once in the gap. */
 const heartbeatMs = 200
 const gapMs = 40
@@ -84,7 +78,7 @@ export function followProgress({
       while (!signal.aborted) {
         const progress = await read()
         await Promise.race([push(progress), stop])
-        if (hasEnded(progress)) break
+        if (isEnded(progress.status)) break
         if (!(await bell.next())) break
       }
       stop()

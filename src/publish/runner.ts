@@ -1,17 +1,17 @@
 // The jobs that run in this process: each from its stored state to its end, one run of a job at a time.
 
 import type { Logger } from 'pino'
+import { isEnded } from '../catalog/job-states.ts'
 import type { Catalog } from '../catalog/open.ts'
-import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
+import type { PublishJobChanges, PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { findIngestTable, unpackRows } from './ingest.ts'
-import { createFlowWork, createRowsWork, type RunEnd, runBatches, type Work } from './jobs.ts'
-import { createRateMeter, hasEnded, type PublishProgress } from './progress.ts'
+import { createFlowWork, createRowsWork, runBatches, type Work } from './jobs.ts'
+import { createRateMeter, type PublishProgress } from './progress.ts'
 import { retry } from './retry.ts'
-import { numberRun } from './run-number.ts'
 
 interface RunnerOptions {
   catalog: Catalog
@@ -30,8 +30,6 @@ interface Run {
   ended: Promise<void>
 }
 
-type JobChanges = Parameters<Catalog['publishJobs']['update']>[1]
-
 export function createRunner(options: RunnerOptions) {
   const { catalog, warehouse, realtime, events, retryDelays, closing } = options
   const running = new Map<string, Run>()
@@ -39,7 +37,7 @@ export function createRunner(options: RunnerOptions) {
   /** Takes a job from where it stands to its end. A job that runs here or has ended is left alone. */
   async function run(jobId: string, queueSignal: AbortSignal = closing): Promise<void> {
     const job = await catalog.publishJobs.byId(jobId)
-    if (hasEnded(job) || running.has(jobId)) return
+    if (isEnded(job.status) || running.has(jobId)) return
     await begin(job, AbortSignal.any([queueSignal, closing])).ended
   }
 
@@ -61,7 +59,7 @@ export function createRunner(options: RunnerOptions) {
 
   async function execute(job: PublishJobRecord, run: Run, signal: AbortSignal, log: Logger): Promise<void> {
     /** False when the job has been ended from elsewhere. */
-    async function store(changes: JobChanges): Promise<boolean> {
+    async function store(changes: PublishJobChanges): Promise<boolean> {
       const storing = { what: 'Storing the progress', delaysMs: retryDelays, signal, log }
       try {
         await retry(storing, () => catalog.publishJobs.update(job.id, changes))
@@ -81,8 +79,8 @@ export function createRunner(options: RunnerOptions) {
 
     try {
       if (job.startedAt === null) {
-        if (run.cancelRequested) return void (await store(changesAtEnd('CANCELLED')))
-        if (!(await store({ status: 'RUNNING', startedAt: new Date() }))) return
+        if (run.cancelRequested) return void (await store({ status: 'CANCELLED' }))
+        if (!(await store({ status: 'RUNNING' }))) return
         announce(job.id)
       }
       const end = await runBatches(
@@ -97,18 +95,18 @@ export function createRunner(options: RunnerOptions) {
           signal,
         },
       )
-      if (end !== 'ENDED_ELSEWHERE') await store(changesAtEnd(end))
+      if (end !== 'ENDED_ELSEWHERE') await store({ status: end })
     } catch (error) {
       if (signal.aborted) throw error
       log.error({ err: error }, 'A publish job failed')
-      await store({ status: 'FAILED', error: sayFailure(error), finishedAt: new Date(), payload: null })
+      await store({ status: 'FAILED', error: sayFailure(error) })
     }
   }
 
   async function createWork(job: PublishJobRecord): Promise<Work> {
     if (job.kind === 'FLOWS') {
-      const { seed, run } = await numberRun(catalog.prisma, job.id)
-      return createFlowWork(job.total, { seed, run })
+      if (job.seed === null) throw new AppError('INTERNAL', `Publish job ${job.id} has no seed.`)
+      return createFlowWork(job.total, { seed: job.seed, run: job.run ?? 0 })
     }
     if (job.payload === null || job.table === null) {
       throw new AppError('INTERNAL', `The rows of publish job ${job.id} are gone.`)
@@ -132,7 +130,6 @@ export function createRunner(options: RunnerOptions) {
     run,
     cancel,
     runningProgress: (jobId: string) => running.get(jobId)?.progress(),
-    numberRun: (jobId: string) => numberRun(catalog.prisma, jobId),
     async settled() {
       await Promise.allSettled([...running.values()].map(({ ended }) => ended))
     },
@@ -161,13 +158,8 @@ function createRun(job: PublishJobRecord, cancelRequested: boolean): Run {
   }
 }
 
-function changesAtEnd(end: Exclude<RunEnd, 'ENDED_ELSEWHERE'>): JobChanges {
-  const status = end === 'CANCELLED' ? 'CANCELLED' : 'SUCCEEDED'
-  return { status, finishedAt: new Date(), payload: null }
-}
-
 function refuseEnded(job: PublishJobRecord) {
-  if (!hasEnded(job)) return
+  if (!isEnded(job.status)) return
   throw new AppError(
     'CONFLICT',
     `Publish job ${job.id} has ended (${job.status}) with ${job.done} of ${job.total} done; only one that is queued or running can be cancelled.`,

@@ -65,12 +65,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     try {
       await catalog.queue.send(queueName, job.id)
     } catch (error) {
-      await catalog.publishJobs.update(job.id, {
-        status: 'FAILED',
-        error: 'The job could not be queued.',
-        finishedAt: new Date(),
-        payload: null,
-      })
+      await catalog.publishJobs.update(job.id, { status: 'FAILED', error: 'The job could not be queued.' })
       throw error
     }
     return job
@@ -80,9 +75,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     checkInteger('nFlows', nFlows, 1, maxFlows)
     if (seed !== undefined && seed !== null) checkInteger('seed', seed, -maxInt32 - 1, maxInt32)
     const drawn = seed ?? randomInt(maxInt32)
-    const job = await catalog.publishJobs.create({ kind: 'FLOWS', total: nFlows, seed: drawn })
-    await runner.numberRun(job.id)
-    return enqueue(job)
+    return enqueue(await catalog.publishJobs.create({ kind: 'FLOWS', total: nFlows, seed: drawn }))
   }
 
   async function ingest({ table: name, rows }: { table: string; rows: unknown }) {

@@ -1,0 +1,116 @@
+// Everything that publishing runs on, opened for real in one folder: what the tests here and their child process share.
+
+import { mkdir } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { openCatalog } from '../../src/catalog/open.ts'
+import { dataPaths } from '../../src/config.ts'
+import { createEtlEngine } from '../../src/etl/engine.ts'
+import { createEtlService } from '../../src/etl/service.ts'
+import { createEtlLoader } from '../../src/etl/source.ts'
+import { createEvents } from '../../src/events.ts'
+import { createOnlineStore } from '../../src/online/index.ts'
+import { createParquetEngine } from '../../src/parquet/engine.ts'
+import { createPublishing } from '../../src/publish/service.ts'
+import { createRealtime } from '../../src/realtime/service.ts'
+import { createWarehouse } from '../../src/warehouse/index.ts'
+import type { Warehouse } from '../../src/warehouse/port.ts'
+
+/** SQL of many joins that users have; each of its tables has `user_id`, so its view is refreshed by key. */
+export const sampleSql = `SELECT Q.user_id, Q.is_binded, Q.creation_date, Q.binding_date, T.card_type, F.failed_count, P.purchase_time
+FROM feature_store.quotes Q
+LEFT JOIN feature_store.policies P ON Q.user_id = P.user_id
+LEFT JOIN feature_store.transactions T ON P.user_id = T.user_id
+LEFT JOIN (select T2.user_id, COUNT(T2.transaction_id) AS failed_count from feature_store.transactions T2
+  WHERE T2.successful=false GROUP BY T2.user_id) F ON Q.user_id = F.user_id`
+
+export interface GatewayOptions {
+  folder: string
+  log: Logger
+  concurrency?: number
+  retryDelays?: readonly number[]
+  /** Puts something between publishing and the warehouse. */
+  wrapWarehouse?: (warehouse: Warehouse) => Warehouse
+}
+
+export type Gateway = Awaited<ReturnType<typeof openGateway>>
+
+/** `publishing` is built and not started. */
+export async function openGateway(options: GatewayOptions) {
+  const {
+    folder,
+    log,
+    concurrency = 4,
+    retryDelays = [20, 50, 100],
+    wrapWarehouse = (same) => same,
+  } = options
+  const paths = dataPaths(folder)
+  await mkdir(paths.temporary, { recursive: true })
+  await mkdir(paths.datasets, { recursive: true })
+  const events = createEvents()
+  const temporaryFolder = paths.temporary
+  const memoryMb = 512
+
+  const catalog = await openCatalog({ url: 'pglite:', folder: paths.catalog, log })
+  const warehouse = await createWarehouse({
+    url: 'duckdb:',
+    file: paths.warehouse,
+    files: [],
+    temporaryFolder,
+    datasetsFolder: paths.datasets,
+    memoryMb,
+    log,
+  })
+  const online = await createOnlineStore({ url: 'lmdb:', folder: paths.online, log })
+  const parquet = await createParquetEngine({
+    folders: [paths.temporary, paths.datasets],
+    memoryMb,
+    temporaryFolder,
+  })
+  const etlEngine = createEtlEngine({ parquet, timeoutMs: 5000, memoryMb: 128, temporaryFolder, log })
+  const loader = createEtlLoader({ sources: { hosts: [], folders: [] }, log })
+  const etlService = createEtlService({ catalog, loader, etlEngine, log })
+  const realtime = createRealtime({
+    catalog,
+    warehouse,
+    online,
+    parquet,
+    etlService,
+    etlEngine,
+    events,
+    temporaryFolder,
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000 },
+    log,
+  })
+  await realtime.start()
+  const publishing = createPublishing({
+    catalog,
+    warehouse: wrapWarehouse(warehouse),
+    realtime,
+    events,
+    concurrency,
+    retryDelays,
+    log,
+  })
+
+  /** A view of the sample query by `user_id`; the same one when it is there already. */
+  async function serveSample() {
+    const { columns } = await warehouse.describe(sampleSql)
+    const query = await catalog.savedQueries.save({ name: 'user_features', sql: sampleSql, columns })
+    const known = await catalog.featureViews.find({ queryId: query.id, etlId: null, indexKey: 'user_id' })
+    const wanted = { name: 'users', queryId: query.id, etlId: null, indexKey: 'user_id', ttlSeconds: null }
+    const view = known ?? (await realtime.createFeatureView({ ...wanted, refresh: 'BY_KEY' }))
+    return { query, view }
+  }
+
+  async function close() {
+    await publishing.close()
+    await realtime.close()
+    await etlEngine.close()
+    await parquet.close()
+    await online.close()
+    await warehouse.close()
+    await catalog.close()
+  }
+
+  return { catalog, warehouse, online, realtime, publishing, events, serveSample, close }
+}

@@ -1,0 +1,414 @@
+// Publishing from its start to its end, on a real catalog, warehouse and online store.
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Value } from '../../src/columns.ts'
+import { AppError } from '../../src/errors.ts'
+import { createFlowGenerator } from '../../src/publish/flows.ts'
+import type { PublishProgress } from '../../src/publish/progress.ts'
+import type { Warehouse } from '../../src/warehouse/port.ts'
+import { type Gateway, type GatewayOptions, openGateway } from './gateway.ts'
+
+const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
+
+let folder = ''
+let gateway: Gateway
+
+async function open(options: Partial<GatewayOptions> = {}) {
+  gateway = await openGateway({ folder, log, ...options })
+}
+
+async function reopen(options: Partial<GatewayOptions> = {}) {
+  await gateway.close()
+  await open(options)
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'publish-'))
+})
+
+afterEach(async () => {
+  await gateway.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function ask(sql: string): Promise<Value | undefined> {
+  const { rows } = await gateway.warehouse.lookup({
+    sql: `SELECT 1 AS one, (${sql}) AS answer`,
+    key: 'one',
+    values: [1],
+  })
+  return rows[0]?.[1]
+}
+
+function countOf(table: string): Promise<Value | undefined> {
+  return ask(`SELECT count(*)::INTEGER FROM feature_store.${table}`)
+}
+
+/** Follows a job until `enough`, or its end. */
+async function follow(jobId: string, enough: (progress: PublishProgress) => boolean = () => false) {
+  const seen: PublishProgress[] = []
+  for await (const progress of gateway.publishing.progress(jobId)) {
+    seen.push(progress)
+    if (enough(progress)) break
+  }
+  return seen
+}
+
+async function expectParity(viewId: string, sample = 500) {
+  const report = await gateway.realtime.parity(viewId, sample)
+  expect(report).toMatchObject({ mismatched: 0, missing: 0, extra: 0 })
+}
+
+describe('publish', () => {
+  it('writes every flow, serves every user, and says when it is done', async () => {
+    await open()
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const job = await gateway.publishing.publish({ nFlows: 1000 })
+    expect(job).toMatchObject({ kind: 'FLOWS', status: 'QUEUED', total: 1000, done: 0, error: null })
+    expect(job.seed).toBeTypeOf('number')
+    const ended = await gateway.publishing.wait(job.id)
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', done: 1000, error: null, seed: job.seed })
+    expect(ended.finishedAt?.getTime()).toBeGreaterThanOrEqual(ended.startedAt?.getTime() ?? Number.NaN)
+    expect(await countOf('quotes')).toBe(1000)
+    expect(await countOf('users')).toBe(800)
+    expect(await countOf('transactions')).toBe(640)
+    expect(await countOf('policies')).toBe(320)
+    await expectParity(view.id)
+  })
+
+  it('counts a flow as done only once its user is served', async () => {
+    await open()
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const job = await gateway.publishing.publish({ nFlows: 6000, seed: 5 })
+    const generate = createFlowGenerator({ seed: 5, run: 0 })
+    let steps = 0
+    let last = 0
+    for await (const { done } of gateway.publishing.progress(job.id)) {
+      expect(done).toBeGreaterThanOrEqual(last)
+      const users = generate(last, done).find(({ table }) => table === 'users')?.rows ?? []
+      const values = users.map(([userId]) => String(userId))
+      const [answer] = await gateway.online.read([{ view: view.id, values }])
+      expect(answer?.entries.filter((entry) => entry === null)).toEqual([])
+      if (done > last) steps++
+      last = done
+    }
+    expect(last).toBe(6000)
+    expect(steps).toBeGreaterThan(1)
+  })
+
+  it('with a seed writes the same rows anywhere, and with ids of their own the second time', async () => {
+    await open()
+    await gateway.publishing.start()
+    const generated = createFlowGenerator({ seed: 42, run: 0 })(0, 1)
+    const quoteId = String(generated.find(({ table }) => table === 'quotes')?.rows[0]?.[0])
+    for (let run = 0; run < 2; run++) {
+      const { id } = await gateway.publishing.publish({ nFlows: 300, seed: 42 })
+      expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED' })
+      expect(
+        await ask(`SELECT count(*)::INTEGER FROM feature_store.quotes WHERE quote_id = '${quoteId}'`),
+      ).toBe(1)
+    }
+    expect(await countOf('quotes')).toBe(600)
+    expect(await ask('SELECT count(DISTINCT quote_id)::INTEGER FROM feature_store.quotes')).toBe(600)
+    expect(
+      await ask('SELECT count(DISTINCT creation_date)::INTEGER FROM feature_store.quotes'),
+    ).toBeLessThanOrEqual(300)
+  })
+
+  it('gives jobs of one seed that begin at once ids of their own', async () => {
+    await open()
+    await gateway.publishing.start()
+    const jobs = await Promise.all(
+      Array.from({ length: 6 }, () => gateway.publishing.publish({ nFlows: 100, seed: -7 })),
+    )
+    await Promise.all(jobs.map(({ id }) => gateway.publishing.wait(id)))
+    expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(480)
+  })
+
+  it('runs so many jobs at once and no more, and finishes them all', async () => {
+    await open({ concurrency: 4 })
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const jobs = await Promise.all(
+      Array.from({ length: 7 }, (_, seed) => gateway.publishing.publish({ nFlows: 3000, seed })),
+    )
+    let most = 0
+    const watch = async (id: string) => {
+      for await (const _ of gateway.publishing.progress(id)) {
+        const running = await gateway.catalog.prisma.publishJob.count({ where: { status: 'RUNNING' } })
+        most = Math.max(most, running)
+      }
+    }
+    await Promise.all(jobs.map(({ id }) => watch(id)))
+    expect(most).toBe(4)
+    for (const { id } of jobs) {
+      expect(await gateway.catalog.publishJobs.byId(id)).toMatchObject({ status: 'SUCCEEDED', done: 3000 })
+    }
+    expect(await countOf('quotes')).toBe(21_000)
+    expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(16_800)
+    await expectParity(view.id)
+  })
+
+  it('refuses numbers of flows and seeds that are none, and says what would be right', async () => {
+    await open()
+    for (const nFlows of [0, -1, 1.5, 10_000_001, Number.NaN]) {
+      await expect(gateway.publishing.publish({ nFlows })).rejects.toMatchObject({
+        code: 'BAD_USER_INPUT',
+        message: expect.stringMatching(/^nFlows is .* from 1 to 10000000\.$/),
+      })
+    }
+    for (const seed of [1.5, 2 ** 31]) {
+      await expect(gateway.publishing.publish({ nFlows: 1, seed })).rejects.toMatchObject({
+        code: 'BAD_USER_INPUT',
+      })
+    }
+    expect(await gateway.catalog.prisma.publishJob.count()).toBe(0)
+  })
+})
+
+describe('progress', () => {
+  it('goes from where the job stands to its end, at least four times a second, with rate and remaining time', async () => {
+    await open()
+    await gateway.serveSample()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 20_000 })
+    const begin = performance.now()
+    const seen = await follow(id)
+    const seconds = (performance.now() - begin) / 1000
+    expect(seen.length).toBeGreaterThanOrEqual(Math.floor(seconds * 4))
+    expect(seen.at(-1)).toMatchObject({ jobId: id, status: 'SUCCEEDED', done: 20_000, etaSeconds: 0 })
+    expect(seen.at(-1)?.flowsPerSecond).toBeGreaterThan(0)
+    const inTheMiddle = seen.filter(({ status, done }) => status === 'RUNNING' && done > 0 && done < 20_000)
+    expect(inTheMiddle.length).toBeGreaterThan(1)
+    for (const { flowsPerSecond, etaSeconds } of inTheMiddle) {
+      expect(flowsPerSecond).toBeGreaterThan(0)
+      expect(etaSeconds).toBeGreaterThan(0)
+    }
+    expect(await follow(id)).toEqual([seen.at(-1)])
+  })
+
+  it('of an unknown job is NOT_FOUND', async () => {
+    await open()
+    await expect(follow('job_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await expect(gateway.publishing.wait('job_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('completes when publishing closes, and waiting answers with the job as it stands', async () => {
+    await open()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 1_000_000 })
+    const waiting = gateway.publishing.wait(id)
+    const leaving = new AbortController()
+    const left = gateway.publishing.wait(id, { signal: leaving.signal })
+    await follow(id, ({ done }) => done > 0)
+    leaving.abort()
+    expect(await left).toMatchObject({ status: 'RUNNING' })
+    const following = follow(id)
+    await gateway.publishing.close()
+    expect((await following).at(-1)?.status).not.toBe('SUCCEEDED')
+    expect(await waiting).toMatchObject({ status: 'RUNNING' })
+  })
+})
+
+describe('a restart', () => {
+  it('goes on with running and queued jobs where they stood', async () => {
+    await open({ concurrency: 1 })
+    await gateway.publishing.start()
+    const first = await gateway.publishing.publish({ nFlows: 30_000, seed: 1 })
+    const second = await gateway.publishing.publish({ nFlows: 500, seed: 2 })
+    await follow(first.id, ({ done }) => done > 0)
+    await reopen()
+    expect((await gateway.catalog.publishJobs.byId(first.id)).done).toBeLessThan(30_000)
+    await gateway.publishing.start()
+    for (const { id, total } of [first, second]) {
+      expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: total })
+    }
+    expect(await countOf('quotes')).toBe(30_500)
+    expect(await ask('SELECT count(DISTINCT quote_id)::INTEGER FROM feature_store.quotes')).toBe(30_500)
+  })
+
+  it('takes up a job that was stored and never queued', async () => {
+    await open()
+    const { id } = await gateway.catalog.publishJobs.create({ kind: 'FLOWS', total: 10, seed: 3 })
+    await gateway.publishing.start()
+    expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 10 })
+  })
+})
+
+describe('cancel', () => {
+  it('ends a running job between two batches; what it wrote stays, is served, and is what the answer says', async () => {
+    await open()
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 1_000_000 })
+    const following = follow(id)
+    await follow(id, ({ done }) => done > 0)
+    const cancelled = await gateway.publishing.cancel(id)
+    expect(cancelled).toMatchObject({ status: 'CANCELLED', total: 1_000_000 })
+    expect(cancelled.done).toBeGreaterThan(0)
+    expect(cancelled.done).toBeLessThan(1_000_000)
+    expect(await countOf('quotes')).toBe(cancelled.done)
+    expect((await following).at(-1)).toMatchObject({ status: 'CANCELLED', done: cancelled.done })
+    await expectParity(view.id)
+  })
+
+  it('ends a queued job before it begins', async () => {
+    await open({ concurrency: 1 })
+    await gateway.publishing.start()
+    const running = await gateway.publishing.publish({ nFlows: 1_000_000 })
+    await follow(running.id, ({ done }) => done > 0)
+    const queued = await gateway.publishing.publish({ nFlows: 10 })
+    expect(await gateway.publishing.cancel(queued.id)).toMatchObject({
+      status: 'CANCELLED',
+      done: 0,
+      startedAt: null,
+    })
+    await gateway.publishing.cancel(running.id)
+    const next = await gateway.publishing.publish({ nFlows: 10 })
+    expect(await gateway.publishing.wait(next.id)).toMatchObject({ status: 'SUCCEEDED' })
+    expect(await gateway.catalog.publishJobs.byId(queued.id)).toMatchObject({ status: 'CANCELLED', done: 0 })
+  })
+
+  it('of a job that a process left half done first serves what that one had written', async () => {
+    await open()
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 1_000_000 })
+    await follow(id, ({ done }) => done > 0)
+    await reopen()
+    const cancelled = await gateway.publishing.cancel(id)
+    expect(cancelled.status).toBe('CANCELLED')
+    expect(await countOf('quotes')).toBe(cancelled.done)
+    await expectParity(view.id)
+  })
+
+  it('is a CONFLICT once the job has ended, and NOT_FOUND when there is none', async () => {
+    await open()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 10 })
+    await gateway.publishing.wait(id)
+    await expect(gateway.publishing.cancel(id)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('SUCCEEDED'),
+    })
+    await expect(gateway.publishing.cancel('job_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+describe('ingest', () => {
+  const odd = ["' OR 1=1 --", '0012', '🦊🏳️‍🌈', '', 'x'.repeat(10_000), 'a\u0000b', '"quoted"', 'line\nbreak']
+
+  it('writes rows as they are, serves them, and keeps them with the job only until then', async () => {
+    await open()
+    const { query, view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const rows = odd.map((userId, i) => ({
+      user_id: userId,
+      quote_id: `q${i}`,
+      is_binded: i % 2 === 0,
+      creation_date: i,
+    }))
+    const job = await gateway.publishing.ingest({ table: 'quotes', rows })
+    expect(job).toMatchObject({ kind: 'ROWS', total: odd.length, table: 'quotes', seed: null })
+    const ended = await gateway.publishing.wait(job.id)
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', done: odd.length })
+    const stored = await gateway.catalog.prisma.publishJob.findUniqueOrThrow({ where: { id: job.id } })
+    expect(stored.payload).toBeNull()
+    const target = { queryId: query.id, etlPath: null, indexKey: 'user_id' }
+    const results = await gateway.realtime.lookup(target, odd)
+    for (const [i, result] of results.entries()) {
+      if (result instanceof AppError) throw result
+      expect(result).toMatchObject({ indexValue: odd[i], source: 'ONLINE', status: 'FRESH' })
+      expect(JSON.parse(result.rows)).toMatchObject([
+        { user_id: odd[i], is_binded: i % 2 === 0, creation_date: i },
+      ])
+    }
+    await expectParity(view.id)
+  })
+
+  it('writes many rows in batches, and goes on after a restart', async () => {
+    await open()
+    const rows = Array.from({ length: 30_000 }, (_, i) => ({ user_id: `u${i}`, name: `User ${i}` }))
+    const { id } = await gateway.publishing.ingest({ table: 'feature_store.users', rows })
+    await gateway.publishing.start()
+    await follow(id, ({ done }) => done > 0)
+    await reopen()
+    await gateway.publishing.start()
+    expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 30_000 })
+    expect(await countOf('users')).toBe(30_000)
+    expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(30_000)
+  })
+
+  it('writes nothing when one row is faulty', async () => {
+    await open()
+    await gateway.publishing.start()
+    const rows = [{ user_id: 'u1' }, { user_id: 'u2', age: 7 }, { user_id: 3 }]
+    const failure = gateway.publishing.ingest({ table: 'users', rows })
+    await expect(failure).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { faultCount: 2 } })
+    expect(await countOf('users')).toBe(0)
+    expect(await gateway.catalog.prisma.publishJob.count()).toBe(0)
+  })
+
+  it('into a table that is not there names those that are', async () => {
+    await open()
+    await expect(gateway.publishing.ingest({ table: 'people', rows: [{}] })).rejects.toMatchObject({
+      code: 'BAD_USER_INPUT',
+      details: { tables: ['policies', 'quotes', 'transactions', 'users'] },
+    })
+  })
+})
+
+describe('a warehouse that fails', () => {
+  /** Fails appends as told: before they are committed, or after, when nobody learns that they were. */
+  function failing(plan: (call: number) => 'before' | 'after' | null) {
+    let calls = 0
+    return (warehouse: Warehouse): Warehouse => ({
+      ...warehouse,
+      async append(request) {
+        const fate = plan(calls++)
+        if (fate === 'before') throw new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
+        const result = await warehouse.append(request)
+        if (fate === 'after') throw new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
+        return result
+      },
+    })
+  }
+
+  it('for a moment delays a job and doubles nothing', async () => {
+    const fates = ['before', 'after', null, 'after', 'before', 'after'] as const
+    await open({ wrapWarehouse: failing((call) => fates[call] ?? null) })
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 2000 })
+    expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 2000 })
+    expect(await countOf('quotes')).toBe(2000)
+    await expectParity(view.id)
+  })
+
+  it('for good fails the job with its reason, and the next job finds its way', async () => {
+    let out = false
+    await open({ wrapWarehouse: failing(() => (out ? 'before' : null)) })
+    await gateway.publishing.start()
+    out = true
+    const rows = [{ user_id: 'u1' }]
+    const flows = await gateway.publishing.publish({ nFlows: 2000 })
+    const ingest = await gateway.publishing.ingest({ table: 'users', rows })
+    for (const { id } of [flows, ingest]) {
+      expect(await gateway.publishing.wait(id)).toMatchObject({
+        status: 'FAILED',
+        error: 'The warehouse is out.',
+        done: 0,
+        payload: null,
+      })
+    }
+    out = false
+    const next = await gateway.publishing.ingest({ table: 'users', rows })
+    expect(await gateway.publishing.wait(next.id)).toMatchObject({ status: 'SUCCEEDED', done: 1 })
+  })
+})
