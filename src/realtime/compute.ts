@@ -1,0 +1,105 @@
+// Rows from the warehouse, grouped by index value and run through the view's ETL: what an online entry holds.
+
+import { type Column, encodeFrame, type Row, type Value } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { EtlEngine } from '../etl/engine.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { type Computed, noRows, type Outcome } from './entry.ts'
+import { canonicalText } from './index-value.ts'
+import type { View, Views } from './views.ts'
+
+/** Rows of one index value each, by canonical text. */
+export type Groups = ReadonlyMap<string, readonly Row[]>
+
+export interface Compute {
+  /** The outcome of each key, all at one snapshot; a key without rows has the outcome `[]`. */
+  byKey(view: View, keys: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<Computed>
+  /** The outcome of each group: its rows as JSON, or what the ETL makes of them. */
+  ofGroups(
+    view: View,
+    columns: readonly Column[],
+    groups: Groups,
+    signal: AbortSignal,
+  ): Promise<Map<string, Outcome>>
+}
+
+export function createCompute(options: {
+  warehouse: Warehouse
+  etlEngine: EtlEngine
+  views: Views
+}): Compute {
+  const { warehouse, etlEngine, views } = options
+
+  async function byKey(view: View, keys: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<Computed> {
+    const computedAtMs = Date.now()
+    const result = await warehouse.lookup({
+      sql: view.query.sql,
+      key: view.keyColumn.name,
+      values: [...keys.values()],
+      signal,
+    })
+    const groups = new Map<string, Row[]>()
+    const position = keyPosition(result.columns, view)
+    for (const row of result.rows) {
+      const text = canonicalText(view.keyColumn, row[position] ?? null)
+      // The engine may find more than was asked for, where its comparison is coarser than equality.
+      if (keys.has(text)) addTo(groups, text, row)
+    }
+    const found = await ofGroups(view, result.columns, groups, signal)
+    const outcomes = new Map<string, Outcome>()
+    for (const text of keys.keys()) outcomes.set(text, found.get(text) ?? { ok: true, rows: noRows })
+    return { version: result.version, computedAtMs, outcomes }
+  }
+
+  async function ofGroups(
+    view: View,
+    columns: readonly Column[],
+    groups: Groups,
+    signal: AbortSignal,
+  ): Promise<Map<string, Outcome>> {
+    const texts = [...groups.keys()]
+    const rows = [...groups.values()]
+    if (view.etl === null || texts.length === 0) {
+      return new Map(
+        texts.map((text, i) => [text, { ok: true, rows: encodeFrame({ columns, rows: rows[i] ?? [] }) }]),
+      )
+    }
+    const results = await etlEngine.runGroups({
+      etl: view.etl,
+      inputColumns: columns,
+      groups: rows,
+      outputColumns: await views.outputColumns(view),
+      signal,
+    })
+    if (results.length !== texts.length) {
+      throw new AppError(
+        'INTERNAL',
+        `The ETL engine answered ${texts.length} groups with ${results.length} results.`,
+      )
+    }
+    return new Map(
+      texts.map((text, i) => {
+        const result = results[i]
+        if (result === undefined) throw new Error('a result is missing')
+        return [text, result.ok ? { ok: true, rows: encodeFrame(result.frame) } : result]
+      }),
+    )
+  }
+
+  return { byKey, ofGroups }
+}
+
+export function keyPosition(columns: readonly Column[], view: View): number {
+  const position = columns.findIndex((column) => column.name === view.keyColumn.name)
+  if (position >= 0) return position
+  throw new AppError(
+    'SCHEMA_MISMATCH',
+    `The query ${view.query.name} no longer gives the column ${view.keyColumn.name}; it gives ${columns.map((column) => column.name).join(', ')}.`,
+  )
+}
+
+export function addTo<K, V>(groups: Map<K, V[]>, key: K, item: V): void {
+  const group = groups.get(key)
+  if (group === undefined) groups.set(key, [item])
+  else group.push(item)
+}

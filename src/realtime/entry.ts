@@ -1,0 +1,55 @@
+// What an online entry holds: a value's rows, or the error that its ETL gave; and when an entry may be served.
+
+import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
+import type { OnlineEntry, WriteEntry } from '../online/port.ts'
+
+/** One index value's outcome, computed from the warehouse. */
+export type Outcome = { ok: true; rows: string } | { ok: false; error: AppError }
+
+/** Outcomes of one snapshot, by canonical index value. */
+export interface Computed {
+  version: number
+  computedAtMs: number
+  outcomes: ReadonlyMap<string, Outcome>
+}
+
+export const noRows = '[]'
+
+/** A value that is known to have no rows, or whose ETL failed, is remembered for so long. */
+const rememberedMs = 3_600_000
+/** An ETL's failure is answered from memory for so long; then the next lookup tries again. */
+const failureServedMs = 10_000
+
+/** A failure is stored too: it takes the place of rows that are no longer right. It begins with `{`, rows with `[`. */
+export function toWriteEntry(value: string, outcome: Outcome, computed: Computed): WriteEntry {
+  const text = outcome.ok ? outcome.rows : encodeFailure(outcome.error)
+  return {
+    value,
+    version: computed.version,
+    computedAtMs: computed.computedAtMs,
+    rows: Buffer.from(text),
+    expiresInMs: text.startsWith('{') || text === noRows ? rememberedMs : null,
+  }
+}
+
+/** The entry's outcome, or null when it must be computed anew: nothing there, behind the floor, or an old failure. */
+export function servable(entry: OnlineEntry | null, floor: number, nowMs: number): Outcome | null {
+  if (entry === null || entry.version < floor) return null
+  const rows = entry.rows.toString()
+  if (!rows.startsWith('{')) return { ok: true, rows }
+  return nowMs - entry.computedAtMs > failureServedMs ? null : { ok: false, error: decodeFailure(rows) }
+}
+
+function encodeFailure({ code, message, details }: AppError): string {
+  return JSON.stringify({ code, message, details })
+}
+
+function decodeFailure(text: string): AppError {
+  const { code, message, details } = JSON.parse(text) as {
+    code: ErrorCode
+    message: string
+    details?: Record<string, unknown>
+  }
+  const known = errorCodes.includes(code) ? code : 'ETL_FAILED'
+  return new AppError(known, message, details === undefined ? {} : { details })
+}

@@ -1,0 +1,113 @@
+// The online store as lookups and refreshes see it: an outage is noticed once, bridged, and no floor is forgotten over it.
+
+import type { Logger } from 'pino'
+import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
+import type { Background } from './background.ts'
+
+/** After a failure the store is left alone for so long: lookups go straight to the warehouse. */
+const restMs = 1000
+/** How long a refresh waits for the store to come back before its publish fails. */
+const patienceMs = 30_000
+const entriesPerWrite = 500
+const bytesPerWrite = 4_000_000
+
+export interface OnlineAccess {
+  /** Null when the store cannot be reached. Floors that are still owed to the store count already. */
+  read(requests: readonly ReadRequest[]): Promise<readonly ReadAnswer[] | null>
+  /** In batches; rejects when the store cannot be reached. */
+  write(view: string, entries: readonly WriteEntry[]): Promise<void>
+  /** From the call on this process serves nothing older. Waits for the store over an outage; should that last, it rejects, and the floor is raised when the store is back. */
+  raiseFloor(view: string, version: number): Promise<void>
+  isDown(): boolean
+}
+
+export function createOnlineAccess(options: {
+  online: OnlineStore
+  background: Background
+  log: Logger
+}): OnlineAccess {
+  const { online, background, log } = options
+  const owed = new Map<string, number>()
+  let failedAtMs: number | null = null
+  let settling = false
+
+  function noteFailure(error: unknown) {
+    if (failedAtMs === null) {
+      log.warn({ err: error }, 'The online store does not answer: lookups go to the warehouse until it does')
+    }
+    failedAtMs = Date.now()
+  }
+
+  function noteSuccess() {
+    if (failedAtMs !== null) log.info('The online store answers again')
+    failedAtMs = null
+    if (owed.size > 0 && !settling) background.run('Raising the floors owed to the online store', settle)
+  }
+
+  async function settle() {
+    settling = true
+    try {
+      for (const [view, version] of owed) {
+        await online.raiseFloor(view, version)
+        if (owed.get(view) === version) owed.delete(view)
+      }
+    } finally {
+      settling = false
+    }
+  }
+
+  function withOwed(answer: ReadAnswer, view: string): ReadAnswer {
+    const floor = owed.get(view) ?? 0
+    return floor > answer.floor ? { ...answer, floor } : answer
+  }
+
+  async function read(requests: readonly ReadRequest[]) {
+    if (failedAtMs !== null && Date.now() - failedAtMs < restMs) return null
+    try {
+      const answers = await online.read(requests)
+      noteSuccess()
+      if (owed.size === 0) return answers
+      return answers.map((answer, i) => withOwed(answer, requests[i]?.view ?? ''))
+    } catch (error) {
+      noteFailure(error)
+      return null
+    }
+  }
+
+  async function write(view: string, entries: readonly WriteEntry[]) {
+    for (const batch of inBatches(entries)) await online.write(view, batch)
+  }
+
+  async function raiseFloor(view: string, version: number) {
+    if ((owed.get(view) ?? 0) < version) owed.set(view, version)
+    const deadlineMs = Date.now() + patienceMs
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+      try {
+        await online.raiseFloor(view, version)
+        if ((owed.get(view) ?? 0) <= version) owed.delete(view)
+        return noteSuccess()
+      } catch (error) {
+        noteFailure(error)
+        if (background.signal.aborted || Date.now() + waitMs > deadlineMs) throw error
+        await background.pause(waitMs)
+      }
+    }
+  }
+
+  return { read, write, raiseFloor, isDown: () => failedAtMs !== null }
+}
+
+function* inBatches(entries: readonly WriteEntry[]): Generator<readonly WriteEntry[]> {
+  let batch: WriteEntry[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    batch.push(entry)
+    bytes += entry.rows.length
+    if (batch.length >= entriesPerWrite || bytes >= bytesPerWrite) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+  }
+  if (batch.length > 0) yield batch
+}

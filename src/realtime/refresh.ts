@@ -1,0 +1,205 @@
+// After an append: the touched index values of by-key views are computed again, those of full views are marked behind.
+
+import type { Logger } from 'pino'
+import type { Value } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import type { TableRows } from '../warehouse/port.ts'
+import type { Background } from './background.ts'
+import type { Compute } from './compute.ts'
+import { toWriteEntry } from './entry.ts'
+import type { FullRefresh } from './full-refresh.ts'
+import { keyOfCell } from './index-value.ts'
+import type { OnlineAccess } from './online-access.ts'
+import { followedSchema, sameName } from './policy.ts'
+import type { View, Views } from './views.ts'
+
+const valuesPerLookup = 1000
+/** Refreshes of one view that run at once; appends that come meanwhile share the next one. */
+const concurrentPerView = 2
+
+export interface Change {
+  version: number
+  tables: readonly TableRows[]
+}
+
+export interface Refresh {
+  /** Resolves once every by-key view serves the change and every full view knows that it is behind. */
+  onAppended(change: Change): Promise<void>
+  /** The appends that are being followed now. */
+  settled(): Promise<void>
+}
+
+interface Waiting {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface Queue {
+  view: View
+  keys: Map<string, Value>
+  version: number
+  waiting: Waiting[]
+  running: number
+}
+
+export function createRefresh(options: {
+  views: Views
+  compute: Compute
+  store: OnlineAccess
+  fullRefresh: FullRefresh
+  events: Events
+  background: Background
+  log: Logger
+}): Refresh {
+  const { views, compute, store, fullRefresh, events, background, log } = options
+  const queues = new Map<string, Queue>()
+  const following = new Set<Promise<void>>()
+
+  async function follow({ version, tables }: Change) {
+    const touched = new Set(tables.filter(({ rows }) => rows.length > 0).map(({ table }) => qualified(table)))
+    const readers = (await views.all()).filter(({ record }) =>
+      record.tables.some((table) => touched.has(table.toLowerCase())),
+    )
+    const followed = await Promise.allSettled(readers.map((view) => followWith(view, { version, tables })))
+    const failed = followed.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  async function followWith(view: View, change: Change) {
+    switch (view.record.refresh) {
+      case 'MANUAL':
+        return
+      case 'FULL':
+        await markBehind(view, change.version)
+        fullRefresh.schedule(view.id)
+        return
+      case 'BY_KEY': {
+        const keys = touchedKeys(view, change.tables)
+        if (keys === null) await markBehind(view, change.version)
+        else if (keys.size > 0) await refreshKeys(view, keys, change.version)
+      }
+    }
+  }
+
+  async function markBehind(view: View, version: number) {
+    await store.raiseFloor(view.id, version)
+    events.publish('online', view.id, { values: null })
+  }
+
+  function refreshKeys(view: View, keys: ReadonlyMap<string, Value>, version: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const queue: Queue = queues.get(view.id) ?? {
+        view,
+        keys: new Map(),
+        version: 0,
+        waiting: [],
+        running: 0,
+      }
+      queues.set(view.id, queue)
+      queue.view = view
+      for (const [text, value] of keys) queue.keys.set(text, value)
+      queue.version = Math.max(queue.version, version)
+      queue.waiting.push({ resolve, reject })
+      drain(queue)
+    })
+  }
+
+  function drain(queue: Queue) {
+    if (queue.running >= concurrentPerView || queue.waiting.length === 0) return
+    const { view, keys, version, waiting } = queue
+    queue.keys = new Map()
+    queue.waiting = []
+    queue.running++
+    const done = refreshOrMark(view, keys, version).then(
+      () =>
+        waiting.forEach(({ resolve }) => {
+          resolve()
+        }),
+      (error) =>
+        waiting.forEach(({ reject }) => {
+          reject(error)
+        }),
+    )
+    background.track(
+      done.finally(() => {
+        queue.running--
+        drain(queue)
+        if (queue.running === 0) queues.delete(view.id)
+      }),
+    )
+  }
+
+  /** An update is never lost: what cannot be computed now is marked behind, and lookups read through. */
+  async function refreshOrMark(view: View, keys: ReadonlyMap<string, Value>, version: number) {
+    try {
+      for (const batch of inBatches(keys)) await refreshBatch(view, batch)
+    } catch (error) {
+      if (background.signal.aborted) throw error
+      log.warn(
+        { err: error, view: view.record.name, values: keys.size },
+        'Index values could not be refreshed by key; their lookups read through',
+      )
+      await markBehind(view, version)
+    }
+  }
+
+  async function refreshBatch(view: View, keys: ReadonlyMap<string, Value>) {
+    if (!views.isLive(view.id)) return
+    const computed = await compute.byKey(view, keys, background.signal)
+    const entries = [...computed.outcomes].map(([text, outcome]) => toWriteEntry(text, outcome, computed))
+    await store.write(view.id, entries)
+    events.publish('online', view.id, { values: [...keys.keys()] })
+  }
+
+  return {
+    async onAppended(change) {
+      if (background.signal.aborted) throw new AppError('WAREHOUSE_FAILED', 'The gateway is closing.')
+      const followed = follow(change)
+      following.add(followed)
+      try {
+        await followed
+      } finally {
+        following.delete(followed)
+      }
+    },
+    async settled() {
+      await Promise.allSettled(following)
+    },
+  }
+}
+
+/** The index values that the new rows carry; null when one of them cannot be told. Null keys find no rows. */
+export function touchedKeys(view: View, tables: readonly TableRows[]): Map<string, Value> | null {
+  const read = new Set(view.record.tables.map((table) => table.toLowerCase()))
+  const keys = new Map<string, Value>()
+  for (const { table, columns, rows } of tables) {
+    if (!read.has(qualified(table))) continue
+    const position = columns.findIndex((name) => sameName(name, view.keyColumn.name))
+    if (position < 0) continue
+    for (const row of rows) {
+      const cell = row[position] ?? null
+      if (cell === null) continue
+      const key = keyOfCell(view.keyColumn, cell)
+      if (key === undefined) return null
+      keys.set(key.text, key.value)
+    }
+  }
+  return keys
+}
+
+export function qualified(table: string): string {
+  const name = table.toLowerCase()
+  return name.includes('.') ? name : `${followedSchema}.${name}`
+}
+
+function* inBatches(keys: ReadonlyMap<string, Value>): Generator<ReadonlyMap<string, Value>> {
+  let batch = new Map<string, Value>()
+  for (const [text, value] of keys) {
+    batch.set(text, value)
+    if (batch.size < valuesPerLookup) continue
+    yield batch
+    batch = new Map()
+  }
+  if (batch.size > 0) yield batch
+}

@@ -1,0 +1,28 @@
+// What a realtime lookup asks for and what it answers.
+
+import type { AppError } from '../errors.ts'
+
+export type RealtimeStatus = 'FRESH' | 'STALE' | 'NOT_FOUND'
+export type RealtimeSource = 'ONLINE' | 'WAREHOUSE'
+
+export interface RealtimeResult {
+  indexKey: string
+  /** As the caller wrote it. */
+  indexValue: string
+  status: RealtimeStatus
+  source: RealtimeSource
+  /** The JSON text of an array of row objects. */
+  rows: string
+  /** When the rows were computed. */
+  asOfMs: number | null
+}
+
+export interface LookupTarget {
+  queryId: string
+  /** Where the ETL lives or its id in the catalog; null serves the query's own rows. */
+  etlPath: string | null
+  indexKey: string
+}
+
+/** One answer for each index value, in order; a value that failed is its error. */
+export type LookupAnswers = readonly (RealtimeResult | AppError)[]

@@ -1,0 +1,137 @@
+// Realtime: what the rest of the gateway asks of feature views, wired from the parts in this folder.
+
+import type { Logger } from 'pino'
+import type { FeatureViewRecord } from '../catalog/feature-views.ts'
+import type { Catalog } from '../catalog/open.ts'
+import { AppError } from '../errors.ts'
+import type { EtlEngine } from '../etl/engine.ts'
+import type { EtlService } from '../etl/service.ts'
+import type { Events } from '../events.ts'
+import type { OnlineStore } from '../online/port.ts'
+import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { createBackground } from './background.ts'
+import { createCompute } from './compute.ts'
+import { createFullRefresh } from './full-refresh.ts'
+import { createLoader, type RealtimeLoader } from './loader.ts'
+import { createLookup } from './lookup.ts'
+import { createOnlineAccess } from './online-access.ts'
+import { createParity, type ParityReport } from './parity.ts'
+import { createReadThrough } from './read-through.ts'
+import { type Change, createRefresh, qualified } from './refresh.ts'
+import type { LookupAnswers, LookupTarget, RealtimeResult } from './result.ts'
+import { createTrainingRows } from './training-rows.ts'
+import { createUpdates } from './updates.ts'
+import { createViews, type NewView } from './views.ts'
+import { createWatch } from './watch.ts'
+
+export type { ParityReport } from './parity.ts'
+export type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource, RealtimeStatus } from './result.ts'
+
+export interface Realtime {
+  /** A result or an error for each value, in order. Rejects when the target is wrong: NOT_FOUND, BAD_USER_INPUT, TOO_LARGE. */
+  lookup(target: LookupTarget, indexValues: readonly string[]): Promise<LookupAnswers>
+  /** For one operation: what is loaded in a tick costs one read of the online store. */
+  createLoader(): RealtimeLoader
+  /** The rows now, then after every change. Its `return` unsubscribes at once. */
+  updates(target: LookupTarget, indexValue: string): AsyncIterable<RealtimeResult>
+  createFeatureView(view: NewView): Promise<FeatureViewRecord>
+  deleteFeatureView(id: string): Promise<void>
+  /** Resolves once every by-key view serves the change and every full view reads through. Calling it again for the same change is harmless. */
+  onAppended(change: Change): Promise<void>
+  refreshInFull(viewId: string, options?: { signal?: AbortSignal }): Promise<{ rows: number }>
+  parity(viewId: string, sample: number): Promise<ParityReport>
+  /** Has the next lookup by ETL path ask the catalog which ETL that is now. */
+  forget(): void
+  /** Takes up the refreshes that an earlier process left undone. */
+  start(): Promise<void>
+  /** Resolves when no refresh or check is left to do. */
+  idle(): Promise<void>
+  close(): Promise<void>
+}
+
+export function createRealtime(options: {
+  catalog: Catalog
+  warehouse: Warehouse
+  online: OnlineStore
+  parquet: ParquetEngine
+  etlService: EtlService
+  etlEngine: EtlEngine
+  events: Events
+  temporaryFolder: string
+  limits: { lookupTimeoutMs: number; maxIndexValues: number }
+  log: Logger
+}): Realtime {
+  const { online, events, limits } = options
+  const log = options.log.child({ part: 'realtime' })
+  const background = createBackground({ log })
+  const shared = { ...options, ...limits, log, background }
+  const views = createViews(shared)
+  const store = createOnlineAccess(shared)
+  const compute = createCompute({ ...shared, views })
+  const readThrough = createReadThrough({ ...shared, compute, store, views })
+  const lookup = createLookup({ ...shared, views, store, readThrough })
+  const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
+  const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh })
+  const { settled } = refresh
+  const parity = createParity({
+    ...shared,
+    lookup,
+    compute,
+    trainingRows: createTrainingRows(shared),
+    settled,
+  })
+  const watch = createWatch({ ...shared, views, parity, store, fullRefresh, settled })
+
+  async function takeUp() {
+    const all = (await views.all()).filter(({ record }) => record.refresh !== 'MANUAL')
+    const answers = await store.read(all.map(({ id }) => ({ view: id, values: [] })))
+    all.forEach(({ id, record }, i) => {
+      const floor = answers?.[i]?.floor ?? 0
+      const unfilled = record.refreshedVersion === null && !record.implicit
+      const behind = floor > (record.refreshedVersion ?? 0)
+      if (record.refresh === 'FULL' && (unfilled || behind)) fullRefresh.schedule(id)
+    })
+  }
+
+  /** Who follows a value of the view finds the one that serves it now. */
+  async function dropRows(viewId: string) {
+    await online.dropView(viewId)
+    events.publish('online', viewId, { values: null })
+  }
+
+  return {
+    async lookup(target, indexValues) {
+      const [answers] = await lookup.lookUp([{ target, indexValues }])
+      if (answers instanceof AppError) throw answers
+      return answers ?? []
+    },
+    createLoader: () => createLoader(lookup),
+    updates: createUpdates({ views, lookup, events }),
+    async createFeatureView(view) {
+      const { view: created, replacedId } = await views.create(view)
+      if (replacedId !== null) await dropRows(replacedId)
+      if (created.record.refresh === 'FULL') fullRefresh.schedule(created.id)
+      return created.record
+    },
+    async deleteFeatureView(id) {
+      await views.remove(id)
+      await dropRows(id)
+    },
+    async onAppended(change) {
+      await refresh.onAppended(change)
+      watch.afterAppend(change.tables.map(({ table }) => qualified(table)))
+    },
+    refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
+    async parity(viewId, sample) {
+      const view = await views.byId(viewId)
+      const report = await parity.report(view, sample)
+      background.run('Mending a feature view', () => watch.judge(view, report))
+      return report
+    },
+    forget: () => views.forget(),
+    start: takeUp,
+    idle: () => background.idle(),
+    close: () => background.close(),
+  }
+}

@@ -1,0 +1,290 @@
+// Which feature view serves a lookup: found in memory, else in the catalog, else made on first use.
+
+import type { EtlRecord } from '../catalog/etls.ts'
+import type { FeatureViewRecord } from '../catalog/feature-views.ts'
+import type { Catalog } from '../catalog/open.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { EtlService } from '../etl/service.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import type { Background } from './background.ts'
+import { assertKeyColumn } from './index-value.ts'
+import { choosePolicy, followedSchema, type RefreshAsked } from './policy.ts'
+import type { LookupTarget } from './result.ts'
+
+/** What is held in memory is compared with the catalog this often while it is in use: another process may have changed it. */
+const revalidateAfterMs = 2000
+/** A view made on first use that reads tables the gateway is not told of (files) counts as stale after this. */
+const unfollowedTtlSeconds = 300
+
+export interface View {
+  id: string
+  record: FeatureViewRecord
+  query: SavedQueryRecord
+  etl: EtlRecord | null
+  keyColumn: Column
+}
+
+export interface NewView {
+  name: string
+  queryId: string
+  etlId: string | null
+  indexKey: string
+  ttlSeconds: number | null
+  refresh: RefreshAsked
+}
+
+export interface Views {
+  /** From memory at once; nothing is asked of the catalog. */
+  cached(target: LookupTarget): View | undefined
+  /** Finds the target's view, or makes it. NOT_FOUND for the query, BAD_USER_INPUT for the key. */
+  resolve(target: LookupTarget): Promise<View>
+  byId(id: string): Promise<View>
+  /** All views as the catalog has them now. */
+  all(): Promise<readonly View[]>
+  /** Also tells which view, made on first use, had to give way: what it stored is to be dropped. */
+  create(view: NewView): Promise<{ view: View; replacedId: string | null }>
+  change(id: string, changes: Parameters<Catalog['featureViews']['update']>[1]): Promise<View>
+  /** Notes a refresh in full; who is served by the view does not change. */
+  noteRefresh(id: string, at: Date, version: number): Promise<void>
+  remove(id: string): Promise<void>
+  /** False once the view is removed: nothing more is to be stored for it. */
+  isLive(id: string): boolean
+  /** The columns that the ETL gave in training; null before its first run. */
+  outputColumns(view: View): Promise<readonly Column[] | null>
+  /** Forgets which view serves which target, so that the catalog is asked again. */
+  forget(): void
+}
+
+interface CachedView {
+  view: View
+  checkedAtMs: number
+}
+
+export function createViews(options: {
+  catalog: Catalog
+  warehouse: Warehouse
+  etlService: EtlService
+  background: Background
+}): Views {
+  const { catalog, warehouse, etlService, background } = options
+  const byTarget = new Map<string, CachedView>()
+  const resolving = new Map<string, Promise<View>>()
+  const queries = new Map<string, SavedQueryRecord>()
+  const etls = new Map<string, EtlRecord>()
+  const outputs = new Map<string, readonly Column[]>()
+  const removed = new Set<string>()
+  /** Making and changing views goes one at a time, so that a target never gets two. */
+  let turn: Promise<unknown> = Promise.resolve()
+
+  function inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = turn.then(task, task)
+    turn = done.catch(() => undefined)
+    return done
+  }
+
+  async function remembered<T>(known: Map<string, T>, id: string, load: (id: string) => Promise<T>) {
+    const found = known.get(id) ?? (await load(id))
+    known.set(id, found)
+    return found
+  }
+
+  const queryById = (id: string) => remembered(queries, id, (queryId) => catalog.savedQueries.byId(queryId))
+  const etlById = (id: string) => remembered(etls, id, (etlId) => catalog.etls.byId(etlId))
+
+  async function toView(record: FeatureViewRecord): Promise<View> {
+    const query = await queryById(record.queryId)
+    const etl = record.etlId === null ? null : await etlById(record.etlId)
+    return { id: record.id, record, query, etl, keyColumn: keyColumnOf(query, record.indexKey) }
+  }
+
+  async function find(target: LookupTarget): Promise<View> {
+    const query = await catalog.savedQueries.byId(target.queryId)
+    queries.set(query.id, query)
+    keyColumnOf(query, target.indexKey)
+    const etlId = await etlIdOf(target.etlPath)
+    const record =
+      (await catalog.featureViews.find({ queryId: query.id, etlId, indexKey: target.indexKey })) ??
+      (await inTurn(() => createImplicit(query, etlId, target.indexKey)))
+    return toView(record)
+  }
+
+  async function etlIdOf(etlPath: string | null): Promise<string | null> {
+    if (etlPath === null) return null
+    const { id } = await etlService.resolve(etlPath, { save: true })
+    if (id === null) throw new AppError('NOT_FOUND', `No ETL ${etlPath} is in the catalog.`)
+    return id
+  }
+
+  async function createImplicit(query: SavedQueryRecord, etlId: string | null, indexKey: string) {
+    const target = { queryId: query.id, etlId, indexKey }
+    const existing = await catalog.featureViews.find(target)
+    if (existing !== null) return existing
+    const policy = await choosePolicy({
+      warehouse,
+      sql: query.sql,
+      keyColumn: keyColumnOf(query, indexKey),
+      asked: 'AUTO',
+    })
+    const followed = policy.tables.every((table) => table.toLowerCase().startsWith(`${followedSchema}.`))
+    const ttlSeconds = followed ? null : unfollowedTtlSeconds
+    const etl = etlId === null ? null : await etlById(etlId)
+    const name = `${query.name} v${query.version}${etl === null ? '' : ` + ${etl.name} v${etl.version}`} by ${indexKey}`
+    const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
+    try {
+      return await catalog.featureViews.create({ ...wanted, name })
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'CONFLICT') throw error
+      // Somebody gave another view this very name.
+      const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
+      return catalog.featureViews.create({ ...wanted, name: `${name} (${ids})` })
+    }
+  }
+
+  async function removeRecord(id: string) {
+    await catalog.featureViews.remove(id)
+    removed.add(id)
+  }
+
+  function startResolving(key: string, target: LookupTarget): Promise<View> {
+    const running = resolving.get(key)
+    if (running !== undefined) return running
+    const found = find(target)
+      .then((view) => {
+        // A change that came meanwhile has forgotten this finding; then it is not kept.
+        if (resolving.get(key) === found) byTarget.set(key, { view, checkedAtMs: Date.now() })
+        return view
+      })
+      .finally(() => {
+        if (resolving.get(key) === found) resolving.delete(key)
+      })
+    resolving.set(key, found)
+    return found
+  }
+
+  function forget() {
+    byTarget.clear()
+    resolving.clear()
+  }
+
+  async function byId(id: string) {
+    return toView(await catalog.featureViews.byId(id))
+  }
+
+  return {
+    byId,
+    forget,
+    isLive: (id) => !removed.has(id),
+    resolve: (target) => startResolving(targetKey(target), target),
+    cached(target) {
+      const key = targetKey(target)
+      const found = byTarget.get(key)
+      if (found === undefined) return undefined
+      if (Date.now() - found.checkedAtMs > revalidateAfterMs) {
+        found.checkedAtMs = Date.now()
+        background.run('Comparing a feature view with the catalog', () =>
+          startResolving(key, target).catch((error) => {
+            byTarget.delete(key)
+            throw error
+          }),
+        )
+      }
+      return found.view
+    },
+    async all() {
+      const records = await catalog.featureViews.all()
+      return Promise.all(records.map(toView))
+    },
+    create: (view) =>
+      inTurn(async () => {
+        const { record, replacedId } = await createNamed(view)
+        forget()
+        return { view: await toView(record), replacedId }
+      }),
+    change: (id, changes) =>
+      inTurn(async () => {
+        const record = await catalog.featureViews.update(id, changes)
+        forget()
+        return toView(record)
+      }),
+    async noteRefresh(id, at, version) {
+      await catalog.featureViews.update(id, { refreshedAt: at, refreshedVersion: version })
+    },
+    remove: (id) =>
+      inTurn(async () => {
+        await removeRecord(id)
+        forget()
+      }),
+    async outputColumns({ etl, query }) {
+      if (etl === null) return null
+      const key = `${etl.id} ${query.id}`
+      const columns = outputs.get(key) ?? (await catalog.etls.outputColumns(etl.id, query.id))
+      if (columns !== null) outputs.set(key, columns)
+      return columns
+    },
+  }
+
+  /** A view made on first use gives way to the named one. */
+  async function createNamed(
+    view: NewView,
+  ): Promise<{ record: FeatureViewRecord; replacedId: string | null }> {
+    checkNewView(view)
+    const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
+    const query = await queryById(queryId)
+    const keyColumn = keyColumnOf(query, indexKey)
+    if (etlId !== null) await etlById(etlId)
+    const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked })
+    const existing = await catalog.featureViews.find({ queryId, etlId, indexKey })
+    if (existing === null || existing.implicit) {
+      const record = await catalog.featureViews.create({
+        name,
+        queryId,
+        etlId,
+        indexKey,
+        ttlSeconds,
+        ...policy,
+        implicit: false,
+      })
+      if (existing !== null) await removeRecord(existing.id)
+      return { record, replacedId: existing?.id ?? null }
+    }
+    throw new AppError(
+      'CONFLICT',
+      existing.name === name
+        ? `A feature view is named ${name} already; choose another name, or delete it first.`
+        : `The feature view ${existing.name} serves this query, ETL and index key already; delete it first to make another.`,
+      { details: { featureViewId: existing.id } },
+    )
+  }
+}
+
+function targetKey({ queryId, etlPath, indexKey }: LookupTarget): string {
+  return `${queryId}\n${indexKey}\n${etlPath ?? ''}`
+}
+
+function keyColumnOf(query: SavedQueryRecord, indexKey: string): Column {
+  const column = query.columns.find((candidate) => candidate.name === indexKey)
+  if (column === undefined) {
+    const names = query.columns.map((candidate) => candidate.name)
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The query ${query.name} has no column ${JSON.stringify(indexKey)} to look rows up by; its columns are ${names.join(', ')}.`,
+      { details: { columns: names } },
+    )
+  }
+  assertKeyColumn(column)
+  return column
+}
+
+function checkNewView({ name, ttlSeconds }: NewView): void {
+  if (name.trim() === '') {
+    throw new AppError('BAD_USER_INPUT', 'A feature view needs a name that is not empty.')
+  }
+  if (ttlSeconds !== null && (!Number.isInteger(ttlSeconds) || ttlSeconds < 1)) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `ttlSeconds is ${ttlSeconds}; it must be a whole number of at least 1, or null.`,
+    )
+  }
+}
