@@ -1,0 +1,45 @@
+// What the catalog needs of a database, whether it runs in this process or elsewhere.
+
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { ConstructorOptions } from 'pg-boss'
+
+export interface Database {
+  /** For Prisma's client. Timestamps are read and written in UTC, whatever the server's or the role's time zone. */
+  adapter: SqlMigrationAwareDriverAdapterFactory
+  /**
+   * Runs `migrate` in one transaction, on a connection of its own: it is done wholly or, where it throws or the process
+   * is killed, not at all. Of two processes at once, the second waits for the first. For the factory's `executeScript`
+   * a script is one statement to the server, so it may hold any text.
+   */
+  inMigration<T>(migrate: (factory: SqlMigrationAwareDriverAdapterFactory) => Promise<T>): Promise<T>
+  /** How pg-boss reaches the same database. */
+  queue: ConstructorOptions
+  /** Whether this process is the only one that works on the database. */
+  solelyOwned: boolean
+  close(): Promise<void>
+}
+
+/**
+ * `factory` with `runScript` in the place of its adapters' own `executeScript`. Those of PGlite's community adapter
+ * neither wait nor report a failure, and Prisma's own for PostgreSQL cuts the script at every semicolon, quoted or not.
+ */
+export function withScripts(
+  factory: SqlMigrationAwareDriverAdapterFactory,
+  runScript: (script: string) => Promise<unknown>,
+): SqlMigrationAwareDriverAdapterFactory {
+  async function connect() {
+    const adapter = await factory.connect()
+    adapter.executeScript = async (script) => {
+      await runScript(script)
+    }
+    return adapter
+  }
+  return {
+    provider: factory.provider,
+    adapterName: factory.adapterName,
+    connect,
+    connectToShadowDb() {
+      throw new Error('The catalog uses no shadow database')
+    },
+  }
+}

@@ -1,0 +1,102 @@
+// ETLs: a source pinned by commit and content hash, and the columns it gave for each query.
+
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import { parseColumns, toColumnsJson } from './columns-json.ts'
+import type { Etl, PrismaClient } from './generated/client.ts'
+import { createId } from './ids.ts'
+import { checkName, checkPath, checkText, isMissingReference, retryOnUniqueViolation } from './violations.ts'
+
+export type EtlRecord = Etl
+export type EtlLanguage = Etl['language']
+
+export interface NewEtl {
+  name: string
+  path: string
+  language: EtlLanguage
+  /** Null when it did not come from git. */
+  commit: string | null
+  contentSha256: string
+  source: string
+}
+
+export interface Etls {
+  /**
+   * The newest entry of this name and path when it holds this content, else the next version of the name: content that
+   * comes back after another is a new version, so that the newest is always what was loaded last. Any number may save at once.
+   */
+  save(etl: NewEtl): Promise<EtlRecord>
+  /** Throws NOT_FOUND. */
+  byId(id: string): Promise<EtlRecord>
+  newestByPath(path: string, name?: string): Promise<EtlRecord | null>
+  /** The columns that the ETL gave for this query on its first training run; null before that. */
+  outputColumns(etlId: string, queryId: string): Promise<Column[] | null>
+  /** Throws NOT_FOUND when the ETL or the query is not in the catalog. */
+  saveOutputColumns(etlId: string, queryId: string, columns: readonly Column[]): Promise<void>
+  /** The columns of its first training run with any query; none before that. */
+  firstOutputColumns(etlId: string): Promise<Column[]>
+}
+
+const newestFirst = [{ createdAt: 'desc' as const }, { version: 'desc' as const }]
+
+export function createEtls(prisma: PrismaClient): Etls {
+  async function create(etl: NewEtl): Promise<EtlRecord> {
+    const { name, path, language, commit, contentSha256, source } = etl
+    // The highest version is read first: an entry that another makes after that takes its number, and this one starts over.
+    const highest = await prisma.etl.aggregate({ where: { name }, _max: { version: true } })
+    const newest = await prisma.etl.findFirst({ where: { name, path }, orderBy: { version: 'desc' } })
+    if (newest?.contentSha256 === contentSha256 && newest.language === language) return newest
+    const version = (highest._max.version ?? 0) + 1
+    const id = createId('etl')
+    return prisma.etl.create({ data: { id, name, version, path, language, commit, contentSha256, source } })
+  }
+
+  return {
+    async save(etl) {
+      checkName('an ETL', etl.name)
+      checkPath(etl.path)
+      checkText("The ETL's source", etl.source)
+      return retryOnUniqueViolation(() => create(etl))
+    },
+
+    async byId(id) {
+      const entry = await prisma.etl.findUnique({ where: { id } })
+      if (entry === null)
+        throw new AppError('NOT_FOUND', `There is no ETL ${JSON.stringify(id)} in the catalog`)
+      return entry
+    },
+
+    newestByPath(path, name) {
+      const where = name === undefined ? { path } : { path, name }
+      return prisma.etl.findFirst({ where, orderBy: newestFirst })
+    },
+
+    async outputColumns(etlId, queryId) {
+      const output = await prisma.etlOutput.findUnique({ where: { etlId_queryId: { etlId, queryId } } })
+      return output === null ? null : parseColumns(output.columns)
+    },
+
+    async saveOutputColumns(etlId, queryId, columns) {
+      const json = toColumnsJson(columns)
+      try {
+        await prisma.etlOutput.upsert({
+          where: { etlId_queryId: { etlId, queryId } },
+          create: { etlId, queryId, columns: json },
+          update: { columns: json },
+        })
+      } catch (error) {
+        if (!isMissingReference(error)) throw error
+        const message = `The catalog has no ETL ${JSON.stringify(etlId)}, or no saved query ${JSON.stringify(queryId)}`
+        throw new AppError('NOT_FOUND', message, { cause: error })
+      }
+    },
+
+    async firstOutputColumns(etlId) {
+      const first = await prisma.etlOutput.findFirst({
+        where: { etlId },
+        orderBy: [{ createdAt: 'asc' }, { queryId: 'asc' }],
+      })
+      return first === null ? [] : parseColumns(first.columns)
+    },
+  }
+}

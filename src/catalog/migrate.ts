@@ -1,0 +1,110 @@
+// Brings the database to the newest migration, with Prisma's own engine and history table.
+
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { Logger } from 'pino'
+import type { Database } from './database.ts'
+import { createSchemaEngine } from './schema-engine.ts'
+
+export interface Migration {
+  name: string
+  script: string
+}
+
+/** `prisma/migrations` of this repository. */
+export const migrationsFolder = join(import.meta.dirname, '../../prisma/migrations')
+
+/** In the order in which they apply. */
+export async function readMigrations(folder: string): Promise<Migration[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  return Promise.all(
+    names.sort().map(async (name) => ({
+      name,
+      script: await readFile(join(folder, name, 'migration.sql'), 'utf8'),
+    })),
+  )
+}
+
+/**
+ * Applies what is missing, all of it or nothing, and names it. Refuses a database that another version of the gateway
+ * has taken further, and one whose applied migrations differ from those of this version.
+ */
+export async function migrate({
+  database,
+  folder = migrationsFolder,
+  log,
+}: {
+  database: Database
+  folder?: string
+  log: Logger
+}): Promise<string[]> {
+  const migrations = await readMigrations(folder)
+  const applied = await database.inMigration(async (factory) => {
+    const known = await readHistory(factory)
+    checkHistory(known, migrations)
+    if (known.length === migrations.length) return []
+    return applyMissing(factory, { folder, migrations })
+  })
+  if (applied.length > 0) log.info({ migrations: applied }, 'Brought the catalog to its newest schema')
+  return applied
+}
+
+interface AppliedMigration {
+  name: string
+  checksum: string
+}
+
+async function readHistory(factory: SqlMigrationAwareDriverAdapterFactory): Promise<AppliedMigration[]> {
+  const adapter = await factory.connect()
+  async function query(sql: string) {
+    return (await adapter.queryRaw({ sql, args: [], argTypes: [] })).rows
+  }
+  const [table] = await query(`SELECT to_regclass('_prisma_migrations')::text`)
+  if (table === undefined || table[0] === null) return []
+  const rows = await query('SELECT migration_name, checksum FROM _prisma_migrations ORDER BY migration_name')
+  return rows.map(([name, checksum]) => ({ name: String(name), checksum: String(checksum) }))
+}
+
+function checkHistory(applied: readonly AppliedMigration[], migrations: readonly Migration[]) {
+  const known = new Map(migrations.map((migration) => [migration.name, migration]))
+  for (const { name, checksum } of applied) {
+    const migration = known.get(name)
+    if (migration === undefined) {
+      throw new Error(
+        `The catalog has the migration ${name}, which this version of the gateway does not know: a newer version has used it. Start that version, or use another catalog.`,
+      )
+    }
+    if (createHash('sha256').update(migration.script).digest('hex') !== checksum) {
+      throw new Error(
+        `The migration ${name} was changed after it was applied to this catalog. Restore prisma/migrations/${name}/migration.sql, and make a new migration for the change.`,
+      )
+    }
+  }
+}
+
+async function applyMissing(
+  factory: SqlMigrationAwareDriverAdapterFactory,
+  { folder, migrations }: { folder: string; migrations: readonly Migration[] },
+): Promise<string[]> {
+  const engine = await createSchemaEngine(factory)
+  try {
+    const { appliedMigrationNames } = await engine.applyMigrations({
+      migrationsList: {
+        baseDir: folder,
+        lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
+        shadowDbInitScript: '',
+        migrationDirectories: migrations.map(({ name, script }) => ({
+          path: name,
+          migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: script } },
+        })),
+      },
+      filters: { externalTables: [], externalEnums: [] },
+    })
+    return appliedMigrationNames
+  } finally {
+    engine.free()
+  }
+}

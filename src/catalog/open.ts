@@ -1,0 +1,77 @@
+// The catalog: what is known of queries, ETLs, feature views, datasets and jobs, and the queue of durable work.
+
+import type { Logger } from 'pino'
+import type { Database } from './database.ts'
+import { createDatasets, type Datasets } from './datasets.ts'
+import { createEtls, type Etls } from './etls.ts'
+import { createFeatureViews, type FeatureViews } from './feature-views.ts'
+import { PrismaClient } from './generated/client.ts'
+import { migrate } from './migrate.ts'
+import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
+import { createJobQueue, type JobQueue } from './queue.ts'
+import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
+
+export interface Catalog {
+  prisma: PrismaClient
+  savedQueries: SavedQueries
+  etls: Etls
+  featureViews: FeatureViews
+  datasets: Datasets
+  publishJobs: PublishJobs
+  queue: JobQueue
+  /** Rejects when the database does not answer. */
+  ping(): Promise<void>
+  /** Stops the queue, then closes the database. */
+  close(): Promise<void>
+}
+
+export interface CatalogOptions {
+  /** `pglite:`, or `postgres://…` */
+  url: string
+  /** Where `pglite:` keeps its database; made on the first start. */
+  folder: string
+  log: Logger
+}
+
+/** Applies the migrations that are missing. */
+export async function openCatalog({ url, folder, log }: CatalogOptions): Promise<Catalog> {
+  const database = await openDatabase({ url, folder, log })
+  const closing: (() => Promise<void>)[] = [database.close]
+  async function close() {
+    for (const closePart of closing.splice(0).reverse()) await closePart()
+  }
+
+  try {
+    await migrate({ database, log })
+    const prisma = new PrismaClient({ adapter: database.adapter })
+    closing.push(() => prisma.$disconnect())
+    const queue = await createJobQueue({ database, log })
+    closing.push(queue.stop)
+    return {
+      prisma,
+      savedQueries: createSavedQueries(prisma),
+      etls: createEtls(prisma),
+      featureViews: createFeatureViews(prisma),
+      datasets: createDatasets(prisma),
+      publishJobs: createPublishJobs(prisma),
+      queue,
+      async ping() {
+        await prisma.$queryRaw`SELECT 1`
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The scheme picks the adapter; only that one is loaded. */
+async function openDatabase({ url, folder, log }: CatalogOptions): Promise<Database> {
+  if (url.startsWith('pglite:')) {
+    const { openPglite } = await import('./pglite.ts')
+    return openPglite({ folder, log })
+  }
+  const { openPostgres } = await import('./postgres.ts')
+  return openPostgres({ url, log })
+}

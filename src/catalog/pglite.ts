@@ -1,0 +1,65 @@
+// PostgreSQL inside this process: the embedded catalog, in a folder.
+
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { PGlite } from '@electric-sql/pglite'
+import { fromPglite } from 'pg-boss'
+import { PrismaPGlite } from 'pglite-prisma-adapter'
+import type { Logger } from 'pino'
+import { type Database, withScripts } from './database.ts'
+
+/** No more than this goes by in silence while the folder is prepared. */
+const announceAfterMs = 1000
+
+/** The folder must not be open in another process: see `acquireLock`. */
+export async function openPglite({ folder, log }: { folder: string; log: Logger }): Promise<Database> {
+  const pglite = await openFolder(folder, log)
+  const adapter = new PrismaPGlite(pglite)
+  const queue = fromPglite(pglite)
+  return {
+    adapter,
+    async inMigration(migrate) {
+      await pglite.exec('BEGIN')
+      try {
+        const result = await migrate(withScripts(adapter, (script) => pglite.exec(script)))
+        await pglite.exec('COMMIT')
+        return result
+      } catch (error) {
+        await pglite.exec('ROLLBACK')
+        throw error
+      }
+    },
+    queue: { db: queue, backend: 'pglite' },
+    solelyOwned: true,
+    close: () => pglite.close(),
+  }
+}
+
+/** A folder whose first preparation was cut short holds nothing yet and cannot be opened: it is prepared anew. */
+async function openFolder(folder: string, log: Logger): Promise<PGlite> {
+  const unprepared = `${folder}.unprepared`
+  if (await exists(unprepared)) await rm(folder, { recursive: true, force: true })
+  const isNew = !(await exists(folder))
+  const timer = setTimeout(() => {
+    log.info(isNew ? `Preparing the catalog's database in ${folder}, once …` : 'Opening the catalog …')
+  }, announceAfterMs)
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (isNew) await writeFile(unprepared, 'The folder beside this file is not wholly prepared.\n')
+    const pglite = await PGlite.create({ dataDir: folder })
+    if (isNew) {
+      await chmod(folder, 0o700)
+      await rm(unprepared)
+    }
+    await pglite.exec(`SET TIME ZONE 'UTC'`)
+    return pglite
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

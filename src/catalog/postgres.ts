@@ -1,0 +1,83 @@
+// The catalog on a PostgreSQL server, which any number of gateways may share.
+
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { AppError } from '../errors.ts'
+import { type Database, withScripts } from './database.ts'
+
+/** Any number that no other user of the database takes its advisory locks with. */
+const migrationLock = 7_203_814_690_221n
+
+/** Prisma's adapter reads and writes timestamps as if every session were in UTC, so every session is. */
+const sessionOptions = '-c TimeZone=UTC'
+
+export async function openPostgres({ url, log }: { url: string; log: Logger }): Promise<Database> {
+  const connectionString = checkUrl(url)
+  const options = withSessionOptions(connectionString)
+  const pool = createPool({ max: 10 })
+
+  function createPool(limits: pg.PoolConfig): pg.Pool {
+    const created = new pg.Pool({ connectionString, options, connectionTimeoutMillis: 10_000, ...limits })
+    created.on('error', (error) => log.warn({ err: error }, 'An idle connection to the catalog was lost'))
+    return created
+  }
+
+  try {
+    await pool.query('SELECT 1')
+  } catch (error) {
+    await pool.end()
+    const { host } = new URL(connectionString)
+    throw new Error(`The catalog's PostgreSQL at ${host} cannot be reached: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+
+  return {
+    adapter: new PrismaPg(pool),
+    async inMigration(migrate) {
+      const single = createPool({ max: 1, idleTimeoutMillis: 0 })
+      try {
+        await single.query('BEGIN')
+        await single.query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
+        const factory = withScripts(new PrismaPg(single), (script) => single.query(script))
+        const result = await migrate(factory)
+        await single.query('COMMIT')
+        return result
+      } finally {
+        // Ending the connection rolls back what was not committed.
+        await single.end()
+      }
+    },
+    queue: { connectionString, options, max: 4, application_name: 'feature-gateway-queue' },
+    solelyOwned: false,
+    close: () => pool.end(),
+  }
+}
+
+function checkUrl(url: string): string {
+  if (!URL.canParse(url)) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      'CATALOG_URL must be like postgres://user:password@host:5432/database',
+    )
+  }
+  if (new URL(url).searchParams.has('schema')) {
+    const message =
+      'CATALOG_URL takes no `schema`: the catalog lives in the schema `public` of a database of its own'
+    throw new AppError('BAD_USER_INPUT', message)
+  }
+  return url
+}
+
+/** The URL's own `options` come first; ours have the last word. */
+function withSessionOptions(url: string): string {
+  const given = new URL(url).searchParams.get('options')
+  return given === null ? sessionOptions : `${given} ${sessionOptions}`
+}
+
+/** Of an address that resolves to several, pg tells each failure apart and leaves the message empty. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

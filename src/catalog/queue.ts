@@ -1,0 +1,164 @@
+// Durable work on the catalog's own database, by pg-boss: what is sent is done at least once, whoever is killed meanwhile.
+
+import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
+import type { Logger } from 'pino'
+import type { Database } from './database.ts'
+
+export type JobHandler = (id: string, signal: AbortSignal) => Promise<void>
+
+export interface JobQueue {
+  /** Work that a worker of this or another process begins at once. While it waits or runs, sending it again does nothing. */
+  send(queue: string, id: string): Promise<void>
+  /**
+   * Hands out what is sent, up to `concurrency` at a time in this process. A handler that rejects is called again after
+   * a pause that grows to half a minute. The signal aborts when the queue stops, and when the claim was lost to another
+   * process: what is not done by then is handed out again, so a handler must bear to be called twice.
+   */
+  work(queue: string, options: { concurrency: number }, handler: JobHandler): Promise<void>
+  /** Aborts what runs, waits for it briefly, and hands back what is not done. */
+  stop(): Promise<void>
+}
+
+/** The schema that pg-boss keeps its tables in. */
+const schema = 'pgboss'
+const stopWithinMs = 5000
+const daySeconds = 86_400
+
+/** With another process on the same database, a job whose worker gives no sign of life for so long is handed out again. */
+const heartbeatSeconds = 20
+
+const queueOptions = {
+  /** One job for each key, waiting or running. */
+  policy: 'exclusive',
+  notify: true,
+  retryLimit: 1000,
+  retryDelay: 1,
+  retryBackoff: true,
+  retryDelayMax: 30,
+  expireInSeconds: daySeconds,
+  retentionSeconds: 365 * daySeconds,
+  deleteAfterSeconds: 3600,
+} as const
+
+const workOptions = {
+  pollingIntervalSeconds: 1,
+  /** A backstop, and how soon a pause that is over is noticed; new work is notified. */
+  notifyPollingIntervalSeconds: 2,
+} as const satisfies WorkOptions
+
+interface JobData {
+  id: string
+}
+
+export async function createJobQueue({
+  database,
+  log,
+}: {
+  database: Database
+  log: Logger
+}): Promise<JobQueue> {
+  const { solelyOwned } = database
+  const boss = new PgBoss({
+    ...database.queue,
+    schema,
+    schedule: false,
+    useListenNotify: true,
+    registerInstance: false,
+    monitorVacuum: false,
+    reindex: !solelyOwned,
+    superviseIntervalSeconds: solelyOwned ? 60 : 5,
+    monitorIntervalSeconds: solelyOwned ? 60 : 5,
+  })
+  boss.on('error', (error) => log.error({ err: error }, 'The queue of durable work met an error'))
+  boss.on('warning', ({ message }) => log.warn(message))
+  await boss.start()
+  if (solelyOwned) await handBackAll(boss)
+
+  const stopping = new AbortController()
+  const names = new Map<string, Promise<void>>()
+  const running = new Set<Promise<void>>()
+  let stopped: Promise<void> | undefined
+
+  function prepareQueue(name: string): Promise<void> {
+    const options = { ...queueOptions, ...(!solelyOwned && { heartbeatSeconds }) }
+    const prepared = names.get(name) ?? boss.createQueue(name, options)
+    names.set(name, prepared)
+    return prepared
+  }
+
+  /** Resolves when the job is settled as far as this process goes; rejects for it to be tried again. */
+  async function run(job: Job<JobData>, handler: JobHandler, queue: string): Promise<void> {
+    const { id } = job.data
+    try {
+      if (!stopping.signal.aborted) await handler(id, AbortSignal.any([stopping.signal, job.signal]))
+    } catch (error) {
+      if (!stopping.signal.aborted && !job.signal.aborted) {
+        log.error({ err: error, queue, id }, 'A queued job failed; it is tried again after a pause')
+        throw error
+      }
+    }
+    if (stopping.signal.aborted) await handBack(boss, job)
+  }
+
+  async function stop() {
+    for (const name of names.keys()) await boss.offWork(name, { wait: false })
+    stopping.abort(new Error('The queue stops'))
+    const timer = new AbortController()
+    await Promise.race([Promise.allSettled(running), elapse(stopWithinMs, timer.signal)])
+    timer.abort()
+    await boss.stop({ timeout: 1000 })
+  }
+
+  return {
+    async send(queue, id) {
+      await prepareQueue(queue)
+      await boss.send(queue, { id } satisfies JobData, { singletonKey: id })
+    },
+
+    async work(queue, { concurrency }, handler) {
+      await prepareQueue(queue)
+      for (let i = 0; i < concurrency; i++) {
+        const workerId = await boss.work<JobData>(queue, workOptions, async ([job]) => {
+          if (job === undefined) return
+          const run_ = run(job, handler, queue)
+          running.add(run_)
+          try {
+            await run_
+          } finally {
+            running.delete(run_)
+            // Else it would wait for its next poll, though more may be waiting.
+            boss.notifyWorker(workerId)
+          }
+        })
+      }
+    },
+
+    stop() {
+      stopped ??= stop()
+      return stopped
+    },
+  }
+}
+
+/** At the front of the queue again, unless the claim is another's by now. A later claim counts as another attempt. */
+async function handBack(boss: PgBoss, { id, retryCount }: Job): Promise<void> {
+  await boss.getDb().executeSql(`${toWaiting} AND id = $1 AND retry_count = $2`, [id, retryCount])
+}
+
+/** What a killed process has left active. */
+async function handBackAll(boss: PgBoss): Promise<void> {
+  await boss.getDb().executeSql(toWaiting)
+}
+
+const toWaiting = `UPDATE ${schema}.job SET state = 'retry', start_after = now(), heartbeat_on = NULL WHERE state = 'active'`
+
+/** Resolves after a time, or when the signal aborts. */
+function elapse(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

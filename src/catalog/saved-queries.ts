@@ -1,0 +1,104 @@
+// SQL under a name and version. The same SQL under the same name is the same entry.
+
+import { createHash } from 'node:crypto'
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import { parseColumns, toColumnsJson } from './columns-json.ts'
+import type { PrismaClient, SavedQuery } from './generated/client.ts'
+import { createId } from './ids.ts'
+import { checkName, checkText, retryOnUniqueViolation } from './violations.ts'
+
+export interface SavedQueryRecord extends Omit<SavedQuery, 'columns'> {
+  columns: Column[]
+}
+
+export interface NewSavedQuery {
+  name: string
+  sql: string
+  columns: readonly Column[]
+  /** Where it is left out, the entry keeps what it has. */
+  description?: string | null
+  tags?: readonly string[]
+}
+
+export interface SavedQueries {
+  /**
+   * The entry of this SQL under this name, made where there is none; other SQL becomes the next version of the name.
+   * An entry that exists keeps its columns. Any number may save at once: versions have no gaps and no doubles.
+   */
+  save(query: NewSavedQuery): Promise<SavedQueryRecord>
+  /** Throws NOT_FOUND. */
+  byId(id: string): Promise<SavedQueryRecord>
+  newestByName(name: string): Promise<SavedQueryRecord | null>
+  /** Throws NOT_FOUND. */
+  setColumns(id: string, columns: readonly Column[]): Promise<void>
+}
+
+export function createSavedQueries(prisma: PrismaClient): SavedQueries {
+  async function create(query: NewSavedQuery, sqlSha256: string): Promise<SavedQuery> {
+    const { name, sql, columns, description = null, tags = [] } = query
+    const key = { name_sqlSha256: { name, sqlSha256 } }
+    const existing = await prisma.savedQuery.findUnique({ where: key })
+    if (existing !== null) return existing
+    const newest = await prisma.savedQuery.aggregate({ where: { name }, _max: { version: true } })
+    return prisma.savedQuery.create({
+      data: {
+        id: createId('qry'),
+        name,
+        version: (newest._max.version ?? 0) + 1,
+        sql,
+        sqlSha256,
+        description,
+        tags: [...tags],
+        columns: toColumnsJson(columns),
+      },
+    })
+  }
+
+  /** Only what is given, and only where it differs. */
+  async function describe(entry: SavedQuery, { description, tags }: NewSavedQuery): Promise<SavedQuery> {
+    const data = {
+      ...(description !== undefined && description !== entry.description && { description }),
+      ...(tags !== undefined && tags.join('\0') !== entry.tags.join('\0') && { tags: [...tags] }),
+    }
+    if (Object.keys(data).length === 0) return entry
+    return prisma.savedQuery.update({ where: { id: entry.id }, data })
+  }
+
+  return {
+    async save(query) {
+      checkName('a saved query', query.name)
+      checkText('The SQL', query.sql)
+      checkText('The description', query.description ?? '')
+      for (const tag of query.tags ?? []) checkName('a tag', tag)
+      const sqlSha256 = createHash('sha256').update(query.sql).digest('hex')
+      const entry = await retryOnUniqueViolation(() => create(query, sqlSha256))
+      return toRecord(await describe(entry, query))
+    },
+
+    async byId(id) {
+      const entry = await prisma.savedQuery.findUnique({ where: { id } })
+      if (entry === null) throw notFound(id)
+      return toRecord(entry)
+    },
+
+    async newestByName(name) {
+      const entry = await prisma.savedQuery.findFirst({ where: { name }, orderBy: { version: 'desc' } })
+      return entry === null ? null : toRecord(entry)
+    },
+
+    async setColumns(id, columns) {
+      const data = { columns: toColumnsJson(columns) }
+      const { count } = await prisma.savedQuery.updateMany({ where: { id }, data })
+      if (count === 0) throw notFound(id)
+    },
+  }
+}
+
+function toRecord(entry: SavedQuery): SavedQueryRecord {
+  return { ...entry, columns: parseColumns(entry.columns) }
+}
+
+function notFound(id: string): AppError {
+  return new AppError('NOT_FOUND', `There is no saved query ${JSON.stringify(id)} in the catalog`)
+}
