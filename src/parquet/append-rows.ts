@@ -1,0 +1,53 @@
+// Rows into a table through the engine's appender, a chunk at a time.
+
+import { type DuckDBAppender, DuckDBDataChunk, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
+import type { Row } from '../columns.ts'
+import { type Carrier, carrierOf, ValueMismatch } from './duckdb-types.ts'
+
+const chunkRows = 2048
+
+export interface RowAppender {
+  /** Throws ValueMismatch, which names the row and the column. */
+  append(rows: readonly Row[]): void
+}
+
+/** `targets` says for each column of the table which cell of a row goes there; null leaves it null. */
+export function createRowAppender(
+  appender: DuckDBAppender,
+  targets: readonly { name: string; cell: number | null }[],
+): RowAppender {
+  const types: DuckDBType[] = targets.map((_, i) => appender.columnType(i))
+  const carriers = types.map(carrierOf)
+
+  function writeColumn(rows: readonly Row[], from: number, index: number): DuckDBValue[] {
+    const target = targets[index]
+    const carrier = carriers[index]
+    const cell = target?.cell ?? null
+    if (cell === null || carrier === undefined) return new Array<DuckDBValue>(rows.length).fill(null)
+    return rows.map((row, i) =>
+      writeCell(row, cell, carrier, () => `row ${from + i + 1}, column "${target?.name}"`),
+    )
+  }
+
+  return {
+    append(rows) {
+      for (let from = 0; from < rows.length; from += chunkRows) {
+        const part = rows.slice(from, from + chunkRows)
+        const chunk = DuckDBDataChunk.create(types, part.length)
+        chunk.setColumns(targets.map((_, i) => writeColumn(part, from, i)))
+        appender.appendDataChunk(chunk)
+      }
+    },
+  }
+}
+
+function writeCell(row: Row, cell: number, { write }: Carrier, where: () => string): DuckDBValue {
+  const value = row[cell] ?? null
+  if (value === null) return null
+  try {
+    return write(value)
+  } catch (error) {
+    if (error instanceof ValueMismatch) throw new ValueMismatch(`${where()}: ${error.message}`)
+    throw error
+  }
+}

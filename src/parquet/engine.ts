@@ -1,0 +1,223 @@
+// The engine that reads and writes Parquet and runs SQL ETLs: an in-memory DuckDB that sees nothing but the folders it is given.
+
+import { join } from 'node:path'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Column, Frame, Row } from '../columns.ts'
+import { createRowAppender } from './append-rows.ts'
+import { openDatabase } from './database.ts'
+import { readChunk, readRows } from './decode.ts'
+import { type Carrier, carrierOf } from './duckdb-types.ts'
+import { type EngineErrorContext, toAppError } from './engine-error.ts'
+import { runGroups } from './etl-groups.ts'
+import { createEtlJudge, type EtlJudge, inputTable } from './etl-statement.ts'
+import { copyPrefixBytes, type WrittenFile, writeParquet } from './parquet-file.ts'
+import { castList, planStatement } from './plan.ts'
+import { quoteName, quotePath } from './sql-text.ts'
+
+/** Cells pass as `Value`s; a column's `storage` says in which type its file holds it. */
+export interface ParquetEngine {
+  /** Rows in the file's order. */
+  read(
+    path: string,
+    options: {
+      columns: readonly Column[]
+      offset?: number
+      limit?: number
+      signal?: AbortSignal | undefined
+    },
+  ): Promise<Frame>
+  /** All rows in the file's order, in batches; reads no faster than they are taken. */
+  scan(
+    path: string,
+    options: { columns: readonly Column[]; batchRows?: number; signal?: AbortSignal | undefined },
+  ): AsyncIterable<readonly Row[]>
+  /** Rejects with INVALID_SQL unless the text is one SELECT over `input` that gives the same on every run. */
+  checkSql(sql: string): Promise<void>
+  /** Runs a SQL ETL over a whole file. `nullable` of its columns is as observed. */
+  runSql(request: RunSqlRequest): Promise<WrittenFile>
+  /**
+   * Runs a SQL ETL on each group of rows on its own, as if each were a file of its own with the same types.
+   * Results are as many and in the order of the groups; `nullable` is as observed over all of them.
+   */
+  runSqlGroups(request: RunSqlGroupsRequest): Promise<{ columns: Column[]; groups: Row[][] }>
+  /** Writes batches of rows as one Parquet file, whole or not at all. */
+  writeFrames(request: WriteFramesRequest): Promise<WrittenFile>
+  close(): Promise<void>
+}
+
+export interface RunSqlRequest {
+  sql: string
+  inputPath: string
+  inputColumns: readonly Column[]
+  outputPath: string
+  signal?: AbortSignal | undefined
+  onProgress?: ((fraction: number | null) => void) | undefined
+}
+
+export interface RunSqlGroupsRequest {
+  sql: string
+  inputColumns: readonly Column[]
+  groups: readonly (readonly Row[])[]
+  signal?: AbortSignal | undefined
+}
+
+export interface WriteFramesRequest {
+  path: string
+  columns: readonly Column[]
+  batches: AsyncIterable<readonly Row[]> | Iterable<readonly Row[]>
+  signal?: AbortSignal | undefined
+}
+
+export interface ParquetEngineOptions {
+  /** Absolute folders that hold the files. */
+  folders: readonly string[]
+  memoryMb: number
+  temporaryFolder: string
+}
+
+const connections = { quick: 8, slow: 8 }
+const batchRowsByDefault = 4096
+
+export async function createParquetEngine(options: ParquetEngineOptions): Promise<ParquetEngine> {
+  let judge: EtlJudge | undefined
+  const database = await openDatabase({
+    file: ':memory:',
+    memoryMb: options.memoryMb,
+    spillFolder: join(options.temporaryFolder, 'parquet'),
+    folders: options.folders,
+    connections,
+    async prepare(connection) {
+      judge = await createEtlJudge(connection)
+    },
+  })
+  const judgeEtl: EtlJudge = (...asked) => {
+    if (judge === undefined) throw new Error('The engine is not ready')
+    return judge(...asked)
+  }
+
+  async function run<T>(
+    lane: 'quick' | 'slow',
+    context: EngineErrorContext,
+    work: (connection: DuckDBConnection) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await database.use(lane, context.signal, work)
+    } catch (error) {
+      throw toAppError(error, { otherwise: 'INTERNAL', refused: 'ETL_FAILED', ...context })
+    }
+  }
+
+  async function* scan(
+    path: string,
+    { columns, batchRows = batchRowsByDefault, signal }: Parameters<ParquetEngine['scan']>[1],
+  ) {
+    const lease = await database.lease('slow', signal)
+    try {
+      const result = await lease.run(() => lease.connection.stream(selectFile(path, columns)))
+      const carriers = carriersOf(result)
+      let batch: Row[] = []
+      for (;;) {
+        const chunk = await lease.run(() => result.fetchChunk())
+        if (chunk === null || chunk.rowCount === 0) break
+        for (const row of readChunk(chunk, carriers)) batch.push(row)
+        while (batch.length >= batchRows) {
+          yield batch.slice(0, batchRows)
+          batch = batch.slice(batchRows)
+        }
+      }
+      if (batch.length > 0) yield batch
+    } catch (error) {
+      throw toAppError(error, { otherwise: 'INTERNAL', signal })
+    } finally {
+      await endStream(lease.connection)
+      lease.release()
+    }
+  }
+
+  return {
+    scan,
+
+    read(path, { columns, offset = 0, limit, signal }) {
+      return run('quick', { signal, otherwise: 'INTERNAL' }, async (connection) => {
+        const page = `${limit === undefined ? '' : ` LIMIT ${BigInt(limit)}`} OFFSET ${BigInt(offset)}`
+        const result = await connection.run(`${selectFile(path, columns)}${page}`)
+        return { columns, rows: await readRows(result, carriersOf(result)) }
+      })
+    },
+
+    checkSql(sql) {
+      return run('quick', { sql }, async (connection) => void (await judgeEtl(connection, sql)))
+    },
+
+    runSql({ sql, inputPath, inputColumns, outputPath: path, signal, onProgress }) {
+      const context: EngineErrorContext = { sql, signal }
+      return run('slow', context, async (connection) => {
+        const judged = await judgeEtl(
+          connection,
+          sql,
+          inputColumns.map(({ name }) => name),
+        )
+        await connection.run(
+          `CREATE OR REPLACE TEMP VIEW ${inputTable} AS ${selectFile(inputPath, inputColumns)}`,
+        )
+        try {
+          const { columns, select, offsetBytes } = await planStatement(connection, judged.sql)
+          context.offsetBytes = offsetBytes + copyPrefixBytes
+          return await writeParquet(connection, { select, columns, path, onProgress })
+        } finally {
+          await connection.run(`DROP VIEW IF EXISTS temp.${inputTable}`).catch(() => undefined)
+        }
+      })
+    },
+
+    runSqlGroups({ sql, inputColumns, groups, signal }) {
+      const context: EngineErrorContext = { sql, signal }
+      return run('quick', context, async (connection) => {
+        const judged = await judgeEtl(
+          connection,
+          sql,
+          inputColumns.map(({ name }) => name),
+        )
+        return runGroups(connection, { judged, inputColumns, groups, context })
+      })
+    },
+
+    writeFrames({ path, columns, batches, signal }) {
+      return run('slow', { signal }, async (connection) => {
+        const table = 'frames'
+        const members = columns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
+        await connection.run(`CREATE OR REPLACE TEMP TABLE ${table} (${members.join(', ')})`)
+        try {
+          const appender = await connection.createAppender(table, 'main', 'temp')
+          const target = createRowAppender(
+            appender,
+            columns.map(({ name }, cell) => ({ name, cell })),
+          )
+          for await (const rows of batches) {
+            signal?.throwIfAborted()
+            target.append(rows)
+          }
+          appender.closeSync()
+          return await writeParquet(connection, { select: `SELECT * FROM temp.${table}`, columns, path })
+        } finally {
+          await connection.run(`DROP TABLE IF EXISTS temp.${table}`).catch(() => undefined)
+        }
+      })
+    },
+
+    close: database.close,
+  }
+}
+
+function selectFile(path: string, columns: readonly Column[]): string {
+  return `SELECT ${castList(columns)} FROM read_parquet(${quotePath(path)})`
+}
+
+function carriersOf(result: { columnTypes(): readonly Parameters<typeof carrierOf>[0][] }): Carrier[] {
+  return result.columnTypes().map(carrierOf)
+}
+
+/** A stream that was not read to its end keeps its transaction; another statement ends it. */
+async function endStream(connection: DuckDBConnection): Promise<void> {
+  await connection.run('SELECT 1').catch(() => undefined)
+}

@@ -1,0 +1,94 @@
+// Writes a SELECT into a Parquet file that appears whole or not at all, and finds which of its columns hold nulls.
+
+import { randomUUID } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Column } from '../columns.ts'
+import { quoteName, quotePath, quoteText } from './sql-text.ts'
+
+export interface WrittenFile {
+  /** `nullable` as observed. */
+  columns: readonly Column[]
+  rowCount: bigint
+}
+
+export interface WriteRequest {
+  select: string
+  columns: readonly Column[]
+  path: string
+  /** From 0 to 1, or null. */
+  onProgress?: ((fraction: number | null) => void) | undefined
+}
+
+const progressIntervalMs = 100
+
+export async function writeParquet(
+  connection: DuckDBConnection,
+  request: WriteRequest,
+): Promise<WrittenFile> {
+  const { select, columns, path, onProgress } = request
+  const partial = `${path}.${randomUUID().slice(0, 8)}.part`
+  const timer = onProgress && setInterval(() => onProgress(readProgress(connection)), progressIntervalMs)
+  try {
+    const copy = `COPY (${select}) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`
+    const rows = await (await connection.run(copy)).getRows()
+    const written = await observe(connection, partial, columns, BigInt(String(rows[0]?.[0] ?? 0)))
+    await rename(partial, path)
+    return written
+  } catch (error) {
+    await rm(partial, { force: true })
+    throw error
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** How many bytes of the statement that ran stand before the SELECT. */
+export const copyPrefixBytes = Buffer.byteLength('COPY (')
+
+function readProgress(connection: DuckDBConnection): number | null {
+  const { percentage } = connection.progress
+  return percentage < 0 ? null : Math.min(percentage / 100, 1)
+}
+
+async function observe(
+  connection: DuckDBConnection,
+  path: string,
+  columns: readonly Column[],
+  rowCount: bigint,
+): Promise<WrittenFile> {
+  const nulls = await nullsByStatistics(connection, path)
+  const uncounted = columns.filter(({ name, type }) => isNested(type) || !nulls.has(name))
+  const counted =
+    rowCount === 0n ? new Map<string, boolean>() : await nullsByCount(connection, path, uncounted)
+  const observed = columns.map((column) => ({
+    ...column,
+    nullable: rowCount > 0n && (counted.get(column.name) ?? nulls.get(column.name) ?? true),
+  }))
+  return { columns: observed, rowCount }
+}
+
+function isNested(type: Column['type']): boolean {
+  return type === 'LIST' || type === 'STRUCT'
+}
+
+/** By path within the schema, which for a column that is not nested is its name; no entry where a row group says nothing. */
+async function nullsByStatistics(connection: DuckDBConnection, path: string): Promise<Map<string, boolean>> {
+  const result = await connection.run(
+    `SELECT path_in_schema, sum(stats_null_count) > 0 FROM parquet_metadata(${quotePath(path)})
+     GROUP BY path_in_schema HAVING count(*) = count(stats_null_count)`,
+  )
+  return new Map((await result.getRows()).map(([name, hasNulls]) => [String(name), hasNulls === true]))
+}
+
+async function nullsByCount(
+  connection: DuckDBConnection,
+  path: string,
+  columns: readonly Column[],
+): Promise<Map<string, boolean>> {
+  if (columns.length === 0) return new Map()
+  const tests = columns.map(({ name }) => `coalesce(bool_or(${quoteName(name)} IS NULL), false)`)
+  const result = await connection.run(`SELECT ${tests.join(', ')} FROM read_parquet(${quotePath(path)})`)
+  const [row = []] = await result.getRows()
+  return new Map(columns.map(({ name }, i) => [name, row[i] === true]))
+}

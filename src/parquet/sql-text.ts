@@ -1,0 +1,50 @@
+// SQL as text: quoting what goes into a statement, and finding places in one.
+
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
+
+/** A path for `read_parquet` and its kin, which would otherwise take `*`, `?` and `[` for patterns. */
+export function quotePath(path: string): string {
+  return quoteText(path.replace(/[*?[]/g, '[$&]'))
+}
+
+export interface Place {
+  /** From 1. */
+  line: number
+  /** From 1, in characters. */
+  column: number
+}
+
+/** The place of a byte of the UTF-8 text: the engine counts in bytes. */
+export function placeOf(sql: string, byteOffset: number): Place {
+  const before = Buffer.from(sql).subarray(0, Math.max(0, byteOffset)).toString()
+  const lines = before.split('\n')
+  return { line: lines.length, column: [...(lines.at(-1) ?? '')].length + 1 }
+}
+
+const token =
+  /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$([A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$[\s\S]*?\$\1\$|;/g
+const escapeText = /\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'/y
+
+/** The statement with its semicolons turned to blanks, so that it fits into parentheses; every place stays what it was. */
+export function blankSemicolons(sql: string): string {
+  let blanked = ''
+  let from = 0
+  token.lastIndex = 0
+  for (let match = token.exec(sql); match; match = token.exec(sql)) {
+    if (match[0].startsWith("'") && match.index > 0) {
+      escapeText.lastIndex = match.index - 1
+      if (escapeText.test(sql)) token.lastIndex = escapeText.lastIndex
+    }
+    if (match[0] === ';') {
+      blanked += `${sql.slice(from, match.index)} `
+      from = match.index + 1
+    }
+  }
+  return blanked + sql.slice(from)
+}

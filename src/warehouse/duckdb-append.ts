@@ -1,0 +1,92 @@
+// Appends to the embedded warehouse: rows, ledger and version in one transaction, one append at a time.
+
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { AppError } from '../errors.ts'
+import { createRowAppender } from '../parquet/append-rows.ts'
+import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import { featureSchema, internalSchema, type TableList } from './duckdb-schema.ts'
+import type { AppendRequest, AppendResult, TableRows } from './port.ts'
+
+export function createAppends(connection: DuckDBConnection, tables: TableList) {
+  let turn: Promise<unknown> = Promise.resolve()
+
+  async function readVersion(): Promise<number> {
+    const rows = await (await connection.run(`SELECT version FROM ${internalSchema}.version`)).getRows()
+    return Number(rows[0]?.[0])
+  }
+
+  async function isCommitted({ jobId, batch }: AppendRequest): Promise<boolean> {
+    const sql = `SELECT count(*) FROM ${internalSchema}.ledger WHERE job_id = $1::VARCHAR AND batch = $2::BIGINT`
+    const rows = await (await connection.run(sql, [jobId, BigInt(batch)])).getRows()
+    return Number(rows[0]?.[0]) > 0
+  }
+
+  async function write(request: AppendRequest): Promise<AppendResult> {
+    if (await isCommitted(request)) return { applied: false, version: await readVersion() }
+    for (const rows of request.tables) await writeTable(rows)
+    await connection.run(
+      `INSERT INTO ${internalSchema}.ledger VALUES ($1::VARCHAR, $2::BIGINT, current_timestamp::TIMESTAMP)`,
+      [request.jobId, BigInt(request.batch)],
+    )
+    await connection.run(`UPDATE ${internalSchema}.version SET version = version + 1`)
+    return { applied: true, version: await readVersion() }
+  }
+
+  async function writeTable({ table, columns, rows }: TableRows): Promise<void> {
+    const targets = tables.find(featureSchema, table)
+    if (targets === undefined) throw unknownTable(table, tables)
+    for (const column of columns) {
+      if (!targets.columns.some(({ name }) => name === column)) {
+        const known = targets.columns.map(({ name }) => name).join(', ')
+        throw badInput(`Table ${table} has no column "${column}"; it has ${known}.`)
+      }
+    }
+    if (rows.length === 0) return
+    const cells = targets.columns.map(({ name }) => {
+      const cell = columns.indexOf(name)
+      return { name, cell: cell < 0 ? null : cell }
+    })
+    const appender = await connection.createAppender(targets.name, targets.schema)
+    try {
+      createRowAppender(appender, cells).append(rows)
+      appender.closeSync()
+    } catch (error) {
+      appender.clear()
+      if (error instanceof ValueMismatch) throw badInput(`Table ${table}, ${error.message}.`)
+      throw error
+    }
+  }
+
+  async function append(request: AppendRequest): Promise<AppendResult> {
+    await connection.run('BEGIN')
+    try {
+      const result = await write(request)
+      await connection.run('COMMIT')
+      return result
+    } catch (error) {
+      await connection.run('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+  }
+
+  return {
+    append(request: AppendRequest): Promise<AppendResult> {
+      const result = turn.then(() => append(request))
+      turn = result.catch(() => undefined)
+      return result
+    },
+    /** Resolves when the appends begun so far have ended. */
+    async settled(): Promise<void> {
+      await turn
+    },
+  }
+}
+
+function badInput(message: string): AppError {
+  return new AppError('BAD_USER_INPUT', message)
+}
+
+function unknownTable(table: string, { all }: TableList): AppError {
+  const known = all.filter(({ schema }) => schema === featureSchema).map(({ name }) => name)
+  return badInput(`There is no table "${table}" to append to; there is ${known.join(', ')}.`)
+}

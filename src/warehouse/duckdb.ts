@@ -1,0 +1,240 @@
+// The embedded warehouse: one DuckDB file, files mounted beside it, in this process.
+
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type DuckDBConnection, LIST } from '@duckdb/node-api'
+import type { Row } from '../columns.ts'
+import { ConfigError } from '../config.ts'
+import { AppError } from '../errors.ts'
+import { openDatabase } from '../parquet/database.ts'
+import { readChunk, readRows } from '../parquet/decode.ts'
+import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import { toAppError } from '../parquet/engine-error.ts'
+import { copyPrefixBytes, writeParquet } from '../parquet/parquet-file.ts'
+import { planStatement, type StatementPlan } from '../parquet/plan.ts'
+import { quoteName } from '../parquet/sql-text.ts'
+import { judgeStatement } from '../parquet/statement.ts'
+import { createAppends } from './duckdb-append.ts'
+import { mountFiles } from './duckdb-files.ts'
+import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
+import type { WarehouseOptions } from './index.ts'
+import type { BaseTable, LookupRequest, LookupResult, ScanResult, Warehouse } from './port.ts'
+
+interface Plan extends StatementPlan {
+  sql: string
+  tables: readonly BaseTable[]
+}
+
+const connections = { quick: 8, slow: 8 }
+const plansKept = 500
+
+export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const file = fileOf(options)
+  await mkdir(dirname(file), { recursive: true })
+  let listed: TableList | undefined
+  const database = await openDatabase({
+    file,
+    memoryMb: options.memoryMb,
+    spillFolder: join(options.temporaryFolder, 'warehouse'),
+    folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
+    files: options.files,
+    connections,
+    async prepare(connection) {
+      await createSchemas(connection)
+      await mountFiles(connection, options.files)
+      listed = await listTables(connection)
+    },
+  })
+  const tables = listed
+  if (tables === undefined) throw new Error('The tables were not listed')
+  const appends = createAppends(database.writer, tables)
+  const plans = new Map<string, Plan>()
+
+  async function plan(connection: DuckDBConnection, sql: string): Promise<Plan> {
+    const known = plans.get(sql)
+    if (known !== undefined) return known
+    const judged = await judgeStatement(connection, sql)
+    const resolved = tables?.resolve(judged.tables) ?? []
+    const made = { ...(await planStatement(connection, judged.sql)), sql, tables: resolved }
+    if (plans.size >= plansKept) plans.delete(plans.keys().next().value ?? '')
+    plans.set(sql, made)
+    return made
+  }
+
+  /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
+  async function withPlan<T>(
+    lane: 'quick' | 'slow',
+    request: { sql: string; signal?: AbortSignal | undefined },
+    prefixBytes: number,
+    work: (connection: DuckDBConnection, plan: Plan) => Promise<T>,
+  ): Promise<T> {
+    const { sql, signal } = request
+    let offsetBytes = 0
+    try {
+      return await database.use(lane, signal, async (connection) => {
+        const made = await plan(connection, sql)
+        offsetBytes = made.offsetBytes + prefixBytes
+        return work(connection, made)
+      })
+    } catch (error) {
+      throw toAppError(error, { sql, offsetBytes, signal })
+    }
+  }
+
+  async function lookup(request: LookupRequest): Promise<LookupResult> {
+    const prefix = 'SELECT * FROM ('
+    return withPlan('quick', request, Buffer.byteLength(prefix), (connection, made) => {
+      const index = keyIndex(request.key, made.columns)
+      return inTransaction(connection, async () => {
+        const version = await readVersion(connection)
+        const sql = `${prefix}${made.select}) t WHERE ${quoteName(request.key)} IN (SELECT unnest($1))`
+        const rows = await runLookup(connection, { sql, request, index, plan: made })
+        return { version, columns: made.columns, rows }
+      })
+    })
+  }
+
+  async function scan(request: Parameters<Warehouse['scan']>[0]): Promise<ScanResult> {
+    const { sql, key, signal } = request
+    const lease = await database.lease('slow', signal)
+    const { connection } = lease
+    const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
+    const end = async () => {
+      await connection.run('ROLLBACK').catch(() => undefined)
+      lease.release()
+    }
+    try {
+      const made = await lease.run(() => plan(connection, sql))
+      keyIndex(key, made.columns)
+      await connection.run('BEGIN TRANSACTION READ ONLY')
+      const version = await readVersion(connection)
+      const statement = `SELECT * FROM (${made.select}) t WHERE ${quoteName(key)} IS NOT NULL ORDER BY ${quoteName(key)}`
+      const batches = async function* () {
+        try {
+          const result = await lease.run(() => connection.stream(statement))
+          for (;;) {
+            const chunk = await lease.run(() => result.fetchChunk())
+            if (chunk === null || chunk.rowCount === 0) return
+            yield readChunk(chunk, made.carriers)
+          }
+        } catch (error) {
+          throw fail(error, made.offsetBytes + Buffer.byteLength('SELECT * FROM ('))
+        } finally {
+          await end()
+        }
+      }
+      return { version, columns: made.columns, batches: batches() }
+    } catch (error) {
+      await end()
+      throw fail(error, 0)
+    }
+  }
+
+  const run = async <T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> => {
+    try {
+      return await database.use('quick', undefined, work)
+    } catch (error) {
+      throw toAppError(error)
+    }
+  }
+
+  return {
+    name: 'duckdb',
+    describe: (sql, { signal } = {}) =>
+      withPlan('quick', { sql, signal }, 0, async (_connection, { columns, tables: read }) => ({
+        columns,
+        tables: read,
+      })),
+    exportParquet: (request) =>
+      withPlan('slow', request, copyPrefixBytes, (connection, { select, columns }) =>
+        writeParquet(connection, {
+          select,
+          columns,
+          path: request.path,
+          onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),
+        }),
+      ),
+    lookup,
+    scan,
+    async append(request) {
+      try {
+        return await appends.append(request)
+      } catch (error) {
+        throw toAppError(error, { refused: 'WAREHOUSE_FAILED' })
+      }
+    },
+    tables: async () => tables.all,
+    version: () => run(readVersion),
+    ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),
+    async close() {
+      await appends.settled()
+      await database.close()
+    },
+  }
+}
+
+function fileOf({ url, file }: WarehouseOptions): string {
+  const path = url.slice('duckdb:'.length).replace(/^\/\/(?=\/)/, '')
+  return path === '' ? file : path
+}
+
+async function onlyFolders(paths: readonly string[]): Promise<string[]> {
+  const folders: string[] = []
+  for (const path of paths) {
+    const found = await stat(path).catch((cause: unknown) => {
+      throw new ConfigError(`WAREHOUSE_FILES: ${path} cannot be read`, { cause })
+    })
+    if (found.isDirectory()) folders.push(path)
+  }
+  return folders
+}
+
+function keyIndex(key: string, columns: Plan['columns']): number {
+  const index = columns.findIndex(({ name }) => name === key)
+  if (index >= 0) return index
+  const known = columns.map(({ name }) => name).join(', ')
+  throw new AppError('BAD_USER_INPUT', `The query has no column "${key}" to look up by; it has ${known}.`, {
+    details: { key },
+  })
+}
+
+async function readVersion(connection: DuckDBConnection): Promise<number> {
+  const rows = await (await connection.run(`SELECT version FROM ${internalSchema}.version`)).getRows()
+  return Number(rows[0]?.[0])
+}
+
+async function inTransaction<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  await connection.run('BEGIN TRANSACTION READ ONLY')
+  try {
+    return await work()
+  } finally {
+    await connection.run('ROLLBACK').catch(() => undefined)
+  }
+}
+
+interface LookupRun {
+  sql: string
+  request: LookupRequest
+  /** The key's place among the columns. */
+  index: number
+  plan: Plan
+}
+
+async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<Row[]> {
+  const { request, index, plan } = run
+  const type = plan.types[index]
+  const write = plan.carriers[index]?.write
+  if (type === undefined || write === undefined) throw new Error(`Column ${request.key} has no type`)
+  const prepared = await connection.prepare(run.sql)
+  try {
+    const items = request.values.map((value) => (value === null ? null : write(value)))
+    prepared.bindList(1, items, LIST(type))
+    return await readRows(await prepared.run(), plan.carriers)
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    const message = `Column "${request.key}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: request.key } })
+  } finally {
+    prepared.destroySync()
+  }
+}
