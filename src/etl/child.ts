@@ -1,0 +1,202 @@
+// The child process that ETLs run in: an isolate for each script, messages from the gateway, nothing else.
+
+import { readFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import ivm from 'isolated-vm'
+import type { Failure } from './isolate/harness.ts'
+import type { Reply, Request } from './messages.ts'
+import { ScriptError, type ScriptSource, wrapScript } from './script.ts'
+
+const maxIsolates = 16
+const loadTimeoutMs = 5000
+const [timeoutMs = 5000, memoryMb = 256] = process.argv.slice(2).map(Number)
+
+const operations = [
+  'begin',
+  'describe',
+  'rows',
+  'groups',
+  'resume',
+  'frameAdd',
+  'frameRun',
+  'frameTake',
+  'frameDrop',
+] as const
+type Operation = (typeof operations)[number]
+
+interface Loaded {
+  isolate: ivm.Isolate
+  run: (operation: Operation, args: ivm.Transferable[], timeoutMs: number) => unknown
+  position: Int32Array
+  script: ScriptSource
+  description: string
+}
+
+function readModule(name: string): string {
+  return stripTypeScriptTypes(readFileSync(new URL(`./isolate/${name}`, import.meta.url), 'utf8'))
+}
+const ownModules = ['wire.ts', 'shape.ts', 'lockdown.ts', 'harness.ts'].map(
+  (name) => [name, readModule(name)] as const,
+)
+
+function open(script: ScriptSource): Loaded {
+  const code = wrapScript(script)
+  const isolate = new ivm.Isolate({ memoryLimit: memoryMb })
+  const context = isolate.createContextSync()
+  const modules = new Map<string, ivm.Module>()
+  modules.set('etl', compile(isolate, code))
+  for (const [name, text] of ownModules)
+    modules.set(`./${name}`, isolate.compileModuleSync(text, { filename: name }))
+  const harness = modules.get('./harness.ts')
+  if (harness === undefined) throw new Error('The harness is missing')
+  harness.instantiateSync(context, (specifier) => {
+    const module = modules.get(specifier)
+    if (module === undefined) throw new Error(`There is no module ${specifier}`)
+    return module
+  })
+  harness.evaluateSync({ timeout: loadTimeoutMs })
+  const functions = new Map(
+    operations.map((name) => [name, harness.namespace.getSync(name, { reference: true })]),
+  )
+  const shared = new SharedArrayBuffer(8)
+  const run: Loaded['run'] = (operation, args, timeout) =>
+    functions.get(operation)?.applySync(undefined, args, { timeout })
+  run('begin', [new ivm.ExternalCopy(shared).copyInto()], loadTimeoutMs)
+  const description = String(run('describe', [], timeoutMs))
+  return { isolate, run, position: new Int32Array(shared), script, description }
+}
+
+function compile(isolate: ivm.Isolate, code: string): ivm.Module {
+  try {
+    return isolate.compileModuleSync(code, { filename: 'etl', lineOffset: -1 })
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    const place = /\[etl:(-?\d+):(\d+)\]/.exec(text)
+    throw new ScriptError(
+      text.replace(/ \[etl:.*$/, ''),
+      place === null ? {} : { line: Number(place[1]), column: Number(place[2]) },
+    )
+  }
+}
+
+const loaded = new Map<string, Loaded>()
+
+function close(key: string): void {
+  const isolate = loaded.get(key)?.isolate
+  loaded.delete(key)
+  if (isolate !== undefined && !isolate.isDisposed) isolate.dispose()
+}
+
+function load(key: string, script: ScriptSource): Loaded {
+  close(key)
+  for (const oldest of loaded.keys()) {
+    if (loaded.size < maxIsolates) break
+    close(oldest)
+  }
+  const fresh = open(script)
+  loaded.set(key, fresh)
+  return fresh
+}
+
+/** What became of the call, when it is the limits' doing; the rest is a fault of our own and ends the process. */
+function limitFailure(error: unknown, position: Int32Array | null): Failure {
+  const text = error instanceof Error ? error.message : String(error)
+  const row = position?.[0] ?? 0
+  if (text.includes('timed out'))
+    return { kind: 'timeout', message: `it ran for more than ${timeoutMs} ms`, row }
+  if (text.includes('disposed'))
+    return { kind: 'memory', message: `it needed more than ${memoryMb} MB of memory`, row }
+  if (error instanceof RangeError) return { kind: 'memory', message: text, row }
+  throw error
+}
+
+/** One call of the harness; a script that used up its memory is forgotten, and loaded anew on the next request. */
+function call(
+  key: string,
+  entry: Loaded,
+  operation: Operation,
+  args: ivm.Transferable[],
+  limitMs: number,
+): string | Failure {
+  try {
+    return String(entry.run(operation, args, limitMs) ?? '')
+  } catch (error) {
+    const failure = limitFailure(error, entry.position)
+    if (entry.isolate.isDisposed) loaded.delete(key)
+    return failure
+  }
+}
+
+const maxDeaths = 3
+
+/** A group that runs out of time or memory fails alone: the others are run all the same. */
+function runGroups(request: Request & { op: 'groups' }, first: Loaded, alive: () => void): string | Failure {
+  const failed: [number, Failure][] = []
+  let entry = first
+  let deaths = 0
+  const begin = () =>
+    call(
+      request.key,
+      entry,
+      'groups',
+      [request.form, request.spec, request.text, JSON.stringify(failed)],
+      timeoutMs,
+    )
+  let answer = begin()
+  while (typeof answer !== 'string') {
+    alive()
+    if (answer.kind === 'memory') {
+      if (++deaths >= maxDeaths) return answer
+      failed.push([entry.position[1] ?? 0, answer])
+      entry = load(request.key, entry.script)
+      answer = begin()
+      continue
+    }
+    failed.push([entry.position[1] ?? 0, answer])
+    answer = call(request.key, entry, 'resume', [JSON.stringify({ failure: answer })], timeoutMs)
+  }
+  return answer
+}
+
+function answer(request: Request): Reply {
+  const { id, key } = request
+  if (request.op === 'load') return { id, text: load(key, request.script).description }
+  const entry = loaded.get(key)
+  if (entry === undefined) return { id, missing: true }
+  loaded.delete(key)
+  loaded.set(key, entry)
+  const result = work(request, entry)
+  return typeof result === 'string' ? { id, text: result } : { id, failure: result }
+}
+
+function work(request: Exclude<Request, { op: 'load' }>, entry: Loaded): string | Failure {
+  const { key } = request
+  switch (request.op) {
+    case 'rows':
+      return call(key, entry, 'rows', [request.spec, request.text], timeoutMs)
+    case 'groups':
+      return runGroups(request, entry, () => send({ id: request.id, alive: true }))
+    case 'frameAdd':
+      return call(key, entry, 'frameAdd', [request.spec, request.text], timeoutMs)
+    case 'frameRun':
+      return call(key, entry, 'frameRun', [], request.timeoutMs)
+    case 'frameTake':
+      return call(key, entry, 'frameTake', [request.limit], timeoutMs)
+    case 'frameDrop':
+      return call(key, entry, 'frameDrop', [], timeoutMs)
+  }
+}
+
+function send(reply: Reply): void {
+  process.send?.(reply)
+}
+
+process.on('disconnect', () => process.exit(0))
+process.on('message', (request: Request) => {
+  try {
+    send(answer(request))
+  } catch (error) {
+    if (error instanceof ScriptError) return send({ id: request.id, failure: error.failure })
+    send({ id: request.id, failure: { ...limitFailure(error, null), kind: 'load' } })
+  }
+})

@@ -1,0 +1,72 @@
+// Runs an ETL, whatever its language: over a file for training, over groups of rows for realtime.
+
+import type { Logger } from 'pino'
+import type { Column } from '../columns.ts'
+import type { ParquetEngine } from '../parquet/engine.ts'
+import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+import { createSandbox } from './sandbox.ts'
+import { createScriptFiles } from './script-file.ts'
+import { createScriptGroups } from './script-groups.ts'
+import { createScriptLoader, type LoadedScript } from './script-load.ts'
+import { createSqlEtls } from './sql.ts'
+
+export type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+
+export interface EtlEngine {
+  /** Rejects with ETL_LOAD_FAILED, line and column, when the source cannot be an ETL. */
+  check(source: RunnableEtl): Promise<void>
+  /**
+   * Rows keep their order, in and out. Rejects with ETL_FAILED, TIMEOUT or TOO_LARGE, which name the ETL, the row and
+   * the line where they are known, or with the signal's reason; no file is left behind then.
+   */
+  runFile(request: FileRequest): Promise<{ columns: Column[]; rowCount: bigint }>
+  /**
+   * One result for each group, in order; a group that fails fails alone. Values are what training's Parquet gives back
+   * for the same rows. A group without output rows has none, and cannot mismatch.
+   */
+  runGroups(request: GroupsRequest): Promise<readonly EtlGroupResult[]>
+  close(): Promise<void>
+}
+
+export interface EtlEngineOptions {
+  parquet: ParquetEngine
+  timeoutMs: number
+  memoryMb: number
+  temporaryFolder: string
+  log: Logger
+}
+
+export function createEtlEngine({
+  parquet,
+  timeoutMs,
+  memoryMb,
+  temporaryFolder,
+  log,
+}: EtlEngineOptions): EtlEngine {
+  const sandbox = createSandbox({ timeoutMs, memoryMb, log })
+  const loader = createScriptLoader(sandbox)
+  const files = createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder })
+  const groups = createScriptGroups(sandbox)
+  const sql = createSqlEtls(parquet)
+
+  /** Null for SQL. */
+  async function loadScript({ name, language, source }: RunnableEtl): Promise<LoadedScript | null> {
+    return language === 'SQL' ? null : loader.load({ name, language, source })
+  }
+
+  return {
+    async check(source) {
+      if ((await loadScript(source)) === null) await sql.check(source)
+    },
+    async runFile({ etl, ...request }) {
+      const script = await loadScript(etl)
+      return script === null ? sql.runFile({ etl, ...request }) : files.run({ script, ...request })
+    },
+    async runGroups({ etl, ...request }) {
+      request.signal?.throwIfAborted()
+      const script = await loadScript(etl)
+      return script === null ? sql.runGroups({ etl, ...request }) : groups.run({ script, ...request })
+    },
+    close: () => sandbox.close(),
+  }
+}

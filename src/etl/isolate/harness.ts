@@ -1,0 +1,328 @@
+// Runs an ETL inside its isolate: builds rows, calls the script, tells the results. Its module is evaluated afresh for
+// every row (or whole frame), so nothing that a script keeps can reach the next one; lockdown sees to the rest.
+
+import { instantiate } from 'etl'
+import { lockDown } from './lockdown.ts'
+import { className, emptyShape, isPlain, kind, observe, type Shape, ValueError } from './shape.ts'
+import { fromWire, type Wire } from './wire.ts'
+
+type RowObject = Record<string, unknown>
+type MakeRow = (cells: readonly Wire[]) => RowObject
+
+/** Why a row, a group or a frame failed. `row` counts from 0 within what was given. */
+export interface Failure {
+  kind: 'thrown' | 'result' | 'load' | 'timeout' | 'memory' | 'crash'
+  message: string
+  row?: number
+  line?: number
+  column?: number
+  /** The result's column that was not plain data. */
+  name?: string
+}
+
+/** What a batch's results are. */
+export interface Header {
+  keys: string[]
+  shapes: Shape[]
+  count: number
+}
+
+/** Results of a group. Rows may be shorter than `keys`: what is missing is null. */
+export interface Output extends Header {
+  rows: Wire[][]
+}
+
+export interface Description {
+  form: 'transform' | 'extract'
+  columns: readonly (readonly [string, string])[]
+}
+
+/** Where the work stands, readable from outside even when this isolate is gone: row, group. */
+let position: Int32Array = new Int32Array(2)
+
+export function begin(shared: SharedArrayBuffer): void {
+  position = new Int32Array(shared)
+  lockDown()
+}
+
+class ResultError extends Error {
+  readonly column: string | undefined
+  constructor(message: string, column?: string) {
+    super(message)
+    this.column = column
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value === 'undefined' ? 'nothing' : `a ${typeof value}`
+  return Array.isArray(value) ? 'an array' : isPlain(value) ? 'an object' : `a ${className(value)}`
+}
+
+function createOutput() {
+  const keys: string[] = []
+  const shapes: Shape[] = []
+  const counts: number[] = []
+  const indexes = new Map<string, number>()
+  const rows: Wire[][] = []
+
+  function columnOf(key: string): number {
+    const name = key.toWellFormed()
+    const known = indexes.get(name)
+    if (known !== undefined) return known
+    indexes.set(name, keys.length)
+    keys.push(name)
+    shapes.push(emptyShape())
+    counts.push(0)
+    return keys.length - 1
+  }
+
+  function cell(value: unknown, column: number): Wire {
+    counts[column] = (counts[column] ?? 0) + 1
+    try {
+      return observe(value, shapes[column] ?? emptyShape())
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error
+      const name = keys[column] ?? ''
+      throw new ResultError(
+        `column ${JSON.stringify(name)}: the value${error.path && ` at ${error.path}`} ${error.message}`,
+        name,
+      )
+    }
+  }
+
+  function add(object: object): void {
+    const names = Object.keys(object)
+    const cells: Wire[] = []
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      const column = keys[i] === name ? i : columnOf(name)
+      while (cells.length < column) cells.push(null)
+      cells[column] = cell((object as RowObject)[name], column)
+    }
+    rows.push(cells)
+  }
+
+  function finish(): Output {
+    shapes.forEach((shape, i) => {
+      if ((counts[i] ?? 0) < rows.length) shape.kinds |= kind.NULL
+    })
+    return { keys, shapes, count: rows.length, rows }
+  }
+  return { add, finish }
+}
+
+const makers = new Map<string, MakeRow>()
+
+/** A function from cells to a row object for `[[name, mayBeTagged], …]`. Made by code, so that every row has one hidden class. */
+function makerOf(spec: string): MakeRow {
+  const known = makers.get(spec)
+  if (known !== undefined) return known
+  const columns: readonly (readonly [string, boolean])[] = JSON.parse(spec)
+  const fields = columns.map(([name, tagged], i) => {
+    const key = name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)
+    return tagged ? `${key}: typeof c[${i}] === "object" ? f(c[${i}]) : c[${i}]` : `${key}: c[${i}]`
+  })
+  const make: MakeRow = new Function('f', `return (c) => ({ ${fields.join(', ')} })`)(fromWire)
+  if (makers.size >= 100) makers.clear()
+  makers.set(spec, make)
+  return make
+}
+
+function transformInto(output: ReturnType<typeof createOutput>, row: RowObject): void {
+  const result: unknown = instantiate().transform?.(row)
+  if (result === null) return
+  if (typeof result !== 'object' || Array.isArray(result) || !isPlain(result)) {
+    const hint = result instanceof Promise ? '; it must not be async' : ''
+    throw new ResultError(
+      `transform must return an object, or null to drop the row; it returned ${kindOf(result)}${hint}`,
+    )
+  }
+  output.add(result)
+}
+
+function extractAll(rows: RowObject[]): readonly unknown[] {
+  const result: unknown = instantiate().extract?.(rows)
+  if (Array.isArray(result)) return result
+  const hint = result instanceof Promise ? '; it must not be async' : ''
+  throw new ResultError(`extract must return an array of objects; it returned ${kindOf(result)}${hint}`)
+}
+
+function addResult(output: ReturnType<typeof createOutput>, result: unknown, index: number): void {
+  if (result === null || typeof result !== 'object' || Array.isArray(result) || !isPlain(result)) {
+    throw new ResultError(
+      `extract must return an array of objects; its element ${index} is ${kindOf(result)}`,
+    )
+  }
+  output.add(result)
+}
+
+/** The innermost place in the ETL's own source: `etl:line:column`, as child.ts names the module. */
+function placeOf(error: object): { line?: number; column?: number } {
+  const stack: unknown = Reflect.get(error, 'stack')
+  const match =
+    typeof stack === 'string' ? /\(?\betl:(\d+):(\d+)\)?/.exec(stack.replace(String(error), '')) : null
+  return match === null ? {} : { line: Number(match[1]), column: Number(match[2]) }
+}
+
+function failureOf(error: unknown, row: number | null): Failure {
+  const where = row === null ? {} : { row }
+  if (error instanceof ResultError) {
+    const name = error.column === undefined ? {} : { name: error.column }
+    return { kind: 'result', message: error.message, ...where, ...name }
+  }
+  try {
+    if (error === null || typeof error !== 'object')
+      return { kind: 'thrown', message: `threw ${String(error)}`.slice(0, 500), ...where }
+    return { kind: 'thrown', message: String(error).slice(0, 500), ...where, ...placeOf(error) }
+  } catch {
+    return { kind: 'thrown', message: 'threw an object that cannot be told', ...where }
+  }
+}
+
+type Outcome = Output | { failure: Failure }
+
+function attempt(work: () => Output, rowKnown: boolean): Outcome {
+  try {
+    return work()
+  } catch (error) {
+    return { failure: failureOf(error, rowKnown ? (position[0] ?? 0) : null) }
+  }
+}
+
+/** A batch in two lines, its header and its rows, so that the rows can be kept unread; a failure in one. */
+function tellBatch(outcome: Outcome): string {
+  if ('failure' in outcome) return JSON.stringify(outcome)
+  const { rows, ...header } = outcome
+  try {
+    return `${JSON.stringify(header)}\n${JSON.stringify(rows)}`
+  } catch (error) {
+    return JSON.stringify({ failure: failureOf(error, null) })
+  }
+}
+
+function tellGroup(outcome: Outcome): string {
+  try {
+    return JSON.stringify(outcome)
+  } catch (error) {
+    return JSON.stringify({ failure: failureOf(error, null) })
+  }
+}
+
+/** Evaluates the module once: its form and its declared columns. */
+export function describe(): string {
+  try {
+    const { transform, extract, columns = {} } = instantiate()
+    const name = extract === undefined ? 'transform' : 'extract'
+    if (typeof (extract ?? transform) !== 'function')
+      throw new ResultError(`${name} is exported, but it is not a function`)
+    if (typeof columns !== 'object' || columns === null)
+      throw new ResultError('columns must be an object of types by name')
+    const declared = Object.entries(columns).map(([column, type]) => {
+      if (typeof type !== 'string')
+        throw new ResultError(`columns.${column} must be a type's name, such as 'TIMESTAMP'`)
+      return [column, type] as const
+    })
+    return JSON.stringify({ form: name, columns: declared } satisfies Description)
+  } catch (error) {
+    return JSON.stringify({ failure: { ...failureOf(error, null), kind: 'load' } })
+  }
+}
+
+function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
+  return attempt(() => {
+    const output = createOutput()
+    for (let i = 0; i < rows.length; i++) {
+      position[0] = i
+      transformInto(output, make(rows[i] as readonly Wire[]))
+    }
+    return output.finish()
+  }, true)
+}
+
+function runFrame(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
+  return attempt(() => {
+    const output = createOutput()
+    const all = extractAll(rows.map(make))
+    for (let i = 0; i < all.length; i++) addResult(output, all[i], i)
+    return output.finish()
+  }, false)
+}
+
+/** A batch, row by row. */
+export function rows(spec: string, text: string): string {
+  return tellBatch(runRows(makerOf(spec), JSON.parse(text)))
+}
+
+let pending: { make: MakeRow; run: typeof runRows; groups: Wire[][][]; done: string[] } | null = null
+
+/** Each group on its own, whichever the form. `failed` is `[[index, failure], …]`: groups that are not to be run. */
+export function groups(form: string, spec: string, text: string, failed: string): string {
+  pending = {
+    make: makerOf(spec),
+    run: form === 'extract' ? runFrame : runRows,
+    groups: JSON.parse(text),
+    done: [],
+  }
+  for (const [index, failure] of JSON.parse(failed)) pending.done[index] = JSON.stringify({ failure })
+  return resume('')
+}
+
+/** Goes on with the groups; `failure` is what became of the one that `position` stands at. */
+export function resume(failure: string): string {
+  const work = pending
+  if (work === null) throw new Error('There are no groups to go on with')
+  if (failure !== '') work.done[position[1] ?? 0] = failure
+  for (let i = 0; i < work.groups.length; i++) {
+    if (work.done[i] !== undefined) continue
+    position[0] = 0
+    position[1] = i
+    work.done[i] = tellGroup(work.run(work.make, work.groups[i] ?? []))
+  }
+  pending = null
+  return `[${work.done.join(',')}]`
+}
+
+let frame: RowObject[] = []
+let results: readonly unknown[] = []
+let taken = 0
+
+export function frameAdd(spec: string, text: string): void {
+  const make = makerOf(spec)
+  const batch: Wire[][] = JSON.parse(text)
+  for (const cells of batch) frame.push(make(cells))
+}
+
+/** Gives '' or a failure. */
+export function frameRun(): string {
+  const all = frame
+  frame = []
+  taken = 0
+  try {
+    results = extractAll(all)
+    return ''
+  } catch (error) {
+    return JSON.stringify({ failure: failureOf(error, null) })
+  }
+}
+
+/** The next results, '' when there are no more. */
+export function frameTake(limit: number): string {
+  if (taken >= results.length) {
+    frameDrop()
+    return ''
+  }
+  const outcome = attempt(() => {
+    const output = createOutput()
+    const end = Math.min(taken + limit, results.length)
+    for (; taken < end; taken++) addResult(output, results[taken], taken)
+    return output.finish()
+  }, false)
+  return tellBatch(outcome)
+}
+
+export function frameDrop(): void {
+  frame = []
+  results = []
+  taken = 0
+}

@@ -1,0 +1,160 @@
+// Makes a context pure before an ETL's code runs in it: no clock, no randomness, nothing that outlives a row.
+
+const outside = [
+  'fetch',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'require',
+  'importScripts',
+]
+const removed = ['WebAssembly', 'SharedArrayBuffer', 'Atomics', 'WeakRef', 'FinalizationRegistry', 'Temporal']
+
+function refuse(what: string): never {
+  throw new TypeError(`${what} is not to be had in an ETL: the same rows must always give the same result`)
+}
+
+function define(target: object, name: PropertyKey, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true })
+}
+
+function replaceClock(): void {
+  const RealDate = Date
+  function PureDate(this: unknown, ...args: unknown[]): object {
+    if (new.target === undefined) refuse('The clock (Date())')
+    if (args.length === 0) refuse('The clock (new Date())')
+    return Reflect.construct(RealDate, args, new.target)
+  }
+  define(PureDate, 'name', 'Date')
+  define(PureDate, 'UTC', RealDate.UTC)
+  define(PureDate, 'parse', RealDate.parse)
+  define(PureDate, 'now', () => refuse('The clock (Date.now)'))
+  Object.defineProperty(PureDate, 'prototype', { value: RealDate.prototype, writable: false })
+  define(RealDate.prototype, 'constructor', PureDate)
+  define(globalThis, 'Date', PureDate)
+  replaceImplicitNow()
+}
+
+/** A date format without a date means now. */
+function replaceImplicitNow(): void {
+  const prototype = Intl.DateTimeFormat.prototype
+  const getter = Object.getOwnPropertyDescriptor(prototype, 'format')?.get
+  if (getter === undefined) return
+  Object.defineProperty(prototype, 'format', {
+    configurable: true,
+    get(this: unknown) {
+      const format: (date: unknown) => string = Reflect.apply(getter, this, [])
+      return (date: unknown) => (date === undefined ? refuse('The clock (format of no date)') : format(date))
+    },
+  })
+  const parts = prototype.formatToParts
+  define(
+    prototype,
+    'formatToParts',
+    function formatToParts(this: Intl.DateTimeFormat, date: Date | undefined) {
+      return date === undefined
+        ? refuse('The clock (formatToParts of no date)')
+        : Reflect.apply(parts, this, [date])
+    },
+  )
+}
+
+/** What a property search from globalThis does not reach. */
+function hiddenIntrinsics(): unknown[] {
+  const prototypeOf = Object.getPrototypeOf
+  return [
+    prototypeOf(function* () {}),
+    prototypeOf(async () => {}),
+    prototypeOf(async function* () {}),
+    prototypeOf([][Symbol.iterator]()),
+    prototypeOf(''[Symbol.iterator]()),
+    prototypeOf(new Map()[Symbol.iterator]()),
+    prototypeOf(new Set()[Symbol.iterator]()),
+    prototypeOf(''.matchAll(/x/g)),
+    prototypeOf([].values().map((x) => x)),
+    prototypeOf(Iterator.from({ next: () => ({ done: true, value: undefined }) })),
+    prototypeOf(new Intl.Segmenter('en').segment('')),
+    prototypeOf(new Intl.Segmenter('en').segment('')[Symbol.iterator]()),
+    prototypeOf(Int8Array),
+    Object.getOwnPropertyDescriptor(Function.prototype, 'caller')?.get,
+    Object.getOwnPropertyDescriptor(
+      (() => {
+        return (function strict(): object {
+          // biome-ignore lint/complexity/noArguments: a strict function's arguments lead to %ThrowTypeError%
+          return arguments
+        })()
+      })(),
+      'callee',
+    )?.get,
+  ]
+}
+
+/** So that `x.name = …` works on an error or an object although its frozen prototype has a `name`: it makes an own property. */
+function allowOverride(prototype: object): void {
+  for (const key of Reflect.ownKeys(prototype)) {
+    const property = Object.getOwnPropertyDescriptor(prototype, key)
+    if (property === undefined || !('value' in property) || !property.configurable) continue
+    const value: unknown = property.value
+    Object.defineProperty(prototype, key, {
+      configurable: true,
+      enumerable: property.enumerable ?? false,
+      get: () => value,
+      set(this: object, own: unknown) {
+        if (this === prototype) throw new TypeError(`Cannot assign to ${String(key)} of a shared prototype`)
+        Object.defineProperty(this, key, { value: own, writable: true, enumerable: true, configurable: true })
+      },
+    })
+  }
+}
+
+function freezeAll(roots: readonly unknown[]): void {
+  const seen = new Set<object>()
+  const queue: object[] = []
+  const visit = (value: unknown) => {
+    if (value === null || (typeof value !== 'object' && typeof value !== 'function') || seen.has(value))
+      return
+    seen.add(value)
+    queue.push(value)
+  }
+  roots.forEach(visit)
+  for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
+    visit(Object.getPrototypeOf(object))
+    for (const key of Reflect.ownKeys(object)) {
+      const property = Object.getOwnPropertyDescriptor(object, key)
+      visit(property?.value)
+      visit(property?.get)
+      visit(property?.set)
+    }
+  }
+  for (const object of seen) Object.freeze(object)
+}
+
+export function lockDown(): void {
+  const global = globalThis as unknown as Record<string, unknown>
+  for (const name of removed) delete global[name]
+  for (const name of outside) define(global, name, () => refuse(name))
+  const logs = ['log', 'info', 'warn', 'error', 'debug', 'table', 'trace']
+  define(global, 'console', Object.fromEntries(logs.map((name) => [name, () => refuse(`console.${name}`)])))
+  define(Math, 'random', () => refuse('Randomness (Math.random)'))
+  replaceClock()
+  // RegExp.$1 and its like tell of the last match, which may have been another row's.
+  for (const key of Reflect.ownKeys(RegExp)) {
+    const property = Object.getOwnPropertyDescriptor(RegExp, key)
+    if (property?.get !== undefined && key !== Symbol.species) Reflect.deleteProperty(RegExp, key)
+  }
+  Error.stackTraceLimit = 50
+  const errors = [
+    Error,
+    EvalError,
+    RangeError,
+    ReferenceError,
+    SyntaxError,
+    TypeError,
+    URIError,
+    AggregateError,
+  ]
+  for (const prototype of [Object.prototype, ...errors.map((error) => error.prototype)])
+    allowOverride(prototype)
+  freezeAll([globalThis, ...hiddenIntrinsics()])
+}

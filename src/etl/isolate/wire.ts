@@ -1,0 +1,71 @@
+// The form in which cells cross between the gateway and an isolate: JSON in which every object is a tag for what JSON cannot hold.
+
+/** n: a bigint's digits · f: NaN, Infinity, -Infinity, -0 · b: bytes in hex · t: a Date's milliseconds · o: a plain object. */
+export type Tag = { n: string } | { f: string } | { b: string } | { t: number } | { o: WireObject }
+export type WireObject = { readonly [name: string]: Wire }
+export type Wire = null | boolean | number | string | readonly Wire[] | Tag
+
+/** What may be told over the wire. */
+type Plain =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Plain[]
+  | { readonly [name: string]: Plain }
+
+const hexDigits = '0123456789abcdef'
+
+export function toHex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += `${hexDigits[byte >> 4]}${hexDigits[byte & 15]}`
+  return text
+}
+
+export function fromHex(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length / 2)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  return bytes
+}
+
+/** Whether a cell is told as it is. */
+export function isBare(value: Plain): value is null | boolean | number | string {
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)
+  return value === null || (typeof value !== 'object' && typeof value !== 'bigint')
+}
+
+export function toWire(value: Plain): Wire {
+  if (isBare(value)) return value
+  if (typeof value === 'number') return { f: Object.is(value, -0) ? '-0' : String(value) }
+  if (typeof value === 'bigint') return { n: String(value) }
+  if (value instanceof Uint8Array) return { b: toHex(value) }
+  if (Array.isArray(value)) return value.map(toWire)
+  const object: Record<string, Wire> = Object.create(null)
+  for (const [name, field] of Object.entries(value as { readonly [name: string]: Plain })) {
+    object[name] = toWire(field)
+  }
+  return { o: object }
+}
+
+/** The value in an ETL's hands; a Date's tag never comes this way. */
+export function fromWire(wire: Wire): unknown {
+  if (wire === null || typeof wire !== 'object') return wire
+  if (Array.isArray(wire)) return wire.map(fromWire)
+  const tag = wire as Tag
+  if ('f' in tag) return Number(tag.f)
+  if ('n' in tag) return BigInt(tag.n)
+  if ('b' in tag) return fromHex(tag.b)
+  if ('t' in tag) return new Date(tag.t)
+  const object = {}
+  for (const [name, field] of Object.entries(tag.o)) {
+    Object.defineProperty(object, name, {
+      value: fromWire(field),
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    })
+  }
+  return object
+}

@@ -1,0 +1,30 @@
+// What is asked of the ETL engine, and what a group of rows becomes.
+
+import type { EtlRecord } from '../catalog/etls.ts'
+import type { Column, Frame, Row } from '../columns.ts'
+import type { AppError } from '../errors.ts'
+import type { EtlSource } from './source.ts'
+
+/** What the engine needs to know of an ETL. */
+export type RunnableEtl = Pick<EtlSource | EtlRecord, 'name' | 'language' | 'source'>
+
+export type EtlGroupResult = { ok: true; frame: Frame } | { ok: false; error: AppError }
+
+export interface FileRequest {
+  etl: RunnableEtl
+  inputPath: string
+  inputColumns: readonly Column[]
+  outputPath: string
+  signal?: AbortSignal | undefined
+  /** Rows of the input that are through. */
+  onProgress?: ((rows: number) => void) | undefined
+}
+
+export interface GroupsRequest {
+  etl: RunnableEtl
+  inputColumns: readonly Column[]
+  groups: readonly (readonly Row[])[]
+  /** The columns of training, held against the output; null before the first training run: each group's own then. */
+  outputColumns: readonly Column[] | null
+  signal?: AbortSignal | undefined
+}

@@ -1,0 +1,138 @@
+// SQL ETLs: one SELECT over the table `input`, run by the engine that reads and writes Parquet.
+
+import { rm } from 'node:fs/promises'
+import type { Column, Row } from '../columns.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import type { ParquetEngine } from '../parquet/engine.ts'
+import { type Difference, mismatchError } from './output.ts'
+import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+
+/** The engine's INVALID_SQL is an ETL's failure; its message gains the ETL's name. */
+function toEtlError(error: unknown, { name }: RunnableEtl, code: ErrorCode = 'ETL_FAILED'): unknown {
+  if (!(error instanceof AppError) || (error.code !== 'INVALID_SQL' && error.code !== 'ETL_FAILED'))
+    return error
+  const { line, column } = error.details ?? {}
+  const place = line === undefined ? '' : `:${line}:${column ?? 1}`
+  const verb = code === 'ETL_FAILED' ? 'failed' : 'cannot be used'
+  return new AppError(code, `ETL ${name}${place} ${verb}: ${error.message}`, {
+    cause: error,
+    details: { ...error.details, etl: name },
+  })
+}
+
+export function createSqlEtls(parquet: ParquetEngine) {
+  async function runApart({
+    etl,
+    inputColumns,
+    groups,
+    outputColumns,
+    signal,
+  }: GroupsRequest): Promise<EtlGroupResult[]> {
+    const results: EtlGroupResult[] = []
+    for (const group of groups) {
+      try {
+        const { columns, groups: rows } = await parquet.runSqlGroups({
+          sql: etl.source,
+          inputColumns,
+          groups: [group],
+          signal,
+        })
+        results.push(hold(etl, columns, rows[0] ?? [], outputColumns))
+      } catch (error) {
+        signal?.throwIfAborted()
+        const failure = toEtlError(error, etl)
+        if (!(failure instanceof AppError)) throw error
+        results.push({ ok: false, error: failure })
+      }
+    }
+    return results
+  }
+
+  return {
+    async check(source: RunnableEtl): Promise<void> {
+      try {
+        await parquet.checkSql(source.source)
+      } catch (error) {
+        throw toEtlError(error, source, 'ETL_LOAD_FAILED')
+      }
+    },
+    async runFile({ etl, inputPath, inputColumns, outputPath, signal, onProgress }: FileRequest) {
+      try {
+        const result = await parquet.runSql({
+          sql: etl.source,
+          inputPath,
+          inputColumns,
+          outputPath,
+          signal,
+        })
+        onProgress?.(Number(result.rowCount))
+        return { columns: [...result.columns], rowCount: result.rowCount }
+      } catch (error) {
+        await rm(outputPath, { force: true })
+        signal?.throwIfAborted()
+        throw toEtlError(error, etl)
+      }
+    },
+    async runGroups(request: GroupsRequest): Promise<readonly EtlGroupResult[]> {
+      const { etl, inputColumns, groups, outputColumns, signal } = request
+      if (groups.length === 0) return []
+      try {
+        const result = await parquet.runSqlGroups({ sql: etl.source, inputColumns, groups, signal })
+        return groups.map((_, i) => hold(etl, result.columns, result.groups[i] ?? [], outputColumns))
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (!(error instanceof AppError) || groups.length === 1) {
+          const failure = toEtlError(error, etl)
+          if (failure instanceof AppError) return [{ ok: false, error: failure }]
+          throw error
+        }
+        return runApart(request)
+      }
+    },
+  }
+}
+
+/** The group's rows in training's columns, or what differs. */
+function hold(
+  etl: RunnableEtl,
+  columns: readonly Column[],
+  rows: readonly Row[],
+  expected: readonly Column[] | null,
+): EtlGroupResult {
+  if (expected === null) return { ok: true, frame: { columns: observeNulls(columns, rows), rows } }
+  if (rows.length === 0) return { ok: true, frame: { columns: expected, rows } }
+  const differences: Difference[] = []
+  const indexes = expected.map((column) => {
+    const index = columns.findIndex(({ name }) => name === column.name)
+    const actual = columns[index]
+    const differ = (wanted: string, seen: string) =>
+      differences.push({ column: column.name, expected: wanted, actual: seen })
+    if (actual === undefined) differ(column.type, 'missing')
+    else if (actual.type !== column.type) differ(column.type, actual.type)
+    else if (actual.storage !== column.storage) differ(column.storage, actual.storage)
+    else if (!column.nullable && rows.some((row) => (row[index] ?? null) === null))
+      differ('never null', 'null')
+    return index
+  })
+  for (const { name, type } of columns) {
+    if (!expected.some((column) => column.name === name))
+      differences.push({ column: name, expected: 'not there', actual: type })
+  }
+  const error = mismatchError(etl.name, differences)
+  if (error !== null) return { ok: false, error }
+  const inOrder = indexes.every((index, i) => index === i)
+  return {
+    ok: true,
+    frame: {
+      columns: expected,
+      rows: inOrder ? rows : rows.map((row) => indexes.map((i) => row[i] ?? null)),
+    },
+  }
+}
+
+function observeNulls(columns: readonly Column[], rows: readonly Row[]): Column[] {
+  return columns.map((column, i) => ({
+    ...column,
+    nullable: rows.length === 0 || rows.some((row) => (row[i] ?? null) === null),
+  }))
+}

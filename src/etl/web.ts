@@ -1,0 +1,206 @@
+// ETLs from the web: every redirect and every resolved address is checked before a connection is made.
+
+import { type LookupAddress, lookup } from 'node:dns'
+import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { type Host, loadFailed, type WebAddress } from './address.ts'
+import type { AllowList } from './allow-list.ts'
+import { maxEtlBytes, tooLong } from './file.ts'
+
+const maxRedirects = 5
+const timeLimitMs = 20_000
+
+const privateAddresses = new BlockList()
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const) {
+  privateAddresses.addSubnet(network, prefix, 'ipv4')
+}
+for (const [network, prefix] of [
+  ['::', 96],
+  ['::ffff:0:0', 96],
+  ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['100::', 64],
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['fc00::', 7],
+  ['fe80::', 10],
+  ['fec0::', 10],
+  ['ff00::', 8],
+] as const) {
+  privateAddresses.addSubnet(network, prefix, 'ipv6')
+}
+
+/** Loopback, link-local, private and reserved networks; an IPv4 address in an IPv6 one counts as private. */
+export function isPrivateAddress(address: string): boolean {
+  return privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+class PrivateAddressError extends Error {}
+
+/** Resolves names for the connection itself, so that no second look-up can answer otherwise. */
+const lookupPublic: LookupFunction = (name, options, callback) => {
+  lookup(name, { ...options, all: true }, (error, found: LookupAddress[]) => {
+    const addresses = found ?? []
+    const refused = addresses.find(({ address }) => isPrivateAddress(address))
+    if (error) callback(error, '', 0)
+    else if (refused !== undefined) callback(new PrivateAddressError(name), '', 0)
+    else if (options.all) callback(null, addresses)
+    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family ?? 0)
+  })
+}
+
+function hostOf(url: URL): Host {
+  return { name: url.hostname, port: url.port === '' ? null : url.port }
+}
+
+function refusePrivate(host: string, publicPath: string): never {
+  throw loadFailed(
+    publicPath,
+    `${host} is a private address of the gateway's own network; whoever runs the gateway allows it by naming that very host in ETL_SOURCES`,
+  )
+}
+
+export async function readWebFile(
+  { url, publicPath }: WebAddress,
+  allowList: AllowList,
+): Promise<Uint8Array> {
+  const signal = AbortSignal.timeout(timeLimitMs)
+  let current = url
+  for (let hop = 0; hop <= maxRedirects; hop++) {
+    const answer = await get(current, { publicPath, allowList, signal })
+    const status = answer.statusCode ?? 0
+    const location = answer.headers.location
+    if (status >= 300 && status < 400 && location !== undefined) {
+      answer.destroy()
+      current = follow(current, location, publicPath)
+      continue
+    }
+    if (status !== 200) {
+      answer.destroy()
+      throw loadFailed(publicPath, `${current.host} answered with status ${status}${hintOf(status)}`)
+    }
+    if (/^text\/html\b/i.test(answer.headers['content-type'] ?? '')) {
+      answer.destroy()
+      throw loadFailed(publicPath, `${current.host} answered with a web page; give the URL of the raw file`)
+    }
+    return readBody(answer, publicPath)
+  }
+  throw loadFailed(publicPath, `it was redirected more than ${maxRedirects} times`)
+}
+
+function hintOf(status: number): string {
+  if (status === 404) return ': there is no such file'
+  return status === 401 || status === 403 ? ': it wants to know who asks' : ''
+}
+
+/** Credentials go to their own origin only. */
+function follow(from: URL, location: string, publicPath: string): URL {
+  let next: URL
+  try {
+    next = new URL(location, from)
+  } catch {
+    throw loadFailed(publicPath, `${from.host} redirected it to what is no URL`)
+  }
+  if (next.protocol !== 'https:' && next.protocol !== from.protocol) {
+    throw loadFailed(publicPath, `${from.host} redirected it from https to ${next.protocol.slice(0, -1)}`)
+  }
+  if (next.origin === from.origin && next.username === '') {
+    next.username = from.username
+    next.password = from.password
+  }
+  return next
+}
+
+interface GetOptions {
+  publicPath: string
+  allowList: AllowList
+  signal: AbortSignal
+}
+
+function get(url: URL, { publicPath, allowList, signal }: GetOptions): Promise<IncomingMessage> {
+  const { named } = allowList.checkHost(hostOf(url), publicPath)
+  const literal = url.hostname.replace(/^\[|\]$/g, '')
+  if (!named && isIP(literal) !== 0 && isPrivateAddress(literal)) refusePrivate(url.hostname, publicPath)
+  const send = url.protocol === 'https:' ? requestHttps : requestHttp
+  const auth =
+    url.username === ''
+      ? {}
+      : { auth: `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}` }
+  const headers = {
+    accept: 'text/plain, */*;q=0.5',
+    'accept-encoding': 'identity',
+    'user-agent': 'feature-gateway',
+  }
+  return new Promise((resolve, reject) => {
+    const request = send(
+      {
+        host: literal,
+        port: url.port,
+        path: url.pathname + url.search,
+        method: 'GET',
+        agent: false,
+        headers,
+        signal,
+        ...auth,
+        ...(named ? {} : { lookup: lookupPublic }),
+      },
+      resolve,
+    )
+    request.on('error', (error) => reject(connectionError(url, error, { publicPath, signal })))
+    request.end()
+  })
+}
+
+function connectionError(
+  url: URL,
+  error: Error,
+  { publicPath, signal }: Pick<GetOptions, 'publicPath' | 'signal'>,
+): unknown {
+  if (signal.aborted)
+    return loadFailed(publicPath, `${url.host} took longer than ${timeLimitMs / 1000} seconds`)
+  if (!(error instanceof PrivateAddressError)) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'no connection'
+    return loadFailed(publicPath, `${url.host} cannot be reached (${code})`)
+  }
+  try {
+    return refusePrivate(url.hostname, publicPath)
+  } catch (refusal) {
+    return refusal
+  }
+}
+
+async function readBody(answer: IncomingMessage, publicPath: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > maxEtlBytes) throw loadFailed(publicPath, tooLong)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    if (length > maxEtlBytes) throw error
+    throw loadFailed(
+      publicPath,
+      'the connection broke off, or took too long, before the whole file was there',
+    )
+  }
+  return Buffer.concat(chunks)
+}
