@@ -9,6 +9,7 @@ import type { ParquetEngine } from '../parquet/engine.ts'
 import { encodeArrow } from './formats/arrow.ts'
 import { encodeCsv } from './formats/csv.ts'
 import { encodeNdjson } from './formats/ndjson.ts'
+import { createPool } from './pool.ts'
 
 export const downloadFormats = ['parquet', 'arrow', 'csv', 'ndjson'] as const
 export type DownloadFormat = (typeof downloadFormats)[number]
@@ -31,22 +32,74 @@ const streamed: Record<Exclude<DownloadFormat, 'parquet'>, { contentType: string
 
 const batchRows = 2048
 
-export function openDownload(
-  parquet: ParquetEngine,
-  { dataset, path, format }: { dataset: DatasetRecord; path: string; format: DownloadFormat },
-): Download {
-  const fileName = `${dataset.id}.${format}`
-  if (format === 'parquet') return { path, contentType: 'application/vnd.apache.parquet', fileName }
-  const { contentType, encode } = streamed[format]
-  const controller = new AbortController()
-  const { signal } = controller
-  const batches = parquet.scan(path, { columns: dataset.columns, batchRows, signal })
-  const stream = Readable.from(encode(dataset.columns, batches), {
-    objectMode: false,
-    highWaterMark: 1 << 16,
-  })
-  stream.once('close', () => controller.abort(new Error('The download has ended')))
-  return { stream, contentType, fileName }
+export interface Downloads {
+  open(request: { dataset: DatasetRecord; path: string; format: DownloadFormat }): Download
+  /** Ends those that are still being sent. */
+  close(): void
+}
+
+export interface DownloadsOptions {
+  parquet: ParquetEngine
+  /** How many are made at once, since each holds a reader of the engine while it is sent; the others wait. */
+  concurrency: number
+  /** A client that takes nothing for so long is given up. */
+  stallMs: number
+}
+
+export function createDownloads({ parquet, concurrency, stallMs }: DownloadsOptions): Downloads {
+  const pool = createPool(concurrency)
+  const open = new Set<Readable>()
+
+  async function* batches(
+    { dataset, path }: { dataset: DatasetRecord; path: string },
+    signal: AbortSignal,
+    onStall: () => void,
+  ): AsyncGenerator<readonly Row[]> {
+    const leave = await pool.enter(signal)
+    try {
+      for await (const rows of parquet.scan(path, { columns: dataset.columns, batchRows, signal })) {
+        const timer = setTimeout(onStall, stallMs)
+        try {
+          yield rows
+        } finally {
+          clearTimeout(timer)
+        }
+      }
+    } finally {
+      leave()
+    }
+  }
+
+  return {
+    open({ dataset, path, format }) {
+      const fileName = `${dataset.id}.${format}`
+      if (format === 'parquet') return { path, contentType: 'application/vnd.apache.parquet', fileName }
+      const { contentType, encode } = streamed[format]
+      const controller = new AbortController()
+      const onStall = () => stream.destroy(createStallError(dataset, stallMs))
+      const rows = batches({ dataset, path }, controller.signal, onStall)
+      const stream = Readable.from(encode(dataset.columns, rows), {
+        objectMode: false,
+        highWaterMark: 65_536,
+      })
+      // Whoever reads it hears of it; one that nobody reads must not end the process.
+      stream.on('error', () => undefined)
+      open.add(stream)
+      stream.once('close', () => {
+        open.delete(stream)
+        controller.abort(new Error('The download has ended'))
+      })
+      return { stream, contentType, fileName }
+    },
+    close() {
+      for (const stream of open) stream.destroy(new AppError('INTERNAL', 'The gateway stops.'))
+    },
+  }
+}
+
+function createStallError({ id }: DatasetRecord, stallMs: number): AppError {
+  const message = `The download of dataset ${id} was given up: the client took nothing for ${stallMs / 1000} s.`
+  return new AppError('TIMEOUT', message)
 }
 
 /** Rejects when the dataset is not there to be read, and says why. */

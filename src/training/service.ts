@@ -12,7 +12,7 @@ import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Warehouse } from '../warehouse/port.ts'
-import { assertReadable, type Download, type DownloadFormat, openDownload } from './download.ts'
+import { assertReadable, createDownloads, type Download, type DownloadFormat } from './download.ts'
 import { createExtraction } from './extraction.ts'
 import { integerWithin, nameWithin } from './input.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
@@ -82,6 +82,7 @@ export function createTraining(options: TrainingOptions): Training {
   const runner = createRunner({ ...options, datasets })
   const queryColumns = createQueryColumns(catalog)
   const extraction = createExtraction({ ...options, queryColumns })
+  const downloads = createDownloads({ parquet, concurrency: 4, stallMs: 120_000 })
   const started = sweep(options).catch((error: unknown) => {
     log.error({ err: error }, 'What an earlier process left of its datasets could not be cleared away')
   })
@@ -159,7 +160,7 @@ export function createTraining(options: TrainingOptions): Training {
 
     async download(datasetId, format) {
       const { dataset, path } = await readable(datasetId)
-      return openDownload(parquet, { dataset, path, format })
+      return downloads.open({ dataset, path, format })
     },
 
     async profile(datasetId, { signal } = {}) {
@@ -173,6 +174,7 @@ export function createTraining(options: TrainingOptions): Training {
 
     async close() {
       await started
+      downloads.close()
       await runner.close()
     },
   }

@@ -20,7 +20,8 @@ async function attempt(sql: string) {
 }
 
 const large = await attempt('SELECT random() AS a, random() AS b FROM range(8000000)')
-const files = [...(await readdir(stack.datasetsFolder)), ...(await readdir(stack.temporaryFolder))]
+const names = await readdir(folder, { recursive: true })
+const files = names.filter((name) => name.includes('.parquet'))
 const small = await attempt('SELECT 1 AS a')
 await training.close()
 await stack.close()
