@@ -13,6 +13,8 @@ export interface OnlineStoreOptions {
 
 const adapters: Record<string, (options: OnlineStoreOptions) => Promise<OnlineStore>> = {
   lmdb: async ({ folder, log }) => (await import('./lmdb.ts')).createLmdbStore({ folder, log }),
+  redis: async ({ url, log }) => (await import('./redis.ts')).createRedisStore({ url, log }),
+  rediss: async ({ url, log }) => (await import('./redis.ts')).createRedisStore({ url, log }),
 }
 
 /** Opens the online store that the URL names; rejects with ONLINE_STORE_UNAVAILABLE when it cannot be reached. */

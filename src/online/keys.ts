@@ -10,28 +10,29 @@ const hashTag = 'h'
 
 /** A view's part of a key: plain letters only, so that it needs no escaping in a key or in a pattern. */
 export function viewKey(view: string): string {
-  return /^\w{1,64}$/.test(view) ? view : `~${sha256(view).toString('hex')}`
+  return /^\w{1,64}$/.test(view) ? view : `~${sha256(view)}`
 }
 
-export interface ValueKey {
-  bytes: Buffer
-  /** The bytes are a hash: the value itself has to be kept with the entry. */
-  hashed: boolean
+/** An index value's part of a key: the value itself, or its hash when that would be too long or is not in Unicode. */
+export function valueKey(value: string): string {
+  return keptAside(value) ? hashTag + sha256(value) : plainTag + value
 }
 
-/** An index value's part of a key. Text that UTF-8 cannot hold (a lone surrogate) is hashed too: it is still a value of its own. */
-export function valueKey(value: string): ValueKey {
+/**
+ * Whether the value's key is only a hash, so that the value itself has to be kept with its entry. A lone surrogate
+ * is such a case: UTF-8 cannot hold it, and it is still a value of its own.
+ */
+export function keptAside(value: string): boolean {
   // UTF-8 takes at most three bytes for each of a string's units, so most values need no counting.
-  const short = value.length * 3 <= maxPlainBytes || Buffer.byteLength(value) <= maxPlainBytes
-  if (short && value.isWellFormed()) return { bytes: Buffer.from(plainTag + value), hashed: false }
-  return { bytes: Buffer.concat([Buffer.from(hashTag), sha256(value)]), hashed: true }
+  const long = value.length * 3 > maxPlainBytes && Buffer.byteLength(value) > maxPlainBytes
+  return long || !value.isWellFormed()
 }
 
 /** The index value of a key made by `valueKey`; null when only its hash is there. */
-export function plainValue(bytes: Buffer): string | null {
-  return bytes[0] === plainTag.charCodeAt(0) ? bytes.toString('utf8', 1) : null
+export function plainValue(key: string): string | null {
+  return key.startsWith(plainTag) ? key.slice(plainTag.length) : null
 }
 
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(Buffer.from(text, 'utf16le')).digest()
+function sha256(text: string): string {
+  return createHash('sha256').update(Buffer.from(text, 'utf16le')).digest('hex')
 }

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
-import { plainValue, valueKey, viewKey } from './keys.ts'
+import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
 import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
 
@@ -24,10 +24,10 @@ export interface LmdbStore extends OnlineStore {
 const transactionEntries = 1000
 /** Keys between two marks when a sample is drawn. */
 const markEvery = 5000
-/** A later expiry (in the year 6429) is as good as none; it bounds the six bytes of a due key. */
+/** A later expiry (in the year 6429) is as good as none; it bounds the digits of a due key. */
 const latestExpiryMs = 2 ** 47
 
-type Store = Database<Buffer, Buffer>
+type Store = Database<Buffer, string>
 
 export async function createLmdbStore({
   folder,
@@ -47,11 +47,15 @@ export async function createLmdbStore({
   }
 
   const sweep = () => run('Sweeping expired entries', () => sweepExpired(db, Date.now()))
-  const timer = setInterval(() => {
-    sweep().catch((error: unknown) => {
+  const sweepAndSay = async () => {
+    try {
+      const entries = await sweep()
+      if (entries > 0) log.debug({ entries }, 'Expired entries of the online store are swept')
+    } catch (error) {
       if (!closing) log.warn({ err: error }, 'Expired entries of the online store were not swept')
-    })
-  }, sweepEveryMs).unref()
+    }
+  }
+  const timer = setInterval(sweepAndSay, sweepEveryMs).unref()
 
   return {
     name: 'lmdb',
@@ -61,7 +65,7 @@ export async function createLmdbStore({
     removeBelow: (view, version) => run('Removing entries', () => removeBelow(db, view, version)),
     dropView: (view) =>
       run('Dropping a view', async () => {
-        await removeBelow(db, view, Number.POSITIVE_INFINITY)
+        await removeBelow(db, view, Number.MAX_VALUE)
         await db.remove(floorKey(view))
       }),
     sample: (view, count) => run('Sampling', () => sample(db, view, count)),
@@ -77,9 +81,9 @@ export async function createLmdbStore({
 
 function openFolder(folder: string): Store {
   try {
-    return open<Buffer, Buffer>(folder, {
+    return open<Buffer, string>(folder, {
       noSubdir: false,
-      keyEncoding: 'binary',
+      keyEncoder,
       encoding: 'binary',
       cache: false,
       maxDbs: 1,
@@ -96,32 +100,34 @@ function failure(what: string, error: unknown): AppError {
 
 // Keys: `e` view NUL value → the packed entry. `f` view → the floor. `x` time, entry's key → an entry that is due then.
 
-function entryPrefix(view: string): Buffer {
-  return Buffer.from(`e${viewKey(view)}\0`)
+/** Writes a key where LMDB wants it, without a buffer in between. */
+const keyEncoder = {
+  writeKey: (key: string, target: Buffer, start: number) => start + target.write(key, start),
+  readKey: (source: Buffer, start: number, end: number) => source.toString('utf8', start, end),
 }
 
-function floorKey(view: string): Buffer {
-  return Buffer.from(`f${viewKey(view)}`)
+function entryPrefix(view: string): string {
+  return `e${viewKey(view)}\0`
 }
 
-function dueKey(expiresAtMs: number, entryKey: Buffer): Buffer {
-  const key = Buffer.allocUnsafe(7 + entryKey.length)
-  key[0] = 'x'.charCodeAt(0)
-  key.writeUIntBE(expiresAtMs, 1, 6)
-  key.set(entryKey, 7)
-  return key
+function floorKey(view: string): string {
+  return `f${viewKey(view)}`
+}
+
+const dueDigits = 12
+
+function dueKey(expiresAtMs: number, entryKey: string): string {
+  return `x${expiresAtMs.toString(16).padStart(dueDigits, '0')}${entryKey}`
 }
 
 /** The first key after this one. */
-function keyAfter(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.of(0)])
+function keyAfter(key: string): string {
+  return `${key}\0`
 }
 
-/** The first key after all that begin with this one, which ends in less than 0xff. */
-function keyAfterAll(prefix: Buffer): Buffer {
-  const key = Buffer.from(prefix)
-  key[key.length - 1] = (key.at(-1) ?? 0) + 1
-  return key
+/** The first key after all that begin with this prefix, which ends in NUL. */
+function keyAfterAll(prefix: string): string {
+  return `${prefix.slice(0, -1)}\x01`
 }
 
 function readFloor(db: Store, view: string): number {
@@ -129,7 +135,7 @@ function readFloor(db: Store, view: string): number {
 }
 
 /** The packed entry under a key unless there is none, its time is over, or it is of another format. */
-function readPacked(db: Store, key: Buffer, nowMs: number): Buffer | null {
+function readPacked(db: Store, key: string, nowMs: number): Buffer | null {
   const packed = db.getBinary(key)
   return packed && isReadable(packed) && packedExpiry(packed) > nowMs ? packed : null
 }
@@ -137,7 +143,7 @@ function readPacked(db: Store, key: Buffer, nowMs: number): Buffer | null {
 function readView(db: Store, { view, values }: ReadRequest, nowMs: number) {
   const prefix = entryPrefix(view)
   const entries = values.map((value): OnlineEntry | null => {
-    const packed = readPacked(db, Buffer.concat([prefix, valueKey(value).bytes]), nowMs)
+    const packed = readPacked(db, prefix + valueKey(value), nowMs)
     return packed && unpack(packed)
   })
   return { floor: readFloor(db, view), entries }
@@ -157,9 +163,8 @@ async function writeEntries(db: Store, view: string, entries: readonly WriteEntr
 }
 
 /** Inside a transaction: keeps the entry unless a newer one is there. */
-function putIfNewer(db: Store, prefix: Buffer, entry: WriteEntry, nowMs: number): boolean {
-  const { bytes, hashed } = valueKey(entry.value)
-  const key = Buffer.concat([prefix, bytes])
+function putIfNewer(db: Store, prefix: string, entry: WriteEntry, nowMs: number): boolean {
+  const key = prefix + valueKey(entry.value)
   const stored = db.getBinary(key)
   if (stored && isReadable(stored)) {
     const storedExpiry = packedExpiry(stored)
@@ -168,7 +173,10 @@ function putIfNewer(db: Store, prefix: Buffer, entry: WriteEntry, nowMs: number)
   }
   const expiresAtMs = entry.expiresInMs === null ? null : Math.ceil(nowMs + entry.expiresInMs)
   const expires = expiresAtMs !== null && expiresAtMs < latestExpiryMs
-  const extras = { expiresAtMs: expires ? expiresAtMs : null, value: hashed ? entry.value : null }
+  const extras = {
+    expiresAtMs: expires ? expiresAtMs : null,
+    value: keptAside(entry.value) ? entry.value : null,
+  }
   db.putSync(key, pack(entry, extras))
   if (expires) db.putSync(dueKey(expiresAtMs, key), Buffer.of(1))
   return true
@@ -196,9 +204,9 @@ async function removeBelow(db: Store, view: string, version: number): Promise<nu
 }
 
 async function sweepExpired(db: Store, nowMs: number): Promise<number> {
-  const due = dueKey(0, Buffer.alloc(0))
-  return walk(db, due, dueKey(nowMs + 1, Buffer.alloc(0)), (key) => {
-    const entryKey = key.subarray(due.length)
+  const due = dueKey(0, '')
+  return walk(db, due, dueKey(nowMs + 1, ''), (key) => {
+    const entryKey = key.slice(due.length)
     const packed = db.getBinary(entryKey)
     db.removeSync(key)
     return packed !== undefined && packedExpiry(packed) <= nowMs && db.removeSync(entryKey)
@@ -206,11 +214,11 @@ async function sweepExpired(db: Store, nowMs: number): Promise<number> {
 }
 
 /** Visits a range's keys, a transaction for every few, and counts the visits that say they removed an entry. */
-async function walk(db: Store, start: Buffer, end: Buffer, visit: (key: Buffer) => boolean): Promise<number> {
-  let from: Buffer | null = start
+async function walk(db: Store, start: string, end: string, visit: (key: string) => boolean): Promise<number> {
+  let from: string | null = start
   let removed = 0
   while (from) {
-    const begin: Buffer = from
+    const begin: string = from
     from = await db.transaction(() => {
       const keys = [...db.getKeys({ start: begin, end, limit: transactionEntries })]
       for (const key of keys) if (visit(key)) removed++
@@ -236,17 +244,18 @@ async function sample(db: Store, view: string, count: number): Promise<string[]>
   const lastMark = marks.at(-1) ?? start
   const total = (marks.length - 1) * markEvery + db.getKeysCount({ start: lastMark, end })
   const values: string[] = []
+  let looked = 0
   for (const rank of randomRanks(total, count)) {
+    if (++looked % 50 === 0) await nextTurn()
     const key = keyAt(db, marks[Math.floor(rank / markEvery)] ?? start, end, rank % markEvery)
     const packed = key && readPacked(db, key, Date.now())
-    if (key && packed) values.push(packedValue(packed) ?? plainValue(key.subarray(start.length)) ?? '')
-    await nextTurn()
+    if (key && packed) values.push(packedValue(packed) ?? plainValue(key.slice(start.length)) ?? '')
   }
   return [...new Set(values)]
 }
 
-function keyAt(db: Store, start: Buffer, end: Buffer, offset: number): Buffer | null {
-  for (const key of db.getKeys({ start, end, offset, limit: 1 })) return Buffer.from(key)
+function keyAt(db: Store, start: string, end: string, offset: number): string | null {
+  for (const key of db.getKeys({ start, end, offset, limit: 1 })) return key
   return null
 }
 

@@ -1,0 +1,73 @@
+// The Lua scripts of the Redis stores: what has to be decided and done in one step is done on the server.
+
+import type { Cluster, Redis } from 'ioredis'
+
+// Both read an entry's version in place: format byte 16–19, then a little-endian float64 (see packed.ts).
+const readVersion = `
+local function version_of(head)
+  if #head < 9 then return nil end
+  local format = string.byte(head)
+  if format < 16 or format > 19 then return nil end
+  return (struct.unpack('<d', head, 2))
+end
+`
+
+/** KEYS: entries. ARGV: for each its packed form and its time to live in ms, 0 for ever. Answers '1' or '0' for each. */
+const writeEntries = `${readVersion}
+local taken = {}
+for i, key in ipairs(KEYS) do
+  local packed, px = ARGV[2 * i - 1], ARGV[2 * i]
+  local stored = version_of(redis.call('GETRANGE', key, 0, 8))
+  if stored and stored > version_of(packed) then
+    taken[i] = '0'
+  else
+    if px == '0' then redis.call('SET', key, packed) else redis.call('SET', key, packed, 'PX', px) end
+    taken[i] = '1'
+  end
+end
+return table.concat(taken)
+`
+
+/** KEYS: entries. ARGV: a version. Removes those that are of a lower version by now, and answers how many. */
+const removeEntries = `${readVersion}
+local limit = tonumber(ARGV[1])
+local removed = 0
+for _, key in ipairs(KEYS) do
+  local version = version_of(redis.call('GETRANGE', key, 0, 8))
+  if not version or version < limit then removed = removed + redis.call('UNLINK', key) end
+end
+return removed
+`
+
+/** KEYS: a view's floor. ARGV: the version to raise it to. */
+const raiseFloor = `
+if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or '0') then redis.call('SET', KEYS[1], ARGV[1]) end
+return 1
+`
+
+export interface RedisScripts {
+  writeEntries(keys: readonly string[], args: readonly (Buffer | string)[]): Promise<string>
+  removeEntries(keys: readonly string[], version: string): Promise<number>
+  raiseFloor(key: string, version: string): Promise<unknown>
+}
+
+type Script = (keyCount: number, ...args: (Buffer | string)[]) => Promise<unknown>
+
+/** Makes the scripts known to the client, which loads each once on every connection. */
+export function defineScripts(client: Redis | Cluster): RedisScripts {
+  const write = define(client, 'gatewayWriteEntries', writeEntries)
+  const remove = define(client, 'gatewayRemoveEntries', removeEntries)
+  const raise = define(client, 'gatewayRaiseFloor', raiseFloor)
+  return {
+    writeEntries: async (keys, args) => String(await write(keys.length, ...keys, ...args)),
+    removeEntries: async (keys, version) => Number(await remove(keys.length, ...keys, version)),
+    raiseFloor: (key, version) => raise(1, key, version),
+  }
+}
+
+function define(client: Redis | Cluster, name: string, lua: string): Script {
+  client.defineCommand(name, { lua })
+  const script: unknown = Reflect.get(client, name)
+  if (typeof script !== 'function') throw new Error(`ioredis did not define ${name}`)
+  return (...args) => script.apply(client, args)
+}

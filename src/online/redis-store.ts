@@ -1,0 +1,210 @@
+// The online store on any Redis: what a read, a write and a removal are in commands, whether one server answers or many.
+
+import type { Redis } from 'ioredis'
+import { AppError } from '../errors.ts'
+import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
+import { isReadable, pack, packedValue, unpack } from './packed.ts'
+import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from './port.ts'
+import { translateFailure } from './redis-failure.ts'
+import type { RedisScripts } from './redis-scripts.ts'
+
+/** What one server and a cluster do differently. */
+export interface RedisConnection {
+  /** In the keys' order, in one round trip to each server that holds one. */
+  getMany(keys: string[]): Promise<(Buffer | null)[]>
+  /** The positions of the keys, in groups that one script may name together. */
+  parts(keys: readonly string[]): readonly (readonly number[])[]
+  remove(key: string): Promise<unknown>
+  scripts: RedisScripts
+  /** Every server that holds keys, to be scanned. */
+  nodes(): readonly Redis[]
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+// Limits of one command, so that the server is never busy with one for long, nor this process with its answer.
+const keysPerRead = 10_000
+const entriesPerWrite = 250
+const bytesPerWrite = 1_000_000
+const keysPerScan = 1000
+/** Writes sent before the first is answered. */
+const writesAtOnce = 4
+
+/** Redis keeps a time to live as a date; a later one (in the year 6429) is as good as none. */
+const longestLifeMs = 2 ** 47
+
+// Keys: `fg:e:` view `:` value → the packed entry. `fg:f:` view → the floor. None has a hash tag of its own making,
+// so a cluster spreads a view over all its slots.
+function entryPrefix(view: string): string {
+  return `fg:e:${viewKey(view)}:`
+}
+
+function floorKey(view: string): string {
+  return `fg:f:${viewKey(view)}`
+}
+
+export function createStoreOnRedis(name: string, connection: RedisConnection): OnlineStore {
+  let closing: Promise<void> | undefined
+
+  async function run<T>(doing: string, action: () => Promise<T>): Promise<T> {
+    if (closing) throw new AppError('ONLINE_STORE_UNAVAILABLE', `The online store is closed: ${doing} failed`)
+    try {
+      return await action()
+    } catch (error) {
+      throw translateFailure(doing, error)
+    }
+  }
+
+  return {
+    name,
+    read: (requests) => run('Reading', () => readAll(connection, requests)),
+    write: (view, entries) => run('Writing', () => writeAll(connection, view, entries)),
+    raiseFloor: (view, version) =>
+      run(
+        'Raising a floor',
+        async () => void (await connection.scripts.raiseFloor(floorKey(view), `${version}`)),
+      ),
+    removeBelow: (view, version) => run('Removing entries', () => removeBelow(connection, view, version)),
+    // The floor goes last: were this cut short, what is left would still be behind it.
+    dropView: (view) =>
+      run('Dropping a view', async () => {
+        await removeBelow(connection, view, Number.MAX_VALUE)
+        await connection.remove(floorKey(view))
+      }),
+    sample: (view, count) => run('Sampling', () => sample(connection, view, count)),
+    ping: () => run('A ping', () => connection.ping()),
+    close() {
+      closing ??= connection.close()
+      return closing
+    },
+  }
+}
+
+async function readAll(connection: RedisConnection, requests: readonly ReadRequest[]): Promise<ReadAnswer[]> {
+  const keys: string[] = []
+  for (const { view, values } of requests) {
+    keys.push(floorKey(view))
+    const prefix = entryPrefix(view)
+    for (const value of values) keys.push(prefix + valueKey(value))
+  }
+  const found = await getMany(connection, keys)
+  let at = 0
+  return requests.map(({ values }) => {
+    const floor = Number(found[at++]?.toString() ?? 0)
+    const entries = values.map(() => {
+      const packed = found[at++]
+      return packed && isReadable(packed) ? unpack(packed) : null
+    })
+    return { floor, entries }
+  })
+}
+
+async function getMany(connection: RedisConnection, keys: string[]): Promise<(Buffer | null)[]> {
+  if (keys.length === 0) return []
+  if (keys.length <= keysPerRead) return connection.getMany(keys)
+  const found: (Buffer | null)[] = []
+  for (let from = 0; from < keys.length; from += keysPerRead) {
+    for (const value of await connection.getMany(keys.slice(from, from + keysPerRead))) found.push(value)
+  }
+  return found
+}
+
+async function writeAll(connection: RedisConnection, view: string, entries: readonly WriteEntry[]) {
+  const prefix = entryPrefix(view)
+  const keys = entries.map(({ value }) => prefix + valueKey(value))
+  const taken = new Array<boolean>(entries.length).fill(false)
+  const chunks = writeChunks(connection, keys, entries)
+
+  // Packed only when sent, so that a large write is never in memory twice. Chunks leave in order on a connection.
+  async function sendNext() {
+    for (const positions of chunks) {
+      const args = positions.flatMap((i) => (entries[i] ? writeArgs(entries[i]) : []))
+      const chunkKeys = positions.map((i) => keys[i] ?? '')
+      const marks = await connection.scripts.writeEntries(chunkKeys, args)
+      for (const [k, i] of positions.entries()) taken[i] = marks[k] === '1'
+    }
+  }
+
+  await Promise.all(Array.from({ length: writesAtOnce }, sendNext))
+  return taken
+}
+
+function writeArgs(entry: WriteEntry): [Buffer, string] {
+  const lifeMs = entry.expiresInMs ?? Number.POSITIVE_INFINITY
+  const packed = pack(entry, { value: keptAside(entry.value) ? entry.value : null })
+  return [packed, lifeMs < longestLifeMs ? `${Math.max(1, Math.ceil(lifeMs))}` : '0']
+}
+
+/** Positions of the entries of one command after the other. */
+function* writeChunks(connection: RedisConnection, keys: readonly string[], entries: readonly WriteEntry[]) {
+  for (const part of connection.parts(keys)) {
+    let chunk: number[] = []
+    let bytes = 0
+    for (const i of part) {
+      chunk.push(i)
+      bytes += entries[i]?.rows.length ?? 0
+      if (chunk.length >= entriesPerWrite || bytes >= bytesPerWrite) {
+        yield chunk
+        chunk = []
+        bytes = 0
+      }
+    }
+    if (chunk.length > 0) yield chunk
+  }
+}
+
+async function removeBelow(connection: RedisConnection, view: string, version: number): Promise<number> {
+  let removed = 0
+  for (const node of connection.nodes()) {
+    for await (const keys of scan(node, view, '0')) {
+      for (const part of connection.parts(keys)) {
+        const partKeys = part.map((i) => keys[i] ?? '')
+        removed += await connection.scripts.removeEntries(partKeys, `${version}`)
+      }
+    }
+  }
+  return removed
+}
+
+/** The view's keys on one server, a few for each command, from a cursor to the end of its round. */
+async function* scan(node: Redis, view: string, from: string) {
+  const pattern = `${entryPrefix(view)}*`
+  let cursor = from
+  do {
+    const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', keysPerScan)
+    if (keys.length > 0) yield keys
+    cursor = next
+  } while (cursor !== '0')
+}
+
+/** From a random place in the server's table of keys on, and then from its beginning: any cursor is a valid one. */
+async function* scanFromAnywhere(node: Redis, view: string) {
+  yield* scan(node, view, `${Math.floor(Math.random() * 2 ** 32)}`)
+  yield* scan(node, view, '0')
+}
+
+async function sample(connection: RedisConnection, view: string, count: number): Promise<string[]> {
+  const prefix = entryPrefix(view)
+  const found = new Set<string>()
+  for (const node of connection.nodes()) {
+    const wanted = found.size + count
+    for await (const keys of count > 0 ? scanFromAnywhere(node, view) : []) {
+      for (const key of keys) found.add(key)
+      if (found.size >= wanted) break
+    }
+  }
+  const keys = shuffled([...found]).slice(0, count)
+  const packed = await getMany(connection, keys)
+  const values = keys.map((key, i) => {
+    const entry = packed[i]
+    return entry ? (packedValue(entry) ?? plainValue(key.slice(prefix.length))) : null
+  })
+  return values.filter((value) => value !== null)
+}
+
+function shuffled<T>(items: T[]): T[] {
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ item }) => item)
+}
