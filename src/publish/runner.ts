@@ -1,5 +1,6 @@
 // The jobs that run in this process: each from its stored state to its end, one run of a job at a time.
 
+import { once } from 'node:events'
 import type { Logger } from 'pino'
 import { isEnded } from '../catalog/job-states.ts'
 import type { Catalog } from '../catalog/open.ts'
@@ -34,11 +35,20 @@ export function createRunner(options: RunnerOptions) {
   const { catalog, warehouse, realtime, events, retryDelays, closing } = options
   const running = new Map<string, Run>()
 
-  /** Takes a job from where it stands to its end. A job that runs here or has ended is left alone. */
-  async function run(jobId: string, queueSignal: AbortSignal = closing): Promise<void> {
-    const job = await catalog.publishJobs.byId(jobId)
-    if (isEnded(job.status) || running.has(jobId)) return
-    await begin(job, AbortSignal.any([queueSignal, closing])).ended
+  /**
+   * Takes a job from where it stands to its end. A job that runs here or has ended is left alone. Once publishing is
+   * closing, the queue keeps what is not done until it stops too, and hands it back.
+   */
+  async function run(jobId: string, queueSignal: AbortSignal): Promise<void> {
+    try {
+      closing.throwIfAborted()
+      const job = await catalog.publishJobs.byId(jobId)
+      if (isEnded(job.status) || running.has(jobId)) return
+      await begin(job, AbortSignal.any([queueSignal, closing])).ended
+    } catch (error) {
+      if (!closing.aborted) throw error
+      if (!queueSignal.aborted) await once(queueSignal, 'abort')
+    }
   }
 
   function begin(job: PublishJobRecord, signal: AbortSignal, cancelRequested = false): Run {
