@@ -70,12 +70,16 @@ function parseModule(code: string): SyntaxNode {
 const noImports =
   'an ETL has no imports: what it needs must stand in its own file (types may be imported: import type)'
 
-function refuseImports(root: SyntaxNode): void {
+const noAsync =
+  'an ETL is not async: it only turns rows into rows, so there is nothing to wait for (no async, no await, no Promise)'
+
+function refuseImportsAndAsync(root: SyntaxNode): void {
   const queue: unknown[] = [root]
   for (let value = queue.pop(); value !== undefined; value = queue.pop()) {
     if (Array.isArray(value)) queue.push(...value.filter((item) => item !== null))
     if (!isNode(value)) continue
     if (value.type === 'ImportDeclaration' || value.type === 'ImportExpression') refuse(value, noImports)
+    if (Reflect.get(value, 'async') === true) refuse(value, noAsync)
     if (
       value.type === 'MetaProperty' &&
       isNode(Reflect.get(value, 'meta')) &&
@@ -128,7 +132,7 @@ function readExports(root: SyntaxNode) {
 export function wrapScript(script: ScriptSource): string {
   const code = stripTypes(script).replace(/^#!.*/, (line) => ' '.repeat(line.length))
   const root = parseModule(code)
-  refuseImports(root)
+  refuseImportsAndAsync(root)
   const { locals, blanks } = readExports(root)
   if (locals.has('transform') && locals.has('extract')) {
     throw new ScriptError(

@@ -9,7 +9,18 @@ const outside = [
   'require',
   'importScripts',
 ]
-const removed = ['WebAssembly', 'SharedArrayBuffer', 'Atomics', 'WeakRef', 'FinalizationRegistry', 'Temporal']
+/** Without promises no code can wait to run later, in another row's time; script.ts refuses what would make one. */
+const removed = [
+  'Promise',
+  'AsyncDisposableStack',
+  'WebAssembly',
+  'SharedArrayBuffer',
+  'Atomics',
+  'WeakRef',
+  'FinalizationRegistry',
+  'Temporal',
+  'eval',
+]
 
 function refuse(what: string): never {
   throw new TypeError(`${what} is not to be had in an ETL: the same rows must always give the same result`)
@@ -58,6 +69,26 @@ function replaceImplicitNow(): void {
         : Reflect.apply(parts, this, [date])
     },
   )
+}
+
+/** No code from text: it could hold what script.ts refuses. */
+function refuseCodeFromText(): void {
+  const makers = [
+    function plain() {},
+    function* generator() {},
+    async function asynchronous() {},
+    async function* asyncGenerator() {},
+  ]
+  for (const maker of makers) {
+    const prototype = Object.getPrototypeOf(maker)
+    function Refused(): never {
+      return refuse('Code from text (eval, new Function)')
+    }
+    Object.defineProperty(Refused, 'prototype', { value: prototype, writable: false })
+    Object.defineProperty(prototype, 'constructor', { value: Refused, writable: false, configurable: true })
+    if (prototype === Function.prototype) define(globalThis, 'Function', Refused)
+  }
+  Reflect.deleteProperty(Array, 'fromAsync')
 }
 
 /** What a property search from globalThis does not reach. */
@@ -136,6 +167,7 @@ export function lockDown(): void {
   for (const name of outside) define(global, name, () => refuse(name))
   const logs = ['log', 'info', 'warn', 'error', 'debug', 'table', 'trace']
   define(global, 'console', Object.fromEntries(logs.map((name) => [name, () => refuse(`console.${name}`)])))
+  refuseCodeFromText()
   define(Math, 'random', () => refuse('Randomness (Math.random)'))
   replaceClock()
   // RegExp.$1 and its like tell of the last match, which may have been another row's.
