@@ -11,7 +11,7 @@ export interface ColumnProfile {
   name: string
   type: ColumnType
   nulls: number
-  /** An estimate, within a few in a hundred. */
+  /** An estimate that may be off by a quarter. */
   distinct: number
   /** Null when the column holds no value, or values that have no order. */
   min: Value

@@ -128,6 +128,22 @@ describe('Arrow', () => {
     expect(Object.values(last)).toEqual(columns.map(() => null))
   })
 
+  test('keeps dates and timestamps to the ends of their range, and unsafe integers in JSON', async () => {
+    const three = [
+      column('day', 'DATE', 'DATE'),
+      column('moment', 'TIMESTAMP', 'TIMESTAMP'),
+      column('json', 'JSON', 'JSON'),
+    ]
+    const values: Row[] = [
+      ['infinity', '-infinity', [9007199254740993n]],
+      ['+294247-01-10', '-290308-12-22T00:00:00Z', {}],
+    ]
+    const table = tableFromIPC(await collect(encodeArrow(three, inBatches(values, 4))))
+    expect([...(table.getChild('day')?.data[0]?.values ?? [])]).toEqual([2147483647, 106751991])
+    expect([...(table.getChild('moment')?.data[0]?.values ?? [])][0]).toBe(-9223372036854775807n)
+    expect([...(table.getChild('json') ?? [])]).toEqual(['[9007199254740993]', '{}'])
+  })
+
   test('gives a file with the columns and no rows when there are none', async () => {
     const table = tableFromIPC(await collect(encodeArrow(columns, inBatches([], 1))))
     expect(table.numRows).toBe(0)
@@ -158,6 +174,22 @@ describe('CSV', () => {
       struct: '{"a b":"9007199254740993","c":["1969-12-31T23:59:59.999999Z",null],"d":{"e":""}}',
     })
     expect(read[1]).toMatchObject({ bytes: '', json: '"text"' })
+  })
+
+  test('writes decimals with all their places, and no digit that is not theirs', async () => {
+    const fine = [column('fine', 'DECIMAL', 'DECIMAL(38,20)')]
+    const values: Row[] = [[0.1], [-1234567890123.45], [1e-7], [0]]
+    const text = (await collect(encodeCsv(fine, inBatches(values, 4)))).toString()
+    const expected = [
+      '0.10000000000000000000',
+      '-1234567890123.45000000000000000000',
+      '0.00000010000000000000',
+      '0.00000000000000000000',
+    ]
+    expect(text.trimEnd().split('\r\n').slice(1)).toEqual(expected)
+    const table = tableFromIPC(await collect(encodeArrow(fine, inBatches(values, 4))))
+    const digits = expected.map((decimal) => String(BigInt(decimal.replace('.', ''))))
+    expect([...(table.getChild('fine') ?? [])].map(String)).toEqual(digits)
   })
 
   test('ends lines by RFC 4180 and begins with the header, even without rows', async () => {

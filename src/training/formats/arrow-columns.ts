@@ -18,6 +18,9 @@ import {
   Utf8,
 } from 'apache-arrow'
 import { type Column, type ColumnType, encodeValue, type Value, type ValueObject } from '../../columns.ts'
+import { parseDays, parseMicros } from '../../parquet/calendar.ts'
+import { writeDecimal } from '../../parquet/decimal.ts'
+import { formatJson } from '../../parquet/json-text.ts'
 import { parseStorage, type Storage } from './storage.ts'
 
 export interface ArrowColumn {
@@ -160,7 +163,7 @@ function decimals(precision: number, scale: number): ArrowColumn {
     toData(values) {
       const words = new BigUint64Array(values.length * 2)
       values.forEach((value, i) => {
-        const unscaled = toUnscaled(scalar(value), scale)
+        const unscaled = writeDecimal(String(scalar(value)), precision, scale) ?? 0n
         words[2 * i] = BigInt.asUintN(64, unscaled)
         words[2 * i + 1] = BigInt.asUintN(64, unscaled >> 64n)
       })
@@ -174,20 +177,12 @@ function decimals(precision: number, scale: number): ArrowColumn {
   }
 }
 
-/** `-1.5` at scale 3 is -1500. */
-function toUnscaled(value: number | bigint | string, scale: number): bigint {
-  const text = typeof value === 'number' ? value.toFixed(scale) : String(value)
-  const [whole = '0', fraction = ''] = text.split('.')
-  return BigInt(`${whole}${fraction.padEnd(scale, '0')}`)
-}
-
 function scalar(value: Value | undefined): number | bigint | string {
   return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string' ? value : 0
 }
 
 function dates(): ArrowColumn {
   const type = new DateDay()
-  const dayMs = 86_400_000
   return {
     type,
     toData: (values) =>
@@ -195,9 +190,7 @@ function dates(): ArrowColumn {
         type,
         length: values.length,
         ...validity(values),
-        data: Int32Array.from(values, (value) =>
-          value === null ? 0 : Math.round(Date.parse(String(value)) / dayMs),
-        ),
+        data: Int32Array.from(values, (value) => (value === null ? 0 : (parseDays(String(value)) ?? 0))),
       }),
   }
 }
@@ -211,17 +204,11 @@ function timestamps(): ArrowColumn {
         type,
         length: values.length,
         ...validity(values),
-        data: BigInt64Array.from(values, (value) => (value === null ? 0n : toMicros(String(value)))),
+        data: BigInt64Array.from(values, (value) =>
+          value === null ? 0n : (parseMicros(String(value)) ?? 0n),
+        ),
       }),
   }
-}
-
-/** The reverse of `formatTimestamp`. */
-function toMicros(text: string): bigint {
-  const point = text.indexOf('.')
-  if (point < 0) return BigInt(Date.parse(text)) * 1000n
-  const fraction = text.slice(point + 1, -1).padEnd(6, '0')
-  return BigInt(Date.parse(`${text.slice(0, point)}Z`)) * 1000n + BigInt(fraction)
 }
 
 function texts(): ArrowColumn {
@@ -232,7 +219,7 @@ function texts(): ArrowColumn {
 
 function jsonTexts(): ArrowColumn {
   const type = new Utf8()
-  const toBytes = (value: Value) => Buffer.from(encodeValue(value))
+  const toBytes = (value: Value) => Buffer.from(formatJson(value))
   return { type, toData: (values) => makeData({ type, ...byteStrings(values, toBytes) }) }
 }
 

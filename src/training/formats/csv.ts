@@ -1,6 +1,8 @@
 // Rows as CSV by RFC 4180, with a header. A null is an empty field, an empty string is `""`: readers can tell them apart.
 
 import { type Column, encodeValue, type Row, type Value } from '../../columns.ts'
+import { writeDecimal } from '../../parquet/decimal.ts'
+import { formatJson } from '../../parquet/json-text.ts'
 import { parseStorage } from './storage.ts'
 
 const lineEnd = '\r\n'
@@ -21,17 +23,16 @@ export async function* encodeCsv(
 }
 
 function createFieldEncoder(column: Column): (value: Value) => string {
+  if (column.type === 'JSON') return (value) => (value === null ? '' : quote(formatJson(value)))
   const storage = parseStorage(column.storage)
-  const scale = storage.kind === 'decimal' ? storage.scale : null
-  const isJson = column.type === 'JSON'
+  const writeNumber = storage.kind === 'decimal' ? (value: number) => decimalText(value, storage) : numberText
   return (value) => {
     if (value === null) return ''
-    if (isJson) return quote(encodeValue(value))
     switch (typeof value) {
       case 'string':
         return quote(value)
       case 'number':
-        return scale === null ? numberText(value) : value.toFixed(scale)
+        return writeNumber(value)
       case 'boolean':
       case 'bigint':
         return String(value)
@@ -39,6 +40,14 @@ function createFieldEncoder(column: Column): (value: Value) => string {
         return quote(value instanceof Uint8Array ? Buffer.from(value).toString('base64') : encodeValue(value))
     }
   }
+}
+
+/** With all its places: 1.5 at scale 3 is 1.500. */
+function decimalText(value: number, { precision, scale }: { precision: number; scale: number }): string {
+  const scaled = writeDecimal(String(value), precision, scale)
+  if (scaled === null || scale === 0) return String(scaled ?? value)
+  const digits = String(scaled < 0n ? -scaled : scaled).padStart(scale + 1, '0')
+  return `${scaled < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
 }
 
 function numberText(value: number): string {
