@@ -1,7 +1,7 @@
 // The online stores: one line for each adapter; the URL's scheme picks it, and its package loads only then.
 
 import type { Logger } from 'pino'
-import { AppError } from '../errors.ts'
+import { ConfigError } from '../config.ts'
 import type { OnlineStore } from './port.ts'
 
 export interface OnlineStoreOptions {
@@ -22,8 +22,10 @@ export async function createOnlineStore(options: OnlineStoreOptions): Promise<On
   const scheme = options.url.slice(0, options.url.indexOf(':'))
   const create = adapters[scheme]
   if (!create) {
-    const known = Object.keys(adapters).join(':, ')
-    throw new AppError('BAD_USER_INPUT', `No online store is known for ${scheme}: (known: ${known}:)`)
+    const known = Object.keys(adapters).map((name) => `${name}:`)
+    throw new ConfigError(
+      `ONLINE_URL: there is no online store for "${scheme}:"; there is ${known.join(', ')}`,
+    )
   }
   return create(options)
 }

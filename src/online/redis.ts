@@ -2,7 +2,7 @@
 
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
-import { AppError } from '../errors.ts'
+import { ConfigError } from '../config.ts'
 import type { OnlineStore } from './port.ts'
 import { translateFailure } from './redis-failure.ts'
 import { defineScripts } from './redis-scripts.ts'
@@ -37,7 +37,7 @@ export async function createRedisStore({
 /** The URL without its query, which ioredis would take for settings of its own. */
 function withoutQuery(url: string): string {
   if (!URL.canParse(url)) {
-    throw new AppError('BAD_USER_INPUT', 'ONLINE_URL is not a URL like redis://user:password@host:6379/0')
+    throw new ConfigError('ONLINE_URL: this is no URL; one looks like redis://user:password@host:6379/0')
   }
   const parsed = new URL(url)
   parsed.search = ''
