@@ -2,6 +2,7 @@
 
 import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { fromPglite } from 'pg-boss'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import type { Logger } from 'pino'
@@ -13,7 +14,7 @@ const announceAfterMs = 1000
 /** The folder must not be open in another process: see `acquireLock`. */
 export async function openPglite({ folder, log }: { folder: string; log: Logger }): Promise<Database> {
   const pglite = await openFolder(folder, log)
-  const adapter = new PrismaPGlite(pglite)
+  const adapter = withIsolation(new PrismaPGlite(pglite))
   const queue = fromPglite(pglite)
   return {
     adapter,
@@ -32,6 +33,26 @@ export async function openPglite({ folder, log }: { folder: string; log: Logger 
     solelyOwned: true,
     close: () => pglite.close(),
   }
+}
+
+/** The adapter's own `startTransaction` asks for an isolation level before its transaction begins, where that does nothing. */
+function withIsolation(
+  factory: SqlMigrationAwareDriverAdapterFactory,
+): SqlMigrationAwareDriverAdapterFactory {
+  async function connect() {
+    const adapter = await factory.connect()
+    const startTransaction = adapter.startTransaction.bind(adapter)
+    adapter.startTransaction = async (isolationLevel) => {
+      const transaction = await startTransaction()
+      if (isolationLevel !== undefined) {
+        const sql = `SET TRANSACTION ISOLATION LEVEL ${isolationLevel}`
+        await transaction.executeRaw({ sql, args: [], argTypes: [] })
+      }
+      return transaction
+    }
+    return adapter
+  }
+  return { provider: factory.provider, adapterName: factory.adapterName, connect, connectToShadowDb: connect }
 }
 
 /** A folder whose first preparation was cut short holds nothing yet and cannot be opened: it is prepared anew. */

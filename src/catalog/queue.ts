@@ -93,7 +93,7 @@ export async function createJobQueue({
       if (!stopping.signal.aborted) await handler(id, AbortSignal.any([stopping.signal, job.signal]))
     } catch (error) {
       if (!stopping.signal.aborted && !job.signal.aborted) {
-        log.error({ err: error, queue, id }, 'A queued job failed; it is tried again after a pause')
+        log.warn({ err: error, queue, id }, 'A queued job was not done; it is tried again after a pause')
         throw error
       }
     }
@@ -142,15 +142,17 @@ export async function createJobQueue({
 
 /** At the front of the queue again, unless the claim is another's by now. A later claim counts as another attempt. */
 async function handBack(boss: PgBoss, { id, retryCount }: Job): Promise<void> {
-  await boss.getDb().executeSql(`${toWaiting} AND id = $1 AND retry_count = $2`, [id, retryCount])
+  await boss
+    .getDb()
+    .executeSql(`${toWaiting} state = 'active' AND id = $1 AND retry_count = $2`, [id, retryCount])
 }
 
-/** What a killed process has left active. */
+/** What a killed process has left active, and what waits for a pause to be over. */
 async function handBackAll(boss: PgBoss): Promise<void> {
-  await boss.getDb().executeSql(toWaiting)
+  await boss.getDb().executeSql(`${toWaiting} state IN ('active', 'retry')`)
 }
 
-const toWaiting = `UPDATE ${schema}.job SET state = 'retry', start_after = now(), heartbeat_on = NULL WHERE state = 'active'`
+const toWaiting = `UPDATE ${schema}.job SET state = 'retry', start_after = now(), heartbeat_on = NULL WHERE`
 
 /** Resolves after a time, or when the signal aborts. */
 function elapse(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,73 @@
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeAdapter } from './adapter.contract.ts'
+import { describeNouns } from './nouns.contract.ts'
+import { createPglitePlace, openAt, type Place } from './place.ts'
+import { startProcess } from './process.ts'
+import { describeQueue } from './queue.contract.ts'
+
+describe('a catalog on PGlite', () => {
+  let shared: Place
+  beforeAll(async () => {
+    shared = await createPglitePlace()
+  })
+  afterAll(() => shared.remove())
+  describeNouns(() => shared)
+  describeAdapter(() => shared)
+  describeQueue(() => shared, { handedOutWithinMs: 5000 })
+
+  it('has every query that was acknowledged before its process was killed', async () => {
+    const place = await createPglitePlace()
+    const acknowledged: string[] = []
+    for (const count of [50, 300, 10]) {
+      const killed = startProcess(place, 'save')
+      await killed.said(count)
+      await killed.kill()
+      acknowledged.push(...killed.lines.slice(2))
+    }
+    const catalog = await openAt(place)
+    const kept = new Set(
+      (await catalog.prisma.savedQuery.findMany({ select: { id: true } })).map(({ id }) => id),
+    )
+    expect(acknowledged.filter((id) => !kept.has(id))).toEqual([])
+    await catalog.close()
+    await place.remove()
+  }, 90_000)
+
+  it('opens after its very first start was killed, at whatever moment', async () => {
+    for (const delayMs of [300, 1200, 2400]) {
+      const place = await createPglitePlace()
+      const killed = startProcess(place, 'prepare')
+      await killed.said(1)
+      await new Promise((resolve) => setTimeout(resolve, delayMs))
+      await killed.kill()
+      const catalog = await openAt(place)
+      await catalog.savedQueries.save({ name: 'a', sql: 'SELECT 1', columns: [] })
+      await catalog.close()
+      await place.remove()
+    }
+  }, 120_000)
+
+  it('prepares a folder anew that it did not finish preparing, and only that', async () => {
+    const place = await createPglitePlace()
+    await mkdir(join(place.folder, 'base'), { recursive: true })
+    await writeFile(join(place.folder, 'PG_VERSION'), '18\n')
+    await writeFile(`${place.folder}.unprepared`, '')
+    const first = await openAt(place)
+    await first.savedQueries.save({ name: 'a', sql: 'SELECT 1', columns: [] })
+    await first.close()
+    expect(await readdir(join(place.folder, '..'))).toEqual(['catalog'])
+    const second = await openAt(place)
+    expect((await second.savedQueries.newestByName('a'))?.version).toBe(1)
+    await second.close()
+    await place.remove()
+  })
+
+  it('keeps its files from other accounts', async () => {
+    const place = await createPglitePlace()
+    await (await openAt(place)).close()
+    expect((await stat(place.folder)).mode & 0o077).toBe(0)
+    await place.remove()
+  })
+})

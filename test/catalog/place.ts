@@ -1,0 +1,48 @@
+// Where a catalog under test lives: a folder for PGlite, or a database of a real PostgreSQL.
+
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import pg from 'pg'
+import { pino } from 'pino'
+import { type Catalog, openCatalog } from '../../src/catalog/open.ts'
+import { createFolder } from '../servers/child.ts'
+import type { PostgresServer } from '../servers/postgres.ts'
+
+export interface Place {
+  url: string
+  folder: string
+  remove(): Promise<void>
+}
+
+export const quiet = pino({ level: 'silent' })
+
+export async function createPglitePlace(): Promise<Place> {
+  const { path, remove } = await createFolder('catalog')
+  return { url: 'pglite:', folder: join(path, 'catalog'), remove }
+}
+
+/** A database far from UTC, which the catalog must not notice. */
+export async function createPostgresPlace(server: PostgresServer): Promise<Place> {
+  const name = `catalog_${randomBytes(6).toString('hex')}`
+  await run(server.url, `CREATE DATABASE ${name}`)
+  await run(server.url, `ALTER DATABASE ${name} SET TimeZone = 'Asia/Kolkata'`)
+  return {
+    url: server.databaseUrl(name),
+    folder: '',
+    remove: () => run(server.url, `DROP DATABASE ${name} WITH (FORCE)`),
+  }
+}
+
+export async function run(url: string, sql: string): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+export function openAt({ url, folder }: Place): Promise<Catalog> {
+  return openCatalog({ url, folder, log: quiet })
+}
