@@ -1,10 +1,10 @@
 // Publishing from its start to its end, on a real catalog, warehouse and online store.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Value } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import { createFlowGenerator } from '../../src/publish/flows.ts'
@@ -14,6 +14,8 @@ import { type Gateway, type GatewayOptions, openGateway } from './gateway.ts'
 
 const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
 
+/** A gateway's folder after its first start, which takes long; each test begins with a copy. */
+let template = ''
 let folder = ''
 let gateway: Gateway
 
@@ -26,8 +28,16 @@ async function reopen(options: Partial<GatewayOptions> = {}) {
   await open(options)
 }
 
+beforeAll(async () => {
+  template = await mkdtemp(join(tmpdir(), 'publish-'))
+  await (await openGateway({ folder: template, log })).close()
+})
+
+afterAll(() => rm(template, { recursive: true, force: true }))
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'publish-'))
+  await cp(template, folder, { recursive: true })
 })
 
 afterEach(async () => {
