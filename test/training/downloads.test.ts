@@ -48,7 +48,7 @@ beforeAll(async () => {
   })
   datasetId = dataset.id
   rows = await training.rows(datasetId, { offset: 0, limit: 10_000 })
-})
+}, 180_000)
 afterAll(async () => {
   await training?.close()
   await stack?.close()

@@ -15,7 +15,7 @@ beforeAll(async () => {
   place = await createFolder()
   stack = await openTrainingStack(place.folder)
   training = stack.training()
-})
+}, 180_000)
 afterAll(async () => {
   await training?.close()
   await stack?.close()

@@ -25,4 +25,4 @@ test('A dataset that the disk cannot hold fails clearly, leaves no file, and the
   } finally {
     await place.remove()
   }
-}, 90_000)
+}, 180_000)

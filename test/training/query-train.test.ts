@@ -20,7 +20,7 @@ beforeAll(async () => {
   stack = await openTrainingStack(place.folder)
   training = stack.training()
   await training.start()
-})
+}, 180_000)
 afterAll(async () => {
   await training?.close()
   await stack?.close()
