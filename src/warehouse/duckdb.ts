@@ -2,7 +2,7 @@
 
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type DuckDBConnection, LIST } from '@duckdb/node-api'
+import { type DuckDBConnection, type DuckDBValue, LIST } from '@duckdb/node-api'
 import type { Row } from '../columns.ts'
 import { ConfigError } from '../config.ts'
 import { AppError } from '../errors.ts'
@@ -87,8 +87,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       const index = keyIndex(request.key, made.columns)
       return inTransaction(connection, async () => {
         const version = await readVersion(connection)
-        const sql = `${prefix}${made.select}) t WHERE ${quoteName(request.key)} IN (SELECT unnest($1))`
-        const rows = await runLookup(connection, { sql, request, index, plan: made })
+        const rows = await runLookup(connection, { prefix, request, index, plan: made })
         return { version, columns: made.columns, rows }
       })
     })
@@ -213,28 +212,47 @@ async function inTransaction<T>(connection: DuckDBConnection, work: () => Promis
 }
 
 interface LookupRun {
-  sql: string
+  prefix: string
   request: LookupRequest
   /** The key's place among the columns. */
   index: number
   plan: Plan
 }
 
+/** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it one list of them. */
+const mostParameters = 256
+
 async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<Row[]> {
   const { request, index, plan } = run
+  if (request.values.length === 0) return []
   const type = plan.types[index]
-  const write = plan.carriers[index]?.write
-  if (type === undefined || write === undefined) throw new Error(`Column ${request.key} has no type`)
-  const prepared = await connection.prepare(run.sql)
+  if (type === undefined) throw new Error(`Column ${request.key} has no type`)
+  const items = writeKeys(request, plan.carriers[index])
+  const asList = items.length > mostParameters
+  const among = asList ? 'SELECT unnest($1)' : items.map((_, i) => `$${i + 1}`).join(', ')
+  const sql = `${run.prefix}${plan.select}) t WHERE ${quoteName(request.key)} IN (${among})`
+  const prepared = await connection.prepare(sql)
   try {
-    const items = request.values.map((value) => (value === null ? null : write(value)))
-    prepared.bindList(1, items, LIST(type))
+    if (asList) prepared.bindList(1, items, LIST(type))
+    else
+      items.forEach((item, i) => {
+        prepared.bindValue(i + 1, item, type)
+      })
     return await readRows(await prepared.run(), plan.carriers)
-  } catch (error) {
-    if (!(error instanceof ValueMismatch)) throw error
-    const message = `Column "${request.key}": ${error.message}.`
-    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: request.key } })
   } finally {
     prepared.destroySync()
+  }
+}
+
+function writeKeys(
+  { key, values }: LookupRequest,
+  carrier: Plan['carriers'][number] | undefined,
+): DuckDBValue[] {
+  try {
+    return values.map((value) => (value === null || carrier === undefined ? null : carrier.write(value)))
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    const message = `Column "${key}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
   }
 }
