@@ -17,7 +17,12 @@ function hostText({ name, port }: Host): string {
 }
 
 export function createAllowList(sources: Config['etlSources']): AllowList {
-  const hosts = sources.hosts.map((host) => host.toLowerCase())
+  const hosts = sources.hosts.map((host) =>
+    host
+      .toLowerCase()
+      .replace(/^(https?|ssh):\/\//, '')
+      .replace(/\/+$/, ''),
+  )
 
   return {
     checkHost(host, publicPath) {

@@ -63,7 +63,7 @@ function environmentOf({ folder, remote, address, sshCommand }: GitProcessOption
     GIT_ASKPASS: 'false',
     SSH_ASKPASS: 'false',
     GIT_PROTOCOL_FROM_USER: '0',
-    GIT_SSH_COMMAND: sshCommand ?? 'ssh -o BatchMode=yes -o ConnectTimeout=15',
+    GIT_SSH_COMMAND: sshCommand ?? process.env.GIT_SSH_COMMAND ?? 'ssh -o BatchMode=yes -o ConnectTimeout=15',
     GIT_SSH_VARIANT: 'ssh',
     ...(agent === undefined ? {} : { SSH_AUTH_SOCK: agent }),
   }

@@ -34,7 +34,7 @@ export interface EtlLoader {
 export interface EtlLoaderOptions {
   sources: Config['etlSources']
   log: Logger
-  /** How git reaches ssh hosts, where not by plain `ssh` and the agent of this process. */
+  /** How git reaches ssh hosts; by default GIT_SSH_COMMAND of the environment, else plain `ssh`. */
   sshCommand?: string | undefined
 }
 

@@ -11,7 +11,9 @@ import { maxEtlBytes, tooLong } from './file.ts'
 const maxRedirects = 5
 const timeLimitMs = 20_000
 
-const privateAddresses = new BlockList()
+/** Apart, since an IPv4 address would be found in ::ffff:0:0/96. */
+const privateIpv4 = new BlockList()
+const privateIpv6 = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -28,7 +30,7 @@ for (const [network, prefix] of [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ] as const) {
-  privateAddresses.addSubnet(network, prefix, 'ipv4')
+  privateIpv4.addSubnet(network, prefix, 'ipv4')
 }
 for (const [network, prefix] of [
   ['::', 96],
@@ -44,12 +46,12 @@ for (const [network, prefix] of [
   ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
-  privateAddresses.addSubnet(network, prefix, 'ipv6')
+  privateIpv6.addSubnet(network, prefix, 'ipv6')
 }
 
 /** Loopback, link-local, private and reserved networks; an IPv4 address in an IPv6 one counts as private. */
 export function isPrivateAddress(address: string): boolean {
-  return privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return isIP(address) === 6 ? privateIpv6.check(address, 'ipv6') : privateIpv4.check(address, 'ipv4')
 }
 
 class PrivateAddressError extends Error {}
