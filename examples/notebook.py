@@ -25,7 +25,7 @@ def call(method, path, body=None, **parameters):
             return json.load(response)
     except urllib.error.HTTPError as error:
         refusal = json.load(error)
-        raise SystemExit(f"{refusal['code']}: {refusal['msg']}") from error
+        raise SystemExit(f"{refusal['code']}: {refusal['reason']}") from error
 
 
 # %% Some history to work on: 500 emulated users' journeys.

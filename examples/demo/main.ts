@@ -1,7 +1,6 @@
 // `npm run demo`: starts the gateway on its embedded stores, plays the whole story against it as a client, and goes on serving.
 
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createApp } from '../../src/app.ts'
 import { ConfigError, parseConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
@@ -9,10 +8,7 @@ import { createDemoRepository } from './repository.ts'
 import { playStory } from './story.ts'
 
 /** A real public table: three million flights, shipped in the npm package vega-datasets. */
-function flightsFile(): string {
-  const require = createRequire(import.meta.url)
-  return join(dirname(require.resolve('vega-datasets/package.json')), 'data', 'flights-3m.parquet')
-}
+const flightsFile = join(import.meta.dirname, '../../node_modules/vega-datasets/data/flights-3m.parquet')
 
 async function main() {
   const dataDir = process.env.DATA_DIR ?? './data'
@@ -20,7 +16,7 @@ async function main() {
   const config = parseConfig({
     LOG_LEVEL: 'warn',
     ...process.env,
-    WAREHOUSE_FILES: [process.env.WAREHOUSE_FILES, flightsFile()].filter(Boolean).join(','),
+    WAREHOUSE_FILES: [process.env.WAREHOUSE_FILES, flightsFile].filter(Boolean).join(','),
     ETL_SOURCES: [process.env.ETL_SOURCES, repository.folder].filter(Boolean).join(','),
   })
 

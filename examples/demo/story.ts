@@ -54,13 +54,21 @@ function chapter(title: string) {
   console.log(`\n── ${title}`)
 }
 
-/** Rows of objects as a small table, cut to what fits. */
-function printRows(rows: readonly Cells[], limit = 5) {
+function createTable(head: string[]) {
+  const colours = process.stdout.isTTY === true
+  return new Table({
+    head,
+    style: { head: colours ? ['cyan'] : [], border: colours ? ['grey'] : [], compact: true },
+  })
+}
+
+/** The first rows of `total` as a small table, cut to what fits. */
+function printRows(rows: readonly Cells[], limit: number, total: number) {
   const names = Object.keys(rows[0] ?? {})
-  const table = new Table({ head: names, style: { head: ['cyan'], compact: true } })
+  const table = createTable(names)
   for (const row of rows.slice(0, limit)) table.push(names.map((name) => cell(row[name])))
   console.log(table.toString())
-  if (rows.length > limit) console.log(`… and ${rows.length - limit} more`)
+  if (total > limit) console.log(`… and ${total - limit} more`)
 }
 
 function cell(value: unknown): string {
@@ -118,7 +126,7 @@ function printDataset(dataset: Dataset) {
     (column) => `${column.name} ${column.type}${column.nullable ? '' : '!'}`,
   )
   console.log(`${dataset.rowCount} rows in ${dataset.elapsedMs.toFixed(0)} ms: ${columns.join(', ')}`)
-  printRows(dataset.rows)
+  printRows(dataset.rows, 5, Number(dataset.rowCount))
 }
 
 async function extractFeatures(client: DemoClient, queryId: string, etlPath: string) {
@@ -140,10 +148,7 @@ async function extractFeatures(client: DemoClient, queryId: string, etlPath: str
 
 async function lookUpOneByOne(client: DemoClient, queryId: string, users: readonly string[]) {
   chapter('Look users up in real time, one by one')
-  const table = new Table({
-    head: ['user_id', 'status', 'source', 'ms', 'rows'],
-    style: { head: ['cyan'], compact: true },
-  })
+  const table = createTable(['user_id', 'status', 'source', 'ms', 'rows'])
   for (const user of users) {
     const startedAt = performance.now()
     const { queryRealtime } = await client.request<{ queryRealtime: Lookup }>(
@@ -184,6 +189,7 @@ async function lookUpMany(client: DemoClient, queryId: string, etlPath: string, 
       printRows(
         extractRealtimeMany.flatMap((lookup) => lookup.rows),
         3,
+        users.length,
       )
   }
 }
@@ -193,10 +199,7 @@ async function proveParity(client: DemoClient) {
   const { featureViews } = await client.request<{
     featureViews: { edges: { node: { id: string; name: string; refresh: string } }[] }
   }>('{ featureViews(first: 10) { edges { node { id name refresh } } } }')
-  const table = new Table({
-    head: ['feature view', 'refresh', 'sampled', 'mismatched', 'missing', 'extra'],
-    style: { head: ['cyan'], compact: true },
-  })
+  const table = createTable(['feature view', 'refresh', 'sampled', 'mismatched', 'missing', 'extra'])
   for (const { node } of featureViews.edges) {
     const { parity } = await client.request<{ parity: Record<string, number> }>(
       'query ($id: ID!) { parity(featureViewId: $id, sample: 200) { sampled mismatched missing extra } }',

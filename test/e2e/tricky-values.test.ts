@@ -40,7 +40,7 @@ beforeAll(async () => {
     (2, -9223372036854775808, '2026-01-02 03:04:05.123457', '0001-01-01', 'NaN', 1234567890123456.78, false, [], {'a': NULL, 'b': ''}, 'null', ''),
     (3, 42, '1969-12-31 23:59:59.999999', '9999-12-31', '-Infinity', 0, NULL, NULL, NULL, NULL, NULL),
     (3, 43, '2026-01-02 03:04:05', '2026-01-02', -0.0, -0.01, true, [2147483648], {'a': 2, 'b': '🦆'}, '[1, 1.5, "x"]', '\\x00'::BLOB)
-  ) t(small, big, at, day, ratio, amount, flag, list, struct, document, bytes)`)
+  ) t(small, big, "at", day, ratio, amount, flag, list, struct, document, bytes)`)
   await connection.run(`COPY tricky TO '${file}' (FORMAT parquet)`)
   connection.closeSync()
   duckdb.closeSync()
