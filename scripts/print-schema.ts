@@ -13,7 +13,9 @@ const text = `${printSchema(lexicographicSortSchema(createSchema(noServices)))}\
 if (process.argv.includes('--check')) {
   const committed = await readFile(path, 'utf8').catch(() => '')
   if (committed !== text) {
-    console.error('schema.graphql is out of step with src/schema: run `npm run schema` and commit what it writes.')
+    console.error(
+      'schema.graphql is out of step with src/schema: run `npm run schema` and commit what it writes.',
+    )
     process.exitCode = 1
   }
 } else {

@@ -4,37 +4,89 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 
-const firstQuery = `# The feature gateway. Run one of these with Ctrl-Enter, or press its name in the menu of the play button.
-
+/** The tabs that greet a newcomer, in the order of the story. */
+const tabs = [
+  {
+    query: `# What the catalog holds. Ctrl-Enter runs it.
 query Catalog {
   savedQueries(first: 10) {
     totalCount
-    edges { node { id name version sql columns { name type nullable } } }
+    edges {
+      node {
+        id
+        name
+        version
+        columns { name type nullable }
+      }
+    }
   }
   featureViews(first: 10) {
-    edges { node { name indexKey refresh refreshedAt } }
+    edges { node { name indexKey refresh } }
   }
 }
-
+`,
+  },
+  {
+    query: `# Writes a thousand emulated users' journeys.
 mutation Publish {
-  publish(nFlows: 1000) { id status total }
-}
-
-mutation Train {
-  queryTrain(query: "SELECT user_id, quote_type, is_binded FROM feature_store.quotes", queryName: "quotes") {
-    query { id version }
-    dataset { id status rowCount rows(limit: 5) downloads { parquet csv } }
+  publish(nFlows: 1000) {
+    id
+    status
+    total
   }
 }
-
-query Lookup($queryId: ID!, $userId: String!) {
-  queryRealtime(queryId: $queryId, indexKey: "user_id", indexValue: $userId) { status source asOf rows }
-}
-
+`,
+  },
+  {
+    query: `# Follows a publish job: put its id into the variables.
 subscription Progress($jobId: ID!) {
-  publishProgress(jobId: $jobId) { status done total flowsPerSecond etaSeconds }
+  publishProgress(jobId: $jobId) {
+    status
+    done
+    total
+    flowsPerSecond
+    etaSeconds
+  }
 }
-`
+`,
+    variables: '{ "jobId": "job_…" }',
+  },
+  {
+    query: `# Runs SQL into a dataset and saves it under a name.
+mutation Train {
+  queryTrain(
+    query: "SELECT user_id, quote_type, is_binded FROM feature_store.quotes"
+    queryName: "quotes"
+  ) {
+    query { id version }
+    dataset {
+      status
+      rowCount
+      rows(limit: 5)
+      downloads { parquet csv }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# The same rows for one user, in real time.
+query Lookup($queryId: ID!, $userId: String!) {
+  queryRealtime(
+    queryId: $queryId
+    indexKey: "user_id"
+    indexValue: $userId
+  ) {
+    status
+    source
+    asOf
+    rows
+  }
+}
+`,
+    variables: '{ "queryId": "qry_…", "userId": "…" }',
+  },
+]
 
 export interface Page {
   html: Buffer
@@ -49,7 +101,7 @@ export function createGraphiQLPage(endpoint: string): () => Promise<Page> {
       renderGraphiQL({
         title: 'Feature gateway',
         endpoint,
-        defaultQuery: firstQuery,
+        defaultTabs: tabs,
         subscriptionsProtocol: 'WS',
       }).trim(),
     )

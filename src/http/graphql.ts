@@ -13,6 +13,7 @@ import { formatHttpResult, formatResults } from './graphql-errors.ts'
 import { parseJson } from './json.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { originOf } from './origin.ts'
+import { asAppError } from './rest-failures.ts'
 
 export const graphqlPath = '/graphql'
 /** The header that a form-like POST must carry, to show that the page that sent it was allowed to. */
@@ -153,17 +154,14 @@ async function sendResponse(reply: FastifyReply, response: Response, streams: Op
 
 /** Fastify's own failures (a body too large, an encoding it does not know) in GraphQL's shape. */
 export function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
-  const { message, ...extensions } = describeFailure(error, { requestId: request.id, log })
+  const known = asAppError(error) ?? error
+  const { message, ...extensions } = describeFailure(known, { requestId: request.id, log })
   return reply.status(httpStatusByCode[extensions.code]).send({ errors: [{ message, extensions }] })
 }
 
+/** A browser's address bar; what it asks for in the query string, the page shows. */
 function wantsGraphiQL(request: FastifyRequest): boolean {
-  const query = request.query as Record<string, unknown>
-  return (
-    request.method === 'GET' &&
-    query.query === undefined &&
-    (request.headers.accept ?? '').includes('text/html')
-  )
+  return request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
 }
 
 function sendPage(reply: FastifyReply, request: FastifyRequest, page: { html: Buffer; gzipped: Buffer }) {

@@ -11,6 +11,8 @@ import type { RestServer } from './openapi.ts'
 
 /** A training answer holds so many rows at most; the dataset has them all. */
 const mostRows = 1_000
+/** Training waits no longer in one call; after it the dataset's progress is followed to its end. */
+const firstWaitMs = 600_000
 const mostFlows = 100_000_000
 
 const failure = z.object({ msg: z.string(), reason: z.string(), code: z.enum(errorCodes) })
@@ -34,19 +36,13 @@ const lookedUp = z.object({
   as_of: z.string().nullable(),
 })
 
-export interface RestOptions {
-  services: Services
-  /** How long a training route waits for its dataset. */
-  trainTimeoutMs: number
+export function addRest(app: RestServer, services: Services) {
+  addTraining(app, services)
+  addLookups(app, services)
+  addPublish(app, services)
 }
 
-export function addRest(app: RestServer, options: RestOptions) {
-  addTraining(app, options)
-  addLookups(app, options)
-  addPublish(app, options)
-}
-
-function addTraining(app: RestServer, { services, trainTimeoutMs }: RestOptions) {
+function addTraining(app: RestServer, services: Services) {
   app.post(
     '/query/train',
     {
@@ -63,7 +59,7 @@ function addTraining(app: RestServer, { services, trainTimeoutMs }: RestOptions)
         sql: request.body.query,
         name: request.body.query_name,
         save: request.query.save === 'true',
-        waitMs: trainTimeoutMs,
+        waitMs: firstWaitMs,
       })
       return sendJson(
         reply,
@@ -87,7 +83,7 @@ function addTraining(app: RestServer, { services, trainTimeoutMs }: RestOptions)
         queryId: request.body.query_id,
         etlPath: request.body.etl_path,
         save: request.query.save === 'true',
-        waitMs: trainTimeoutMs,
+        waitMs: firstWaitMs,
       })
       return sendJson(
         reply,
@@ -97,7 +93,7 @@ function addTraining(app: RestServer, { services, trainTimeoutMs }: RestOptions)
   )
 }
 
-function addLookups(app: RestServer, { services }: RestOptions) {
+function addLookups(app: RestServer, services: Services) {
   const lookup = { index_key: z.string().min(1), index_value: indexValue }
   app.post(
     '/query/realtime',
@@ -131,7 +127,7 @@ function addLookups(app: RestServer, { services }: RestOptions) {
   )
 }
 
-function addPublish(app: RestServer, { services }: RestOptions) {
+function addPublish(app: RestServer, services: Services) {
   app.put(
     '/publish',
     {
@@ -160,12 +156,21 @@ function sendJson(reply: FastifyReply, text: string) {
   return reply.type('application/json; charset=utf-8').send(text)
 }
 
-async function encodeDataset({ training }: Services, dataset: DatasetRecord): Promise<string> {
+async function encodeDataset({ training }: Services, started: DatasetRecord): Promise<string> {
+  const dataset = await end(training, started)
   assertSucceeded(dataset)
   const columns = dataset.columns.map(({ name, type, nullable }) => ({ name, type, nullable }))
   const data = encodeFrame(await training.rows(dataset.id, { offset: 0, limit: mostRows }))
   const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(mostRows)
   return `"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
+}
+
+async function end(training: Services['training'], started: DatasetRecord): Promise<DatasetRecord> {
+  let dataset = started
+  if (dataset.status === 'QUEUED' || dataset.status === 'RUNNING') {
+    for await (const state of training.progress(dataset.id)) dataset = state
+  }
+  return dataset
 }
 
 function assertSucceeded(dataset: DatasetRecord) {
@@ -177,10 +182,7 @@ function assertSucceeded(dataset: DatasetRecord) {
     case 'CANCELLED':
       throw new AppError('CONFLICT', `Dataset ${dataset.id} was cancelled`)
     default:
-      throw new AppError(
-        'TIMEOUT',
-        `Dataset ${dataset.id} is still ${dataset.status}; GraphQL's datasetProgress follows it`,
-      )
+      throw new Error(`The progress of dataset ${dataset.id} ended while it was ${dataset.status}`)
   }
 }
 

@@ -28,7 +28,7 @@ export interface HttpServer {
 }
 
 export interface HttpServerOptions {
-  config: Pick<Config, 'host' | 'port' | 'trustProxy' | 'trainTimeoutMs'>
+  config: Pick<Config, 'host' | 'port' | 'trustProxy'>
   services: Services & { warehouse: Probe; online: Probe }
   log: Logger
   /** Who may open a WebSocket; by default everyone. */
@@ -47,7 +47,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 
   const rest = await addOpenApi(app, packageJson)
   await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log })
-  addRest(rest, { services, trainTimeoutMs: config.trainTimeoutMs })
+  addRest(rest, services)
   addDownloads(rest, services)
   addHealth(rest, {
     probes: { catalog: services.catalog, warehouse: services.warehouse, online: services.online },
@@ -88,7 +88,7 @@ function createFastify(log: Logger): FastifyInstance {
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
   })
-  app.removeContentTypeParser('application/json')
+  app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
       done(null, parseJson(String(body)))

@@ -1,6 +1,6 @@
 // Column: a name, a type and whether it holds nulls, of a query's, an ETL's or a dataset's rows.
 
-import { type Column, columnTypes } from '../columns.ts'
+import { columnTypes } from '../columns.ts'
 import type { Builder } from './builder.ts'
 
 export function addColumn(builder: Builder) {

@@ -1,7 +1,7 @@
 // Dataset: the result of a training query or extraction, with its rows, its progress and its downloads.
 
 import { z } from 'zod'
-import { parseColumns, toColumnsJson } from '../catalog/columns-json.ts'
+import { parseColumns } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { encodeFrame } from '../columns.ts'
 import type { Builder } from './builder.ts'
@@ -50,7 +50,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
           limit: t.arg.int({
             defaultValue: 20,
             description: `At most ${largestPage}.`,
-            validate: z.number().min(0).max(largestPage).nullish(),
+            validate: z.number().min(1).max(largestPage).nullish(),
           }),
         },
         complexity: (args) => ({ field: 10 + Math.ceil((args.limit ?? 20) / 10) }),
@@ -106,7 +106,10 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
         await services.catalog.datasets.byId(id)
         return services.training.progress(id)
       },
-      resolve: (record: DatasetRecord) => ({ ...record, columns: toColumnsJson(record.columns) }),
+      resolve: (record: DatasetRecord) => ({
+        ...record,
+        columns: record.columns.map((column) => ({ ...column })),
+      }),
     }),
   )
 }

@@ -117,7 +117,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     }),
     cancelJob: t.field({
       type: builder.nodeInterfaceRef(),
-      description: 'Stops a publish job or the making of a dataset. One that has ended stays as it is.',
+      description: 'Stops a publish job or the making of a dataset. One that has ended is a CONFLICT.',
       args: { id: t.arg.id({ required: true }) },
       resolve: (_root, { id }) => cancel(services, id),
     }),

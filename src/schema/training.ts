@@ -5,7 +5,7 @@ import type { Builder } from './builder.ts'
 import type { Services } from './services.ts'
 
 const usualWaitMs = 30_000
-const longestWaitMs = 3_600_000
+const longestWaitMs = 600_000
 const name = z.string().min(1).max(200)
 
 export function addTraining(builder: Builder, services: Services) {

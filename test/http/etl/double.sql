@@ -1,0 +1,1 @@
+SELECT n, n * 2 AS twice FROM input
