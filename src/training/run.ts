@@ -192,13 +192,22 @@ function createTimeoutError(timeoutMs: number): AppError {
 }
 
 function toAppError(reason: unknown): AppError {
-  if (reason instanceof AppError) return reason
-  if (reason instanceof Error && 'code' in reason && reason.code === 'ENOSPC') {
-    const message = 'The disk that holds the datasets is full; nothing of this dataset was kept.'
+  if (isDiskFull(reason)) {
+    const message =
+      'The disk that holds the datasets is full; nothing of this dataset was kept. Ask for less, or make room.'
     return new AppError('TOO_LARGE', message, { cause: reason })
   }
+  if (reason instanceof AppError) return reason
   const message = 'The gateway failed while it made this dataset; its log holds the cause.'
   return new AppError('INTERNAL', message, { cause: reason })
+}
+
+/** The engine tells of it only in the system's words. */
+function isDiskFull(reason: unknown): boolean {
+  for (let error = reason; error instanceof Error; error = error.cause) {
+    if (/ENOSPC|No space left on device|File too large|Disk quota exceeded/.test(error.message)) return true
+  }
+  return false
 }
 
 /** Writes the newest fraction at most every quarter of a second, one write at a time, never backwards. */
