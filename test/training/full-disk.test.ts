@@ -9,7 +9,7 @@ import { createFolder } from './training-stack.ts'
 test('A dataset that the disk cannot hold fails clearly, leaves no file, and the next one is made', async () => {
   const place = await createFolder()
   try {
-    const program = fileURLToPath(new URL('./full-disk.ts', import.meta.url))
+    const program = fileURLToPath(new URL('./full-disk.process.ts', import.meta.url))
     const limited = `trap '' XFSZ; ulimit -f 65536; exec "$0" "$@"`
     const { stdout } = await promisify(execFile)('sh', [
       '-c',

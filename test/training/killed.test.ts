@@ -9,7 +9,7 @@ import { createFolder, openTrainingStack } from './training-stack.ts'
 
 test('A dataset that a killed process was making is FAILED at the next start, without a file', async () => {
   const place = await createFolder()
-  const program = fileURLToPath(new URL('./killed.ts', import.meta.url))
+  const program = fileURLToPath(new URL('./killed.process.ts', import.meta.url))
   const child = spawn(process.execPath, [program, place.folder], { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const [said] = await once(child.stdout, 'data')
