@@ -1,0 +1,297 @@
+// Views following the warehouse: by key, in full, by hand; and what races may not break.
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Row } from '../../src/columns.ts'
+import { AppError } from '../../src/errors.ts'
+import type { LookupTarget } from '../../src/realtime/service.ts'
+import { openStack, type Stack, sortedRows } from './stack.ts'
+
+const byUser =
+  'SELECT user_id, count(*) AS n, sum(creation_date) AS total FROM feature_store.users GROUP BY user_id'
+const shareOfAll =
+  'SELECT user_id, count(*) AS n, (SELECT count(*) FROM feature_store.users) AS everyone FROM feature_store.users GROUP BY user_id'
+const byQuote =
+  'SELECT q.quote_id, u.name FROM feature_store.quotes q JOIN feature_store.users u USING (user_id)'
+
+let stack: Stack
+
+beforeAll(async () => {
+  stack = await openStack()
+})
+
+afterAll(() => stack?.remove())
+
+const columns = ['user_id', 'name', 'creation_date']
+
+async function view(
+  name: string,
+  sql: string,
+  indexKey: string,
+  refresh: 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL' = 'AUTO',
+) {
+  const { id: queryId } = await stack.save(sql, name)
+  const record = await stack.realtime.createFeatureView({
+    name,
+    queryId,
+    etlId: null,
+    indexKey,
+    ttlSeconds: null,
+    refresh,
+  })
+  return { record, target: { queryId, etlPath: null, indexKey } satisfies LookupTarget }
+}
+
+async function expectTraining(target: LookupTarget, sql: string, values?: readonly string[]) {
+  const training = await stack.training(sql, target.indexKey)
+  const wanted = values ?? [...training.keys()]
+  const results = await stack.lookUp(target, wanted)
+  const differing = results.filter(
+    (result) => JSON.stringify(sortedRows(result)) !== JSON.stringify(training.get(result.indexValue) ?? []),
+  )
+  expect(differing).toEqual([])
+  return results
+}
+
+test('the policy is BY_KEY where every table has the key, else FULL with a note that names the table', async () => {
+  const { record: sound } = await view('policy 1', byUser, 'user_id')
+  expect(sound).toMatchObject({ refresh: 'BY_KEY', refreshNote: null, tables: ['feature_store.users'] })
+  const { record: unsound } = await view('policy 2', byQuote, 'quote_id')
+  expect(unsound).toMatchObject({
+    refresh: 'FULL',
+    refreshNote: expect.stringContaining('feature_store.users'),
+  })
+})
+
+test('asking for BY_KEY where it is unsound is BAD_USER_INPUT naming the table', async () => {
+  await expect(view('policy 3', byQuote, 'quote_id', 'BY_KEY')).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+    message: expect.stringContaining('feature_store.users has no column quote_id'),
+  })
+  await expect(
+    view('policy 4', 'SELECT length(user_id) AS user_id, name FROM feature_store.users', 'user_id', 'BY_KEY'),
+  ).rejects.toMatchObject({ code: 'BAD_USER_INPUT', message: expect.stringContaining('STRING') })
+})
+
+test('a name that is taken, and a second view of one target, are CONFLICTs; ttlSeconds begins at 1', async () => {
+  const { record, target } = await view('taken', byUser, 'user_id')
+  await expect(view('taken', shareOfAll, 'user_id')).rejects.toMatchObject({ code: 'CONFLICT' })
+  const again = { ...target, etlId: null, ttlSeconds: null, refresh: 'AUTO' } as const
+  await expect(stack.realtime.createFeatureView({ ...again, name: 'other' })).rejects.toMatchObject({
+    code: 'CONFLICT',
+    details: { featureViewId: record.id },
+  })
+  await expect(
+    stack.realtime.createFeatureView({ ...again, name: 'ttl', ttlSeconds: 0 }),
+  ).rejects.toMatchObject({ code: 'BAD_USER_INPUT' })
+})
+
+test('a view made on first use is implicit, made once however many ask, and gives way to a named one', async () => {
+  const { id: queryId } = await stack.save(byUser, 'implicit')
+  const target = { queryId, etlPath: null, indexKey: 'user_id' }
+  await Promise.all(Array.from({ length: 10 }, () => stack.lookUp(target, ['x'])))
+  const ofQuery = async () =>
+    (await stack.catalog.featureViews.all()).filter((one) => one.queryId === queryId)
+  expect(await ofQuery()).toMatchObject([{ implicit: true, refresh: 'BY_KEY' }])
+  await stack.realtime.createFeatureView({
+    name: 'named',
+    queryId,
+    etlId: null,
+    indexKey: 'user_id',
+    ttlSeconds: 9,
+    refresh: 'AUTO',
+  })
+  expect(await ofQuery()).toMatchObject([{ implicit: false, name: 'named', ttlSeconds: 9 }])
+  expect(await stack.lookUp(target, ['x'])).toMatchObject([{ status: 'NOT_FOUND' }])
+})
+
+test('after a publish resolves, a by-key view serves the new rows online', async () => {
+  const { target } = await view('by key', byUser, 'user_id')
+  await stack.lookUp(target, ['k1', 'k2'])
+  await stack.publish('users', columns, [
+    ['k1', 'one', 1],
+    ['k1', 'two', 2],
+    [null, 'nobody', 3],
+  ])
+  const [k1, k2] = await expectTraining(target, byUser, ['k1', 'k2'])
+  expect(k1).toMatchObject({ source: 'ONLINE', status: 'FRESH' })
+  expect(k2).toMatchObject({ source: 'ONLINE', status: 'NOT_FOUND' })
+})
+
+test('a full view reads through from a publish on, and is online again once it is refreshed', async () => {
+  const { record, target } = await view('in full', byQuote, 'quote_id')
+  await stack.publish(
+    'quotes',
+    ['quote_id', 'user_id'],
+    [
+      ['q1', 'k1'],
+      ['q2', 'k2'],
+    ],
+  )
+  const [behind] = await expectTraining(target, byQuote, ['q1', 'q2'])
+  expect(behind).toMatchObject({ status: 'FRESH' })
+  await stack.realtime.idle()
+  const before = stack.warehouseCalls.count('lookup')
+  const results = await expectTraining(target, byQuote)
+  expect(results.every(({ source }) => source === 'ONLINE')).toBe(true)
+  expect(stack.warehouseCalls.count('lookup')).toBe(before)
+  const refreshed = await stack.catalog.featureViews.byId(record.id)
+  expect(refreshed.refreshedVersion).toBe(await stack.warehouse.version())
+})
+
+test('a refresh in full takes away the values that the query no longer gives', async () => {
+  const lonely = `SELECT user_id FROM feature_store.users u WHERE user_id LIKE 'lone%' AND NOT EXISTS (SELECT 1 FROM feature_store.quotes q WHERE q.user_id = u.user_id)`
+  const { record, target } = await view('lonely', lonely, 'user_id', 'FULL')
+  await stack.publish('users', columns, [
+    ['lone1', 'x', 1],
+    ['lone2', 'x', 1],
+  ])
+  await stack.realtime.idle()
+  expect(await stack.lookUp(target, ['lone1'])).toMatchObject([{ status: 'FRESH', source: 'ONLINE' }])
+  await stack.publish('quotes', ['quote_id', 'user_id'], [['q9', 'lone1']])
+  await stack.realtime.idle()
+  expect([...(await stack.online.sample(record.id, 10))].sort()).toEqual(['lone2'])
+  expect(await stack.lookUp(target, ['lone1'])).toMatchObject([{ status: 'NOT_FOUND' }])
+})
+
+test('a manual view changes only when it is asked to', async () => {
+  const { record, target } = await view('by hand', byUser, 'user_id', 'MANUAL')
+  await stack.publish('users', columns, [['m1', 'x', 1]])
+  const [first] = await stack.lookUp(target, ['m1'])
+  await stack.publish('users', columns, [['m1', 'y', 1]])
+  expect((await stack.lookUp(target, ['m1']))[0]?.rows).toBe(first?.rows)
+  const { rows } = await stack.realtime.refreshInFull(record.id)
+  expect(rows).toBeGreaterThan(0)
+  await expectTraining(target, byUser)
+})
+
+test('a refresh by key that fails is not lost: its view reads through', async () => {
+  const { target } = await view('failing', byUser, 'user_id')
+  await stack.publish('users', columns, [['f1', 'x', 1]])
+  await stack.lookUp(target, ['f1'])
+  stack.warehouseCalls.failures.set('lookup', new AppError('WAREHOUSE_FAILED', 'the engine is away'))
+  try {
+    await stack.publish('users', columns, [['f1', 'y', 1]])
+  } finally {
+    stack.warehouseCalls.failures.clear()
+  }
+  const [result] = await expectTraining(target, byUser, ['f1'])
+  expect(result).toMatchObject({ source: 'WAREHOUSE', rows: expect.stringContaining('"n":2') })
+})
+
+test('a change that is told again, as after a kill, is harmless', async () => {
+  const { target } = await view('again', byUser, 'user_id')
+  const change = await stack.append('users', columns, [['r1', 'x', 1]])
+  await stack.realtime.onAppended(change)
+  await stack.realtime.onAppended(change)
+  await expectTraining(target, byUser, ['r1'])
+})
+
+test('a slow computation of an older snapshot never replaces or hides a newer one', async () => {
+  for (const policy of ['BY_KEY', 'FULL'] as const) {
+    const { target } = await view(`overtaken ${policy}`, byUser, 'user_id', policy)
+    await stack.realtime.idle()
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    const key = `overtaken ${policy}`
+    // The read-through has its rows, of the snapshot before the publish, and is held up on its way.
+    stack.warehouseCalls.delays.set('lookup', held)
+    const before = stack.warehouseCalls.count('lookup')
+    const slow = stack.lookUp(target, [key])
+    await expect.poll(() => stack.warehouseCalls.count('lookup')).toBeGreaterThan(before)
+    stack.warehouseCalls.delays.clear()
+    await stack.publish('users', columns, [[key, 'new', 1]])
+    const meanwhile = stack.lookUp(target, [key])
+    release()
+    await slow
+    expect(JSON.parse((await meanwhile)[0]?.rows ?? '')).toHaveLength(1)
+    await expectTraining(target, byUser, [key])
+    await stack.realtime.idle()
+    await expectTraining(target, byUser, [key])
+  }
+})
+
+test('a by-key view whose rows depend on other keys is caught after a publish, mended and turned to FULL', async () => {
+  const { record, target } = await view('unsound', shareOfAll, 'user_id', 'BY_KEY')
+  await expectTraining(target, shareOfAll)
+  await stack.publish('users', columns, [['u1', 'x', 1]])
+  await stack.realtime.idle()
+  expect(await stack.catalog.featureViews.byId(record.id)).toMatchObject({
+    refresh: 'FULL',
+    refreshNote: expect.stringContaining('user_id'),
+  })
+  await expectTraining(target, shareOfAll)
+  await stack.publish('users', columns, [['u2', 'x', 1]])
+  await expectTraining(target, shareOfAll)
+})
+
+test('with appends and lookups at once, every value ends equal to training', async () => {
+  const views = [
+    { ...(await view('race by key', byUser, 'user_id', 'BY_KEY')), sql: byUser },
+    { ...(await view('race in full', byUser, 'user_id', 'FULL')), sql: byUser },
+    { ...(await view('race of all', shareOfAll, 'user_id', 'FULL')), sql: shareOfAll },
+  ]
+  const users = Array.from({ length: 60 }, (_, i) => `race ${i}`)
+  const random = (count: number) => Math.floor(Math.random() * count)
+  let publishing = true
+  const lookups = views.map(async ({ target }) => {
+    while (publishing) {
+      await stack.lookUp(
+        target,
+        Array.from({ length: 20 }, () => users[random(users.length)] ?? ''),
+      )
+      // A lookup that finds all online never leaves the event loop's present turn.
+      await nextTurn()
+    }
+  })
+  const publishers = Array.from({ length: 4 }, async (_, p) => {
+    for (let i = 0; i < 12; i++) {
+      const rows = Array.from({ length: 8 }, (): Row => [users[random(users.length)] ?? '', `p${p}`, i])
+      await stack.publish('users', columns, rows)
+      const own = [...new Set(rows.map(([user]) => String(user)))]
+      // What this publisher wrote is served as soon as its publish has resolved.
+      for (const { target } of views) {
+        for (const result of await stack.lookUp(target, own)) expect(result.status).toBe('FRESH')
+      }
+    }
+  })
+  await Promise.all(publishers)
+  publishing = false
+  await Promise.all(lookups)
+  for (const { target, sql } of views) await expectTraining(target, sql)
+  await stack.realtime.idle()
+  for (const { target, sql, record } of views) {
+    await expectTraining(target, sql)
+    expect(await stack.realtime.parity(record.id, 100)).toMatchObject({ mismatched: 0, missing: 0, extra: 0 })
+  }
+  expect(await stack.catalog.featureViews.byId(views[0]?.record.id ?? '')).toMatchObject({
+    refresh: 'BY_KEY',
+  })
+})
+
+test('a full refresh that a kill interrupted is taken up at the next start', async () => {
+  const first = await openStack()
+  const { id: queryId } = await first.save(byUser)
+  const { id } = await first.realtime.createFeatureView({
+    name: 'restarted',
+    queryId,
+    etlId: null,
+    indexKey: 'user_id',
+    ttlSeconds: null,
+    refresh: 'FULL',
+  })
+  await first.realtime.idle()
+  const { version } = await first.append('users', columns, [['s1', 'x', 1]])
+  await first.online.raiseFloor(id, version)
+  await first.close()
+
+  const second = await openStack({ folder: first.folder })
+  try {
+    await second.realtime.start()
+    await second.realtime.idle()
+    expect((await second.catalog.featureViews.byId(id)).refreshedVersion).toBe(version)
+    const target = { queryId, etlPath: null, indexKey: 'user_id' }
+    expect(await second.lookUp(target, ['s1'])).toMatchObject([{ status: 'FRESH', source: 'ONLINE' }])
+  } finally {
+    await second.remove()
+  }
+})
