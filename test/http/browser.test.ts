@@ -1,0 +1,91 @@
+// GraphiQL and the REST documentation in a real Chromium: they work, and ask nothing of anyone but the gateway.
+
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Chromium, startChromium } from '../servers/chromium.ts'
+import { type Gateway, openGateway } from './gateway.ts'
+
+let gateway: Gateway
+let server: Awaited<ReturnType<Gateway['serve']>>
+let chromium: Chromium
+
+beforeAll(async () => {
+  gateway = await openGateway()
+  server = await gateway.serve()
+  chromium = await startChromium()
+}, 120_000)
+
+afterAll(async () => {
+  await chromium.stop()
+  await server.close()
+  await gateway.close()
+})
+
+/** A page that remembers what it asked of others than the gateway, and what it complained of. */
+async function openPage(path: string) {
+  const page = await chromium.newPage()
+  await page.setViewportSize({ width: 1400, height: 900 })
+  const elsewhere: string[] = []
+  const complaints: string[] = []
+  const own = [server.url, server.url.replace('http', 'ws'), `blob:${server.url}`, 'data:']
+  const note = (url: string) => {
+    if (!own.some((prefix) => url.startsWith(prefix))) elsewhere.push(url)
+  }
+  page.on('request', (request) => note(request.url()))
+  page.on('websocket', (socket) => note(socket.url()))
+  page.on('pageerror', (error) => complaints.push(error.message))
+  await page.goto(`${server.url}${path}`)
+  return { page, elsewhere, complaints }
+}
+
+async function runInGraphiQL(page: Page, query: string) {
+  await page.goto(`${server.url}/graphql?query=${encodeURIComponent(query)}`)
+  await page.getByRole('button', { name: /Execute query/ }).click()
+}
+
+/** What the result pane shows, once it holds `text`. */
+async function result(page: Page, text: string): Promise<string> {
+  const pane = page.getByRole('region', { name: 'Result Window' })
+  await pane.filter({ hasText: text }).waitFor()
+  return pane.innerText()
+}
+
+test('GraphiQL runs a query and a subscription, with nothing from elsewhere', async () => {
+  const { page, elsewhere, complaints } = await openPage('/graphql')
+  await page.getByRole('button', { name: /Execute query/ }).waitFor()
+
+  await runInGraphiQL(page, 'query Tables { savedQueries { totalCount } __typename }')
+  expect(await result(page, 'totalCount')).toMatch(/"totalCount":\s*0/)
+  await screenshot(page, 'graphiql-query')
+
+  const { publish } = await server.data<{ publish: { id: string } }>(
+    'mutation { publish(nFlows: 50) { id } }',
+  )
+  await runInGraphiQL(
+    page,
+    `subscription Progress { publishProgress(jobId: "${publish.id}") { status done total } }`,
+  )
+  expect(await result(page, 'SUCCEEDED')).toMatch(/"done":\s*50/)
+  await screenshot(page, 'graphiql-subscription')
+
+  expect(elsewhere).toEqual([])
+  expect(complaints).toEqual([])
+  await page.close()
+})
+
+test('the REST documentation lists the routes, with nothing from elsewhere', async () => {
+  const { page, elsewhere, complaints } = await openPage('/docs')
+  await page.locator('.opblock-summary-path').filter({ hasText: '/query/train' }).waitFor()
+  await page.locator('.opblock-summary').filter({ hasText: '/query/realtime' }).click()
+  await page.getByText('index_value').first().waitFor()
+  await screenshot(page, 'docs')
+  expect(elsewhere).toEqual([])
+  expect(complaints).toEqual([])
+  await page.close()
+})
+
+/** For whoever wants to look: SCREENSHOTS names a folder. */
+async function screenshot(page: Page, name: string) {
+  const folder = process.env.SCREENSHOTS
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png` })
+}
