@@ -1,18 +1,20 @@
-// `npm run migration -- <name>`: writes what is between the migrations and prisma/schema.prisma as a new migration.
+// `npm run migration -- <name>`: writes what is between the migrations and prisma/schema.prisma as a new migration; `--check` only tells.
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { migrationsFolder, readMigrations } from '../src/catalog/migrate.ts'
 import { createSchemaEngine } from '../src/catalog/schema-engine.ts'
 
-const schemaPath = join(import.meta.dirname, '../prisma/schema.prisma')
-
 async function main() {
   const { values, positionals } = parseArgs({
-    options: { check: { type: 'boolean', default: false } },
+    options: {
+      check: { type: 'boolean', default: false },
+      schema: { type: 'string', default: join(import.meta.dirname, '../prisma/schema.prisma') },
+      migrations: { type: 'string', default: migrationsFolder },
+    },
     allowPositionals: true,
   })
   const name = positionals.join('_').toLowerCase().replaceAll('-', '_')
@@ -20,7 +22,7 @@ async function main() {
     throw new Error('Say what changes in a few words: npm run migration -- add_owner_to_saved_queries')
   }
 
-  const script = await findDifference()
+  const script = await findDifference(values)
   if (values.check) {
     if (script !== null) throw new Error(`prisma/schema.prisma is ahead of its migrations:\n\n${script}`)
     return
@@ -29,23 +31,23 @@ async function main() {
     throw new Error('Nothing to do: the migrations already say all that prisma/schema.prisma says')
   }
   const stamp = new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)
-  const folder = join(migrationsFolder, `${stamp}_${name}`)
+  const folder = join(values.migrations, `${stamp}_${name}`)
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'migration.sql'), script)
-  console.log(`prisma/migrations/${stamp}_${name}/migration.sql`)
+  console.log(relative('.', join(folder, 'migration.sql')))
 }
 
 /** The SQL that leads from the migrations to the schema; null when they agree. */
-async function findDifference(): Promise<string | null> {
-  const migrations = await readMigrations(migrationsFolder)
+async function findDifference(from: { schema: string; migrations: string }): Promise<string | null> {
+  const migrations = await readMigrations(from.migrations)
   const migrated = await PGlite.create()
   try {
     for (const { script } of migrations) await migrated.exec(script)
     const engine = await createSchemaEngine(new PrismaPGlite(migrated))
-    const datamodel = await readFile(schemaPath, 'utf8')
+    const datamodel = await readFile(from.schema, 'utf8')
     const { stdout, exitCode } = await engine.diff({
-      from: { tag: 'schemaDatasource', files: [{ path: schemaPath, content: datamodel }], configDir: '' },
-      to: { tag: 'schemaDatamodel', files: [{ path: schemaPath, content: datamodel }] },
+      from: { tag: 'schemaDatasource', files: [{ path: from.schema, content: datamodel }], configDir: '' },
+      to: { tag: 'schemaDatamodel', files: [{ path: from.schema, content: datamodel }] },
       script: true,
       exitCode: true,
       filters: { externalTables: [], externalEnums: [] },

@@ -19,27 +19,18 @@ export interface Database {
   close(): Promise<void>
 }
 
-/**
- * `factory` with `runScript` in the place of its adapters' own `executeScript`. Those of PGlite's community adapter
- * neither wait nor report a failure, and Prisma's own for PostgreSQL cuts the script at every semicolon, quoted or not.
- */
+/** `factory` with `runScript` in the place of its adapters' `executeScript`; `run` is what it would have done. */
 export function withScripts(
   factory: SqlMigrationAwareDriverAdapterFactory,
-  runScript: (script: string) => Promise<unknown>,
+  runScript: (script: string, run: () => Promise<void>) => Promise<unknown>,
 ): SqlMigrationAwareDriverAdapterFactory {
   async function connect() {
     const adapter = await factory.connect()
+    const executeScript = adapter.executeScript.bind(adapter)
     adapter.executeScript = async (script) => {
-      await runScript(script)
+      await runScript(script, () => executeScript(script))
     }
     return adapter
   }
-  return {
-    provider: factory.provider,
-    adapterName: factory.adapterName,
-    connect,
-    connectToShadowDb() {
-      throw new Error('The catalog uses no shadow database')
-    },
-  }
+  return { provider: factory.provider, adapterName: factory.adapterName, connect, connectToShadowDb: connect }
 }

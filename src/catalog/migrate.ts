@@ -5,7 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Logger } from 'pino'
-import type { Database } from './database.ts'
+import { type Database, withScripts } from './database.ts'
 import { createSchemaEngine } from './schema-engine.ts'
 
 export interface Migration {
@@ -89,7 +89,16 @@ async function applyMissing(
   factory: SqlMigrationAwareDriverAdapterFactory,
   { folder, migrations }: { folder: string; migrations: readonly Migration[] },
 ): Promise<string[]> {
-  const engine = await createSchemaEngine(factory)
+  let failure: { script: string; error: unknown } | undefined
+  const watched = withScripts(factory, async (script, run) => {
+    try {
+      await run()
+    } catch (error) {
+      failure ??= { script, error }
+      throw error
+    }
+  })
+  const engine = await createSchemaEngine(watched)
   try {
     const { appliedMigrationNames } = await engine.applyMigrations({
       migrationsList: {
@@ -104,7 +113,17 @@ async function applyMissing(
       filters: { externalTables: [], externalEnums: [] },
     })
     return appliedMigrationNames
+  } catch (error) {
+    // The engine's own error is what came of writing the failure down, in a transaction that had failed by then.
+    if (failure === undefined) throw error
+    const { script, error: cause } = failure
+    const name = migrations.find((migration) => migration.script === script)?.name
+    throw new Error(`The migration ${name} failed, and nothing was changed: ${messageOf(cause)}`, { cause })
   } finally {
     engine.free()
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -43,7 +43,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
 
   try {
     await migrate({ database, log })
-    const prisma = new PrismaClient({ adapter: database.adapter })
+    const prisma = new PrismaClient({ adapter: database.adapter, errorFormat: 'minimal' })
     closing.push(() => prisma.$disconnect())
     const queue = await createJobQueue({ database, log })
     closing.push(queue.stop)

@@ -21,6 +21,7 @@ export async function openPglite({ folder, log }: { folder: string; log: Logger 
     async inMigration(migrate) {
       await pglite.exec('BEGIN')
       try {
+        // The adapter's own way neither waits for a script nor tells of its failure.
         const result = await migrate(withScripts(adapter, (script) => pglite.exec(script)))
         await pglite.exec('COMMIT')
         return result

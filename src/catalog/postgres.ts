@@ -37,11 +37,17 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
     adapter: new PrismaPg(pool),
     async inMigration(migrate) {
       const single = createPool({ max: 1, idleTimeoutMillis: 0 })
+      let lost = false
+      single.on('remove', () => {
+        lost = true
+      })
       try {
         await single.query('BEGIN')
         await single.query('SELECT pg_advisory_xact_lock($1)', [migrationLock])
+        // Prisma's own way cuts a script at every semicolon, quoted or not.
         const factory = withScripts(new PrismaPg(single), (script) => single.query(script))
         const result = await migrate(factory)
+        if (lost) throw new Error('The connection to the catalog was lost in the middle of its migration')
         await single.query('COMMIT')
         return result
       } finally {
