@@ -3,27 +3,31 @@
 import { mkdir } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
-import { quoteText } from './sql-text.ts'
+import { escapePath, quoteText } from './sql-text.ts'
 
-/** Quick work never waits behind slow work for a connection. */
-export type Lane = 'quick' | 'slow'
+/**
+ * - quick: lookups and the like.
+ * - slow: what may take long; as many run at once as leave threads for the quick, the others wait.
+ * - stream: slow work in many short calls, a connection for each: who holds one may wait for another.
+ */
+export type Lane = 'quick' | 'slow' | 'stream'
 
 export interface Lease {
   connection: DuckDBConnection
-  /** Runs the work; an abort of the signal interrupts the engine until the work has ended. */
-  run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
+  /** Runs calls of the engine; an abort of the signal interrupts it until they have ended. Never waits for another lease. */
+  run<T>(work: () => Promise<T>): Promise<T>
   release(): void
 }
 
 export interface Database {
   lease(lane: Lane, signal?: AbortSignal): Promise<Lease>
-  /** Leases a connection for the time of the work. */
+  /** Leases a connection for the time of the work, all of it calls of the engine. */
   use<T>(
     lane: Lane,
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T>
-  /** A connection of its own, taken before the settings were locked. */
+  /** A connection of its own. */
   writer: DuckDBConnection
   /** Interrupts what runs, waits for it to end, and closes. */
   close(): Promise<void>
@@ -38,12 +42,18 @@ export interface DatabaseOptions {
   /** Absolute folders and files that statements of the gateway may read and write. */
   folders: readonly string[]
   files?: readonly string[]
-  connections: Record<Lane, number>
   /** Runs while the instance may still touch any file: to make tables and views. */
   prepare?: (connection: DuckDBConnection) => Promise<void>
 }
 
 const interruptIntervalMs = 10
+const connections = { quick: 8, slow: 16 }
+
+/** A running statement keeps one of Node's worker threads; half of them, less two, may be kept for long. */
+function longRunning(): number {
+  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4
+  return Math.max(1, Math.floor(threads / 2) - 2)
+}
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   await mkdir(options.spillFolder, { recursive: true })
@@ -60,12 +70,17 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await writer.run("SET GLOBAL TimeZone = 'UTC'")
     await writer.run('SET GLOBAL errors_as_json = true')
     await options.prepare?.(writer)
-    const lanes = {
-      quick: await createLane(instance, opened, options.connections.quick),
-      slow: await createLane(instance, opened, options.connections.slow),
-    }
+    const quick = createPool(await connectMany(instance, opened, connections.quick))
+    const slow = createPool(await connectMany(instance, opened, connections.slow))
     await lock(writer, options)
-    return createDatabase(writer, lanes, () => closeAll(instance, opened))
+    return createDatabase({
+      instance,
+      opened,
+      writer,
+      quick,
+      slow,
+      permits: createPool(Array.from({ length: longRunning() }, () => undefined)),
+    })
   } catch (error) {
     closeAll(instance, opened)
     throw error
@@ -81,11 +96,17 @@ async function connect(instance: DuckDBInstance, opened: DuckDBConnection[]): Pr
 }
 
 async function lock(connection: DuckDBConnection, { folders, files = [] }: DatabaseOptions): Promise<void> {
-  const list = (paths: readonly string[]) => `[${paths.map(quoteText).join(', ')}]`
+  const list = (paths: readonly string[]) => `[${paths.flatMap(spellings).map(quoteText).join(', ')}]`
   await connection.run(`SET allowed_directories = ${list(folders)}`)
   await connection.run(`SET allowed_paths = ${list(files)}`)
   await connection.run('SET enable_external_access = false')
   await connection.run('SET lock_configuration = true')
+}
+
+/** The engine looks at a path both as it is written and as the file it leads to. */
+function spellings(path: string): string[] {
+  const escaped = escapePath(path)
+  return escaped === path ? [path] : [path, escaped]
 }
 
 function closeAll(instance: DuckDBInstance, connections: DuckDBConnection[]): void {
@@ -93,75 +114,109 @@ function closeAll(instance: DuckDBInstance, connections: DuckDBConnection[]): vo
   instance.closeSync()
 }
 
-interface LanePool {
-  idle: DuckDBConnection[]
-  waiting: ((connection: DuckDBConnection) => void)[]
+async function connectMany(instance: DuckDBInstance, opened: DuckDBConnection[], count: number) {
+  const made: DuckDBConnection[] = []
+  for (let i = 0; i < count; i++) made.push(await connect(instance, opened))
+  return made
 }
 
-async function createLane(
-  instance: DuckDBInstance,
-  opened: DuckDBConnection[],
-  size: number,
-): Promise<LanePool> {
-  const idle: DuckDBConnection[] = []
-  for (let i = 0; i < size; i++) idle.push(await connect(instance, opened))
-  return { idle, waiting: [] }
+interface Pool<T> {
+  take(signal: AbortSignal): Promise<T>
+  giveBack(item: T): void
 }
 
-function createDatabase(
-  writer: DuckDBConnection,
-  lanes: Record<Lane, LanePool>,
-  closeConnections: () => void,
-): Database {
+/** First come, first served; who gives up while waiting takes none. */
+function createPool<T>(items: readonly T[]): Pool<T> {
+  const idle = [...items]
+  const waiting: ((item: T) => void)[] = []
+  return {
+    take(signal) {
+      if (idle.length > 0) return Promise.resolve(idle.pop() as T)
+      return new Promise((resolve, reject) => {
+        const onAbort = () => {
+          waiting.splice(waiting.indexOf(receive), 1)
+          reject(signal.reason)
+        }
+        const receive = (item: T) => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(item)
+        }
+        waiting.push(receive)
+        signal.addEventListener('abort', onAbort, { once: true })
+      })
+    },
+    giveBack(item) {
+      const next = waiting.shift()
+      if (next === undefined) idle.push(item)
+      else next(item)
+    },
+  }
+}
+
+interface Parts {
+  instance: DuckDBInstance
+  opened: DuckDBConnection[]
+  writer: DuckDBConnection
+  quick: Pool<DuckDBConnection>
+  slow: Pool<DuckDBConnection>
+  permits: Pool<undefined>
+}
+
+function createDatabase({ instance, opened, writer, quick, slow, permits }: Parts): Database {
   const closing = new AbortController()
-  const leased = new Set<Promise<void>>()
+  const running = new Set<Promise<unknown>>()
   let closed: Promise<void> | undefined
 
-  function take({ idle, waiting }: LanePool, signal: AbortSignal): Promise<DuckDBConnection> {
-    const free = idle.pop()
-    if (free !== undefined) return Promise.resolve(free)
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        waiting.splice(waiting.indexOf(receive), 1)
-        reject(signal.reason)
-      }
-      const receive = (connection: DuckDBConnection) => {
-        signal.removeEventListener('abort', onAbort)
-        resolve(connection)
-      }
-      waiting.push(receive)
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
+  const streams: Pool<DuckDBConnection> = {
+    async take() {
+      const connection = await instance.connect()
+      opened.push(connection)
+      return connection
+    },
+    giveBack(connection) {
+      const at = opened.indexOf(connection)
+      if (at >= 0) opened.splice(at, 1)[0]?.closeSync()
+    },
   }
+  const pools: Record<Lane, Pool<DuckDBConnection>> = { quick, slow, stream: streams }
 
-  function giveBack({ idle, waiting }: LanePool, connection: DuckDBConnection) {
-    const next = waiting.shift()
-    if (next === undefined) idle.push(connection)
-    else next(connection)
+  async function withPermit<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const permit = await permits.take(signal)
+    try {
+      return await work()
+    } finally {
+      permits.giveBack(permit)
+    }
   }
 
   async function lease(lane: Lane, signal?: AbortSignal): Promise<Lease> {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    const connection = await take(lanes[lane], either)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    leased.add(promise)
+    const connection = await pools[lane].take(either)
+    let isHeld = true
     return {
       connection,
-      run: (work, inner) =>
-        interruptible(connection, work, inner === undefined ? either : AbortSignal.any([inner, either])),
+      async run(work) {
+        const call = () => interruptible(connection, work, either)
+        const promise = lane === 'quick' ? call() : withPermit(either, call)
+        running.add(promise)
+        try {
+          return await promise
+        } finally {
+          running.delete(promise)
+        }
+      },
       release() {
-        if (!leased.delete(promise)) return
-        giveBack(lanes[lane], connection)
-        resolve()
+        if (isHeld) pools[lane].giveBack(connection)
+        isHeld = false
       },
     }
   }
 
   async function close() {
     closing.abort(new AppError('WAREHOUSE_FAILED', 'The engine is closed.'))
-    await Promise.all(leased)
-    closeConnections()
+    while (running.size > 0) await Promise.allSettled(running)
+    closeAll(instance, opened)
   }
 
   return {

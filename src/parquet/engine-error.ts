@@ -30,6 +30,7 @@ const codesByKind: Record<string, ErrorCode> = {
   Serialization: 'WAREHOUSE_FAILED',
   TransactionContext: 'WAREHOUSE_FAILED',
   HTTP: 'WAREHOUSE_FAILED',
+  Permission: 'WAREHOUSE_FAILED',
   INTERRUPT: 'TIMEOUT',
 }
 

@@ -75,7 +75,6 @@ export interface ParquetEngineOptions {
   temporaryFolder: string
 }
 
-const connections = { quick: 8, slow: 8 }
 const batchRowsByDefault = 4096
 
 export async function createParquetEngine(options: ParquetEngineOptions): Promise<ParquetEngine> {
@@ -85,7 +84,6 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     memoryMb: options.memoryMb,
     spillFolder: join(options.temporaryFolder, 'parquet'),
     folders: options.folders,
-    connections,
     async prepare(connection) {
       judge = await createEtlJudge(connection)
     },
@@ -111,7 +109,7 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     path: string,
     { columns, batchRows = batchRowsByDefault, signal }: Parameters<ParquetEngine['scan']>[1],
   ) {
-    const lease = await database.lease('slow', signal)
+    const lease = await database.lease('stream', signal)
     try {
       const result = await lease.run(() => lease.connection.stream(selectFile(path, columns)))
       const carriers = carriersOf(result)
@@ -129,8 +127,32 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     } catch (error) {
       throw toAppError(error, { otherwise: 'INTERNAL', signal })
     } finally {
-      await endStream(lease.connection)
       lease.release()
+    }
+  }
+
+  /** The batches may come from a scan of this engine: between them, nothing here runs. */
+  async function writeFrames({ path, columns, batches, signal }: WriteFramesRequest): Promise<WrittenFile> {
+    const { connection, run: call, release } = await database.lease('slow', signal)
+    const members = columns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
+    try {
+      await call(() => connection.run(`CREATE OR REPLACE TEMP TABLE frames (${members.join(', ')})`))
+      const appender = await connection.createAppender('frames', 'main', 'temp')
+      const cells = columns.map(({ name }, cell) => ({ name, cell }))
+      const target = createRowAppender(appender, cells)
+      for await (const rows of batches) {
+        signal?.throwIfAborted()
+        target.append(rows)
+      }
+      appender.closeSync()
+      return await call(() =>
+        writeParquet(connection, { select: 'SELECT * FROM temp.frames', columns, path }),
+      )
+    } catch (error) {
+      throw toAppError(error, { otherwise: 'INTERNAL', signal })
+    } finally {
+      await connection.run('DROP TABLE IF EXISTS temp.frames').catch(() => undefined)
+      release()
     }
   }
 
@@ -182,28 +204,7 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
       })
     },
 
-    writeFrames({ path, columns, batches, signal }) {
-      return run('slow', { signal }, async (connection) => {
-        const table = 'frames'
-        const members = columns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
-        await connection.run(`CREATE OR REPLACE TEMP TABLE ${table} (${members.join(', ')})`)
-        try {
-          const appender = await connection.createAppender(table, 'main', 'temp')
-          const target = createRowAppender(
-            appender,
-            columns.map(({ name }, cell) => ({ name, cell })),
-          )
-          for await (const rows of batches) {
-            signal?.throwIfAborted()
-            target.append(rows)
-          }
-          appender.closeSync()
-          return await writeParquet(connection, { select: `SELECT * FROM temp.${table}`, columns, path })
-        } finally {
-          await connection.run(`DROP TABLE IF EXISTS temp.${table}`).catch(() => undefined)
-        }
-      })
-    },
+    writeFrames,
 
     close: database.close,
   }
@@ -215,9 +216,4 @@ function selectFile(path: string, columns: readonly Column[]): string {
 
 function carriersOf(result: { columnTypes(): readonly Parameters<typeof carrierOf>[0][] }): Carrier[] {
   return result.columnTypes().map(carrierOf)
-}
-
-/** A stream that was not read to its end keeps its transaction; another statement ends it. */
-async function endStream(connection: DuckDBConnection): Promise<void> {
-  await connection.run('SELECT 1').catch(() => undefined)
 }

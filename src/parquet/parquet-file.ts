@@ -68,8 +68,14 @@ async function observe(
   return { columns: observed, rowCount }
 }
 
+/** Their statistics are of what they hold; and a JSON null is a null to whoever reads the value. */
 function isNested(type: Column['type']): boolean {
-  return type === 'LIST' || type === 'STRUCT'
+  return type === 'LIST' || type === 'STRUCT' || type === 'JSON'
+}
+
+function nullTest({ name, type }: Column): string {
+  const column = quoteName(name)
+  return type === 'JSON' ? `${column} IS NULL OR json_type(${column}) = 'NULL'` : `${column} IS NULL`
 }
 
 /** By path within the schema, which for a column that is not nested is its name; no entry where a row group says nothing. */
@@ -87,7 +93,7 @@ async function nullsByCount(
   columns: readonly Column[],
 ): Promise<Map<string, boolean>> {
   if (columns.length === 0) return new Map()
-  const tests = columns.map(({ name }) => `coalesce(bool_or(${quoteName(name)} IS NULL), false)`)
+  const tests = columns.map((column) => `coalesce(bool_or(${nullTest(column)}), false)`)
   const result = await connection.run(`SELECT ${tests.join(', ')} FROM read_parquet(${quotePath(path)})`)
   const [row = []] = await result.getRows()
   return new Map(columns.map(({ name }, i) => [name, row[i] === true]))

@@ -9,8 +9,12 @@ export function quoteText(text: string): string {
 }
 
 /** A path for `read_parquet` and its kin, which would otherwise take `*`, `?` and `[` for patterns. */
+export function escapePath(path: string): string {
+  return path.replace(/[*?[]/g, '[$&]')
+}
+
 export function quotePath(path: string): string {
-  return quoteText(path.replace(/[*?[]/g, '[$&]'))
+  return quoteText(escapePath(path))
 }
 
 export interface Place {

@@ -25,7 +25,6 @@ interface Plan extends StatementPlan {
   tables: readonly BaseTable[]
 }
 
-const connections = { quick: 8, slow: 8 }
 const plansKept = 500
 
 export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
@@ -38,7 +37,6 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     spillFolder: join(options.temporaryFolder, 'warehouse'),
     folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
     files: options.files,
-    connections,
     async prepare(connection) {
       await createSchemas(connection)
       await mountFiles(connection, options.files)
@@ -47,6 +45,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   })
   const tables = listed
   if (tables === undefined) throw new Error('The tables were not listed')
+  let isClosed = false
   const appends = createAppends(database.writer, tables)
   const plans = new Map<string, Plan>()
 
@@ -95,18 +94,16 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
 
   async function scan(request: Parameters<Warehouse['scan']>[0]): Promise<ScanResult> {
     const { sql, key, signal } = request
-    const lease = await database.lease('slow', signal)
+    const lease = await database.lease('stream', signal)
     const { connection } = lease
     const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
-    const end = async () => {
-      await connection.run('ROLLBACK').catch(() => undefined)
-      lease.release()
-    }
     try {
-      const made = await lease.run(() => plan(connection, sql))
-      keyIndex(key, made.columns)
-      await connection.run('BEGIN TRANSACTION READ ONLY')
-      const version = await readVersion(connection)
+      const { made, version } = await lease.run(async () => {
+        const planned = await plan(connection, sql)
+        keyIndex(key, planned.columns)
+        await connection.run('BEGIN TRANSACTION READ ONLY')
+        return { made: planned, version: await readVersion(connection) }
+      })
       const statement = `SELECT * FROM (${made.select}) t WHERE ${quoteName(key)} IS NOT NULL ORDER BY ${quoteName(key)}`
       const batches = async function* () {
         try {
@@ -119,12 +116,12 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
         } catch (error) {
           throw fail(error, made.offsetBytes + Buffer.byteLength('SELECT * FROM ('))
         } finally {
-          await end()
+          lease.release()
         }
       }
       return { version, columns: made.columns, batches: batches() }
     } catch (error) {
-      await end()
+      lease.release()
       throw fail(error, 0)
     }
   }
@@ -156,6 +153,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     lookup,
     scan,
     async append(request) {
+      if (isClosed) throw new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.')
       try {
         return await appends.append(request)
       } catch (error) {
@@ -166,6 +164,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     version: () => run(readVersion),
     ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),
     async close() {
+      isClosed = true
       await appends.settled()
       await database.close()
     },

@@ -50,7 +50,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
     const users = (
       columns: readonly string[],
       rows: readonly Row[],
-      jobId = crypto.randomUUID(),
+      jobId: string = crypto.randomUUID(),
       batch = 0,
     ) => warehouse.append({ jobId, batch, tables: [{ table: 'users', columns, rows }] })
     const lookup = (sql: string, key: string, values: readonly Value[]) =>
@@ -344,11 +344,11 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         await users(
           ['user_id', 'name'],
           [
-            ['null1', 'a'],
-            ['null2', null],
+            ['nil1', 'a'],
+            ['nil2', null],
           ],
         )
-        const { columns, rowCount } = await exported(usersOf('null'))
+        const { columns, rowCount } = await exported(usersOf('nil'))
         expect(rowCount).toBe(2n)
         expect(columns.map(({ name, nullable }) => [name, nullable])).toEqual([
           ['user_id', false],

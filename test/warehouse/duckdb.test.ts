@@ -1,36 +1,14 @@
-// DuckDB against the warehouse's contract, and what only it does: mounted files, durability, its refusals.
+// DuckDB against the warehouse's contract.
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pino } from 'pino'
-import { createWarehouse } from '../../src/warehouse/index.ts'
 import { testWarehouse } from '../contract/warehouse.ts'
 import { values } from '../parquet/values.ts'
+import { createWarehouseFolder } from './open-duckdb.ts'
+
+const slow = 'SELECT sum(a.range * b.range) AS s FROM range(1000000) a, range(1000000) b'
 
 testWarehouse('DuckDB', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'warehouse-'))
-  const datasetsFolder = join(folder, 'datasets')
-  await mkdir(datasetsFolder)
-  return {
-    folder: datasetsFolder,
-    open: () =>
-      createWarehouse({
-        url: 'duckdb:',
-        file: join(folder, 'warehouse.duckdb'),
-        files: [],
-        temporaryFolder: join(folder, 'tmp'),
-        datasetsFolder,
-        memoryMb: 512,
-        log: pino({ level: 'silent' }),
-      }),
-    remove: () => rm(folder, { recursive: true }),
-    sql: {
-      slow: 'SELECT sum(a.range * b.range) AS s FROM range(1000000) a, range(1000000) b',
-      refused,
-      values,
-    },
-  }
+  const { datasetsFolder, open, remove } = await createWarehouseFolder()
+  return { folder: datasetsFolder, open, remove, sql: { slow, refused, values } }
 })
 
 const refused = [

@@ -1,0 +1,145 @@
+// Files mounted as tables: each kind, folders, and what cannot be mounted.
+
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ConfigError } from '../../src/config.ts'
+import type { Warehouse } from '../../src/warehouse/port.ts'
+import { createWarehouseFolder } from './open-duckdb.ts'
+
+const subject = await createWarehouseFolder()
+const folder = join(subject.folder, "it's [mounted]")
+const flights = join(import.meta.dirname, '../../node_modules/vega-datasets/data/flights-3m.parquet')
+let warehouse: Warehouse
+
+beforeAll(async () => {
+  await mkdir(join(folder, 'parts', 'deep'), { recursive: true })
+  await mkdir(join(folder, 'empty'))
+  await writeFile(join(folder, 'people.csv'), 'id,name,at\n1,Ann,2026-01-02 03:04:05\n2,"B, b",\n')
+  await writeFile(join(folder, 'zipped.csv.gz'), gzipSync('id,name\n7,Zip\n'))
+  await writeFile(join(folder, 'events.ndjson'), '{"id": 1, "tags": ["a"], "where": {"x": 1}}\n{"id": 2}\n')
+  await writeFile(join(folder, 'lines.v2.jsonl'), '{"id": 9}\n')
+  await writeFile(join(folder, 'readme.txt'), 'not a table')
+  await writeFile(join(folder, 'parts', 'a.csv'), 'id,n\n1,1\n')
+  await writeFile(join(folder, 'parts', 'deep', 'b.csv'), 'id,n,extra\n2,2,x\n')
+  warehouse = await subject.open({ files: [folder, flights] })
+})
+
+afterAll(async () => {
+  await warehouse?.close()
+  await subject.remove()
+})
+
+const first = async (sql: string, key: string, value: number | string) =>
+  (await warehouse.lookup({ sql, key, values: [value] })).rows
+
+test('each file is a table named after it, a folder of files is one table', async () => {
+  const mounted = (await warehouse.tables()).filter(({ schema }) => schema === 'files')
+  expect(mounted.map(({ name }) => name)).toEqual([
+    'events',
+    'flights-3m',
+    'lines.v2',
+    'parts',
+    'people',
+    'zipped',
+  ])
+  expect(await first('SELECT * FROM files.people', 'id', 1)).toEqual([[1, 'Ann', '2026-01-02T03:04:05Z']])
+  expect(await first('SELECT * FROM files.zipped', 'id', 7)).toEqual([[7, 'Zip']])
+  expect(await first('SELECT * FROM files.events', 'id', 1)).toEqual([[1, ['a'], { x: 1 }]])
+  expect(await first('SELECT * FROM files."lines.v2"', 'id', 9)).toEqual([[9]])
+  expect(await first('SELECT id, n, extra FROM files.parts', 'id', 2)).toEqual([[2, 2, 'x']])
+})
+
+test('a statement that joins a file with the warehouse names both as its tables', async () => {
+  const { tables } = await warehouse.describe(
+    'SELECT p.id, u.name FROM files.people p LEFT JOIN feature_store.users u ON u.user_id = p.name',
+  )
+  expect(tables.map(({ schema, name }) => `${schema}.${name}`).sort()).toEqual([
+    'feature_store.users',
+    'files.people',
+  ])
+})
+
+test('three million rows of a real file come out as a dataset', async () => {
+  const path = join(subject.datasetsFolder, 'flights.parquet')
+  const seen: (number | null)[] = []
+  const { rowCount, columns } = await warehouse.exportParquet({
+    sql: 'SELECT * FROM files."flights-3m"',
+    path,
+    onProgress: ({ fraction }) => seen.push(fraction),
+  })
+  expect(rowCount).toBe(3_000_000n)
+  expect(columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+    'date TIMESTAMP',
+    'delay INT64',
+    'distance INT64',
+    'origin STRING',
+    'destination STRING',
+  ])
+  for (const fraction of seen) expect(fraction === null || (fraction >= 0 && fraction <= 1)).toBe(true)
+})
+
+test.for<[string, (at: string) => Promise<string[]>, RegExp]>([
+  ['a path that is not there', async (at) => [join(at, 'nothing.csv')], /nothing\.csv/],
+  ['a file of another kind', async () => [join(folder, 'readme.txt')], /readme\.txt must end in/],
+  ['a folder without tables', async () => [join(folder, 'empty')], /holds no file/],
+  [
+    'two files of one name',
+    async (at) => {
+      await writeFile(join(at, 'People.jsonl'), '{"id": 1}\n')
+      return [join(folder, 'people.csv'), join(at, 'People.jsonl')]
+    },
+    /people\.csv and .*People\.jsonl would both be/,
+  ],
+  [
+    'a file that is not what its name says',
+    async (at) => {
+      await writeFile(join(at, 'broken.parquet'), 'not parquet at all')
+      return [join(at, 'broken.parquet')]
+    },
+    /broken\.parquet cannot be read as a table/,
+  ],
+])('%s is a ConfigError that names it', async ([, arrange, message]) => {
+  const other = await createWarehouseFolder()
+  try {
+    const opening = other.open({ files: await arrange(other.folder) })
+    await expect(opening).rejects.toThrow(ConfigError)
+    await expect(other.open({ files: await arrange(other.folder) })).rejects.toThrow(message)
+  } finally {
+    await other.remove()
+  }
+})
+
+test('an existing DuckDB file is opened by its URL, its own tables and views readable', async () => {
+  const other = await createWarehouseFolder()
+  const file = join(other.folder, 'mine.duckdb')
+  const { DuckDBInstance } = await import('@duckdb/node-api')
+  const instance = await DuckDBInstance.create(file)
+  const connection = await instance.connect()
+  await connection.run('CREATE TABLE sales AS SELECT 1 AS id, 2.5::DECIMAL(9,2) AS amount')
+  await connection.run('CREATE SCHEMA shop; CREATE VIEW shop.big AS SELECT * FROM main.sales')
+  connection.closeSync()
+  instance.closeSync()
+  const mine = await other.open({ url: `duckdb:${file}` })
+  try {
+    for (const sql of [
+      'SELECT * FROM sales',
+      'SELECT * FROM main.sales',
+      'SELECT * FROM mine.main.sales',
+      'SELECT * FROM shop.big',
+    ]) {
+      expect((await mine.lookup({ sql, key: 'id', values: [1] })).rows).toEqual([[1, 2.5]])
+    }
+    expect((await mine.describe('SELECT * FROM SALES')).tables).toMatchObject([
+      { schema: 'main', name: 'sales' },
+    ])
+  } finally {
+    await mine.close()
+    await other.remove()
+  }
+})
+
+test('a URL of an unknown scheme is a ConfigError that lists the known ones', async () => {
+  await expect(subject.open({ url: 'oracle://x' })).rejects.toThrow(/oracle.*duckdb:/)
+})

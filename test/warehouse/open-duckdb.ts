@@ -1,0 +1,33 @@
+// Opens an embedded warehouse in a folder of its own.
+
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { createWarehouse } from '../../src/warehouse/index.ts'
+import type { Warehouse } from '../../src/warehouse/port.ts'
+
+export async function createWarehouseFolder() {
+  const folder = await mkdtemp(join(tmpdir(), 'warehouse-'))
+  const datasetsFolder = join(folder, 'datasets')
+  await mkdir(datasetsFolder)
+  return {
+    folder,
+    datasetsFolder,
+    open: (options: { url?: string; files?: readonly string[] } = {}): Promise<Warehouse> =>
+      openWarehouse(folder, options),
+    remove: () => rm(folder, { recursive: true }),
+  }
+}
+
+export function openWarehouse(folder: string, options: { url?: string; files?: readonly string[] } = {}) {
+  return createWarehouse({
+    url: options.url ?? 'duckdb:',
+    file: join(folder, 'warehouse.duckdb'),
+    files: options.files ?? [],
+    temporaryFolder: join(folder, 'tmp'),
+    datasetsFolder: join(folder, 'datasets'),
+    memoryMb: 512,
+    log: pino({ level: 'silent' }),
+  })
+}
