@@ -48,7 +48,10 @@ export async function addOpenApi(
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { docExpansion: 'list', validatorUrl: null },
-    theme: { title: 'Feature gateway' },
+    theme: {
+      title: 'Feature gateway',
+      css: [{ filename: 'gateway.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
   })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   return app.withTypeProvider<ZodTypeProvider>()

@@ -282,6 +282,33 @@ describe('downloads', () => {
     expect(Buffer.from(await arrow.arrayBuffer()).toString('latin1', 0, 6)).toBe('ARROW1')
   })
 
+  test('a client that walks away ends the making of its file', async () => {
+    const { dataset_id: id } = await train(
+      'SELECT i AS n, repeat(md5(i::VARCHAR), 40) AS text FROM range(200000) r(i)',
+      'big',
+    )
+    const ended = Promise.withResolvers<void>()
+    const watched = await gateway.serve({
+      services: {
+        ...gateway.services,
+        training: {
+          ...gateway.services.training,
+          async download(datasetId, format) {
+            const download = await gateway.services.training.download(datasetId, format)
+            if ('stream' in download) download.stream.once('close', () => ended.resolve())
+            return download
+          },
+        },
+      },
+    })
+    const controller = new AbortController()
+    const response = await fetch(`${watched.url}/datasets/${id}.ndjson`, { signal: controller.signal })
+    await response.body?.getReader().read()
+    controller.abort()
+    await ended.promise
+    await watched.close()
+  })
+
   test('behind a proxy their URLs begin as the proxy says, but only when it is trusted', async () => {
     const query = JSON.stringify({ query: '{ datasets(first: 1) { edges { node { downloads { csv } } } } }' })
     const ask = async (url: string) => {

@@ -227,6 +227,36 @@ describe('one WebSocket', () => {
     expect(result.value).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] })
   })
 
+  test('tells a subscription whose source fails why, with its code', async () => {
+    const variables = { id: 'qry_0', value: '1' }
+    const steps: unknown[] = []
+    for await (const step of connect().iterate({ query: followValue, variables })) steps.push(step)
+    expect(steps).toMatchObject([{ errors: [{ extensions: { code: 'NOT_FOUND' } }] }])
+  })
+
+  test('follows a dataset with its query, columns and rows to its end', async () => {
+    const { queryTrain } = await server.data<{ queryTrain: { dataset: { id: string } } }>(
+      'mutation { queryTrain(query: "SELECT i AS n FROM range(3) r(i)", queryName: "short", waitMs: 0) { dataset { id } } }',
+    )
+    const query = `subscription { datasetProgress(id: "${queryTrain.dataset.id}") {
+      id status query { name } etl { id } columns { name type } rows(limit: 2) rowCount downloads { csv }
+    } }`
+    let last: unknown
+    for await (const { data } of connect().iterate<{ datasetProgress: unknown }>({ query })) {
+      last = data?.datasetProgress
+    }
+    expect(last).toEqual({
+      id: queryTrain.dataset.id,
+      status: 'SUCCEEDED',
+      query: { name: 'short' },
+      etl: null,
+      columns: [{ name: 'n', type: 'INT64' }],
+      rows: [{ n: 0 }, { n: 1 }],
+      rowCount: 3,
+      downloads: { csv: `${server.url}/datasets/${queryTrain.dataset.id}.csv` },
+    })
+  })
+
   test('keeps integers beyond 2^53 of its variables whole', async () => {
     const id = await savedQuery('SELECT 9007199254740993::BIGINT AS n')
     const client = connect()
