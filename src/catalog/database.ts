@@ -2,6 +2,7 @@
 
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { ConstructorOptions } from 'pg-boss'
+import type { Presence } from './presence.ts'
 
 export interface Database {
   /** For Prisma's client. Timestamps are read and written in UTC, whatever the server's or the role's time zone. */
@@ -14,8 +15,8 @@ export interface Database {
   inMigration<T>(migrate: (factory: SqlMigrationAwareDriverAdapterFactory) => Promise<T>): Promise<T>
   /** How pg-boss reaches the same database. */
   queue: ConstructorOptions
-  /** Whether this process is the only one that works on the database. */
-  solelyOwned: boolean
+  /** How other processes on the database see that this one lives; null where there can be no other. */
+  presence: Presence | null
   close(): Promise<void>
 }
 

@@ -6,9 +6,10 @@ import { parseColumns, toColumnsJson } from './columns-json.ts'
 import type { Dataset, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 import { refusal, statusesBefore } from './job-states.ts'
+import { isGone } from './presence.ts'
 import { checkText } from './violations.ts'
 
-export interface DatasetRecord extends Omit<Dataset, 'columns'> {
+export interface DatasetRecord extends Omit<Dataset, 'columns' | 'owner'> {
   columns: Column[]
 }
 
@@ -36,11 +37,14 @@ export interface Datasets {
   byId(id: string): Promise<DatasetRecord>
   /** Throws NOT_FOUND, and CONFLICT when it has ended or may not go to that state: the database decides, in one statement. */
   update(id: string, changes: DatasetChanges): Promise<DatasetRecord>
-  /** Fails those that are QUEUED or RUNNING, left by a process that is gone, and counts them. */
+  /**
+   * Fails those that are QUEUED or RUNNING, left by a process that is gone, and counts them. Where the database has one
+   * process only, that is all of them: call it before any is made.
+   */
   failOrphans(message: string): Promise<number>
 }
 
-export function createDatasets(prisma: PrismaClient): Datasets {
+export function createDatasets(prisma: PrismaClient, owner: string | null): Datasets {
   async function byId(id: string): Promise<DatasetRecord> {
     const dataset = await prisma.dataset.findUnique({ where: { id } })
     if (dataset === null) throw new AppError('NOT_FOUND', `There is no dataset ${JSON.stringify(id)}`)
@@ -51,7 +55,7 @@ export function createDatasets(prisma: PrismaClient): Datasets {
     async create(dataset) {
       checkText('The SQL', dataset.sql)
       return toRecord(
-        await prisma.dataset.create({ data: { id: createId('dst'), status: 'QUEUED', ...dataset } }),
+        await prisma.dataset.create({ data: { id: createId('dst'), status: 'QUEUED', owner, ...dataset } }),
       )
     },
 
@@ -71,15 +75,16 @@ export function createDatasets(prisma: PrismaClient): Datasets {
     },
 
     async failOrphans(message) {
-      const { count } = await prisma.dataset.updateMany({
-        where: { status: { in: ['QUEUED', 'RUNNING'] } },
-        data: { status: 'FAILED', error: message, errorCode: 'INTERNAL' satisfies ErrorCode },
-      })
-      return count
+      const failed = `UPDATE "Dataset" SET status = 'FAILED', error = $1, "errorCode" = $2
+        WHERE status IN ('QUEUED', 'RUNNING')`
+      const code: ErrorCode = 'INTERNAL'
+      if (owner === null) return prisma.$executeRawUnsafe(failed, message, code)
+      const orphaned = `(owner IS NULL OR (owner <> $3 AND ${isGone('owner')}))`
+      return prisma.$executeRawUnsafe(`${failed} AND ${orphaned}`, message, code, owner)
     },
   }
 }
 
-function toRecord(dataset: Dataset): DatasetRecord {
+function toRecord({ owner: _, ...dataset }: Dataset): DatasetRecord {
   return { ...dataset, columns: parseColumns(dataset.columns) }
 }

@@ -37,8 +37,13 @@ export interface CatalogOptions {
 export async function openCatalog({ url, folder, log }: CatalogOptions): Promise<Catalog> {
   const database = await openDatabase({ url, folder, log })
   const closing: (() => Promise<void>)[] = [database.close]
+  /** Each part is closed, whatever becomes of the others; the first failure is thrown. */
   async function close() {
-    for (const closePart of closing.splice(0).reverse()) await closePart()
+    const failures: unknown[] = []
+    for (const closePart of closing.splice(0).reverse()) {
+      await closePart().catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   try {
@@ -52,7 +57,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       savedQueries: createSavedQueries(prisma),
       etls: createEtls(prisma),
       featureViews: createFeatureViews(prisma),
-      datasets: createDatasets(prisma),
+      datasets: createDatasets(prisma, database.presence?.owner ?? null),
       publishJobs: createPublishJobs(prisma),
       queue,
       async ping() {

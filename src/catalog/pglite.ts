@@ -31,7 +31,7 @@ export async function openPglite({ folder, log }: { folder: string; log: Logger 
       }
     },
     queue: { db: queue, backend: 'pglite' },
-    solelyOwned: true,
+    presence: null,
     close: () => pglite.close(),
   }
 }

@@ -5,6 +5,7 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
 import { type Database, withScripts } from './database.ts'
+import { announcePresence, type Presence } from './presence.ts'
 
 /** Any number that no other user of the database takes its advisory locks with. */
 const migrationLock = 7_203_814_690_221n
@@ -23,8 +24,9 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
     return created
   }
 
+  let presence: Presence
   try {
-    await pool.query('SELECT 1')
+    presence = await announcePresence({ connection: { connectionString, options }, log })
   } catch (error) {
     await pool.end()
     const { host } = new URL(connectionString)
@@ -56,8 +58,11 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
       }
     },
     queue: { connectionString, options, max: 4, application_name: 'feature-gateway-queue' },
-    solelyOwned: false,
-    close: () => pool.end(),
+    presence,
+    async close() {
+      await presence.close()
+      await pool.end()
+    },
   }
 }
 

@@ -57,7 +57,7 @@ export async function createJobQueue({
   database: Database
   log: Logger
 }): Promise<JobQueue> {
-  const { solelyOwned } = database
+  const solelyOwned = database.presence === null
   const boss = new PgBoss({
     ...database.queue,
     schema,

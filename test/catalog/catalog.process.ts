@@ -6,7 +6,7 @@ import { openCatalog } from '../../src/catalog/open.ts'
 export interface Orders {
   url: string
   folder: string
-  task: 'save' | 'hold' | 'work' | 'prepare'
+  task: 'save' | 'hold' | 'work' | 'prepare' | 'train'
 }
 
 function say(what: string) {
@@ -24,6 +24,12 @@ if (task === 'save') {
     const { id } = await catalog.savedQueries.save({ name: 'kept', sql: `SELECT ${i}`, columns: [] })
     say(id)
   }
+}
+
+if (task === 'train') {
+  const { id } = await catalog.datasets.create({ queryId: null, etlId: null, sql: 'SELECT 1' })
+  await catalog.datasets.update(id, { status: 'RUNNING' })
+  say(id)
 }
 
 if (task === 'hold' || task === 'work') {

@@ -285,19 +285,6 @@ export function describeNouns(getPlace: () => Place) {
       expect(await catalog.datasets.update(id, changes)).toMatchObject(changes)
       expect(await catalog.datasets.byId(id)).toMatchObject(changes)
     })
-
-    it('that a dead process left are failed with its message, ended ones stay', async () => {
-      const [queued, running, done] = await Promise.all(numbersUpTo(3).map(jobs.dataset.create))
-      await catalog.datasets.update(running?.id ?? '', { status: 'RUNNING' })
-      await catalog.datasets.update(done?.id ?? '', { status: 'CANCELLED' })
-      expect(await catalog.datasets.failOrphans('gone')).toBeGreaterThanOrEqual(2)
-      expect(await catalog.datasets.failOrphans('gone again')).toBe(0)
-      for (const dataset of [queued, running]) {
-        const failed = { status: 'FAILED', error: 'gone', errorCode: 'INTERNAL' }
-        expect(await catalog.datasets.byId(dataset?.id ?? '')).toMatchObject(failed)
-      }
-      expect((await catalog.datasets.byId(done?.id ?? '')).status).toBe('CANCELLED')
-    })
   })
 
   describe('publish jobs', () => {

@@ -35,6 +35,23 @@ describe('a catalog on PGlite', () => {
     await place.remove()
   }, 90_000)
 
+  it('fails the datasets that a killed process was making, and no ended one', async () => {
+    const place = await createPglitePlace()
+    const killed = startProcess(place, 'train')
+    await killed.said(3)
+    await killed.kill()
+    const catalog = await openAt(place)
+    const { id } = await catalog.datasets.create({ queryId: null, etlId: null, sql: 'SELECT 1' })
+    await catalog.datasets.update(id, { status: 'CANCELLED' })
+    expect(await catalog.datasets.failOrphans('gone')).toBe(1)
+    expect(await catalog.datasets.failOrphans('gone again')).toBe(0)
+    const failed = { status: 'FAILED', error: 'gone', errorCode: 'INTERNAL' }
+    expect(await catalog.datasets.byId(killed.lines[2] ?? '')).toMatchObject(failed)
+    expect(await catalog.datasets.byId(id)).toMatchObject({ status: 'CANCELLED', error: null })
+    await catalog.close()
+    await place.remove()
+  })
+
   it('opens after its very first start was killed, at whatever moment', async () => {
     for (const delayMs of [300, 1200, 2400]) {
       const place = await createPglitePlace()

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openCatalog } from '../../src/catalog/open.ts'
+import { type Catalog, openCatalog } from '../../src/catalog/open.ts'
 import { freePort } from '../servers/child.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { describeAdapter } from './adapter.contract.ts'
@@ -15,6 +15,19 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const createPlace = () => createPostgresPlace(server)
+
+function newDataset({ datasets }: Catalog) {
+  return datasets.create({ queryId: null, etlId: null, sql: 'SELECT 1' })
+}
+
+/** Connections that a restart has cut fail once each. */
+async function retryUntilDone<T>(attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch {}
+  }
+}
 
 describe('a catalog on PostgreSQL', () => {
   let shared: Place
@@ -53,15 +66,45 @@ describe('a catalog on PostgreSQL', () => {
     await place.remove()
   })
 
+  it('fails the datasets of processes that are gone, and none that another or this one is making', async () => {
+    const place = await createPlace()
+    const processes = [startProcess(place, 'train'), startProcess(place, 'train')] as const
+    await Promise.all(processes.map((each) => each.said(3)))
+    const catalog = await openAt(place)
+    await newDataset(catalog)
+    expect(await catalog.datasets.failOrphans('gone')).toBe(0)
+    const [killed, living] = processes
+    await killed.kill()
+    while ((await catalog.datasets.failOrphans('gone')) === 0);
+    const failed = { status: 'FAILED', error: 'gone', errorCode: 'INTERNAL' }
+    expect(await catalog.datasets.byId(killed.lines[2] ?? '')).toMatchObject(failed)
+    expect((await catalog.datasets.byId(living.lines[2] ?? '')).status).toBe('RUNNING')
+    await living.kill()
+    await catalog.close()
+    await place.remove()
+  })
+
+  it('shows itself alive again after its server was started again', async () => {
+    const place = await createPlace()
+    const [one, other] = await Promise.all([openAt(place), openAt(place)])
+    await server.restart()
+    await retryUntilDone(() => newDataset(one))
+    // Until its connection is made anew, the other takes it for gone.
+    for (let status = 'FAILED'; status === 'FAILED'; ) {
+      const { id } = await newDataset(one)
+      await retryUntilDone(() => other.datasets.failOrphans('gone'))
+      status = (await one.datasets.byId(id)).status
+    }
+    await Promise.all([one.close(), other.close()])
+    await place.remove()
+  })
+
   it('goes on after its server was started again', async () => {
     const place = await createPlace()
     const catalog = await openAt(place)
     const saved = await catalog.savedQueries.save({ name: 'a', sql: 'SELECT 1', columns: [] })
     await server.restart()
-    for (;;) {
-      const byId = await catalog.savedQueries.byId(saved.id).catch(() => null)
-      if (byId !== null) break
-    }
+    await retryUntilDone(() => catalog.savedQueries.byId(saved.id))
     const called = Promise.withResolvers<string>()
     await catalog.queue.work('after', { concurrency: 1 }, async (id) => called.resolve(id))
     await catalog.queue.send('after', 'a')
