@@ -106,8 +106,10 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
         await services.catalog.datasets.byId(id)
         return services.training.progress(id)
       },
+      // As the database's rows are; which process owns it is not told.
       resolve: (record: DatasetRecord) => ({
         ...record,
+        owner: null,
         columns: record.columns.map((column) => ({ ...column })),
       }),
     }),
