@@ -3,6 +3,8 @@
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { sameName } from './followed.ts'
+import { keysComeFromTables } from './key-origin.ts'
 
 export type RefreshAsked = 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL'
 export type Refresh = Exclude<RefreshAsked, 'AUTO'>
@@ -14,12 +16,9 @@ export interface Policy {
   tables: string[]
 }
 
-/** Rows of this schema's tables change through the gateway, which then refreshes what they touch. */
-export const followedSchema = 'feature_store'
-
 /**
- * Refreshing by key is sound when every base table has the key's column, of the same type: a new row then says whose
- * result it changes. A row that changes other keys' results (a rank, a global average) is what parity finds.
+ * Refreshing by key is sound when every base table has the key's column, of the same type, and the result's keys are
+ * values of those columns: a new row then says whose result it changes. A row that changes other keys' results (a rank, a global average) is what parity finds.
  */
 export async function choosePolicy(request: {
   warehouse: Warehouse
@@ -32,15 +31,23 @@ export async function choosePolicy(request: {
   const tables = [...new Set(read.map((table) => `${table.schema}.${table.name}`))]
   if (asked === 'FULL' || asked === 'MANUAL') return { refresh: asked, refreshNote: null, tables }
 
-  const obstacle = await findObstacle(warehouse, tables, keyColumn)
+  const obstacle =
+    (await findObstacle(warehouse, tables, keyColumn)) ??
+    ((await keysComeFromTables({ warehouse, sql, indexKey: keyColumn.name, tables })) === false
+      ? foreignKeys(keyColumn.name)
+      : null)
   if (obstacle === null) return { refresh: 'BY_KEY', refreshNote: null, tables }
   if (asked === 'BY_KEY') {
     throw new AppError(
       'BAD_USER_INPUT',
-      `This view cannot be refreshed BY_KEY: ${obstacle}, so a new row there does not say whose result it changes. Ask for FULL or AUTO.`,
+      `This view cannot be refreshed BY_KEY: ${obstacle}, so a new row does not say whose result it changes. Ask for FULL or AUTO.`,
     )
   }
   return { refresh: 'FULL', refreshNote: `Refreshed in full: ${obstacle}.`, tables }
+}
+
+export function foreignKeys(indexKey: string): string {
+  return `the query's column ${indexKey} holds values that no table it reads holds under that name`
 }
 
 async function findObstacle(
@@ -60,9 +67,4 @@ async function findObstacle(
     }
   }
   return null
-}
-
-/** Warehouses do not tell names apart by case. */
-export function sameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase()
 }

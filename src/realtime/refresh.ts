@@ -8,13 +8,13 @@ import type { TableRows } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import type { Compute } from './compute.ts'
 import { toWriteEntry } from './entry.ts'
+import { qualified, sameName } from './followed.ts'
 import type { FullRefresh } from './full-refresh.ts'
 import { keyOfCell } from './index-value.ts'
 import type { OnlineAccess } from './online-access.ts'
-import { followedSchema, sameName } from './policy.ts'
 import type { View, Views } from './views.ts'
 
-const valuesPerLookup = 1000
+const valuesPerLookup = 2000
 /** Refreshes of one view that run at once; appends that come meanwhile share the next one. */
 const concurrentPerView = 2
 
@@ -186,11 +186,6 @@ export function touchedKeys(view: View, tables: readonly TableRows[]): Map<strin
     }
   }
   return keys
-}
-
-export function qualified(table: string): string {
-  const name = table.toLowerCase()
-  return name.includes('.') ? name : `${followedSchema}.${name}`
 }
 
 function* inBatches(keys: ReadonlyMap<string, Value>): Generator<ReadonlyMap<string, Value>> {

@@ -9,8 +9,9 @@ import { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
+import { isFollowed } from './followed.ts'
 import { assertKeyColumn } from './index-value.ts'
-import { choosePolicy, followedSchema, type RefreshAsked } from './policy.ts'
+import { choosePolicy, type RefreshAsked } from './policy.ts'
 import type { LookupTarget } from './result.ts'
 
 /** What is held in memory is compared with the catalog this often while it is in use: another process may have changed it. */
@@ -99,6 +100,17 @@ export function createViews(options: {
     return { id: record.id, record, query, etl, keyColumn: keyColumnOf(query, record.indexKey) }
   }
 
+  /** Null for a view that no lookup can reach any more: its query or its key is gone. */
+  async function toViewIfUsable(record: FeatureViewRecord): Promise<View | null> {
+    try {
+      return await toView(record)
+    } catch (error) {
+      if (error instanceof AppError && (error.code === 'NOT_FOUND' || error.code === 'BAD_USER_INPUT'))
+        return null
+      throw error
+    }
+  }
+
   async function find(target: LookupTarget): Promise<View> {
     const query = await catalog.savedQueries.byId(target.queryId)
     queries.set(query.id, query)
@@ -127,7 +139,7 @@ export function createViews(options: {
       keyColumn: keyColumnOf(query, indexKey),
       asked: 'AUTO',
     })
-    const followed = policy.tables.every((table) => table.toLowerCase().startsWith(`${followedSchema}.`))
+    const followed = policy.tables.every(isFollowed)
     const ttlSeconds = followed ? null : unfollowedTtlSeconds
     const etl = etlId === null ? null : await etlById(etlId)
     const name = `${query.name} v${query.version}${etl === null ? '' : ` + ${etl.name} v${etl.version}`} by ${indexKey}`
@@ -194,7 +206,8 @@ export function createViews(options: {
     },
     async all() {
       const records = await catalog.featureViews.all()
-      return Promise.all(records.map(toView))
+      const found = await Promise.all(records.map(toViewIfUsable))
+      return found.filter((view) => view !== null)
     },
     create: (view) =>
       inTurn(async () => {

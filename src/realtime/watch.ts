@@ -5,8 +5,10 @@ import type { Events } from '../events.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import type { FullRefresh } from './full-refresh.ts'
+import { keysComeFromTables } from './key-origin.ts'
 import type { OnlineAccess } from './online-access.ts'
 import type { Parity, ParityReport } from './parity.ts'
+import { foreignKeys } from './policy.ts'
 import type { View, Views } from './views.ts'
 
 const sampled = 20
@@ -33,6 +35,7 @@ export function createWatch(options: {
 }): Watch {
   const { views, parity, warehouse, store, fullRefresh, settled, events, background, log } = options
   const touched = new Set<string>()
+  const proven = new Set<string>()
   let appendedAtMs = 0
   let waiting = false
 
@@ -52,11 +55,28 @@ export function createWatch(options: {
 
   async function check(view: View) {
     try {
+      if (view.record.refresh === 'BY_KEY' && !(await hasOwnKeys(view))) return
       await judge(view, await parity.check(view, sampled))
     } catch (error) {
       if (background.signal.aborted || !views.isLive(view.id)) return
       log.warn({ err: error, view: view.record.name }, 'Parity of a feature view could not be checked')
     }
+  }
+
+  /** A view made while its tables were empty could not be asked for its keys' origin then. */
+  async function hasOwnKeys(view: View): Promise<boolean> {
+    if (proven.has(view.id)) return true
+    const { indexKey, tables } = view.record
+    const { signal } = background
+    const own = await keysComeFromTables({ warehouse, sql: view.query.sql, indexKey, tables, signal })
+    if (own === true) proven.add(view.id)
+    if (own !== false) return true
+    log.warn(
+      { view: view.record.name, featureViewId: view.id },
+      `${foreignKeys(indexKey)}: it is refreshed in full from now on`,
+    )
+    await mend(view, `Refreshed in full: ${foreignKeys(indexKey)}.`)
+    return false
   }
 
   async function judge(view: View, report: ParityReport) {
@@ -76,7 +96,10 @@ export function createWatch(options: {
         facts,
         'A feature view refreshed by key served other rows than training: it is refreshed in full from now on',
       )
-      await mend(view)
+      await mend(
+        view,
+        `Refreshed in full: refreshed by ${view.record.indexKey}, it served other rows than training, so its rows depend on rows of other values.`,
+      )
     } else if (current && view.etl !== null) {
       log.error(
         facts,
@@ -86,11 +109,8 @@ export function createWatch(options: {
   }
 
   /** Appends that still see the view as by-key are awaited before the floor rises, so that none slips through. */
-  async function mend(view: View) {
-    await views.change(view.id, {
-      refresh: 'FULL',
-      refreshNote: `Refreshed in full: refreshed by ${view.record.indexKey}, it served other rows than training, so its rows depend on rows of other values.`,
-    })
+  async function mend(view: View, refreshNote: string) {
+    await views.change(view.id, { refresh: 'FULL', refreshNote })
     await settled()
     await store.raiseFloor(view.id, await warehouse.version())
     events.publish('online', view.id, { values: null })

@@ -73,6 +73,29 @@ test('asking for BY_KEY where it is unsound is BAD_USER_INPUT naming the table',
   ).rejects.toMatchObject({ code: 'BAD_USER_INPUT', message: expect.stringContaining('STRING') })
 })
 
+test('a column that bears the key’s name but holds something else is not refreshed by key', async () => {
+  const renamed = 'SELECT quote_id AS user_id, is_paid FROM feature_store.quotes'
+  await stack.publish('quotes', ['quote_id', 'user_id'], [['renamed 1', 'somebody']])
+  await expect(view('renamed', renamed, 'user_id', 'BY_KEY')).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+  })
+  const { record } = await view('renamed', renamed, 'user_id')
+  expect(record).toMatchObject({
+    refresh: 'FULL',
+    refreshNote: expect.stringContaining('user_id holds values'),
+  })
+
+  const empty =
+    'SELECT transaction_id AS user_id, successful FROM feature_store.transactions; -- nothing there yet'
+  const early = await view('renamed early', empty, 'user_id')
+  expect(early.record).toMatchObject({ refresh: 'BY_KEY' })
+  expect(await stack.lookUp(early.target, ['t1'])).toMatchObject([{ status: 'NOT_FOUND' }])
+  await stack.publish('transactions', ['transaction_id', 'user_id'], [['t1', 'somebody']])
+  await stack.realtime.idle()
+  expect(await stack.catalog.featureViews.byId(early.record.id)).toMatchObject({ refresh: 'FULL' })
+  expect(await stack.lookUp(early.target, ['t1'])).toMatchObject([{ status: 'FRESH', source: 'ONLINE' }])
+})
+
 test('a name that is taken, and a second view of one target, are CONFLICTs; ttlSeconds begins at 1', async () => {
   const { record, target } = await view('taken', byUser, 'user_id')
   await expect(view('taken', shareOfAll, 'user_id')).rejects.toMatchObject({ code: 'CONFLICT' })
