@@ -35,7 +35,7 @@ interface Loaded {
 function readModule(name: string): string {
   return stripTypeScriptTypes(readFileSync(new URL(`./isolate/${name}`, import.meta.url), 'utf8'))
 }
-const ownModules = ['wire.ts', 'shape.ts', 'lockdown.ts', 'harness.ts'].map(
+const ownModules = ['wire.ts', 'shape.ts', 'collect.ts', 'lockdown.ts', 'harness.ts'].map(
   (name) => [name, readModule(name)] as const,
 )
 
@@ -43,27 +43,34 @@ function open(script: ScriptSource): Loaded {
   const code = wrapScript(script)
   const isolate = new ivm.Isolate({ memoryLimit: memoryMb })
   const context = isolate.createContextSync()
-  const modules = new Map<string, ivm.Module>()
-  modules.set('etl', compile(isolate, code))
-  for (const [name, text] of ownModules)
-    modules.set(`./${name}`, isolate.compileModuleSync(text, { filename: name }))
-  const harness = modules.get('./harness.ts')
-  if (harness === undefined) throw new Error('The harness is missing')
-  harness.instantiateSync(context, (specifier) => {
-    const module = modules.get(specifier)
-    if (module === undefined) throw new Error(`There is no module ${specifier}`)
-    return module
-  })
-  harness.evaluateSync({ timeout: loadTimeoutMs })
+  const etl = compile(isolate, code)
+  etl.instantiateSync(context, refuseModule)
+  etl.evaluateSync({ timeout: loadTimeoutMs })
+  const harness = openHarness(isolate, context)
   const functions = new Map(
     operations.map((name) => [name, harness.namespace.getSync(name, { reference: true })]),
   )
   const shared = new SharedArrayBuffer(8)
   const run: Loaded['run'] = (operation, args, timeout) =>
     functions.get(operation)?.applySync(undefined, args, { timeout })
-  run('begin', [new ivm.ExternalCopy(shared).copyInto()], loadTimeoutMs)
+  const instantiate = etl.namespace.getSync('instantiate', { reference: true })
+  run('begin', [new ivm.ExternalCopy(shared).copyInto(), instantiate.derefInto()], loadTimeoutMs)
   const description = String(run('describe', [], timeoutMs))
   return { isolate, run, position: new Int32Array(shared), script, description }
+}
+
+function refuseModule(specifier: string): never {
+  throw new Error(`There is no module ${specifier}`)
+}
+
+function openHarness(isolate: ivm.Isolate, context: ivm.Context): ivm.Module {
+  const modules = new Map(
+    ownModules.map(([name, text]) => [`./${name}`, isolate.compileModuleSync(text, { filename: name })]),
+  )
+  const harness = modules.get('./harness.ts') ?? refuseModule('./harness.ts')
+  harness.instantiateSync(context, (specifier) => modules.get(specifier) ?? refuseModule(specifier))
+  harness.evaluateSync({ timeout: loadTimeoutMs })
+  return harness
 }
 
 function compile(isolate: ivm.Isolate, code: string): ivm.Module {
@@ -127,33 +134,41 @@ function call(
   }
 }
 
-const maxDeaths = 3
+const maxDeaths = 8
 
-/** A group that runs out of time or memory fails alone: the others are run all the same. */
+/**
+ * A group that runs out of time or memory fails alone: the others are run all the same. A group has the whole time to
+ * itself: one that only began late, after others had used it up, begins again.
+ */
 function runGroups(request: Request & { op: 'groups' }, first: Loaded, alive: () => void): string | Failure {
   const failed: [number, Failure][] = []
   let entry = first
-  let deaths = 0
-  const begin = () =>
-    call(
-      request.key,
-      entry,
-      'groups',
-      [request.form, request.spec, request.text, JSON.stringify(failed)],
-      timeoutMs,
-    )
+  let fresh = 0
+  const begin = () => {
+    const args = [request.form, request.spec, request.text, JSON.stringify(failed)]
+    return call(request.key, entry, 'groups', args, timeoutMs)
+  }
   let answer = begin()
   while (typeof answer !== 'string') {
     alive()
-    if (answer.kind === 'memory') {
-      if (++deaths >= maxDeaths) return answer
-      failed.push([entry.position[1] ?? 0, answer])
+    const group = entry.position[1] ?? 0
+    if (answer.kind !== 'timeout') {
+      failed.push([group, answer])
+      if (failed.length >= maxDeaths) return answer
       entry = load(request.key, entry.script)
       answer = begin()
       continue
     }
-    failed.push([entry.position[1] ?? 0, answer])
-    answer = call(request.key, entry, 'resume', [JSON.stringify({ failure: answer })], timeoutMs)
+    const isFailure = group === fresh
+    fresh = isFailure ? -1 : group
+    if (isFailure) failed.push([group, answer])
+    answer = call(
+      request.key,
+      entry,
+      'resume',
+      [isFailure ? JSON.stringify({ failure: answer }) : ''],
+      timeoutMs,
+    )
   }
   return answer
 }

@@ -3,7 +3,7 @@
 import type { Column, Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { type Conform, createConform, UnfitValueError } from './conform.ts'
-import type { Header } from './isolate/harness.ts'
+import type { Header } from './isolate/collect.ts'
 import { kind, mergeShape, type Shape } from './isolate/shape.ts'
 import type { Wire } from './isolate/wire.ts'
 import {

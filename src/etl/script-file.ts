@@ -4,16 +4,19 @@ import { rm } from 'node:fs/promises'
 import type { Column, Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { createRowsEncoder, type RowsEncoder } from './input.ts'
-import type { Failure, Header } from './isolate/harness.ts'
+import type { Header } from './isolate/collect.ts'
+import type { Failure } from './isolate/harness.ts'
 import { createAligner, createGatherer, type Gatherer, misfitError } from './output.ts'
 import { columnOf, type PlannedColumn } from './plan.ts'
-import { type Lease, type Sandbox, SandboxError } from './sandbox.ts'
+import type { Lease, Sandbox } from './sandbox.ts'
 import type { LoadedScript } from './script-load.ts'
 import { createSpool, type Spool } from './spool.ts'
 
 const batchRows = 4096
+const batchLength = 8_000_000
 
 export interface ScriptFileRequest {
   script: LoadedScript
@@ -29,6 +32,12 @@ export interface ScriptFileOptions {
   sandbox: Sandbox
   timeoutMs: number
   temporaryFolder: string
+}
+
+/** A batch's answer, and how many rows came before it. */
+interface BatchText {
+  text: string
+  rowsBefore: number
 }
 
 interface Run extends ScriptFileRequest {
@@ -52,18 +61,38 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     if (header.count > 0) await run.spool.add(header.keys, text.slice(end + 1))
   }
 
-  async function transformBatch(run: Run, rows: readonly Row[], rowsBefore: number): Promise<string> {
+  /** A row has the whole time to itself: when a batch runs out of it, what was through and what was not are run apart. */
+  async function transformRows(
+    run: Run,
+    lease: Lease,
+    rows: readonly Row[],
+    rowsBefore: number,
+  ): Promise<BatchText[]> {
+    try {
+      const text = JSON.stringify(run.encoder.encode(rows))
+      return [{ text: await lease.ask(run.script, { op: 'rows', spec: run.encoder.spec, text }), rowsBefore }]
+    } catch (error) {
+      if (!(error instanceof SandboxError)) throw error
+      const { kind, row = 0 } = error.failure
+      if (kind !== 'timeout' || row === 0)
+        throw failureToError(error.failure, { etl: run.script.etl, rowsBefore })
+      const texts: BatchText[] = []
+      for (const [from, to] of [
+        [0, row >> 1],
+        [row >> 1, row],
+        [row, rows.length],
+      ] as const) {
+        if (from < to)
+          texts.push(...(await transformRows(run, lease, rows.slice(from, to), rowsBefore + from)))
+      }
+      return texts
+    }
+  }
+
+  async function transformBatch(run: Run, rows: readonly Row[], rowsBefore: number): Promise<BatchText[]> {
     const lease = await sandbox.lease('BATCH', run.signal)
     try {
-      return await lease.ask(run.script, {
-        op: 'rows',
-        spec: run.encoder.spec,
-        text: JSON.stringify(run.encoder.encode(rows)),
-      })
-    } catch (error) {
-      if (error instanceof SandboxError)
-        throw failureToError(error.failure, { etl: run.script.etl, rowsBefore })
-      throw error
+      return await transformRows(run, lease, rows, rowsBefore)
     } finally {
       lease.release()
     }
@@ -71,36 +100,34 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
 
   /** As many batches at once as there are children, and as many waiting; results are taken in the rows' order. */
   async function transformAll(run: Run): Promise<void> {
-    const underway: { text: Promise<string>; rowsBefore: number; rows: number }[] = []
+    const underway: { texts: Promise<BatchText[]>; rowsAfter: number }[] = []
     let rowsBefore = 0
 
     async function takeOldest(): Promise<void> {
       const oldest = underway.shift()
       if (oldest === undefined) return
-      await keep(run, await oldest.text, oldest.rowsBefore)
-      run.onProgress?.(oldest.rowsBefore + oldest.rows)
+      for (const { text, rowsBefore } of await oldest.texts) await keep(run, text, rowsBefore)
+      run.onProgress?.(oldest.rowsAfter)
     }
 
     try {
       for await (const rows of scan(run)) {
-        const text = transformBatch(run, rows, rowsBefore)
-        text.catch(() => undefined)
-        underway.push({ text, rowsBefore, rows: rows.length })
+        const texts = transformBatch(run, rows, rowsBefore)
+        texts.catch(() => undefined)
         rowsBefore += rows.length
+        underway.push({ texts, rowsAfter: rowsBefore })
         if (underway.length >= 2 * sandbox.size) await takeOldest()
       }
       while (underway.length > 0) await takeOldest()
     } finally {
-      await Promise.allSettled(underway.map(({ text }) => text))
+      await Promise.allSettled(underway.map(({ texts }) => texts))
     }
   }
 
-  function scan({ inputPath, inputColumns, signal }: Run): AsyncIterable<readonly Row[]> {
-    return parquet.scan(inputPath, {
-      columns: [...inputColumns],
-      batchRows,
-      ...(signal === undefined ? {} : { signal }),
-    })
+  /** Batches of rows that fit into one message: fewer rows where their texts are long. */
+  async function* scan({ inputPath, inputColumns, signal }: Run): AsyncIterable<readonly Row[]> {
+    for await (const rows of parquet.scan(inputPath, { columns: inputColumns, batchRows, signal }))
+      yield* splitByLength(rows)
   }
 
   function frameError(run: Run, error: unknown, rows: number): unknown {
@@ -202,6 +229,20 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       }
     },
   }
+}
+
+function* splitByLength(rows: readonly Row[]): Iterable<readonly Row[]> {
+  let from = 0
+  let length = 0
+  for (let i = 0; i < rows.length; i++) {
+    for (const cell of rows[i] ?? [])
+      if (typeof cell === 'string' || cell instanceof Uint8Array) length += cell.length
+    if (length < batchLength || i + 1 === rows.length) continue
+    yield rows.slice(from, i + 1)
+    from = i + 1
+    length = 0
+  }
+  yield from === 0 ? rows : rows.slice(from)
 }
 
 function noColumns(etl: string): string {

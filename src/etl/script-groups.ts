@@ -2,9 +2,11 @@
 
 import type { Column, Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { createRowsEncoder, type RowsEncoder } from './input.ts'
-import type { Failure, Output } from './isolate/harness.ts'
+import type { Output } from './isolate/collect.ts'
+import type { Failure } from './isolate/harness.ts'
 import {
   createAligner,
   createGatherer,
@@ -16,7 +18,7 @@ import {
 } from './output.ts'
 import { columnOf, type PlannedColumn, parseStorage } from './plan.ts'
 import type { EtlGroupResult } from './request.ts'
-import { type Sandbox, SandboxError } from './sandbox.ts'
+import type { Sandbox } from './sandbox.ts'
 import type { LoadedScript } from './script-load.ts'
 
 type Told = Output | { failure: Failure }
@@ -30,7 +32,7 @@ export interface ScriptGroupsRequest {
 }
 
 /** After so many ended processes, the groups that are left are not tried. */
-const maxCrashes = 3
+const maxCrashes = 8
 
 function isCrash(error: unknown): error is SandboxError {
   return error instanceof SandboxError && error.failure.kind !== 'load'

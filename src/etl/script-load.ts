@@ -1,9 +1,10 @@
 // A script as the engine runs it: named, described once by the sandbox, its declared columns read.
 
 import { createHash } from 'node:crypto'
+import { SandboxError, type Script } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { type DeclaredColumns, parseDeclaredColumns } from './output.ts'
-import { type Sandbox, SandboxError, type Script } from './sandbox.ts'
+import type { Sandbox } from './sandbox.ts'
 
 export interface LoadedScript extends Script {
   /** The name it goes by in messages. */

@@ -253,6 +253,40 @@ describe('held against the columns of training', () => {
   })
 })
 
+describe('an ETL that is slow, but no row or group too slow, is not cut off', () => {
+  const slow = javaScript(
+    'export function transform(row) { let n = 0; while (n < row.id) n++; return { n } }',
+  )
+  const rows = Array.from({ length: 40 }, () => [60_000_000])
+
+  test('over a file', async () => {
+    const { rows: trained } = await stack.train(slow, { columns, rows })
+    expect(trained).toEqual(rows)
+  })
+
+  test('over groups', async () => {
+    const groups = rows.map((row) => [row])
+    const results = await stack.engine.runGroups({
+      etl: slow,
+      inputColumns: columns,
+      groups,
+      outputColumns: null,
+    })
+    expect(results.map((result) => frameOf(result).rows[0])).toEqual(rows)
+  })
+})
+
+test('a call that is still waiting when the engine closes is told so', async () => {
+  const own = await openEngineStack()
+  const calls = Array.from({ length: 5 }, () =>
+    own.serve(javaScript('export function transform() { for (;;); }'), { columns, rows: [[1]] }),
+  )
+  const settled = Promise.allSettled(calls)
+  await own.close()
+  for (const result of await settled)
+    expect(result).toMatchObject({ status: 'rejected', reason: { message: 'The ETL engine is closed' } })
+})
+
 test('many ETLs at once each get their own answer', async () => {
   const answers = await Promise.all(
     Array.from({ length: 40 }, (_, i) => {

@@ -1,9 +1,9 @@
 // Runs an ETL inside its isolate: builds rows, calls the script, tells the results. Its module is evaluated afresh for
 // every row (or whole frame), so nothing that a script keeps can reach the next one; lockdown sees to the rest.
 
-import { instantiate } from 'etl'
+import { createOutput, kindOf, type Output, ResultError } from './collect.ts'
 import { lockDown } from './lockdown.ts'
-import { className, emptyShape, isPlain, kind, observe, type Shape, ValueError } from './shape.ts'
+import { isPlain } from './shape.ts'
 import { fromWire, type Wire } from './wire.ts'
 
 type RowObject = Record<string, unknown>
@@ -20,18 +20,6 @@ export interface Failure {
   name?: string
 }
 
-/** What a batch's results are. */
-export interface Header {
-  keys: string[]
-  shapes: Shape[]
-  count: number
-}
-
-/** Results of a group. Rows may be shorter than `keys`: what is missing is null. */
-export interface Output extends Header {
-  rows: Wire[][]
-}
-
 export interface Description {
   form: 'transform' | 'extract'
   columns: readonly (readonly [string, string])[]
@@ -40,76 +28,18 @@ export interface Description {
 /** Where the work stands, readable from outside even when this isolate is gone: row, group. */
 let position: Int32Array = new Int32Array(2)
 
-export function begin(shared: SharedArrayBuffer): void {
+/** The script's body, as script.ts wraps it. */
+type Instantiate = () => {
+  transform?: (row: RowObject) => unknown
+  extract?: (rows: RowObject[]) => unknown
+  columns?: unknown
+}
+let instantiate: Instantiate = () => ({})
+
+export function begin(shared: SharedArrayBuffer, script: Instantiate): void {
   position = new Int32Array(shared)
+  instantiate = script
   lockDown()
-}
-
-class ResultError extends Error {
-  readonly column: string | undefined
-  constructor(message: string, column?: string) {
-    super(message)
-    this.column = column
-  }
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (typeof value !== 'object') return typeof value === 'undefined' ? 'nothing' : `a ${typeof value}`
-  return Array.isArray(value) ? 'an array' : isPlain(value) ? 'an object' : `a ${className(value)}`
-}
-
-function createOutput() {
-  const keys: string[] = []
-  const shapes: Shape[] = []
-  const counts: number[] = []
-  const indexes = new Map<string, number>()
-  const rows: Wire[][] = []
-
-  function columnOf(key: string): number {
-    const name = key.toWellFormed()
-    const known = indexes.get(name)
-    if (known !== undefined) return known
-    indexes.set(name, keys.length)
-    keys.push(name)
-    shapes.push(emptyShape())
-    counts.push(0)
-    return keys.length - 1
-  }
-
-  function cell(value: unknown, column: number): Wire {
-    counts[column] = (counts[column] ?? 0) + 1
-    try {
-      return observe(value, shapes[column] ?? emptyShape())
-    } catch (error) {
-      if (!(error instanceof ValueError)) throw error
-      const name = keys[column] ?? ''
-      throw new ResultError(
-        `column ${JSON.stringify(name)}: the value${error.path && ` at ${error.path}`} ${error.message}`,
-        name,
-      )
-    }
-  }
-
-  function add(object: object): void {
-    const names = Object.keys(object)
-    const cells: Wire[] = []
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i] as string
-      const column = keys[i] === name ? i : columnOf(name)
-      while (cells.length < column) cells.push(null)
-      cells[column] = cell((object as RowObject)[name], column)
-    }
-    rows.push(cells)
-  }
-
-  function finish(): Output {
-    shapes.forEach((shape, i) => {
-      if ((counts[i] ?? 0) < rows.length) shape.kinds |= kind.NULL
-    })
-    return { keys, shapes, count: rows.length, rows }
-  }
-  return { add, finish }
 }
 
 /** As it was before lockdown. */

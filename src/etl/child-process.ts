@@ -1,0 +1,174 @@
+// A child process as the gateway sees it: started on need, asked, limited in time, and replaced when it has ended.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import type { Description, Failure } from './isolate/harness.ts'
+import type { Reply, Request, Work } from './messages.ts'
+import type { ScriptSource } from './script.ts'
+
+/** What became of an ETL's work that failed; engine.ts puts it in a client's words. */
+export class SandboxError extends Error {
+  readonly failure: Failure
+  constructor(failure: Failure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}
+
+export interface Script extends ScriptSource {
+  /** Names this very source: its language and content hash. */
+  key: string
+}
+
+export interface ChildOptions {
+  timeoutMs: number
+  memoryMb: number
+  log: Logger
+}
+
+/** How much longer than its own limit a child may stay silent before it is killed. */
+const graceMs = 2000
+const loadLimitMs = 15_000
+
+interface Pending {
+  resolve: (answer: Answer) => void
+  reject: (error: unknown) => void
+  timer: NodeJS.Timeout
+}
+
+type Message = { op: 'load'; script: ScriptSource } | Work
+type Answer = Exclude<Reply, { alive: true }>
+
+/** One running process and what it has been asked. */
+interface Running {
+  process: ChildProcess
+  pending: Map<number, Pending>
+}
+
+function startProcess({ timeoutMs, memoryMb, log }: ChildOptions, onExit: (ended: Running) => void): Running {
+  const entry = fileURLToPath(new URL('./child.ts', import.meta.url))
+  const started = fork(entry, [String(timeoutMs), String(memoryMb)], {
+    // isolated-vm needs a process without a start-up snapshot; a fixed zone and language make dates read alike everywhere.
+    execArgv: ['--no-node-snapshot', '--disable-warning=ExperimentalWarning'],
+    env: { TZ: 'UTC', LC_ALL: 'C' },
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+  const running: Running = { process: started, pending: new Map() }
+  let complaint = ''
+  started.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-4000)
+  })
+  started.on('message', (reply: Reply) => {
+    if ('alive' in reply) running.pending.get(reply.id)?.timer.refresh()
+    else settle(running, reply.id)?.resolve(reply)
+  })
+  started.on('error', (error) => log.error({ error }, 'The process that runs ETLs could not be used'))
+  started.once('exit', (code, signal) => {
+    onExit(running)
+    if (running.pending.size === 0) return
+    log.warn({ code, signal, complaint }, 'The process that runs ETLs ended; the next one is started on need')
+    const message = `the process it ran in ended (${signal ?? `code ${code}`}): most likely it asked for far too much memory at once`
+    for (const id of [...running.pending.keys()]) {
+      settle(running, id)?.reject(new SandboxError({ kind: 'crash', message }))
+    }
+  })
+  return running
+}
+
+function settle({ pending }: Running, id: number): Pending | undefined {
+  const entry = pending.get(id)
+  pending.delete(id)
+  if (entry !== undefined) clearTimeout(entry.timer)
+  return entry
+}
+
+/** An idle process does not keep the gateway's own alive. */
+function rest({ process }: Running): void {
+  process.unref()
+  process.channel?.unref()
+  if (process.stderr !== null && 'unref' in process.stderr) (process.stderr as Socket).unref()
+}
+
+export type Child = ReturnType<typeof createChild>
+
+/** A process that is started on need, and again after it has ended. */
+export function createChild(options: ChildOptions) {
+  let running: Running | null = null
+  let nextId = 1
+
+  function start(): Running {
+    const fresh = startProcess(options, (ended) => {
+      if (running === ended) running = null
+    })
+    running = fresh
+    rest(fresh)
+    return fresh
+  }
+
+  function kill(): void {
+    const dying = running
+    running = null
+    dying?.process.kill('SIGKILL')
+  }
+
+  async function send(key: string, message: Message, limitMs: number): Promise<Answer> {
+    const target = running ?? start()
+    const id = nextId++
+    try {
+      return await new Promise((resolve, reject) => {
+        const overdue = () => {
+          settle(target, id)
+          reject(
+            new SandboxError({ kind: 'timeout', message: `it ran for more than ${limitMs - graceMs} ms` }),
+          )
+          kill()
+        }
+        target.pending.set(id, { resolve, reject, timer: setTimeout(overdue, limitMs) })
+        target.process.channel?.ref()
+        target.process.send({ ...message, id, key } satisfies Request, (error) => {
+          if (error === null) return
+          settle(target, id)?.reject(
+            new SandboxError({ kind: 'crash', message: 'its process ended before it was asked' }),
+          )
+        })
+      })
+    } finally {
+      if (target.pending.size === 0) rest(target)
+    }
+  }
+
+  function textOf(answer: Answer): string {
+    if ('text' in answer) return answer.text
+    throw new SandboxError(
+      'failure' in answer ? answer.failure : { kind: 'crash', message: 'its process forgot it' },
+    )
+  }
+
+  async function load({ key, language, source }: Script): Promise<Description> {
+    const text = textOf(await send(key, { op: 'load', script: { language, source } }, loadLimitMs))
+    const described: Description | { failure: Failure } = JSON.parse(text)
+    if ('failure' in described) throw new SandboxError(described.failure)
+    return described
+  }
+
+  async function ask(script: Script, work: Work): Promise<string> {
+    const limitMs = (work.op === 'frameRun' ? work.timeoutMs : options.timeoutMs) + graceMs
+    const answer = await send(script.key, work, limitMs)
+    if (!('missing' in answer)) return textOf(answer)
+    await load(script)
+    return textOf(await send(script.key, work, limitMs))
+  }
+
+  async function close(): Promise<void> {
+    const dying = running?.process
+    if (dying === undefined) return
+    const exited = new Promise((resolve) => dying.once('exit', resolve))
+    dying.ref()
+    kill()
+    await exited
+  }
+  return { load, ask, kill, close }
+}

@@ -1,0 +1,86 @@
+// Result objects into rows of cells: their columns and what those have shown.
+
+import { className, emptyShape, isPlain, kind, observe, type Shape, ValueError } from './shape.ts'
+import type { Wire } from './wire.ts'
+
+/** What a batch's results are. */
+export interface Header {
+  keys: string[]
+  shapes: Shape[]
+  count: number
+}
+
+/** Results of a group. Rows may be shorter than `keys`: what is missing is null. */
+export interface Output extends Header {
+  rows: Wire[][]
+}
+
+/** What a script returned cannot be rows. */
+export class ResultError extends Error {
+  readonly column: string | undefined
+  constructor(message: string, column?: string) {
+    super(message)
+    this.column = column
+  }
+}
+
+/** A value's kind, in an error's words. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value === 'undefined' ? 'nothing' : `a ${typeof value}`
+  return Array.isArray(value) ? 'an array' : isPlain(value) ? 'an object' : `a ${className(value)}`
+}
+
+/** Takes result objects one by one; columns are the union of their keys, in the order in which they were first seen. */
+export function createOutput() {
+  const keys: string[] = []
+  const shapes: Shape[] = []
+  const counts: number[] = []
+  const indexes = new Map<string, number>()
+  const rows: Wire[][] = []
+
+  function columnOf(key: string): number {
+    const name = key.toWellFormed()
+    const known = indexes.get(name)
+    if (known !== undefined) return known
+    indexes.set(name, keys.length)
+    keys.push(name)
+    shapes.push(emptyShape())
+    counts.push(0)
+    return keys.length - 1
+  }
+
+  function cell(value: unknown, column: number): Wire {
+    counts[column] = (counts[column] ?? 0) + 1
+    try {
+      return observe(value, shapes[column] ?? emptyShape())
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error
+      const name = keys[column] ?? ''
+      throw new ResultError(
+        `column ${JSON.stringify(name)}: the value${error.path && ` at ${error.path}`} ${error.message}`,
+        name,
+      )
+    }
+  }
+
+  function add(object: object): void {
+    const names = Object.keys(object)
+    const cells: Wire[] = []
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] as string
+      const column = keys[i] === name ? i : columnOf(name)
+      while (cells.length < column) cells.push(null)
+      cells[column] = cell((object as Record<string, unknown>)[name], column)
+    }
+    rows.push(cells)
+  }
+
+  function finish(): Output {
+    shapes.forEach((shape, i) => {
+      if ((counts[i] ?? 0) < rows.length) shape.kinds |= kind.NULL
+    })
+    return { keys, shapes, count: rows.length, rows }
+  }
+  return { add, finish }
+}
