@@ -15,7 +15,7 @@ export interface Work {
 }
 
 export function createFlowWork(total: number, source: FlowSource): Work {
-  return { total, cut: cutGrowing({ first: 250, doublings: 4 }), rows: createFlowGenerator(source) }
+  return { total, cut: cutGrowing({ first: 250, doublings: 5 }), rows: createFlowGenerator(source) }
 }
 
 export function createRowsWork({ table, columns, rows }: TableRows): Work {
@@ -52,10 +52,10 @@ interface Stores {
 export type RunEnd = 'SUCCEEDED' | 'CANCELLED' | 'ENDED_ELSEWHERE'
 
 /**
- * Items count as done once they are written and every by-key view serves them, in order. What this run has appended is
- * served before it ends, unless it is stopped (then the next run repeats it) or fails. A resumed run first repeats the
- * batches that the run before may have appended without serving them, even if it is to be cancelled: the warehouse
- * answers that they are there, and they are served.
+ * Items count as done once they are written and every by-key view serves them, in order. What this run has appended it
+ * has served before it ends, also when it fails, unless it is stopped: then the next run repeats it. A resumed run first
+ * repeats the batches that the run before may have appended without serving them, even if it is to be cancelled: the
+ * warehouse answers that they are there, and they are served.
  */
 export async function runBatches(stores: Stores, run: BatchRun): Promise<RunEnd> {
   const { work, signal } = run
@@ -70,10 +70,14 @@ export async function runBatches(stores: Stores, run: BatchRun): Promise<RunEnd>
       }
       signal.throwIfAborted()
       const appended = await appendBatch(batch)
-      const goesOn = await serving
-      serving = serveBatch(appended)
-      serving.catch(() => {})
-      if (!goesOn) return 'ENDED_ELSEWHERE'
+      let counts = false
+      try {
+        counts = await serving
+      } finally {
+        serving = serveBatch(appended, counts)
+        serving.catch(() => {})
+      }
+      if (!counts) return 'ENDED_ELSEWHERE'
     }
     return (await serving) ? 'SUCCEEDED' : 'ENDED_ELSEWHERE'
   } finally {
@@ -100,11 +104,12 @@ function createSteps({ warehouse, realtime, retryDelaysMs, log }: Stores, run: B
     return { end, version, tables }
   }
 
-  async function serveBatch({ end, version, tables }: AppendedBatch): Promise<boolean> {
+  /** Does not count when the batch before was not served, or the job has been ended. */
+  async function serveBatch({ end, version, tables }: AppendedBatch, counts: boolean): Promise<boolean> {
     await retry({ ...retryOptions, what: 'Refreshing the feature views' }, () =>
       realtime.onAppended({ version, tables }),
     )
-    return run.advance(end)
+    return counts && run.advance(end)
   }
 
   return { appendBatch, serveBatch }

@@ -14,6 +14,8 @@ const lasting: ReadonlySet<ErrorCode> = new Set([
   'SCHEMA_MISMATCH',
   'TOO_LARGE',
   'FORBIDDEN',
+  'NOT_FOUND',
+  'CONFLICT',
 ])
 
 interface RetryOptions {

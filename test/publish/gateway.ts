@@ -11,7 +11,7 @@ import { createEvents } from '../../src/events.ts'
 import { createOnlineStore } from '../../src/online/index.ts'
 import { createParquetEngine } from '../../src/parquet/engine.ts'
 import { createPublishing } from '../../src/publish/service.ts'
-import { createRealtime } from '../../src/realtime/service.ts'
+import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
 import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 
@@ -28,8 +28,9 @@ export interface GatewayOptions {
   log: Logger
   concurrency?: number
   retryDelays?: readonly number[]
-  /** Puts something between publishing and the warehouse. */
+  /** Puts something between publishing and the warehouse, or realtime. */
   wrapWarehouse?: (warehouse: Warehouse) => Warehouse
+  wrapRealtime?: (realtime: Realtime) => Pick<Realtime, 'onAppended'>
 }
 
 export type Gateway = Awaited<ReturnType<typeof openGateway>>
@@ -42,6 +43,7 @@ export async function openGateway(options: GatewayOptions) {
     concurrency = 4,
     retryDelays = [20, 50, 100],
     wrapWarehouse = (same) => same,
+    wrapRealtime = (same) => same,
   } = options
   const paths = dataPaths(folder)
   await mkdir(paths.temporary, { recursive: true })
@@ -85,7 +87,7 @@ export async function openGateway(options: GatewayOptions) {
   const publishing = createPublishing({
     catalog,
     warehouse: wrapWarehouse(warehouse),
-    realtime,
+    realtime: wrapRealtime(realtime),
     events,
     concurrency,
     retryDelays,

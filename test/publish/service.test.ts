@@ -164,22 +164,6 @@ describe('publish', () => {
     expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(16_800)
     await expectParity(view.id)
   })
-
-  it('refuses numbers of flows and seeds that are none, and says what would be right', async () => {
-    await open()
-    for (const nFlows of [0, -1, 1.5, 10_000_001, Number.NaN]) {
-      await expect(gateway.publishing.publish({ nFlows })).rejects.toMatchObject({
-        code: 'BAD_USER_INPUT',
-        message: expect.stringMatching(/^nFlows is .* from 1 to 10000000\.$/),
-      })
-    }
-    for (const seed of [1.5, 2 ** 31]) {
-      await expect(gateway.publishing.publish({ nFlows: 1, seed })).rejects.toMatchObject({
-        code: 'BAD_USER_INPUT',
-      })
-    }
-    expect(await gateway.catalog.prisma.publishJob.count()).toBe(0)
-  })
 })
 
 describe('progress', () => {
@@ -201,12 +185,6 @@ describe('progress', () => {
       expect(etaSeconds).toBeGreaterThan(0)
     }
     expect(await follow(id)).toEqual([seen.at(-1)])
-  })
-
-  it('of an unknown job is NOT_FOUND', async () => {
-    await open()
-    await expect(follow('job_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    await expect(gateway.publishing.wait('job_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 
   it('completes when publishing closes, and waiting answers with the job as it stands', async () => {
@@ -297,18 +275,6 @@ describe('cancel', () => {
     expect(await countOf('quotes')).toBe(cancelled.done)
     await expectParity(view.id)
   })
-
-  it('is a CONFLICT once the job has ended, and NOT_FOUND when there is none', async () => {
-    await open()
-    await gateway.publishing.start()
-    const { id } = await gateway.publishing.publish({ nFlows: 10 })
-    await gateway.publishing.wait(id)
-    await expect(gateway.publishing.cancel(id)).rejects.toMatchObject({
-      code: 'CONFLICT',
-      message: expect.stringContaining('SUCCEEDED'),
-    })
-    await expect(gateway.publishing.cancel('job_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' })
-  })
 })
 
 describe('ingest', () => {
@@ -353,24 +319,6 @@ describe('ingest', () => {
     expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 30_000 })
     expect(await countOf('users')).toBe(30_000)
     expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(30_000)
-  })
-
-  it('writes nothing when one row is faulty', async () => {
-    await open()
-    await gateway.publishing.start()
-    const rows = [{ user_id: 'u1' }, { user_id: 'u2', age: 7 }, { user_id: 3 }]
-    const failure = gateway.publishing.ingest({ table: 'users', rows })
-    await expect(failure).rejects.toMatchObject({ code: 'BAD_USER_INPUT', details: { faultCount: 2 } })
-    expect(await countOf('users')).toBe(0)
-    expect(await gateway.catalog.prisma.publishJob.count()).toBe(0)
-  })
-
-  it('into a table that is not there names those that are', async () => {
-    await open()
-    await expect(gateway.publishing.ingest({ table: 'people', rows: [{}] })).rejects.toMatchObject({
-      code: 'BAD_USER_INPUT',
-      details: { tables: ['policies', 'quotes', 'transactions', 'users'] },
-    })
   })
 })
 
@@ -420,5 +368,46 @@ describe('a warehouse that fails', () => {
     out = false
     const next = await gateway.publishing.ingest({ table: 'users', rows })
     expect(await gateway.publishing.wait(next.id)).toMatchObject({ status: 'SUCCEEDED', done: 1 })
+  })
+})
+
+describe('feature views that cannot be refreshed', () => {
+  it('fail the job at the last batch that they serve; what was written beyond is not kept from them', async () => {
+    const told: number[] = []
+    await open({
+      wrapRealtime: ({ onAppended }) => ({
+        async onAppended(change) {
+          told.push(change.tables.find(({ table }) => table === 'quotes')?.rows.length ?? 0)
+          if (told.at(-1) === 500) throw new AppError('ONLINE_STORE_UNAVAILABLE', 'The online store is out.')
+          await onAppended(change)
+        },
+      }),
+    })
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 100_000 })
+    expect(await gateway.publishing.wait(id)).toMatchObject({
+      status: 'FAILED',
+      error: 'The online store is out.',
+      done: 250,
+    })
+    expect(told).toEqual([250, 500, 500, 500, 500, 1000])
+    expect(await countOf('quotes')).toBe(1750)
+  })
+})
+
+describe('a job that another process ends', () => {
+  it('stops here after the batch in hand, which is served, and makes room for the next', async () => {
+    await open({ concurrency: 1 })
+    const { view } = await gateway.serveSample()
+    await gateway.publishing.start()
+    const { id } = await gateway.publishing.publish({ nFlows: 1_000_000 })
+    await follow(id, ({ done }) => done > 0)
+    await gateway.catalog.publishJobs.update(id, { status: 'CANCELLED' })
+    const next = await gateway.publishing.publish({ nFlows: 10 })
+    expect(await gateway.publishing.wait(next.id)).toMatchObject({ status: 'SUCCEEDED' })
+    const ended = await gateway.catalog.publishJobs.byId(id)
+    expect(ended.status).toBe('CANCELLED')
+    expect(await countOf('quotes')).toBeGreaterThan(ended.done)
+    await expectParity(view.id)
   })
 })
