@@ -12,6 +12,7 @@ import { runGroups } from './etl-groups.ts'
 import { createEtlJudge, type EtlJudge, inputTable } from './etl-statement.ts'
 import { copyPrefixBytes, type WrittenFile, writeParquet } from './parquet-file.ts'
 import { castList, planStatement } from './plan.ts'
+import { listScalarFunctions } from './row-wise.ts'
 import { quoteName, quotePath } from './sql-text.ts'
 
 /** Cells pass as `Value`s; a column's `storage` says in which type its file holds it. */
@@ -79,6 +80,7 @@ const batchRowsByDefault = 4096
 
 export async function createParquetEngine(options: ParquetEngineOptions): Promise<ParquetEngine> {
   let judge: EtlJudge | undefined
+  let scalarFunctions: ReadonlySet<string> = new Set()
   const database = await openDatabase({
     file: ':memory:',
     memoryMb: options.memoryMb,
@@ -86,6 +88,7 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     folders: options.folders,
     async prepare(connection) {
       judge = await createEtlJudge(connection)
+      scalarFunctions = await listScalarFunctions(connection)
     },
   })
   const judgeEtl: EtlJudge = (...asked) => {
@@ -200,7 +203,7 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
           sql,
           inputColumns.map(({ name }) => name),
         )
-        return runGroups(connection, { judged, inputColumns, groups, context })
+        return runGroups(connection, { judged, scalarFunctions, inputColumns, groups, context })
       })
     },
 

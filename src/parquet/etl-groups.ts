@@ -4,43 +4,108 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column, Row } from '../columns.ts'
 import { createRowAppender } from './append-rows.ts'
 import { readRows } from './decode.ts'
+import { carrierOf } from './duckdb-types.ts'
 import type { EngineErrorContext } from './engine-error.ts'
 import { inputTable } from './etl-statement.ts'
-import { planStatement } from './plan.ts'
+import { castList, planStatement, type StatementPlan } from './plan.ts'
+import { isRowWise, rowNumber, rowNumberAlias, withRowNumber } from './row-wise.ts'
 import { quoteName } from './sql-text.ts'
 import type { JudgedStatement } from './statement.ts'
 
 export interface GroupsRequest {
   judged: JudgedStatement
+  scalarFunctions: ReadonlySet<string>
   inputColumns: readonly Column[]
   groups: readonly (readonly Row[])[]
+  /** Told where in the statement that runs the user's own text begins. */
   context: EngineErrorContext
 }
 
+/** All rows go into one table; then either they all pass through the SELECT at once, or it runs for each group's span. */
 export async function runGroups(
   connection: DuckDBConnection,
-  { judged, inputColumns, groups, context }: GroupsRequest,
+  request: GroupsRequest,
 ): Promise<{ columns: Column[]; groups: Row[][] }> {
+  const { judged, scalarFunctions, inputColumns } = request
   const members = inputColumns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
   await connection.run(`CREATE OR REPLACE TEMP TABLE ${inputTable} (${members.join(', ')})`)
   try {
-    const { columns, carriers, select, offsetBytes } = await planStatement(connection, judged.sql)
-    context.offsetBytes = offsetBytes
-    const results: Row[][] = []
-    for (const rows of groups) {
-      context.signal?.throwIfAborted()
-      if (results.length > 0) await connection.run(`DELETE FROM temp.${inputTable}`)
-      const appender = await connection.createAppender(inputTable, 'main', 'temp')
-      createRowAppender(
-        appender,
-        inputColumns.map(({ name }, cell) => ({ name, cell })),
-      ).append(rows)
-      appender.closeSync()
-      results.push(await readRows(await connection.run(select), carriers))
-    }
-    return { columns: observeNulls(columns, results), groups: results }
+    const plan = await planStatement(connection, judged.sql)
+    await fill(connection, request)
+    const names = [...inputColumns, ...plan.columns].map(({ name }) => name)
+    const isAtOnce = isRowWise(judged, scalarFunctions, names)
+    const groups = await (isAtOnce ? runAtOnce : runEach)(connection, plan, request)
+    return { columns: observeNulls(plan.columns, groups), groups }
   } finally {
     await connection.run(`DROP TABLE IF EXISTS temp.${inputTable}`).catch(() => undefined)
+  }
+}
+
+async function fill(connection: DuckDBConnection, { inputColumns, groups }: GroupsRequest): Promise<void> {
+  const appender = await connection.createAppender(inputTable, 'main', 'temp')
+  const target = createRowAppender(
+    appender,
+    inputColumns.map(({ name }, cell) => ({ name, cell })),
+  )
+  target.append(groups.flat())
+  appender.closeSync()
+}
+
+async function runAtOnce(
+  connection: DuckDBConnection,
+  plan: StatementPlan,
+  { judged, groups, context }: GroupsRequest,
+): Promise<Row[][]> {
+  // The engine writes the statement anew: its places would not be those of the user's text.
+  context.offsetBytes = Number.POSITIVE_INFINITY
+  const numbered = await withRowNumber(connection, judged.sql)
+  const result = await connection.run(
+    `SELECT ${castList(plan.columns)}, ${rowNumberAlias} FROM (${numbered}) t ORDER BY ${rowNumberAlias}`,
+  )
+  const rows = await readRows(result, result.columnTypes().map(carrierOf))
+  const results: Row[][] = []
+  let next = 0
+  let end = 0
+  for (const group of groups) {
+    end += group.length
+    const own: Row[] = []
+    for (
+      let row = rows[next];
+      row !== undefined && Number(row[plan.columns.length]) < end;
+      row = rows[next]
+    ) {
+      own.push(row.slice(0, -1))
+      next += 1
+    }
+    results.push(own)
+  }
+  return results
+}
+
+async function runEach(
+  connection: DuckDBConnection,
+  plan: StatementPlan,
+  { inputColumns, groups, context }: GroupsRequest,
+): Promise<Row[][]> {
+  const names = inputColumns.map(({ name }) => quoteName(name)).join(', ')
+  const span = `${rowNumber} >= $1::BIGINT AND ${rowNumber} < $2::BIGINT`
+  const prefix = `WITH ${inputTable} AS (SELECT ${names} FROM temp.${inputTable} WHERE ${span}) `
+  const statement = await connection.prepare(`${prefix}${plan.select}`)
+  context.offsetBytes = plan.offsetBytes + Buffer.byteLength(prefix)
+  try {
+    const results: Row[][] = []
+    let start = 0n
+    for (const { length } of groups) {
+      context.signal?.throwIfAborted()
+      const end = start + BigInt(length)
+      statement.bindBigInt(1, start)
+      statement.bindBigInt(2, end)
+      results.push(await readRows(await statement.run(), plan.carriers))
+      start = end
+    }
+    return results
+  } finally {
+    statement.destroySync()
   }
 }
 
