@@ -9,31 +9,17 @@ import { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
-import { isFollowed } from './followed.ts'
-import { assertKeyColumn } from './index-value.ts'
-import { choosePolicy, type RefreshAsked } from './policy.ts'
 import type { LookupTarget } from './result.ts'
+import { createViewMakers, keyColumnOf, type NewView } from './view-makers.ts'
 
 /** What is held in memory is compared with the catalog this often while it is in use: another process may have changed it. */
 const revalidateAfterMs = 2000
-/** A view made on first use that reads tables the gateway is not told of (files) counts as stale after this. */
-const unfollowedTtlSeconds = 300
-
 export interface View {
   id: string
   record: FeatureViewRecord
   query: SavedQueryRecord
   etl: EtlRecord | null
   keyColumn: Column
-}
-
-export interface NewView {
-  name: string
-  queryId: string
-  etlId: string | null
-  indexKey: string
-  ttlSeconds: number | null
-  refresh: RefreshAsked
 }
 
 export interface Views {
@@ -94,6 +80,8 @@ export function createViews(options: {
   const queryById = (id: string) => remembered(queries, id, (queryId) => catalog.savedQueries.byId(queryId))
   const etlById = (id: string) => remembered(etls, id, (etlId) => catalog.etls.byId(etlId))
 
+  const makers = createViewMakers({ catalog, warehouse, queryById, etlById })
+
   async function toView(record: FeatureViewRecord): Promise<View> {
     const query = await queryById(record.queryId)
     const etl = record.etlId === null ? null : await etlById(record.etlId)
@@ -118,7 +106,7 @@ export function createViews(options: {
     const etlId = await etlIdOf(target.etlPath)
     const record =
       (await catalog.featureViews.find({ queryId: query.id, etlId, indexKey: target.indexKey })) ??
-      (await inTurn(() => createImplicit(query, etlId, target.indexKey)))
+      (await inTurn(() => makers.onFirstUse(query, etlId, target.indexKey)))
     return toView(record)
   }
 
@@ -127,31 +115,6 @@ export function createViews(options: {
     const { id } = await etlService.resolve(etlPath, { save: true })
     if (id === null) throw new AppError('NOT_FOUND', `No ETL ${etlPath} is in the catalog.`)
     return id
-  }
-
-  async function createImplicit(query: SavedQueryRecord, etlId: string | null, indexKey: string) {
-    const target = { queryId: query.id, etlId, indexKey }
-    const existing = await catalog.featureViews.find(target)
-    if (existing !== null) return existing
-    const policy = await choosePolicy({
-      warehouse,
-      sql: query.sql,
-      keyColumn: keyColumnOf(query, indexKey),
-      asked: 'AUTO',
-    })
-    const followed = policy.tables.every(isFollowed)
-    const ttlSeconds = followed ? null : unfollowedTtlSeconds
-    const etl = etlId === null ? null : await etlById(etlId)
-    const name = `${query.name} v${query.version}${etl === null ? '' : ` + ${etl.name} v${etl.version}`} by ${indexKey}`
-    const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
-    try {
-      return await catalog.featureViews.create({ ...wanted, name })
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'CONFLICT') throw error
-      // Somebody gave another view this very name.
-      const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
-      return catalog.featureViews.create({ ...wanted, name: `${name} (${ids})` })
-    }
   }
 
   async function removeRecord(id: string) {
@@ -211,7 +174,8 @@ export function createViews(options: {
     },
     create: (view) =>
       inTurn(async () => {
-        const { record, replacedId } = await createNamed(view)
+        const { record, replacedId } = await makers.named(view)
+        if (replacedId !== null) await removeRecord(replacedId)
         forget()
         return { view: await toView(record), replacedId }
       }),
@@ -237,67 +201,8 @@ export function createViews(options: {
       return columns
     },
   }
-
-  /** A view made on first use gives way to the named one. */
-  async function createNamed(
-    view: NewView,
-  ): Promise<{ record: FeatureViewRecord; replacedId: string | null }> {
-    checkNewView(view)
-    const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
-    const query = await queryById(queryId)
-    const keyColumn = keyColumnOf(query, indexKey)
-    if (etlId !== null) await etlById(etlId)
-    const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked })
-    const existing = await catalog.featureViews.find({ queryId, etlId, indexKey })
-    if (existing === null || existing.implicit) {
-      const record = await catalog.featureViews.create({
-        name,
-        queryId,
-        etlId,
-        indexKey,
-        ttlSeconds,
-        ...policy,
-        implicit: false,
-      })
-      if (existing !== null) await removeRecord(existing.id)
-      return { record, replacedId: existing?.id ?? null }
-    }
-    throw new AppError(
-      'CONFLICT',
-      existing.name === name
-        ? `A feature view is named ${name} already; choose another name, or delete it first.`
-        : `The feature view ${existing.name} serves this query, ETL and index key already; delete it first to make another.`,
-      { details: { featureViewId: existing.id } },
-    )
-  }
 }
 
 function targetKey({ queryId, etlPath, indexKey }: LookupTarget): string {
   return `${queryId}\n${indexKey}\n${etlPath ?? ''}`
-}
-
-function keyColumnOf(query: SavedQueryRecord, indexKey: string): Column {
-  const column = query.columns.find((candidate) => candidate.name === indexKey)
-  if (column === undefined) {
-    const names = query.columns.map((candidate) => candidate.name)
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `The query ${query.name} has no column ${JSON.stringify(indexKey)} to look rows up by; its columns are ${names.join(', ')}.`,
-      { details: { columns: names } },
-    )
-  }
-  assertKeyColumn(column)
-  return column
-}
-
-function checkNewView({ name, ttlSeconds }: NewView): void {
-  if (name.trim() === '') {
-    throw new AppError('BAD_USER_INPUT', 'A feature view needs a name that is not empty.')
-  }
-  if (ttlSeconds !== null && (!Number.isInteger(ttlSeconds) || ttlSeconds < 1)) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `ttlSeconds is ${ttlSeconds}; it must be a whole number of at least 1, or null.`,
-    )
-  }
 }

@@ -1,14 +1,19 @@
 // Lookups: targets, values, freshness, and how many round trips they cost.
 
+import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { openStack, type Stack, sortedRows } from './stack.ts'
 
 const users = 'SELECT user_id, name, creation_date FROM feature_store.users'
+const logged: string[] = []
 let stack: Stack
 
 beforeAll(async () => {
-  stack = await openStack({ limits: { maxIndexValues: 50 } })
+  stack = await openStack({
+    limits: { maxIndexValues: 50 },
+    log: pino({ level: 'warn' }, { write: (line) => logged.push(line) }),
+  })
   await stack.append(
     'users',
     ['user_id', 'name', 'creation_date'],
@@ -164,6 +169,7 @@ test('over an outage of the online store the warehouse answers, and the log says
   try {
     const results = await Promise.all([1, 2, 3].map(() => stack.lookUp(target, ['a'])))
     for (const [result] of results) expect(result).toMatchObject({ source: 'WAREHOUSE', status: 'FRESH' })
+    expect(logged.filter((line) => line.includes('The online store does not answer'))).toHaveLength(1)
   } finally {
     stack.onlineCalls.failures.clear()
   }

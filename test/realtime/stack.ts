@@ -23,6 +23,7 @@ interface StackOptions {
   /** An earlier stack's folder: the gateway started again. */
   folder?: string
   files?: readonly string[]
+  onlineUrl?: string
   limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number }>
   log?: Logger
 }
@@ -71,7 +72,7 @@ export async function openStack(options: StackOptions = {}) {
       memoryMb: 512,
       log,
     }),
-    createOnlineStore({ url: 'lmdb:', folder: join(folder, 'online'), log }),
+    createOnlineStore({ url: options.onlineUrl ?? 'lmdb:', folder: join(folder, 'online'), log }),
   ])
   const parquet = await createParquetEngine({
     folders: [temporaryFolder, datasetsFolder],

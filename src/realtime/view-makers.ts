@@ -1,0 +1,110 @@
+// Making a feature view: by name, or on first use.
+
+import type { EtlRecord } from '../catalog/etls.ts'
+import type { FeatureViewRecord } from '../catalog/feature-views.ts'
+import type { Catalog } from '../catalog/open.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { isFollowed } from './followed.ts'
+import { assertKeyColumn } from './index-value.ts'
+import { choosePolicy, type RefreshAsked } from './policy.ts'
+
+/** A view made on first use that reads tables the gateway is not told of (files) counts as stale after this. */
+const unfollowedTtlSeconds = 300
+
+export interface NewView {
+  name: string
+  queryId: string
+  etlId: string | null
+  indexKey: string
+  ttlSeconds: number | null
+  refresh: RefreshAsked
+}
+
+export function createViewMakers(options: {
+  catalog: Catalog
+  warehouse: Warehouse
+  queryById: (id: string) => Promise<SavedQueryRecord>
+  etlById: (id: string) => Promise<EtlRecord>
+}) {
+  const { catalog, warehouse, queryById, etlById } = options
+
+  async function onFirstUse(
+    query: SavedQueryRecord,
+    etlId: string | null,
+    indexKey: string,
+  ): Promise<FeatureViewRecord> {
+    const target = { queryId: query.id, etlId, indexKey }
+    const existing = await catalog.featureViews.find(target)
+    if (existing !== null) return existing
+    const keyColumn = keyColumnOf(query, indexKey)
+    const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked: 'AUTO' })
+    const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds
+    const etl = etlId === null ? null : await etlById(etlId)
+    const through = etl === null ? '' : ` + ${etl.name} v${etl.version}`
+    const name = `${query.name} v${query.version}${through} by ${indexKey}`
+    const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
+    try {
+      return await catalog.featureViews.create({ ...wanted, name })
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'CONFLICT') throw error
+      // Somebody gave another view this very name.
+      const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
+      return catalog.featureViews.create({ ...wanted, name: `${name} (${ids})` })
+    }
+  }
+
+  /** A view made on first use gives way to the named one: `replacedId` is to be removed. */
+  async function named(view: NewView): Promise<{ record: FeatureViewRecord; replacedId: string | null }> {
+    checkNewView(view)
+    const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
+    const query = await queryById(queryId)
+    const keyColumn = keyColumnOf(query, indexKey)
+    if (etlId !== null) await etlById(etlId)
+    const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked })
+    const existing = await catalog.featureViews.find({ queryId, etlId, indexKey })
+    if (existing !== null && !existing.implicit) throw alreadyServed(existing, name)
+    const made = { name, queryId, etlId, indexKey, ttlSeconds, ...policy, implicit: false }
+    return { record: await catalog.featureViews.create(made), replacedId: existing?.id ?? null }
+  }
+
+  return { onFirstUse, named }
+}
+
+function alreadyServed(existing: FeatureViewRecord, name: string): AppError {
+  return new AppError(
+    'CONFLICT',
+    existing.name === name
+      ? `A feature view is named ${name} already; choose another name, or delete it first.`
+      : `The feature view ${existing.name} serves this query, ETL and index key already; delete it first to make another.`,
+    { details: { featureViewId: existing.id } },
+  )
+}
+
+export function keyColumnOf(query: SavedQueryRecord, indexKey: string): Column {
+  const column = query.columns.find((candidate) => candidate.name === indexKey)
+  if (column === undefined) {
+    const names = query.columns.map((candidate) => candidate.name)
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The query ${query.name} has no column ${JSON.stringify(indexKey)} to look rows up by; its columns are ${names.join(', ')}.`,
+      { details: { columns: names } },
+    )
+  }
+  assertKeyColumn(column)
+  return column
+}
+
+function checkNewView({ name, ttlSeconds }: NewView): void {
+  if (name.trim() === '') {
+    throw new AppError('BAD_USER_INPUT', 'A feature view needs a name that is not empty.')
+  }
+  if (ttlSeconds !== null && (!Number.isInteger(ttlSeconds) || ttlSeconds < 1)) {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `ttlSeconds is ${ttlSeconds}; it must be a whole number of at least 1, or null.`,
+    )
+  }
+}
