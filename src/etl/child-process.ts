@@ -52,7 +52,7 @@ function startProcess({ timeoutMs, memoryMb, log }: ChildOptions, onExit: (ended
   const started = fork(entry, [String(timeoutMs), String(memoryMb)], {
     // isolated-vm needs a process without a start-up snapshot; a fixed zone and language make dates read alike everywhere.
     execArgv: ['--no-node-snapshot', '--disable-warning=ExperimentalWarning'],
-    env: { TZ: 'UTC', LC_ALL: 'C' },
+    env: { TZ: 'UTC', LC_ALL: 'en_US.UTF-8' },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

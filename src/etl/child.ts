@@ -206,6 +206,8 @@ function send(reply: Reply): void {
   process.send?.(reply)
 }
 
+// A Ctrl-C at the terminal reaches this process too: the gateway drains, and ends it when it is done.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 process.on('disconnect', () => process.exit(0))
 process.on('message', (request: Request) => {
   try {

@@ -126,8 +126,11 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
 
   /** Batches of rows that fit into one message: fewer rows where their texts are long. */
   async function* scan({ inputPath, inputColumns, signal }: Run): AsyncIterable<readonly Row[]> {
+    const texts = inputColumns.flatMap(({ type }, i) =>
+      ['STRING', 'BYTES', 'JSON'].includes(type) ? [i] : [],
+    )
     for await (const rows of parquet.scan(inputPath, { columns: inputColumns, batchRows, signal }))
-      yield* splitByLength(rows)
+      yield* splitByLength(rows, texts)
   }
 
   function frameError(run: Run, error: unknown, rows: number): unknown {
@@ -231,12 +234,14 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
   }
 }
 
-function* splitByLength(rows: readonly Row[]): Iterable<readonly Row[]> {
+function* splitByLength(rows: readonly Row[], texts: readonly number[]): Iterable<readonly Row[]> {
   let from = 0
   let length = 0
   for (let i = 0; i < rows.length; i++) {
-    for (const cell of rows[i] ?? [])
+    for (const text of texts) {
+      const cell = rows[i]?.[text]
       if (typeof cell === 'string' || cell instanceof Uint8Array) length += cell.length
+    }
     if (length < batchLength || i + 1 === rows.length) continue
     yield rows.slice(from, i + 1)
     from = i + 1

@@ -276,6 +276,13 @@ describe('an ETL that is slow, but no row or group too slow, is not cut off', ()
   })
 })
 
+test('long rows go in smaller batches', async () => {
+  const rows = Array.from({ length: 60 }, (_, i) => [i, 'x'.repeat(1_000_000)])
+  const etl = javaScript('export function transform(row) { return { id: row.id, length: row.text.length } }')
+  const trained = await stack.train(etl, { columns: [...columns, column('text', 'STRING')], rows })
+  expect(trained.rows).toEqual(rows.map(([id]) => [id, 1_000_000]))
+})
+
 test('a call that is still waiting when the engine closes is told so', async () => {
   const own = await openEngineStack()
   const calls = Array.from({ length: 5 }, () =>
