@@ -91,7 +91,8 @@ function createFastify(log: Logger): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
-      done(null, parseJson(String(body)))
+      // Clients that always name a content type send it with an empty body too.
+      done(null, body === '' ? undefined : parseJson(String(body)))
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       done(Object.assign(new Error(`The body is not valid JSON: ${reason}`), { statusCode: 400 }))

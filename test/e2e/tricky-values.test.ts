@@ -36,7 +36,7 @@ beforeAll(async () => {
   const duckdb = await DuckDBInstance.create()
   const connection = await duckdb.connect()
   await connection.run(`CREATE TABLE tricky AS SELECT * FROM (VALUES
-    (1::INTEGER, 9007199254740993::BIGINT, '2026-01-02 03:04:05.123456'::TIMESTAMP, DATE '2026-01-02', 1.5::DOUBLE, 12.30::DECIMAL(18,2), true, [1, NULL, 3], {'a': 1, 'b': 'x'}, '{"k": 9007199254740993}'::JSON, 'aé'::BLOB),
+    (1::INTEGER, 9007199254740993::BIGINT, '2026-01-02 03:04:05.123456'::TIMESTAMP, DATE '2026-01-02', 1.5::DOUBLE, 12.30::DECIMAL(18,2), true, [1, NULL, 3], {'a': 1, 'b': 'x'}, '{"k": 9007199254740993}'::JSON, encode('aé')),
     (2, -9223372036854775808, '2026-01-02 03:04:05.123457', '0001-01-01', 'NaN', 1234567890123456.78, false, [], {'a': NULL, 'b': ''}, 'null', ''),
     (3, 42, '1969-12-31 23:59:59.999999', '9999-12-31', '-Infinity', 0, NULL, NULL, NULL, NULL, NULL),
     (3, 43, '2026-01-02 03:04:05', '2026-01-02', -0.0, -0.01, true, [2147483648], {'a': 2, 'b': '🦆'}, '[1, 1.5, "x"]', '\\x00'::BLOB)

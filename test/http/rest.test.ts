@@ -43,6 +43,13 @@ describe('the five routes', () => {
     expect(data).toEqual([{ quotes: 30 }])
   })
 
+  test('PUT /publish works with a content type and no body, as some clients send it', async () => {
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${server.url}/publish?n_flows=1`, { method: 'PUT', headers })
+    expect(response.status).toBe(200)
+    await response.json()
+  })
+
   test('a client that walks away from PUT /publish does not cancel it', async () => {
     const before = await train('SELECT count(*) AS quotes FROM feature_store.quotes', 'count')
     const controller = new AbortController()

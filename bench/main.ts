@@ -1,0 +1,62 @@
+// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json.
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import Table from 'cli-table3'
+import type { Comparison } from './comparison.ts'
+import { benchTraining } from './training.ts'
+
+const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
+  training: benchTraining,
+}
+
+const resultsFile = join(import.meta.dirname, 'results.json')
+
+async function main() {
+  const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+  const quick = process.argv.includes('--quick')
+  const unknown = wanted.find((area) => !(area in areas))
+  if (unknown) throw new Error(`There is no area "${unknown}"; there are: ${Object.keys(areas).join(', ')}`)
+
+  const comparisons: Comparison[] = []
+  for (const [name, bench] of Object.entries(areas)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue
+    console.log(`${name} …`)
+    comparisons.push(...(await bench({ quick })))
+  }
+  print(comparisons)
+  if (!quick) await save(comparisons)
+}
+
+function print(comparisons: readonly Comparison[]) {
+  const table = new Table({ head: ['work', 'peer', 'measure', 'gateway', 'peer', 'ratio', 'spread'] })
+  for (const { work, peer, measure, gateway, peerValue, ratio, spread } of comparisons) {
+    table.push([
+      work,
+      peer,
+      measure,
+      gateway,
+      peerValue,
+      ratio.toFixed(2),
+      `${spread[0].toFixed(2)}–${spread[1].toFixed(2)}`,
+    ])
+  }
+  console.log(table.toString())
+}
+
+/** Keeps the results of areas that did not run this time. */
+async function save(comparisons: readonly Comparison[]) {
+  const before = await readFile(resultsFile, 'utf8').then(
+    (text) => (JSON.parse(text) as { comparisons: Comparison[] }).comparisons,
+    () => [],
+  )
+  const kept = before.filter((old) => !comparisons.some((fresh) => fresh.area === old.area))
+  const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
+  await writeFile(
+    resultsFile,
+    `${JSON.stringify({ machine, comparisons: [...kept, ...comparisons] }, null, 2)}\n`,
+  )
+}
+
+await main()
