@@ -13,8 +13,9 @@ describe('a catalog on PGlite', () => {
     shared = await createPglitePlace()
   })
   afterAll(() => shared.remove())
-  describeNouns(() => shared)
-  describeAdapter(() => shared)
+  // Each in a describe of its own, so that one has closed the catalog before the next opens it.
+  describe('its nouns', () => describeNouns(() => shared))
+  describe('its adapter', () => describeAdapter(() => shared))
   describeQueue(() => shared, { handedOutWithinMs: 5000 })
 
   it('has every query that was acknowledged before its process was killed', async () => {

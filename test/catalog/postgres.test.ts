@@ -35,8 +35,9 @@ describe('a catalog on PostgreSQL', () => {
     shared = await createPlace()
   })
   afterAll(() => shared.remove())
-  describeNouns(() => shared)
-  describeAdapter(() => shared)
+  // Each in a describe of its own, so that one has closed the catalog before the next opens it.
+  describe('its nouns', () => describeNouns(() => shared))
+  describe('its adapter', () => describeAdapter(() => shared))
   describeQueue(() => shared, { handedOutWithinMs: 60_000 })
 
   it('is opened by many processes at once for the first time', async () => {
