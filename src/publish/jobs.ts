@@ -15,7 +15,7 @@ export interface Work {
 }
 
 export function createFlowWork(total: number, source: FlowSource): Work {
-  return { total, cut: cutGrowing({ first: 250, doublings: 5 }), rows: createFlowGenerator(source) }
+  return { total, cut: cutGrowing({ first: 250, doublings: 4 }), rows: createFlowGenerator(source) }
 }
 
 export function createRowsWork({ table, columns, rows }: TableRows): Work {

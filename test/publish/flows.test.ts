@@ -213,7 +213,7 @@ describe('flows', () => {
     let count = 0
     for (const seed of [-1, 0, 1, 2, 2 ** 31 - 1, -(2 ** 31)]) {
       for (const run of [0, 1]) {
-        const { users, quotes, transactions, policies } = generate({ seed, run, to: 5000 })
+        const { users, quotes, transactions, policies } = generate({ seed, run, to: 3000 })
         const all = [
           ...users.map((user) => user.user_id),
           ...quotes.map((quote) => quote.quote_id),
@@ -225,6 +225,6 @@ describe('flows', () => {
       }
     }
     expect(ids.size).toBe(count)
-    for (const id of ids) expect(id).toMatch(uuid)
+    expect([...ids].filter((id) => !uuid.test(String(id)))).toEqual([])
   })
 })
