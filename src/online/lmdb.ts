@@ -5,7 +5,7 @@ import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
 import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
-import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
+import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpackCopy } from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
 
 export interface LmdbStoreOptions {
@@ -134,17 +134,27 @@ function readFloor(db: Store, view: string): number {
   return db.getBinary(floorKey(view))?.readDoubleLE(0) ?? 0
 }
 
-/** The packed entry under a key unless there is none, its time is over, or it is of another format. */
-function readPacked(db: Store, key: string, nowMs: number): Buffer | null {
-  const packed = db.getBinary(key)
+/**
+ * The packed entry under a key, in memory that LMDB uses again for its next answer: read at once, or copied.
+ * Its `length` is the entry's; nothing else of the buffer may be relied on (no `subarray` without an end).
+ */
+function peek(db: Store, key: string): Buffer | null {
+  const bytes: Uint8Array | undefined = db.getBinaryFast(key)
+  if (!bytes) return null
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/** The same unless the entry's time is over or it is of another format. */
+function peekLive(db: Store, key: string, nowMs: number): Buffer | null {
+  const packed = peek(db, key)
   return packed && isReadable(packed) && packedExpiry(packed) > nowMs ? packed : null
 }
 
 function readView(db: Store, { view, values }: ReadRequest, nowMs: number) {
   const prefix = entryPrefix(view)
   const entries = values.map((value): OnlineEntry | null => {
-    const packed = readPacked(db, prefix + valueKey(value), nowMs)
-    return packed && unpack(packed)
+    const packed = peekLive(db, prefix + valueKey(value), nowMs)
+    return packed && unpackCopy(packed)
   })
   return { floor: readFloor(db, view), entries }
 }
@@ -165,7 +175,7 @@ async function writeEntries(db: Store, view: string, entries: readonly WriteEntr
 /** Inside a transaction: keeps the entry unless a newer one is there. */
 function putIfNewer(db: Store, prefix: string, entry: WriteEntry, nowMs: number): boolean {
   const key = prefix + valueKey(entry.value)
-  const stored = db.getBinary(key)
+  const stored = peek(db, key)
   if (stored && isReadable(stored)) {
     const storedExpiry = packedExpiry(stored)
     if (packedVersion(stored) > entry.version && storedExpiry > nowMs) return false
@@ -193,7 +203,7 @@ async function raiseFloor(db: Store, view: string, version: number): Promise<voi
 async function removeBelow(db: Store, view: string, version: number): Promise<number> {
   const prefix = entryPrefix(view)
   return walk(db, prefix, keyAfterAll(prefix), (key) => {
-    const packed = db.getBinary(key)
+    const packed = peek(db, key)
     if (!packed) return false
     const readable = isReadable(packed)
     if (readable && packedVersion(packed) >= version) return false
@@ -207,9 +217,10 @@ async function sweepExpired(db: Store, nowMs: number): Promise<number> {
   const due = dueKey(0, '')
   return walk(db, due, dueKey(nowMs + 1, ''), (key) => {
     const entryKey = key.slice(due.length)
-    const packed = db.getBinary(entryKey)
+    const packed = peek(db, entryKey)
+    const isOver = packed !== null && packedExpiry(packed) <= nowMs
     db.removeSync(key)
-    return packed !== undefined && packedExpiry(packed) <= nowMs && db.removeSync(entryKey)
+    return isOver && db.removeSync(entryKey)
   })
 }
 
@@ -248,7 +259,7 @@ async function sample(db: Store, view: string, count: number): Promise<string[]>
   for (const rank of randomRanks(total, count)) {
     if (++looked % 50 === 0) await nextTurn()
     const key = keyAt(db, marks[Math.floor(rank / markEvery)] ?? start, end, rank % markEvery)
-    const packed = key && readPacked(db, key, Date.now())
+    const packed = key && peekLive(db, key, Date.now())
     if (key && packed) values.push(packedValue(packed) ?? plainValue(key.slice(start.length)) ?? '')
   }
   return [...new Set(values)]

@@ -12,8 +12,6 @@ const format = 0x10
 const hasExpiry = 0x01
 const hasValue = 0x02
 
-/** The part that decides which of two entries stays: the format and the version. */
-export const versionEnd = 9
 const headerEnd = 17
 
 export interface PackedExtras {
@@ -65,9 +63,24 @@ export function packedValue(packed: Buffer): string | null {
 
 /** The entry; its rows are a view of `packed`, not a copy. */
 export function unpack(packed: Buffer): OnlineEntry {
-  let at = valueStart(packed)
-  if (hasFlag(packed, hasValue)) at += 4 + packed.readUInt32LE(at)
-  return { version: packed.readDoubleLE(1), computedAtMs: packed.readDoubleLE(9), rows: packed.subarray(at) }
+  return { ...packedHead(packed), rows: packed.subarray(rowsStart(packed)) }
+}
+
+/** The entry out of memory that is used again: its rows alone are copied. */
+export function unpackCopy(packed: Buffer): OnlineEntry {
+  const start = rowsStart(packed)
+  const rows = Buffer.allocUnsafe(packed.length - start)
+  packed.copy(rows, 0, start, packed.length)
+  return { ...packedHead(packed), rows }
+}
+
+function packedHead(packed: Buffer) {
+  return { version: packed.readDoubleLE(1), computedAtMs: packed.readDoubleLE(9) }
+}
+
+function rowsStart(packed: Buffer): number {
+  const at = valueStart(packed)
+  return hasFlag(packed, hasValue) ? at + 4 + packed.readUInt32LE(at) : at
 }
 
 function valueStart(packed: Buffer): number {
