@@ -258,5 +258,7 @@ async function interruptible<T>(
   } finally {
     signal.removeEventListener('abort', onAbort)
     clearInterval(timer)
+    // The interrupt may have met the end of a transaction, and nobody may read in what is left of it.
+    if (signal.aborted) await connection.run('ROLLBACK').catch(() => undefined)
   }
 }

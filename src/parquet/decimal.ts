@@ -30,10 +30,22 @@ function formatDecimal(scaled: bigint, scale: number): string {
   return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
 }
 
+const powers = Array.from({ length: 39 }, (_, i) => 10n ** BigInt(i))
+
+function powerOfTen(exponent: number): bigint {
+  return powers[exponent] ?? 10n ** BigInt(exponent)
+}
+
+const shortInteger = /^-?\d{1,15}$/
 const decimalText = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?$/
 
 /** The number times 10^scale; null when the text is none, has more places than the scale or more digits than the width. */
 export function writeDecimal(text: string, width: number, scale: number): bigint | null {
+  if (shortInteger.test(text)) {
+    const whole = BigInt(text) * powerOfTen(scale)
+    const limit = powerOfTen(width)
+    return whole < limit && whole > -limit ? whole : null
+  }
   const match = decimalText.exec(text)
   if (!match || `${match[2]}${match[3] ?? ''}` === '') return null
   let digits = `${match[2]}${match[3] ?? ''}`
@@ -50,6 +62,6 @@ export function writeDecimal(text: string, width: number, scale: number): bigint
     digits = kept
   }
   const scaled = BigInt(digits === '' ? 0 : digits)
-  if (scaled >= 10n ** BigInt(width)) return null
+  if (scaled >= powerOfTen(width)) return null
   return match[1] === '-' ? -scaled : scaled
 }

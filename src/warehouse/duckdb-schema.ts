@@ -6,6 +6,7 @@ import { carrierOf } from '../parquet/duckdb-types.ts'
 import { refuse } from '../parquet/engine-error.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import { displayTable, type TableReference } from '../parquet/statement.ts'
+import { listViews, type ViewDefinition } from './duckdb-views.ts'
 import type { BaseTable, WarehouseTable } from './port.ts'
 
 export const featureSchema = 'feature_store'
@@ -63,7 +64,7 @@ export async function listTables(connection: DuckDBConnection): Promise<TableLis
       columns: await columnsOf(connection, String(schema), String(name)),
     })
   }
-  return createTableList(all, catalog)
+  return createTableList(all, catalog, await listViews(connection, filesSchema))
 }
 
 async function columnsOf(connection: DuckDBConnection, schema: string, name: string): Promise<Column[]> {
@@ -78,10 +79,25 @@ async function columnsOf(connection: DuckDBConnection, schema: string, name: str
   }
 }
 
-function createTableList(all: readonly WarehouseTable[], catalog: string): TableList {
+function createTableList(
+  all: readonly WarehouseTable[],
+  catalog: string,
+  views: readonly ViewDefinition[],
+): TableList {
   const keyOf = (schema: string, name: string) => JSON.stringify([schema.toLowerCase(), name.toLowerCase()])
   const byKey = new Map(all.map((table) => [keyOf(table.schema, table.name), table]))
   const find = (schema: string, name: string) => byKey.get(keyOf(schema, name))
+  const viewByKey = new Map(views.map((view) => [keyOf(view.schema, view.name), view]))
+
+  /** The table itself, or what stands behind the view. */
+  function basesOf(table: WarehouseTable): WarehouseTable[] {
+    const view = viewByKey.get(keyOf(table.schema, table.name))
+    if (view === undefined || view.tables === null) return [table]
+    const behind = view.tables.map(
+      ({ schema, name }) => find(schema || view.schema, name) ?? find(schema || 'main', name),
+    )
+    return behind.flatMap((base) => (base === undefined || base === table ? [table] : basesOf(base)))
+  }
 
   function resolveOne(reference: TableReference): WarehouseTable {
     const isHere = reference.catalog === '' || reference.catalog.toLowerCase() === catalog.toLowerCase()
@@ -99,7 +115,7 @@ function createTableList(all: readonly WarehouseTable[], catalog: string): Table
     all,
     find,
     resolve(references) {
-      const tables = new Set(references.map(resolveOne))
+      const tables = new Set(references.map(resolveOne).flatMap(basesOf))
       return [...tables].map(({ schema, name, columns }) => ({
         schema,
         name,

@@ -293,6 +293,24 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         expect(error.message).toContain(key)
       })
 
+      test('MUST leave nothing behind when aborted at any moment, so that later reads see the newest state', async () => {
+        const sql = usersOf('abort')
+        for (let i = 0; i < 60; i++) {
+          const controller = new AbortController()
+          const looking = warehouse.lookup({
+            sql,
+            key: 'user_id',
+            values: ['abort1'],
+            signal: controller.signal,
+          })
+          setTimeout(() => controller.abort(new Error('gone')), i / 8)
+          await looking.catch((error: Error) => expect(error.message).toBe('gone'))
+        }
+        const { version } = await users(['user_id'], [['abort1']])
+        const found = await Promise.all(Array.from({ length: 20 }, () => lookup(sql, 'user_id', ['abort1'])))
+        for (const result of found) expect([result.version, result.rows.length]).toEqual([version, 1])
+      })
+
       test('MUST read the version and the rows at one moment', async () => {
         const base = await warehouse.version()
         const sql = "SELECT user_id FROM feature_store.users WHERE user_id = 'moment'"

@@ -1,6 +1,7 @@
 // Calendar, decimals, JSON and SQL text: the corners.
 
 import { expect, test } from 'vitest'
+import { formatTimestamp } from '../../src/columns.ts'
 import { formatDays, formatMicros, parseDays, parseMicros } from '../../src/parquet/calendar.ts'
 import { readDecimal, writeDecimal } from '../../src/parquet/decimal.ts'
 import { formatJson, parseJson } from '../../src/parquet/json-text.ts'
@@ -15,6 +16,11 @@ test('days and microseconds survive as text over the engine’s whole range', ()
     micros += 12_345_678_901_234_567n
   ) {
     expect(parseMicros(formatMicros(micros))).toBe(micros)
+  }
+  for (let micros = -9_100_000_000_000_000n; micros < 9_100_000_000_000_000n; micros += 1_234_567_890_123n) {
+    for (const moment of [micros, micros - (micros % 1000n), micros - (micros % 1_000_000n)]) {
+      expect(formatMicros(moment)).toBe(formatTimestamp(moment))
+    }
   }
   for (let days = -800_000; days < 3_000_000; days += 997) {
     const text = formatDays(days)

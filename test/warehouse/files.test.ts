@@ -131,6 +131,12 @@ test('an existing DuckDB file is opened by its URL, its own tables and views rea
     ]) {
       expect((await mine.lookup({ sql, key: 'id', values: [1] })).rows).toEqual([[1, 2.5]])
     }
+    expect(
+      (await mine.describe('SELECT * FROM shop.big b JOIN feature_store.users u ON u.name = b.id')).tables,
+    ).toMatchObject([
+      { schema: 'main', name: 'sales' },
+      { schema: 'feature_store', name: 'users' },
+    ])
     expect((await mine.describe('SELECT * FROM SALES')).tables).toMatchObject([
       { schema: 'main', name: 'sales' },
     ])
