@@ -81,6 +81,8 @@ export function addEtl(builder: Builder, services: Services) {
       args: { id: t.arg.id({ required: true }) },
       resolve: async (query, _root, args) => {
         const { id } = await services.etlService.refresh(args.id)
+        // Lookups by the ETL's path find the new version from here on.
+        services.realtime.forget()
         return services.catalog.prisma.etl.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),
