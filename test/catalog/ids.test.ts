@@ -1,3 +1,5 @@
+// Ids: readable, sorted by time, never twice.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createId, idPrefix, idPrefixes } from '../../src/catalog/ids.ts'

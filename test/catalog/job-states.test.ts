@@ -1,3 +1,5 @@
+// The table of a job's states, against what it must mean.
+
 import { describe, expect, it } from 'vitest'
 import { isEnded, jobStatuses, nextStatuses, statusesBefore } from '../../src/catalog/job-states.ts'
 

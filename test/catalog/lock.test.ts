@@ -1,3 +1,5 @@
+// The lock on a data folder, fought for by real processes that are really killed.
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'

@@ -1,3 +1,5 @@
+// Migrations on both databases, and the script that writes new ones.
+
 import { execFile } from 'node:child_process'
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// The catalog's promises on PGlite, and what only a folder can suffer: kills, and preparations cut short.
+
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

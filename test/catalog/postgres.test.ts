@@ -1,3 +1,5 @@
+// The catalog's promises on a real PostgreSQL, and what only a shared server can bring: many processes, restarts.
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts'
 import { freePort } from '../servers/child.ts'
