@@ -15,21 +15,20 @@ export function createAppends(connection: DuckDBConnection, tables: TableList) {
     return Number(rows[0]?.[0])
   }
 
-  async function isCommitted({ jobId, batch }: AppendRequest): Promise<boolean> {
-    const sql = `SELECT count(*) FROM ${internalSchema}.ledger WHERE job_id = $1::VARCHAR AND batch = $2::BIGINT`
+  /** False when the ledger holds the batch already. */
+  async function enter({ jobId, batch }: AppendRequest): Promise<boolean> {
+    const sql = `INSERT INTO ${internalSchema}.ledger VALUES ($1::VARCHAR, $2::BIGINT, current_timestamp::TIMESTAMP)
+      ON CONFLICT DO NOTHING RETURNING batch`
     const rows = await (await connection.run(sql, [jobId, BigInt(batch)])).getRows()
-    return Number(rows[0]?.[0]) > 0
+    return rows.length > 0
   }
 
   async function write(request: AppendRequest): Promise<AppendResult> {
-    if (await isCommitted(request)) return { applied: false, version: await readVersion() }
+    if (!(await enter(request))) return { applied: false, version: await readVersion() }
     for (const rows of request.tables) await writeTable(rows)
-    await connection.run(
-      `INSERT INTO ${internalSchema}.ledger VALUES ($1::VARCHAR, $2::BIGINT, current_timestamp::TIMESTAMP)`,
-      [request.jobId, BigInt(request.batch)],
-    )
-    await connection.run(`UPDATE ${internalSchema}.version SET version = version + 1`)
-    return { applied: true, version: await readVersion() }
+    const step = `UPDATE ${internalSchema}.version SET version = version + 1 RETURNING version`
+    const [row] = await (await connection.run(step)).getRows()
+    return { applied: true, version: Number(row?.[0]) }
   }
 
   async function writeTable({ table, columns, rows }: TableRows): Promise<void> {

@@ -17,7 +17,7 @@ import { judgeStatement } from '../parquet/statement.ts'
 import { createAppends } from './duckdb-append.ts'
 import { mountFiles } from './duckdb-files.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
-import type { WarehouseOptions } from './index.ts'
+import type { WarehouseOptions } from './options.ts'
 import type { BaseTable, LookupRequest, LookupResult, ScanResult, Warehouse } from './port.ts'
 
 interface Plan extends StatementPlan {

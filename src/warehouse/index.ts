@@ -1,21 +1,8 @@
 // The warehouses there are: an adapter is one file and one line here; the URL's scheme picks it.
 
-import type { Logger } from 'pino'
 import { ConfigError } from '../config.ts'
+import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
-
-export interface WarehouseOptions {
-  /** `duckdb:` or `duckdb:/path.duckdb`. */
-  url: string
-  /** The embedded warehouse's file when the URL names none. */
-  file: string
-  /** Absolute folders and files to mount as tables of schema `files`. */
-  files: readonly string[]
-  temporaryFolder: string
-  datasetsFolder: string
-  memoryMb: number
-  log: Logger
-}
 
 const adapters: Record<string, () => Promise<(options: WarehouseOptions) => Promise<Warehouse>>> = {
   duckdb: async () => (await import('./duckdb.ts')).createDuckdbWarehouse,

@@ -1,0 +1,16 @@
+// What every warehouse adapter is created from.
+
+import type { Logger } from 'pino'
+
+export interface WarehouseOptions {
+  /** `duckdb:` or `duckdb:/path.duckdb`. */
+  url: string
+  /** The embedded warehouse's file when the URL names none. */
+  file: string
+  /** Absolute folders and files to mount as tables of schema `files`. */
+  files: readonly string[]
+  temporaryFolder: string
+  datasetsFolder: string
+  memoryMb: number
+  log: Logger
+}
