@@ -10,6 +10,9 @@ import type { Services } from '../schema/services.ts'
 import { describeFailure } from './failures.ts'
 import { createGraphiQLPage } from './graphiql.ts'
 import { formatHttpResult, formatResults } from './graphql-errors.ts'
+import { encodeResult } from './graphql-json.ts'
+import type { HotPath } from './hot-path/hot-path.ts'
+import { decode, negotiate } from './hot-path/negotiation.ts'
 import { parseJson } from './json.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { originOf } from './origin.ts'
@@ -29,11 +32,19 @@ export interface GraphQLOptions {
   services: Services
   maxBodyBytes: number
   log: Logger
+  /** Is told of every document that is valid. */
+  hotPath?: Pick<HotPath, 'accept'>
+}
+
+/** What Yoga is given beside the request. */
+interface ServerFacts extends RequestFacts {
+  /** The body where it is parsed already. */
+  parsedBody?: unknown
 }
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
-export function createGraphQLServer({ schema, services, maxBodyBytes, log }: GraphQLOptions) {
-  return createYoga<RequestFacts, Context>({
+export function createGraphQLServer({ schema, services, maxBodyBytes, log, hotPath }: GraphQLOptions) {
+  return createYoga<ServerFacts, Context>({
     schema,
     context: (facts) => createContext(services, facts),
     graphqlEndpoint: graphqlPath,
@@ -48,19 +59,28 @@ export function createGraphQLServer({ schema, services, maxBodyBytes, log }: Gra
     fetchAPI: { ReadableStream, Response },
     maxRequestBodySize: maxBodyBytes,
     logging: false,
-    plugins: [exactJson(), codedErrors(log)],
+    plugins: [exactJson(), codedErrors(log), ...(hotPath ? [acceptance(hotPath)] : [])],
   })
 }
 
-/** POSTed JSON, no integer rounded. */
-function exactJson(): Plugin<object, RequestFacts> {
+/** What is executed was parsed and found valid before. */
+function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query?: string } }, ServerFacts> {
   return {
-    onRequestParse({ request, setRequestParser }) {
+    onExecute({ args: { contextValue } }) {
+      if (contextValue.params?.query !== undefined) hotPath.accept(contextValue.params.query)
+    },
+  }
+}
+
+/** POSTed JSON, no integer rounded. */
+function exactJson(): Plugin<object, ServerFacts> {
+  return {
+    onRequestParse({ request, setRequestParser, serverContext }) {
       const type = essence(request.headers.get('content-type'))
       if (request.method !== 'POST' || (type !== 'application/json' && type !== 'application/graphql+json'))
         return
       setRequestParser(async () => {
-        const body = parseBody(await request.text())
+        const body = serverContext.parsedBody ?? parseBody(await request.text())
         if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
         throw new AppError('BAD_USER_INPUT', 'The body must be a JSON object with a "query"')
       })
@@ -78,13 +98,15 @@ function parseBody(text: string): unknown {
 }
 
 /** The last to see a result, whichever way it came about. */
-function codedErrors(log: Logger): Plugin<object, RequestFacts> {
+function codedErrors(log: Logger): Plugin<object, ServerFacts> {
   return {
     onResultProcess({ result, setResult, serverContext: { requestId } }) {
       if (Array.isArray(result)) return
       const facts = { requestId, log }
       setResult(
-        Symbol.asyncIterator in result ? formatResults(result, facts) : formatHttpResult(result, facts),
+        Symbol.asyncIterator in result
+          ? formatResults(result, facts)
+          : { ...formatHttpResult(result, facts), stringify: encodeResult },
       )
     },
   }
@@ -92,6 +114,7 @@ function codedErrors(log: Logger): Plugin<object, RequestFacts> {
 
 export interface RouteOptions {
   yoga: GraphQLServer
+  hotPath?: HotPath
   streams: OpenStreams
   trustProxy: boolean
   maxBodyBytes: number
@@ -99,7 +122,7 @@ export interface RouteOptions {
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, streams, trustProxy, maxBodyBytes, log } = options
+  const { yoga, hotPath, streams, trustProxy, maxBodyBytes, log } = options
   const graphiql = createGraphiQLPage(graphqlPath)
 
   await app.register(async (scope) => {
@@ -111,15 +134,35 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
     scope.all(graphqlPath, { schema: { hide: true } }, async (request, reply) => {
       if (wantsGraphiQL(request)) return sendPage(reply, request, await graphiql())
       assertPreflighted(request)
+      const mediaType = hotPath && isPlainPost(request) ? negotiate(request.headers) : null
+      const parsedBody = mediaType === null ? undefined : parsePlainBody(request.body)
+      const answer = hotPath?.answer(parsedBody, request.id)
+      if (answer) return reply.header('content-type', mediaType).send(await answer)
+
       const gone = new AbortController()
       reply.raw.once('close', () => {
         if (!reply.raw.writableFinished) gone.abort()
       })
-      const facts = { requestId: request.id, origin: originOf(request.raw, { trustProxy }) }
+      const facts = { requestId: request.id, origin: originOf(request.raw, { trustProxy }), parsedBody }
       const response = await yoga.fetch(toFetchRequest(yoga, request, facts.origin, gone.signal), facts)
       return sendResponse(reply, response, streams)
     })
   })
+}
+
+function isPlainPost({ method, raw }: FastifyRequest): boolean {
+  return method === 'POST' && raw.url === graphqlPath
+}
+
+/** Undefined for what is not JSON beyond doubt; Yoga then says what is wrong with it. */
+function parsePlainBody(body: unknown): unknown {
+  const text = Buffer.isBuffer(body) ? decode(body) : null
+  if (text === null) return undefined
+  try {
+    return parseJson(text)
+  } catch {
+    return undefined
+  }
 }
 
 function toFetchRequest(yoga: GraphQLServer, request: FastifyRequest, origin: string, signal: AbortSignal) {

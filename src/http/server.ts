@@ -10,6 +10,7 @@ import type { Services } from '../schema/services.ts'
 import { addDownloads } from './downloads.ts'
 import { addGraphQLRoute, createGraphQLServer } from './graphql.ts'
 import { addHealth, type Probe } from './health.ts'
+import { createHotPath } from './hot-path/hot-path.ts'
 import { parseJson } from './json.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi } from './openapi.ts'
@@ -31,6 +32,8 @@ export interface HttpServerOptions {
   config: Pick<Config, 'host' | 'port' | 'trustProxy'>
   services: Services & { warehouse: Probe; online: Probe }
   log: Logger
+  /** False has the full pipeline answer everything, for tests and benchmarks that compare. */
+  hotPath?: boolean
   /** Who may open a WebSocket; by default everyone. */
   authenticate?: Authenticate
   /** For tests that do not wait so long: see SocketOptions. */
@@ -41,12 +44,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { config, services, log } = options
   const { trustProxy } = config
   const app = createFastify(log)
-  const yoga = createGraphQLServer({ schema: createSchema(services), services, maxBodyBytes, log })
+  const hotPath = options.hotPath === false ? undefined : createHotPath({ services, log })
+  const yoga = createGraphQLServer({
+    schema: createSchema(services),
+    services,
+    maxBodyBytes,
+    log,
+    ...(hotPath && { hotPath }),
+  })
   const streams = createOpenStreams()
   let stopping = false
 
   const rest = await addOpenApi(app, packageJson)
-  await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log })
+  await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log, ...(hotPath && { hotPath }) })
   addRest(rest, services)
   addDownloads(rest, services)
   addHealth(rest, {

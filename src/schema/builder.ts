@@ -21,7 +21,7 @@ import type { Services } from './services.ts'
  * What one operation may ask for. A realtime field costs its keys times the fields selected beneath it, so the
  * largest allowed list of index values passes with every field selected.
  */
-const limits = { depth: 16, breadth: 5_000, complexity: 500_000 }
+export const operationLimits = { depth: 16, breadth: 5_000, complexity: 500_000 }
 
 /** What a connection gives when `first` is left out, and the most that it gives. */
 const pageSize = { usual: 20, largest: 500 }
@@ -81,7 +81,7 @@ export function createBuilder(services: Services) {
       maxConnectionSize: pageSize.largest,
     },
     complexity: {
-      limit: limits,
+      limit: operationLimits,
       complexityError: (kind, cost) =>
         new AppError(
           'TOO_LARGE',

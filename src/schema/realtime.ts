@@ -1,11 +1,10 @@
 // RealtimeResult: the features of one entity, now; looked up one by one, many at once, or followed.
 
 import { z } from 'zod'
-import { AppError } from '../errors.ts'
-import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
+import type { LookupTarget } from '../realtime/service.ts'
 import type { Builder } from './builder.ts'
-import type { Context } from './context.ts'
 import { JsonText } from './json-text.ts'
+import { lookUpMany, lookUpOne } from './lookups.ts'
 import type { Services } from './services.ts'
 
 export function addRealtime(builder: Builder, services: Services) {
@@ -107,34 +106,4 @@ export function addRealtime(builder: Builder, services: Services) {
 
 function targetOf(args: { queryId: string; etlPath?: string; indexKey: string }): LookupTarget {
   return { queryId: args.queryId, etlPath: args.etlPath ?? null, indexKey: args.indexKey }
-}
-
-async function lookUpOne(context: Context, target: LookupTarget, value: string): Promise<RealtimeResult> {
-  const [result] = await context.realtimeLoader.load(target, [value])
-  if (result === undefined || result instanceof AppError) {
-    throw result ?? new Error('the realtime loader gave no result for one value')
-  }
-  return result
-}
-
-/** A value that fails stands in the list as its error, so that the error's path names it. */
-async function lookUpMany(
-  context: Context,
-  target: LookupTarget,
-  values: readonly string[],
-): Promise<readonly RealtimeResult[]> {
-  const results = await context.realtimeLoader.load(target, values)
-  const failed = results.findIndex((result) => result instanceof AppError)
-  if (failed === -1) return results as readonly RealtimeResult[]
-  return results.map((result, i) =>
-    result instanceof AppError ? naming(result, target.indexKey, values[i] ?? '') : result,
-  ) as readonly RealtimeResult[]
-}
-
-function naming(error: AppError, indexKey: string, value: string): AppError {
-  const quoted = JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)
-  return new AppError(error.code, `${indexKey} ${quoted}: ${error.message}`, {
-    cause: error,
-    ...(error.details && { details: error.details }),
-  })
 }

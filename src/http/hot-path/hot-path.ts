@@ -1,0 +1,80 @@
+// The hot path: realtime operations that the full pipeline has found valid once are answered without it, byte for byte alike.
+
+import { GraphQLError, Source } from 'graphql'
+import type { Logger } from 'pino'
+import type { Services } from '../../schema/services.ts'
+import { formatError } from '../graphql-errors.ts'
+import { createPlans } from './plans.ts'
+import { FailedField, run } from './run.ts'
+import type { VariableValues } from './variables.ts'
+
+export interface HotPath {
+  /** Notes a document that is parsed and valid, so that its next request may be answered here. */
+  accept(document: string): void
+  /** The response's text for a request's JSON body; null when the reference path has to answer. */
+  answer(body: unknown, requestId: string): Promise<string> | null
+}
+
+export function createHotPath({
+  services,
+  log,
+}: {
+  services: Pick<Services, 'realtime'>
+  log: Logger
+}): HotPath {
+  const plans = createPlans()
+
+  return {
+    accept: plans.accept,
+    answer(body, requestId) {
+      const request = readRequest(body)
+      if (request === null) return null
+      const plan = plans.find(request.query, request.operationName)
+      if (plan === null) return null
+      const answer = run(plan, request.variables, { realtimeLoader: services.realtime.createLoader() })
+      return answer?.catch((error: unknown) => describe(error, request.query, requestId)) ?? null
+    },
+  }
+
+  function describe(error: unknown, document: string, requestId: string): string {
+    if (!(error instanceof FailedField)) throw error
+    const originalError = error.cause instanceof Error ? error.cause : new Error(String(error.cause))
+    const located = new GraphQLError(originalError.message, {
+      source: new Source(document),
+      positions: error.positions,
+      path: error.path,
+      originalError,
+    })
+    return JSON.stringify({ errors: [formatError(located, { requestId, log })], data: null })
+  }
+}
+
+interface GraphQLRequest {
+  query: string
+  operationName: string | null
+  variables: VariableValues
+}
+
+const noVariables: VariableValues = {}
+
+/** Null for a body with anything that the pipeline would object to, or that means more than a plain request. */
+function readRequest(body: unknown): GraphQLRequest | null {
+  if (!isObject(body)) return null
+  let query: unknown
+  let operationName: unknown
+  let variables: unknown
+  for (const name in body) {
+    if (name === 'query') query = body.query
+    else if (name === 'variables') variables = body.variables
+    else if (name === 'operationName') operationName = body.operationName
+    else if (name !== 'extensions' || (body.extensions !== null && !isObject(body.extensions))) return null
+  }
+  if (typeof query !== 'string') return null
+  if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') return null
+  if (variables !== undefined && variables !== null && !isObject(variables)) return null
+  return { query, operationName: operationName ?? null, variables: variables ?? noVariables }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

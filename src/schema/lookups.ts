@@ -1,0 +1,41 @@
+// What a realtime field answers: the loader's results, each value's failure named. Resolvers and the hot path share it.
+
+import { AppError } from '../errors.ts'
+import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
+import type { Context } from './context.ts'
+
+export type Loading = Pick<Context, 'realtimeLoader'>
+
+export async function lookUpOne(
+  { realtimeLoader }: Loading,
+  target: LookupTarget,
+  value: string,
+): Promise<RealtimeResult> {
+  const [result] = await realtimeLoader.load(target, [value])
+  if (result === undefined || result instanceof AppError) {
+    throw result ?? new Error('the realtime loader gave no result for one value')
+  }
+  return result
+}
+
+/** A value that fails stands in the list as its error, so that the error's path names it. */
+export async function lookUpMany(
+  { realtimeLoader }: Loading,
+  target: LookupTarget,
+  values: readonly string[],
+): Promise<readonly RealtimeResult[]> {
+  const results = await realtimeLoader.load(target, values)
+  const failed = results.findIndex((result) => result instanceof AppError)
+  if (failed === -1) return results as readonly RealtimeResult[]
+  return results.map((result, i) =>
+    result instanceof AppError ? naming(result, target.indexKey, values[i] ?? '') : result,
+  ) as readonly RealtimeResult[]
+}
+
+function naming(error: AppError, indexKey: string, value: string): AppError {
+  const quoted = JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)
+  return new AppError(error.code, `${indexKey} ${quoted}: ${error.message}`, {
+    cause: error,
+    ...(error.details && { details: error.details }),
+  })
+}
