@@ -1,6 +1,6 @@
 // The gateway as a process: reads the settings, serves, and on SIGINT or SIGTERM finishes what runs and stops.
 
-import { createApp } from './app.ts'
+import { enableCompileCache } from 'node:module'
 import { ConfigError, parseConfig } from './config.ts'
 import { createLog } from './log.ts'
 
@@ -10,6 +10,11 @@ const stopWithinMs = 15_000
 async function main() {
   const config = parseConfig(process.env)
   const log = createLog(config.logLevel, { readable: process.stdout.isTTY === true })
+  // Each statement that runs holds one of libuv's threads; they are counted at their first use.
+  process.env.UV_THREADPOOL_SIZE ??= '16'
+  // What was compiled once is not compiled at the next start; so the rest is loaded after this.
+  enableCompileCache()
+  const { createApp } = await import('./app.ts')
   const app = await createApp(config, log)
 
   let stopping = false

@@ -70,8 +70,7 @@ export function followProgress({
 }: FollowOptions): AsyncIterable<PublishProgress> {
   return new Repeater<PublishProgress>(async (push, stop) => {
     const bell = createBell()
-    const steps = events.subscribe('publishJob', jobId)
-    void ringForEach(steps, bell)
+    const endListening = events.listen('publishJob', jobId, bell.ring)
     signal.addEventListener('abort', bell.close)
     stop.then(bell.close)
     try {
@@ -85,16 +84,10 @@ export function followProgress({
     } finally {
       bell.close()
       signal.removeEventListener('abort', bell.close)
-      void steps.return()
+      endListening()
     }
   })
 }
-
-async function ringForEach(steps: AsyncIterable<unknown>, bell: Bell) {
-  for await (const _ of steps) bell.ring()
-}
-
-type Bell = ReturnType<typeof createBell>
 
 /** `next()` resolves to true when rung (no sooner than the gap) or at the heartbeat, to false once closed. */
 function createBell() {

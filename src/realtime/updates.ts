@@ -39,11 +39,10 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
         if (listening?.viewId === view.id || stopped) return
         listening?.end()
         const text = canonicalText(view.keyColumn, parseIndexValue(view.keyColumn, indexValue))
-        const changes = events.subscribe('online', view.id)
-        listening = { viewId: view.id, end: () => void changes.return() }
-        void (async () => {
-          for await (const { values } of changes) if (values === null || values.includes(text)) changed.fire()
-        })()
+        const end = events.listen('online', view.id, ({ values }) => {
+          if (values === null || values.includes(text)) changed.fire()
+        })
+        listening = { viewId: view.id, end }
       }
 
       let last: string | undefined

@@ -35,18 +35,13 @@ export function watchDataset(
 
 /** Listens from the start; `next()` resolves to true once something changed since the last call, to false when closed. */
 function createChangeFlag(events: Events, datasetId: string) {
-  const subscription = events.subscribe('dataset', datasetId)
   let changed = false
   let closed = false
   let wake = () => {}
-
-  async function listen() {
-    for await (const _ of subscription) {
-      changed = true
-      wake()
-    }
-  }
-  void listen()
+  const end = events.listen('dataset', datasetId, () => {
+    changed = true
+    wake()
+  })
 
   return {
     async next(): Promise<boolean> {
@@ -62,7 +57,7 @@ function createChangeFlag(events: Events, datasetId: string) {
       if (closed) return
       closed = true
       wake()
-      void subscription.return()
+      end()
     },
   }
 }
