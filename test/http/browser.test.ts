@@ -50,13 +50,28 @@ async function result(page: Page, text: string): Promise<string> {
   return pane.innerText()
 }
 
-test('GraphiQL runs a query and a subscription, with nothing from elsewhere', async () => {
+const training = `mutation Train {
+  queryTrain(
+    queryName: "quotes"
+    query: """
+      SELECT Q.user_id, Q.quote_device, Q.is_binded, T.card_type
+      FROM feature_store.quotes Q
+      LEFT JOIN feature_store.transactions T
+        ON Q.user_id = T.user_id
+    """
+  ) {
+    query { id version }
+    dataset {
+      rowCount
+      columns { name type nullable }
+      rows(limit: 2)
+    }
+  }
+}`
+
+test('GraphiQL runs a subscription and a training query, with nothing from elsewhere', async () => {
   const { page, elsewhere, complaints } = await openPage('/graphql')
   await page.getByRole('button', { name: /Execute query/ }).waitFor()
-
-  await runInGraphiQL(page, 'query Tables { savedQueries { totalCount } __typename }')
-  expect(await result(page, 'totalCount')).toMatch(/"totalCount":\s*0/)
-  await screenshot(page, 'graphiql-query')
 
   const { publish } = await server.data<{ publish: { id: string } }>(
     'mutation { publish(nFlows: 50) { id } }',
@@ -67,6 +82,10 @@ test('GraphiQL runs a query and a subscription, with nothing from elsewhere', as
   )
   expect(await result(page, 'SUCCEEDED')).toMatch(/"done":\s*50/)
   await screenshot(page, 'graphiql-subscription')
+
+  await runInGraphiQL(page, training)
+  expect(await result(page, 'rowCount')).toMatch(/"rowCount":\s*50/)
+  await screenshot(page, 'graphiql')
 
   expect(elsewhere).toEqual([])
   expect(complaints).toEqual([])
