@@ -3,12 +3,12 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column, Row } from '../columns.ts'
 import { createRowAppender } from './append-rows.ts'
+import { type AtOnce, proveAtOnce, tagAlias, tags, withTag } from './at-once.ts'
 import { readRows } from './decode.ts'
 import { carrierOf } from './duckdb-types.ts'
 import type { EngineErrorContext } from './engine-error.ts'
 import { inputTable } from './etl-statement.ts'
 import { castList, planStatement, type StatementPlan } from './plan.ts'
-import { isRowWise, rowNumber, rowNumberAlias, withRowNumber } from './row-wise.ts'
 import { quoteName } from './sql-text.ts'
 import type { JudgedStatement } from './statement.ts'
 
@@ -31,23 +31,36 @@ export async function runGroups(
   await connection.run(`CREATE OR REPLACE TEMP TABLE ${inputTable} (${members.join(', ')})`)
   try {
     const plan = await planStatement(connection, judged.sql)
-    await fill(connection, request)
     const names = [...inputColumns, ...plan.columns].map(({ name }) => name)
-    const isAtOnce = isRowWise(judged, scalarFunctions, names)
-    const groups = await (isAtOnce ? runAtOnce : runEach)(connection, plan, request)
+    const proven = proveAtOnce(judged, scalarFunctions, names)
+    // An aggregate of no rows is a row, but a group without rows is no group.
+    const hasEmpty = request.groups.some((rows) => rows.length === 0)
+    const atOnce = proven === 'groups' && hasEmpty ? null : proven
+    await fill(connection, request, atOnce)
+    const groups = await (atOnce === null
+      ? runEach(connection, plan, request)
+      : runAtOnce(connection, plan, request, atOnce))
     return { columns: observeNulls(plan.columns, groups), groups }
   } finally {
     await connection.run(`DROP TABLE IF EXISTS temp.${inputTable}`).catch(() => undefined)
   }
 }
 
-async function fill(connection: DuckDBConnection, { inputColumns, groups }: GroupsRequest): Promise<void> {
+/** Group by group, so that a group's rows stand in one span of row numbers. */
+async function fill(
+  connection: DuckDBConnection,
+  { inputColumns, groups }: GroupsRequest,
+  atOnce: AtOnce | null,
+): Promise<void> {
+  const cells = inputColumns.map(({ name }, cell) => ({ name, cell }))
+  const isTagged = atOnce === 'groups'
+  if (isTagged) {
+    await connection.run(`ALTER TABLE temp.${inputTable} ADD COLUMN ${tags.groups} BIGINT`)
+    cells.push({ name: tags.groups, cell: cells.length })
+  }
   const appender = await connection.createAppender(inputTable, 'main', 'temp')
-  const target = createRowAppender(
-    appender,
-    inputColumns.map(({ name }, cell) => ({ name, cell })),
-  )
-  target.append(groups.flat())
+  const target = createRowAppender(appender, cells)
+  target.append(isTagged ? groups.flatMap((rows, i) => rows.map((row) => [...row, i])) : groups.flat())
   appender.closeSync()
 }
 
@@ -55,19 +68,21 @@ async function runAtOnce(
   connection: DuckDBConnection,
   plan: StatementPlan,
   { judged, groups, context }: GroupsRequest,
+  atOnce: AtOnce,
 ): Promise<Row[][]> {
   // The engine writes the statement anew: its places would not be those of the user's text.
   context.offsetBytes = Number.POSITIVE_INFINITY
-  const numbered = await withRowNumber(connection, judged.sql)
+  const tagged = await withTag(connection, judged.sql, atOnce)
   const result = await connection.run(
-    `SELECT ${castList(plan.columns)}, ${rowNumberAlias} FROM (${numbered}) t ORDER BY ${rowNumberAlias}`,
+    `SELECT ${castList(plan.columns)}, ${tagAlias} FROM (${tagged}) t ORDER BY ${tagAlias}`,
   )
   const rows = await readRows(result, result.columnTypes().map(carrierOf))
   const results: Row[][] = []
   let next = 0
   let end = 0
   for (const group of groups) {
-    end += group.length
+    // The tags below it are the group's: its rows' numbers, or its own.
+    end += atOnce === 'rows' ? group.length : 1
     const own: Row[] = []
     for (
       let row = rows[next];
@@ -88,7 +103,7 @@ async function runEach(
   { inputColumns, groups, context }: GroupsRequest,
 ): Promise<Row[][]> {
   const names = inputColumns.map(({ name }) => quoteName(name)).join(', ')
-  const span = `${rowNumber} >= $1::BIGINT AND ${rowNumber} < $2::BIGINT`
+  const span = `${tags.rows} >= $1::BIGINT AND ${tags.rows} < $2::BIGINT`
   const prefix = `WITH ${inputTable} AS (SELECT ${names} FROM temp.${inputTable} WHERE ${span}) `
   const statement = await connection.prepare(`${prefix}${plan.select}`)
   context.offsetBytes = plan.offsetBytes + Buffer.byteLength(prefix)

@@ -18,6 +18,8 @@ export interface WriteRequest {
   path: string
   /** From 0 to 1, or null. */
   onProgress?: ((fraction: number | null) => void) | undefined
+  /** Awaited with the number of rows before the file takes its place; when it throws, there is no file. */
+  confirm?: ((rowCount: bigint) => Promise<void>) | undefined
 }
 
 const progressIntervalMs = 100
@@ -26,13 +28,15 @@ export async function writeParquet(
   connection: DuckDBConnection,
   request: WriteRequest,
 ): Promise<WrittenFile> {
-  const { select, columns, path, onProgress } = request
+  const { select, columns, path, onProgress, confirm } = request
   const partial = `${path}.${randomUUID().slice(0, 8)}.part`
   const timer = onProgress && setInterval(() => onProgress(readProgress(connection)), progressIntervalMs)
   try {
     const copy = `COPY (${select}) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`
     const rows = await (await connection.run(copy)).getRows()
-    const written = await observe(connection, partial, columns, BigInt(String(rows[0]?.[0] ?? 0)))
+    const rowCount = BigInt(String(rows[0]?.[0] ?? 0))
+    await confirm?.(rowCount)
+    const written = await observe(connection, partial, columns, rowCount)
     await rename(partial, path)
     return written
   } catch (error) {

@@ -57,7 +57,8 @@ export function castList(columns: readonly Column[]): string {
     .join(', ')
 }
 
-function refuseDuplicates(names: readonly string[]): void {
+/** Throws INVALID_SQL: names must differ in more than case. */
+export function refuseDuplicates(names: readonly string[]): void {
   const seen = new Map<string, string>()
   for (const name of names) {
     const earlier = seen.get(name.toLowerCase())

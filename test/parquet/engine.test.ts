@@ -249,6 +249,31 @@ describe('SQL over groups of rows', () => {
     }
   })
 
+  test.for([
+    'SELECT count(*) AS n, max(name) AS last, avg(id) AS mean, sum(id) FILTER (WHERE id > 2) AS big FROM input',
+    'SELECT id % 2 AS odd, count(DISTINCT name) AS names FROM input GROUP BY odd',
+    'SELECT count(*) AS n, id % 2 AS odd FROM input WHERE id <> 5 GROUP BY 2 HAVING count(*) > 1',
+    'SELECT id % 2 AS odd, id % 3 AS third, median(id) AS middle FROM input GROUP BY ROLLUP (odd, third)',
+    'SELECT 1 AS one FROM input HAVING count(*) > 2',
+    'SELECT id FROM input GROUP BY id',
+    'SELECT count(*) AS gateway_group FROM input',
+    'SELECT list(id ORDER BY id) AS ids FROM input',
+    'SELECT sum(id) OVER () AS s, count(*) AS n FROM input GROUP BY id',
+    'SELECT max(COLUMNS(*)) FROM input',
+  ])('aggregates each group as a file of its rows alone: %s', async (sql) => {
+    const filled = groups.filter((group) => group.length > 0)
+    const result = await engine.runSqlGroups({ sql, inputColumns: people, groups: filled })
+    for (const [i, group] of filled.entries()) {
+      const inputPath = newPath()
+      const outputPath = newPath()
+      await engine.writeFrames({ path: inputPath, columns: people, batches: [group] })
+      const alone = await engine.runSql({ sql, inputPath, inputColumns: people, outputPath })
+      const { rows } = await engine.read(outputPath, { columns: alone.columns })
+      expect(new Set(result.groups[i]), `group ${i}`).toEqual(new Set(rows))
+      expect(result.groups[i]).toHaveLength(rows.length)
+    }
+  })
+
   test('every type passes through as it does through a file', async () => {
     const path = newPath()
     for (const { sql, type, value } of values) {

@@ -1,0 +1,156 @@
+// A stream of CSV into a Parquet file: the engine reads it from a named pipe, so that neither memory nor disk holds it.
+
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { constants, open } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Column } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import { openDatabase } from './database.ts'
+import { toAppError } from './engine-error.ts'
+import { type WrittenFile, writeParquet } from './parquet-file.ts'
+import { quoteName, quotePath, quoteText } from './sql-text.ts'
+
+export interface CsvColumn extends Column {
+  /** The engine's expression that makes the value out of its text; the text stands under the column's name. */
+  load: string
+}
+
+export interface CsvRequest {
+  columns: readonly CsvColumn[]
+  /**
+   * UTF-8 without a header: commas, doubled quotes, lines ending in \n; a null is an empty field, an empty text `""`.
+   * Of a single column, a second field must follow on each line. Ended or destroyed when the call returns.
+   */
+  source: Readable
+  path: string
+  /** How many rows the source has given, once it has ended: the file appears only if as many arrived. */
+  rowCount: () => number
+  signal?: AbortSignal | undefined
+}
+
+export interface CsvWriter {
+  /** Writes the file whole or not at all; `nullable` is as observed. */
+  write(request: CsvRequest): Promise<WrittenFile>
+  close(): Promise<void>
+}
+
+/** A row may be as long as this. */
+const longestLineBytes = 16 * 1024 * 1024
+const openIntervalMs = 2
+
+export async function createCsvWriter(options: {
+  /** Absolute folders that the files are written to. */
+  folders: readonly string[]
+  temporaryFolder: string
+  memoryMb: number
+}): Promise<CsvWriter> {
+  const pipes = join(options.temporaryFolder, 'pipes')
+  await mkdir(pipes, { recursive: true })
+  const database = await openDatabase({
+    file: ':memory:',
+    memoryMb: options.memoryMb,
+    spillFolder: join(options.temporaryFolder, 'csv'),
+    folders: [pipes, ...options.folders],
+  })
+
+  async function write({ columns, source, path, rowCount, signal }: CsvRequest): Promise<WrittenFile> {
+    const pipe = join(pipes, `${randomUUID()}.csv`)
+    try {
+      await promisify(execFile)('mkfifo', ['-m', '600', pipe])
+      return await database.use('slow', signal, async (connection) => {
+        let isRead = true
+        const feeding = feed(source, pipe, () => isRead, signal)
+        const confirm = async (arrived: bigint) => {
+          await feeding
+          if (arrived !== BigInt(rowCount())) throw lost(arrived, rowCount())
+        }
+        const select = `SELECT ${columns.map(({ name, load }) => `${load} AS ${quoteName(name)}`).join(', ')} FROM ${readPipe(pipe, columns)}`
+        try {
+          return await writeParquet(connection, { select, columns: columns.map(toColumn), path, confirm })
+        } catch (error) {
+          isRead = false
+          source.destroy()
+          // What broke the source says more than what the engine made of half a file.
+          await feeding.catch((cause: unknown) => {
+            if (!isOfClosedPipe(cause)) throw cause
+          })
+          throw error
+        } finally {
+          isRead = false
+        }
+      })
+    } catch (error) {
+      throw toAppError(error, { signal })
+    } finally {
+      source.destroy()
+      await rm(pipe, { force: true })
+    }
+  }
+
+  return { write, close: database.close }
+}
+
+function toColumn({ name, type, nullable, storage }: CsvColumn): Column {
+  return { name, type, nullable, storage }
+}
+
+function readPipe(pipe: string, columns: readonly CsvColumn[]): string {
+  const names = [...columns.map(({ name }) => name), ...(columns.length === 1 ? ['\u0001'] : [])]
+  const types = names.map((name) => `${quoteText(name)}: 'VARCHAR'`)
+  return `read_csv(${quotePath(pipe)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n',
+    nullstr = '', allow_quoted_nulls = false, max_line_size = ${longestLineBytes}, buffer_size = ${2 * longestLineBytes},
+    columns = {${types.join(', ')}})`
+}
+
+/** The engine waits for a writer as it opens the pipe; a writer that comes too early is refused. */
+async function feed(
+  source: Readable,
+  pipe: string,
+  isRead: () => boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const fd = await openForWriting(pipe, isRead)
+  if (fd === null) return
+  const socket = new Socket({ fd, readable: false, writable: true })
+  const stop = () => socket.destroy()
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted) stop()
+  try {
+    await pipeline(source, socket)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    if (!socket.closed) {
+      socket.destroy()
+      await once(socket, 'close')
+    }
+  }
+}
+
+async function openForWriting(pipe: string, isRead: () => boolean): Promise<number | null> {
+  while (isRead()) {
+    try {
+      return await promisify(open)(pipe, constants.O_WRONLY | constants.O_NONBLOCK)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
+      await delay(openIntervalMs)
+    }
+  }
+  return null
+}
+
+function isOfClosedPipe(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR'
+}
+
+function lost(arrived: bigint, sent: number): AppError {
+  return new AppError('WAREHOUSE_FAILED', `Of ${sent} rows only ${arrived} arrived; nothing was written.`)
+}
