@@ -82,15 +82,19 @@ export function createStoreOnRedis(name: string, connection: RedisConnection): O
 
 async function readAll(connection: RedisConnection, requests: readonly ReadRequest[]): Promise<ReadAnswer[]> {
   const keys: string[] = []
+  // Requests that share a view share the read of its floor.
+  const floorOf = new Map<string, number>()
   for (const { view, values } of requests) {
-    keys.push(floorKey(view))
+    if (!floorOf.has(view)) floorOf.set(view, keys.push(floorKey(view)) - 1)
     const prefix = entryPrefix(view)
     for (const value of values) keys.push(prefix + valueKey(value))
   }
   const found = await getMany(connection, keys)
   let at = 0
-  return requests.map(({ values }) => {
-    const floor = Number(found[at++]?.toString() ?? 0)
+  return requests.map(({ view, values }) => {
+    const floorAt = floorOf.get(view) ?? at
+    if (floorAt === at) at++
+    const floor = Number(found[floorAt]?.toString() ?? 0)
     const entries = values.map(() => {
       const packed = found[at++]
       return packed && isReadable(packed) ? unpack(packed) : null

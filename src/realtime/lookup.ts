@@ -53,18 +53,20 @@ export function createLookup(options: {
 }): Lookup {
   const { views, store, readThrough, background, maxIndexValues, log } = options
 
-  async function prepare({ target, indexValues }: LookupRequest): Promise<Prepared | AppError> {
-    try {
-      if (indexValues.length > maxIndexValues) {
-        throw new AppError(
-          'TOO_LARGE',
-          `${indexValues.length} index values were asked for at once; at most ${maxIndexValues} are answered (MAX_INDEX_VALUES).`,
-        )
-      }
-      return parse(views.cached(target) ?? (await views.resolve(target)), indexValues)
-    } catch (error) {
-      return toAppError(error)
+  /** At once for a view that is known. */
+  function prepare({
+    target,
+    indexValues,
+  }: LookupRequest): Prepared | AppError | Promise<Prepared | AppError> {
+    if (indexValues.length > maxIndexValues) {
+      return new AppError(
+        'TOO_LARGE',
+        `${indexValues.length} index values were asked for at once; at most ${maxIndexValues} are answered (MAX_INDEX_VALUES).`,
+      )
     }
+    const view = views.cached(target)
+    if (view !== undefined) return parse(view, indexValues)
+    return views.resolve(target).then((resolved) => parse(resolved, indexValues), toAppError)
   }
 
   function toAppError(error: unknown): AppError {
@@ -136,7 +138,9 @@ export function createLookup(options: {
 
   return {
     async lookUp(requests) {
-      const prepared = await Promise.all(requests.map(prepare))
+      const preparing = requests.map(prepare)
+      const waits = preparing.some((request) => request instanceof Promise)
+      const prepared = waits ? await Promise.all(preparing) : (preparing as (Prepared | AppError)[])
       const results = await readAndServe(prepared.filter(isPrepared))
       let next = 0
       return prepared.map((request) => (request instanceof AppError ? request : (results[next++] ?? [])))

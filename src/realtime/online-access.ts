@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
 import type { Background } from './background.ts'
+import { createGatheredReads } from './gathered-reads.ts'
 
 /** After a failure the store is left alone for so long: lookups go straight to the warehouse. */
 const restMs = 1000
@@ -94,7 +95,7 @@ export function createOnlineAccess(options: {
     }
   }
 
-  return { read, write, raiseFloor, isDown: () => failedAtMs !== null }
+  return { read: createGatheredReads(read), write, raiseFloor, isDown: () => failedAtMs !== null }
 }
 
 function* inBatches(entries: readonly WriteEntry[]): Generator<readonly WriteEntry[]> {
