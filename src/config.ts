@@ -42,7 +42,15 @@ const environment = z.object({
   CATALOG_URL: storeUrl('pglite:', ['pglite', 'postgres', 'postgresql']),
   WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb']),
   WAREHOUSE_FILES: list,
-  ONLINE_URL: storeUrl('lmdb:', ['lmdb', 'redis', 'rediss']),
+  ONLINE_URL: storeUrl('lmdb:', [
+    'lmdb',
+    'redis',
+    'rediss',
+    'redis-sentinel',
+    'redis-cluster',
+    'rediss-cluster',
+  ]),
+  ONLINE_TLS_CA: z.string().optional(),
   ETL_SOURCES: list,
   LOG_LEVEL: z.enum(logLevels).default('info'),
   TRAIN_CONCURRENCY: integer(2, 1, 64),
@@ -66,6 +74,8 @@ export interface Config {
   /** Absolute folders and files that the embedded warehouse mounts as tables of schema `files`. */
   warehouseFiles: readonly string[]
   onlineUrl: string
+  /** Absolute: the file of the authorities that the online store's certificate may come from; null takes the system's. */
+  onlineTlsCa: string | null
   /** Hosts (`github.com`, `localhost:8080`) and absolute folders that ETLs may be loaded from. */
   etlSources: { hosts: readonly string[]; folders: readonly string[] }
   logLevel: (typeof logLevels)[number]
@@ -112,6 +122,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     warehouseUrl: e.WAREHOUSE_URL,
     warehouseFiles: e.WAREHOUSE_FILES.map((path) => resolve(path)),
     onlineUrl: e.ONLINE_URL,
+    onlineTlsCa: e.ONLINE_TLS_CA === undefined ? null : resolve(e.ONLINE_TLS_CA),
     etlSources: {
       hosts: e.ETL_SOURCES.filter((source) => !isFolder(source)),
       folders: e.ETL_SOURCES.filter(isFolder).map((path) => resolve(path)),

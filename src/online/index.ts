@@ -8,13 +8,18 @@ export interface OnlineStoreOptions {
   url: string
   /** Where an embedded store keeps its files. */
   folder: string
+  /** The file of the authorities (PEM) that a server's certificate may come from; the system's, unless given. */
+  tlsCa?: string | null
   log: Logger
 }
 
 const adapters: Record<string, (options: OnlineStoreOptions) => Promise<OnlineStore>> = {
   lmdb: async ({ folder, log }) => (await import('./lmdb.ts')).createLmdbStore({ folder, log }),
-  redis: async ({ url, log }) => (await import('./redis.ts')).createRedisStore({ url, log }),
-  rediss: async ({ url, log }) => (await import('./redis.ts')).createRedisStore({ url, log }),
+  redis: async (options) => (await import('./redis.ts')).createRedisStore(options),
+  rediss: async (options) => (await import('./redis.ts')).createRedisStore(options),
+  'redis-sentinel': async (options) => (await import('./redis.ts')).createSentinelStore(options),
+  'redis-cluster': async (options) => (await import('./redis-cluster.ts')).createRedisClusterStore(options),
+  'rediss-cluster': async (options) => (await import('./redis-cluster.ts')).createRedisClusterStore(options),
 }
 
 /** Opens the online store that the URL names; rejects with ONLINE_STORE_UNAVAILABLE when it cannot be reached. */

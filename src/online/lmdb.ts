@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
-import { AppError } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
 import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpackCopy } from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
@@ -94,8 +94,7 @@ function openFolder(folder: string): Store {
 }
 
 function failure(what: string, error: unknown): AppError {
-  const reason = error instanceof Error ? error.message : String(error)
-  return new AppError('ONLINE_STORE_UNAVAILABLE', `${what}: ${reason}`, { cause: error })
+  return new AppError('ONLINE_STORE_UNAVAILABLE', `${what}: ${messageOf(error)}`, { cause: error })
 }
 
 // Keys: `e` view NUL value → the packed entry. `f` view → the floor. `x` time, entry's key → an entry that is due then.

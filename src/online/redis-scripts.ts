@@ -1,6 +1,6 @@
 // The Lua scripts of the Redis stores: what has to be decided and done in one step is done on the server.
 
-import type { Cluster, Redis } from 'ioredis'
+import type { ChainableCommander, Cluster, Redis } from 'ioredis'
 
 // Both read an entry's version in place: format byte 16–19, then a little-endian float64 (see packed.ts).
 const readVersion = `
@@ -51,23 +51,28 @@ export interface RedisScripts {
   raiseFloor(key: string, version: string): Promise<unknown>
 }
 
-type Script = (keyCount: number, ...args: (Buffer | string)[]) => Promise<unknown>
-
-/** Makes the scripts known to the client, which loads each once on every connection. */
-export function defineScripts(client: Redis | Cluster): RedisScripts {
-  const write = define(client, 'gatewayWriteEntries', writeEntries)
-  const remove = define(client, 'gatewayRemoveEntries', removeEntries)
-  const raise = define(client, 'gatewayRaiseFloor', raiseFloor)
-  return {
-    writeEntries: async (keys, args) => String(await write(keys.length, ...keys, ...args)),
-    removeEntries: async (keys, version) => Number(await remove(keys.length, ...keys, version)),
-    raiseFloor: (key, version) => raise(1, key, version),
-  }
+const scripts = {
+  gatewayWriteEntries: writeEntries,
+  gatewayRemoveEntries: removeEntries,
+  gatewayRaiseFloor: raiseFloor,
 }
 
-function define(client: Redis | Cluster, name: string, lua: string): Script {
-  client.defineCommand(name, { lua })
-  const script: unknown = Reflect.get(client, name)
-  if (typeof script !== 'function') throw new Error(`ioredis did not define ${name}`)
-  return (...args) => script.apply(client, args)
+export type ScriptName = keyof typeof scripts
+
+/** Makes the scripts known to the client, which loads each once on every connection. */
+export function defineScripts<Client extends Redis | Cluster>(client: Client): Client {
+  for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { lua })
+  return client
+}
+
+/** Calls a script on a client that knows it, or adds the call to a pipeline of such a client. */
+export function callScript(
+  target: Redis | Cluster | ChainableCommander,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (Buffer | string)[],
+): Promise<unknown> | ChainableCommander {
+  const script: unknown = Reflect.get(target, name)
+  if (typeof script !== 'function') throw new Error(`ioredis does not know ${name}`)
+  return script.call(target, keys.length, ...keys, ...args)
 }

@@ -10,11 +10,15 @@ import type { RedisScripts } from './redis-scripts.ts'
 
 /** What one server and a cluster do differently. */
 export interface RedisConnection {
-  /** In the keys' order, in one round trip to each server that holds one. */
-  getMany(keys: string[]): Promise<(Buffer | null)[]>
-  /** The positions of the keys, in groups that one script may name together. */
+  /**
+   * In the keys' order, in one round trip to each server that holds one; null when one of these servers has
+   * lost acknowledged writes (see redis-marks.ts).
+   */
+  getMany(keys: string[]): Promise<(Buffer | null)[] | null>
+  /** The positions of the keys, in groups that one server holds. */
   parts(keys: readonly string[]): readonly (readonly number[])[]
   remove(key: string): Promise<unknown>
+  /** Entries and floors that they write are held as redis-held.ts says. */
   scripts: RedisScripts
   /** Every server that holds keys, to be scanned. */
   nodes(): readonly Redis[]
@@ -33,13 +37,16 @@ const writesAtOnce = 4
 /** Redis keeps a time to live as a date; a later one (in the year 6429) is as good as none. */
 const longestLifeMs = 2 ** 47
 
-// Keys: `fg:e:` view `:` value → the packed entry. `fg:f:` view → the floor. None has a hash tag of its own making,
+// Keys: `fg:e:` view `:` value → the packed entry. `fg:f:` view → the floor. `fg:m:` number → a mark of a server
+// (redis-marks.ts). None has a hash tag of its own making,
 // so a cluster spreads a view over all its slots.
+export const keyPrefix = 'fg:e:'
+
 function entryPrefix(view: string): string {
-  return `fg:e:${viewKey(view)}:`
+  return `${keyPrefix}${viewKey(view)}:`
 }
 
-function floorKey(view: string): string {
+export function floorKey(view: string): string {
   return `fg:f:${viewKey(view)}`
 }
 
@@ -104,11 +111,14 @@ async function readAll(connection: RedisConnection, requests: readonly ReadReque
 }
 
 async function getMany(connection: RedisConnection, keys: string[]): Promise<(Buffer | null)[]> {
-  if (keys.length === 0) return []
-  if (keys.length <= keysPerRead) return connection.getMany(keys)
   const found: (Buffer | null)[] = []
   for (let from = 0; from < keys.length; from += keysPerRead) {
-    for (const value of await connection.getMany(keys.slice(from, from + keysPerRead))) found.push(value)
+    const some = keys.length <= keysPerRead ? keys : keys.slice(from, from + keysPerRead)
+    const values = await connection.getMany(some)
+    // A floor may be among what is lost, and then no entry can be believed.
+    if (values === null) return keys.map(() => null)
+    if (values.length === keys.length) return values
+    for (const value of values) found.push(value)
   }
   return found
 }

@@ -1,86 +1,151 @@
-// The Redis online store: one server (redis:// or rediss://), reached through ioredis.
+// The Redis online store: one server (redis:// or rediss://), or the one that Sentinels name (redis-sentinel://), through ioredis.
 
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
 import { ConfigError } from '../config.ts'
 import type { OnlineStore } from './port.ts'
-import { translateFailure } from './redis-failure.ts'
-import { defineScripts } from './redis-scripts.ts'
-import { createStoreOnRedis, type RedisConnection } from './redis-store.ts'
+import {
+  type Guards,
+  type OpeningConnection,
+  openStoreOnRedis,
+  type RedisStoreOptions,
+} from './redis-open.ts'
+import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './redis-options.ts'
+import { callScript, defineScripts, type RedisScripts } from './redis-scripts.ts'
+import { parseDatabase, parseRedisUrl } from './redis-url.ts'
 
-export interface RedisStoreOptions {
-  url: string
-  log: Logger
-  /** How long a call may wait for its answer. */
-  commandTimeoutMs?: number
+const markKey = 'fg:m:0'
+
+export function createRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
+  const example = 'redis://user:password@host:6379/0'
+  const address = parseRedisUrl(options.url, { example, port: 6379 })
+  const [host, ...more] = address.hosts
+  if (more.length > 0) {
+    throw new ConfigError(
+      'ONLINE_URL: redis:// names one server; of several, write redis-cluster:// or redis-sentinel://',
+    )
+  }
+  const database = parseDatabase(address.path[0], example)
+  return open('redis', options, (limits) => ({
+    ...host,
+    db: database,
+    ...connectionOptions(address, limits),
+  }))
 }
 
-/** Connects before it resolves, so that a wrong URL or password shows at the start. */
-export async function createRedisStore({
-  url,
-  log,
-  commandTimeoutMs = 2000,
-}: RedisStoreOptions): Promise<OnlineStore> {
-  const redis = new Redis(withoutQuery(url), connectionOptions(commandTimeoutMs))
-  const connectionErrors = logConnection(redis, log)
-  const store = createStoreOnRedis('redis', connectionTo(redis))
-  try {
-    await store.ping()
-    return store
-  } catch (error) {
-    redis.disconnect()
-    // Why there is no connection says more than that the ping found none.
-    throw translateFailure('Connecting', connectionErrors.last ?? error)
+/** The credentials and the database are the server's; the Sentinels themselves ask for none. */
+export function createSentinelStore(options: RedisStoreOptions): Promise<OnlineStore> {
+  const example = 'redis-sentinel://user:password@host1:26379,host2:26379/mymaster/0'
+  const address = parseRedisUrl(options.url, { example, port: 26379 })
+  const [name, database] = address.path
+  if (name === undefined) {
+    throw new ConfigError(
+      `ONLINE_URL: redis-sentinel:// needs the name of the master behind a slash, as in ${example}`,
+    )
   }
+  return open('redis-sentinel', options, (limits) => ({
+    sentinels: [...address.hosts],
+    name,
+    db: parseDatabase(database, example),
+    sentinelRetryStrategy: pauseBeforeAttempt,
+    sentinelCommandTimeout: limits.commandTimeoutMs,
+    ...connectionOptions(address, limits),
+  }))
 }
 
-/** The URL without its query, which ioredis would take for settings of its own. */
-function withoutQuery(url: string): string {
-  if (!URL.canParse(url)) {
-    throw new ConfigError('ONLINE_URL: this is no URL; one looks like redis://user:password@host:6379/0')
-  }
-  const parsed = new URL(url)
-  parsed.search = ''
-  return parsed.href
+/** The replies as ioredis has always given them. */
+type Target = Omit<RedisOptions, 'replyMapping'>
+
+interface Limits {
+  tlsCa: string | null
+  commandTimeoutMs: number
+}
+
+function open(name: string, options: RedisStoreOptions, target: (limits: Limits) => Target) {
+  const { log, tlsCa = null, commandTimeoutMs = defaultCommandTimeoutMs } = options
+  const redisOptions = { ...target({ tlsCa, commandTimeoutMs }), ...oneServer(commandTimeoutMs) }
+  return openStoreOnRedis({
+    name,
+    log,
+    commandTimeoutMs,
+    connect: (guards) => connectionTo(redisOptions, guards, log),
+  })
 }
 
 /**
  * So that nothing hangs: a dead connection is noticed (`socketTimeout`), a call ends (`commandTimeout`), and reconnecting
- * goes on with pauses of at most two seconds. What was under way when a connection broke is sent again on the next:
- * every command of the store may come twice or late, since versions and floors only ever rise.
+ * goes on with pauses of at most two seconds. What was being read when a connection broke is asked again on the next.
  */
-function connectionOptions(commandTimeoutMs: number) {
+function oneServer(commandTimeoutMs: number) {
   return {
-    connectTimeout: commandTimeoutMs,
     commandTimeout: commandTimeoutMs,
-    socketTimeout: commandTimeoutMs + 1000,
     maxRetriesPerRequest: 1,
-    retryStrategy: (attempt: number) =>
-      Math.min(50 * 2 ** Math.min(attempt, 10), 2000) * (0.75 + Math.random() / 2),
+    retryStrategy: pauseBeforeAttempt,
     // After a failover the old primary only reads: a new connection finds the new one.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-    connectionName: 'feature-gateway',
   } satisfies RedisOptions
 }
 
-function connectionTo(redis: Redis): RedisConnection {
-  const scripts = defineScripts(redis)
+function connectionTo(
+  options: Target,
+  { marks, held, changed }: Guards,
+  log: Logger,
+): OpeningConnection {
+  const reader = new Redis(options)
+  // Writes wait for replicas, which holds up the connection that they are on. Nothing of them is sent again on another
+  // connection: that could be another server, which took the mark of writes that it has never seen.
+  const writer = defineScripts(
+    new Redis({ ...options, lazyConnect: true, autoResendUnfulfilledCommands: false }),
+  )
+  const errors = logConnection(reader, log, changed)
+  writer.on('error', () => undefined)
+
   return {
-    getMany: (keys) => redis.mgetBuffer(...keys),
-    parts: (keys) => [keys.map((_, i) => i)],
-    remove: (key) => redis.unlink(key),
-    scripts,
-    nodes: () => [redis],
-    ping: async () => void (await redis.ping()),
-    async close() {
-      await redis.quit().catch(() => undefined)
-      redis.disconnect()
+    async getMany(keys) {
+      const expected = marks.seen(markKey)
+      const found = await reader.mgetBuffer(...keys, markKey)
+      const count = Number(found.pop()?.toString() ?? 0)
+      return marks.check(markKey, count, expected) ? found : null
     },
+    parts: (keys) => [keys.map((_, i) => i)],
+    remove: (key) => writer.unlink(key),
+    scripts: scriptsOn(writer, held),
+    nodes: () => [reader],
+    ping: async () => void (await reader.ping()),
+    async close() {
+      await Promise.all([reader, writer].map((redis) => quit(redis)))
+    },
+    lastError: () => errors.last,
   }
 }
 
+function scriptsOn(writer: Redis, held: Guards['held']): RedisScripts {
+  async function send(
+    name: 'gatewayWriteEntries' | 'gatewayRaiseFloor',
+    keys: readonly string[],
+    args: readonly (Buffer | string)[],
+  ) {
+    const [reply] = await held.send(writer, markKey, (pipeline) => callScript(pipeline, name, keys, args))
+    const [error, result] = reply ?? [new Error('no reply'), null]
+    if (error) throw error
+    return result
+  }
+
+  return {
+    writeEntries: async (keys, args) => String(await send('gatewayWriteEntries', keys, args)),
+    removeEntries: async (keys, version) =>
+      Number(await callScript(writer, 'gatewayRemoveEntries', keys, [version])),
+    raiseFloor: (key, version) => send('gatewayRaiseFloor', [key], [version]),
+  }
+}
+
+async function quit(redis: Redis) {
+  if (redis.status !== 'wait') await redis.quit().catch(() => undefined)
+  redis.disconnect()
+}
+
 /** One line when the connection is lost and one when it is back, not one for each attempt. */
-function logConnection(redis: Redis, log: Logger): { last: Error | null } {
+function logConnection(redis: Redis, log: Logger, changed: () => void): { last: Error | null } {
   const errors: { last: Error | null } = { last: null }
   redis.on('error', (error: Error) => {
     if (!errors.last)
@@ -90,6 +155,7 @@ function logConnection(redis: Redis, log: Logger): { last: Error | null } {
   redis.on('ready', () => {
     if (errors.last) log.info('The connection to the online store (Redis) is back')
     errors.last = null
+    changed()
   })
   return errors
 }

@@ -167,7 +167,7 @@ test('nothing but a view’s own keys is ever removed', async () => {
   await store.write('v2', [entry('1')])
   await store.raiseFloor('v', 3)
   await store.dropView('v')
-  expect((await client.keys('*')).sort()).toEqual(['fg:e:v2:v1', 'of another application'])
+  expect((await client.keys('*')).sort()).toEqual(['fg:e:v2:v1', 'fg:m:0', 'of another application'])
 })
 
 test('when the server is killed every call is ONLINE_STORE_UNAVAILABLE in time, and all works again once it is back', async () => {
