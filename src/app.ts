@@ -110,7 +110,10 @@ async function openServices(config: Config, log: Logger, parts: ReturnType<typeo
         log,
       }),
     ),
-    parts.open('the online store', createOnlineStore({ url: config.onlineUrl, folder: paths.online, log })),
+    parts.open(
+      'the online store',
+      createOnlineStore({ url: config.onlineUrl, folder: paths.online, tlsCa: config.onlineTlsCa, log }),
+    ),
     parts.open(
       'the Parquet engine',
       createParquetEngine({
