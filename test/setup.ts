@@ -1,10 +1,33 @@
-// Runs once before all tests: makes sure of the servers that they start, installing what is missing where it may.
+// Runs once before all tests: makes sure of the servers that they start, installing what is missing where it may, and
+// gives them a folder for what they make once and share.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
 import { debianPackage, locateProgram, programs } from './servers/programs.ts'
 
-export function setup() {
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A folder that is gone after the run. */
+    runFolder: string
+  }
+}
+
+export async function setup(project: TestProject) {
+  ensurePrograms()
+  const runFolder = await mkdtemp(join(tmpdir(), 'gateway-tests-'))
+  project.provide('runFolder', runFolder)
+  // In watch mode what was made may be made of other code by now.
+  project.onTestsRerun(async () => {
+    for (const name of await readdir(runFolder)) await rm(join(runFolder, name), { recursive: true })
+  })
+  return () => rm(runFolder, { recursive: true, force: true })
+}
+
+function ensurePrograms() {
   const missing = missingPackages()
   if (missing.length === 0) return
   if (mayInstall()) install(missing)

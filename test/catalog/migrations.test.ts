@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, '../..')
 
 describe('on PGlite', () => {
   describeMigrations(async () => {
-    const place = await createPglitePlace()
+    const place = await createPglitePlace('DATABASE')
     const database = await openPglite({ folder: place.folder, log: quiet })
     return {
       database,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeAdapter } from './adapter.contract.ts'
 import { describeNouns } from './nouns.contract.ts'
-import { createPglitePlace, openAt, type Place } from './place.ts'
+import { createNewPglitePlace, createPglitePlace, openAt, type Place } from './place.ts'
 import { startProcess } from './process.ts'
 import { describeQueue } from './queue.contract.ts'
 
@@ -57,7 +57,7 @@ describe('a catalog on PGlite', () => {
 
   it('opens after its very first start was killed, at whatever moment', async () => {
     for (const delayMs of [300, 1200, 2400]) {
-      const place = await createPglitePlace()
+      const place = await createNewPglitePlace()
       const killed = startProcess(place, 'prepare')
       await killed.said(1)
       await new Promise((resolve) => setTimeout(resolve, delayMs))
@@ -70,7 +70,7 @@ describe('a catalog on PGlite', () => {
   }, 120_000)
 
   it('prepares a folder anew that it did not finish preparing, and only that', async () => {
-    const place = await createPglitePlace()
+    const place = await createNewPglitePlace()
     await mkdir(join(place.folder, 'base'), { recursive: true })
     await writeFile(join(place.folder, 'PG_VERSION'), '18\n')
     await writeFile(`${place.folder}.unprepared`, '')
@@ -85,7 +85,7 @@ describe('a catalog on PGlite', () => {
   })
 
   it('keeps its files from other accounts', async () => {
-    const place = await createPglitePlace()
+    const place = await createNewPglitePlace()
     await (await openAt(place)).close()
     expect((await stat(place.folder)).mode & 0o077).toBe(0)
     await place.remove()

@@ -1,10 +1,11 @@
 // Where a catalog under test lives: a folder for PGlite, or a database of a real PostgreSQL.
 
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import pg from 'pg'
 import { pino } from 'pino'
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts'
+import { dataPaths } from '../../src/config.ts'
+import { createDataFolder } from '../data-folder.ts'
 import { createFolder } from '../servers/child.ts'
 import type { PostgresServer } from '../servers/postgres.ts'
 
@@ -16,9 +17,18 @@ export interface Place {
 
 export const quiet = pino({ level: 'silent' })
 
-export async function createPglitePlace(): Promise<Place> {
-  const { path, remove } = await createFolder('catalog')
-  return { url: 'pglite:', folder: join(path, 'catalog'), remove }
+/** Where there has been no catalog yet. */
+export async function createNewPglitePlace(): Promise<Place> {
+  return placeIn(await createFolder('catalog'))
+}
+
+/** With all its tables, or where PGlite alone has been. */
+export async function createPglitePlace(stage: 'DATABASE' | 'CATALOG' = 'CATALOG'): Promise<Place> {
+  return placeIn(await createDataFolder('catalog', stage))
+}
+
+function placeIn({ path, remove }: Awaited<ReturnType<typeof createFolder>>): Place {
+  return { url: 'pglite:', folder: dataPaths(path).catalog, remove }
 }
 
 /** A database far from UTC, which the catalog must not notice. */

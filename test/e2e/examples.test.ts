@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createFolder, startGateway } from './gateway.ts'
+import { createFolder } from '../servers/child.ts'
+import { startGateway } from './gateway.ts'
 
 const run = promisify(execFile)
 const etlFolder = resolve('examples/etl')
-const folder = await createFolder()
+const folder = await createFolder('examples')
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {

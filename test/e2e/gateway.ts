@@ -2,9 +2,6 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { TypedDocumentString } from '../../examples/client/generated/graphql.ts'
 import { createTransport } from '../../examples/client/transport.ts'
@@ -13,12 +10,6 @@ import { parseConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 
 export type Settings = Record<string, string>
-
-/** A new empty folder, and its removal. */
-export async function createFolder() {
-  const path = await mkdtemp(join(tmpdir(), 'gateway-'))
-  return { path, remove: () => rm(path, { recursive: true, force: true }) }
-}
 
 /** Starts the gateway in this process. */
 export async function startGateway(dataDir: string, settings: Settings = {}) {

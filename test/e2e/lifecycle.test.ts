@@ -2,12 +2,13 @@
 
 import { afterAll, expect, test } from 'vitest'
 import { publishAndFollow, train } from '../../examples/client/features.ts'
-import { createFolder, spawnGateway } from './gateway.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { spawnGateway } from './gateway.ts'
 
-const folders: Awaited<ReturnType<typeof createFolder>>[] = []
+const folders: Awaited<ReturnType<typeof createDataFolder>>[] = []
 
 async function newFolder() {
-  const folder = await createFolder()
+  const folder = await createDataFolder('lifecycle')
   folders.push(folder)
   return folder.path
 }
@@ -23,7 +24,9 @@ async function countRows(gateway: Awaited<ReturnType<typeof spawnGateway>>) {
   return (await train(gateway.typed, counts, 'counts')).dataset.rows[0]
 }
 
-test('a gateway that is started again serves its first query within three seconds, with all it knew', async () => {
+test('a gateway that is started again serves its first query within three seconds, with all it knew', {
+  retry: 3,
+}, async () => {
   const dataDir = await newFolder()
   const first = await spawnGateway(dataDir)
   await publishAndFollow(first.typed, { nFlows: 200, seed: 7 }, () => {})

@@ -4,7 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { extract, featuresOf, publishAndFollow, train } from '../../examples/client/features.ts'
-import { createFolder, startGateway } from './gateway.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { startGateway } from './gateway.ts'
 import { comparable, rowsByKey } from './rows.ts'
 
 const quoteFeatures = `SELECT Q.user_id, Q.is_binded, Q.creation_date, Q.binding_date, T.card_type, F.failed_count, P.purchase_time FROM feature_store.quotes Q LEFT JOIN feature_store.policies P ON Q.user_id = P.user_id LEFT JOIN feature_store.transactions T ON P.user_id = T.user_id LEFT JOIN (select T2.user_id, COUNT(T2.transaction_id) AS failed_count from feature_store.transactions T2 WHERE T2.successful=false GROUP BY T2.user_id) F ON Q.user_id = F.user_id`
@@ -20,7 +21,7 @@ const etls = {
   'by-user.sql': `SELECT user_id, count(*) AS quotes, sum(failed_count) AS failures, max(purchase_time) AS last_purchase FROM input GROUP BY user_id`,
 }
 
-const folder = await createFolder()
+const folder = await createDataFolder('parity')
 const etlFolder = join(folder.path, 'etls')
 let gateway: Awaited<ReturnType<typeof startGateway>>
 let queryId: string
@@ -28,7 +29,7 @@ let queryId: string
 beforeAll(async () => {
   await mkdir(etlFolder)
   for (const [name, source] of Object.entries(etls)) await writeFile(join(etlFolder, name), source)
-  gateway = await startGateway(join(folder.path, 'data'), { ETL_SOURCES: etlFolder })
+  gateway = await startGateway(folder.path, { ETL_SOURCES: etlFolder })
 })
 
 afterAll(async () => {

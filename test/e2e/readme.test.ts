@@ -2,10 +2,10 @@
 
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createFolder, startGateway } from './gateway.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { startGateway } from './gateway.ts'
 
 const readme = await readFile('README.md', 'utf8')
 const operations = readme.slice(readme.indexOf('## The five operations'), readme.indexOf('## ETLs'))
@@ -16,11 +16,11 @@ function blocks(language: string): string[] {
   )
 }
 
-const folder = await createFolder()
+const folder = await createDataFolder('readme')
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {
-  gateway = await startGateway(join(folder.path, 'data'), { ETL_SOURCES: './examples/etl' })
+  gateway = await startGateway(folder.path, { ETL_SOURCES: './examples/etl' })
 })
 
 afterAll(async () => {

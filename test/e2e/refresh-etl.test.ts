@@ -4,9 +4,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { extract, featuresOf, publishAndFollow, train } from '../../examples/client/features.ts'
-import { createFolder, startGateway } from './gateway.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { startGateway } from './gateway.ts'
 
-const folder = await createFolder()
+const folder = await createDataFolder('refresh-etl')
 const etls = join(folder.path, 'etls')
 const etlPath = `file:${join(etls, 'score.js')}`
 let gateway: Awaited<ReturnType<typeof startGateway>>
@@ -20,7 +21,7 @@ async function writeEtl(score: number) {
 
 beforeAll(async () => {
   await mkdir(etls)
-  gateway = await startGateway(join(folder.path, 'data'), { ETL_SOURCES: etls })
+  gateway = await startGateway(folder.path, { ETL_SOURCES: etls })
 })
 
 afterAll(async () => {

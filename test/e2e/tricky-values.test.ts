@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { train } from '../../examples/client/features.ts'
-import { createFolder, startGateway } from './gateway.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { startGateway } from './gateway.ts'
 import { comparable, rowsByKey } from './rows.ts'
 
 const long = 'x'.repeat(10_000)
@@ -28,7 +29,7 @@ const texts = [
   '\n',
 ]
 
-const folder = await createFolder()
+const folder = await createDataFolder('tricky-values')
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {
@@ -44,7 +45,7 @@ beforeAll(async () => {
   await connection.run(`COPY tricky TO '${file}' (FORMAT parquet)`)
   connection.closeSync()
   duckdb.closeSync()
-  gateway = await startGateway(join(folder.path, 'data'), { WAREHOUSE_FILES: file })
+  gateway = await startGateway(folder.path, { WAREHOUSE_FILES: file })
 })
 
 afterAll(async () => {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts'
 import { createEtlService, type EtlService } from '../../src/etl/service.ts'
 import { createEtlLoader } from '../../src/etl/source.ts'
-import { createFolder } from '../servers/child.ts'
+import { createDataFolder } from '../data-folder.ts'
 import { type GitServer, startGit } from '../servers/git.ts'
 import { type EngineStack, openEngineStack } from './engine-stack.ts'
 
@@ -18,12 +18,12 @@ let git: GitServer
 let stack: EngineStack
 let catalog: Catalog
 let etls: EtlService
-let folder: Awaited<ReturnType<typeof createFolder>>
+let folder: Awaited<ReturnType<typeof createDataFolder>>
 let path = ''
 let count = 0
 
 beforeAll(async () => {
-  folder = await createFolder('etl-service')
+  folder = await createDataFolder('etl-service')
   git = await startGit({ 'README.md': 'x' })
   stack = await openEngineStack()
   catalog = await openCatalog({ url: 'pglite:', folder: join(folder.path, 'catalog'), log })

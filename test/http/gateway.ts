@@ -1,21 +1,19 @@
 // The HTTP server over the gateway's real services, in a folder of its own; services can be watched at their edge.
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pino } from 'pino'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
 import { createHttpServer, type HttpServerOptions } from '../../src/http/server.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { testLog } from '../parts.ts'
 
 export type Gateway = Awaited<ReturnType<typeof openGateway>>
 export type Services = Gateway['services']
 
 /** Opens the stores once; `serve` puts a server before them, as often as a test needs one. */
 export async function openGateway(settings: Record<string, string> = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'http-'))
-  const config = parseConfig({ PORT: '0', DATA_DIR: folder, ...settings })
-  const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
+  const folder = await createDataFolder('http')
+  const config = parseConfig({ PORT: '0', DATA_DIR: folder.path, ...settings })
+  const log = testLog()
   const app = await createApp(config, log)
 
   async function serve(options: Partial<HttpServerOptions> = {}) {
@@ -26,7 +24,7 @@ export async function openGateway(settings: Record<string, string> = {}) {
 
   async function close() {
     await app.close()
-    await rm(folder, { recursive: true, force: true })
+    await folder.remove()
   }
 
   return { config, log, services: app.services, serve, close }

@@ -2,25 +2,24 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { pino } from 'pino'
 import { afterAll, describe, expect, it } from 'vitest'
 import { encodeFrame } from '../../src/columns.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { testLog } from '../parts.ts'
 import { openGateway } from './gateway.ts'
 
-const folders: string[] = []
+const folders: Awaited<ReturnType<typeof createDataFolder>>[] = []
 
 async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'publish-kill-'))
+  const folder = await createDataFolder('publish-kill')
   folders.push(folder)
-  return folder
+  return folder.path
 }
 
 afterAll(async () => {
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
+  await Promise.all(folders.map((folder) => folder.remove()))
 })
 
 const jobs = [
@@ -71,7 +70,7 @@ const tables = ['users', 'quotes', 'transactions', 'policies'] as const
 
 /** What a folder holds in the end: each table whole, the jobs, and whether every user is served what training sees. */
 async function inspect(folder: string) {
-  const gateway = await openGateway({ folder, log: pino({ level: 'silent' }) })
+  const gateway = await openGateway({ folder, log: testLog() })
   try {
     const { query, view } = await gateway.serveSample()
     const contents: Record<string, { rows: number; distinct: number; text: string[] }> = {}

@@ -1,24 +1,22 @@
 // What publishing refuses, on one gateway that runs throughout: nothing of it may leave a job or a row behind.
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDataFolder } from '../data-folder.ts'
+import { testLog } from '../parts.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
-let folder = ''
+let folder: Awaited<ReturnType<typeof createDataFolder>>
 let gateway: Gateway
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'publish-'))
-  gateway = await openGateway({ folder, log: pino({ level: 'silent' }) })
+  folder = await createDataFolder('publish')
+  gateway = await openGateway({ folder: folder.path, log: testLog() })
   await gateway.publishing.start()
 })
 
 afterAll(async () => {
   await gateway.close()
-  await rm(folder, { recursive: true, force: true })
+  await folder.remove()
 })
 
 function jobCount(): Promise<number> {

@@ -1,27 +1,20 @@
 // Realtime on its real stores, in a folder of its own; what it asks of them is counted.
 
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Logger, pino } from 'pino'
-import { openCatalog } from '../../src/catalog/open.ts'
+import type { Logger } from 'pino'
 import { encodeFrame, type Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
-import { createEtlEngine } from '../../src/etl/engine.ts'
-import { createEtlService } from '../../src/etl/service.ts'
-import { createEtlLoader } from '../../src/etl/source.ts'
-import { createEvents } from '../../src/events.ts'
-import { createOnlineStore } from '../../src/online/index.ts'
-import { createParquetEngine } from '../../src/parquet/engine.ts'
 import { createRealtime, type LookupTarget, type RealtimeResult } from '../../src/realtime/service.ts'
-import { createWarehouse } from '../../src/warehouse/index.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { openParts } from '../parts.ts'
 
 export type Stack = Awaited<ReturnType<typeof openStack>>
 
 interface StackOptions {
   /** An earlier stack's folder: the gateway started again. */
-  folder?: string
+  folder?: Awaited<ReturnType<typeof createDataFolder>>
   files?: readonly string[]
   onlineUrl?: string
   limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number }>
@@ -51,52 +44,19 @@ function watched<T extends object>(store: T) {
 }
 
 export async function openStack(options: StackOptions = {}) {
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'realtime-')))
-  const log = options.log ?? pino({ level: process.env.LOG_LEVEL ?? 'silent' })
-  const [datasetsFolder, temporaryFolder, etlFolder] = ['datasets', 'tmp', 'etl'].map((name) =>
-    join(folder, name),
-  )
-  if (!datasetsFolder || !temporaryFolder || !etlFolder) throw new Error('no folders')
-  await Promise.all(
-    [datasetsFolder, temporaryFolder, etlFolder].map((path) => mkdir(path, { recursive: true })),
-  )
-  const events = createEvents()
-  const [catalog, warehouse, online] = await Promise.all([
-    openCatalog({ url: 'pglite:', folder: join(folder, 'catalog'), log }),
-    createWarehouse({
-      url: 'duckdb:',
-      file: join(folder, 'warehouse.duckdb'),
-      files: options.files ?? [],
-      temporaryFolder,
-      datasetsFolder,
-      memoryMb: 512,
-      log,
-    }),
-    createOnlineStore({ url: options.onlineUrl ?? 'lmdb:', folder: join(folder, 'online'), log }),
-  ])
-  const parquet = await createParquetEngine({
-    folders: [temporaryFolder, datasetsFolder],
-    memoryMb: 512,
-    temporaryFolder,
-  })
-  const etlEngine = createEtlEngine({ parquet, timeoutMs: 10_000, memoryMb: 128, temporaryFolder, log })
-  const loader = createEtlLoader({ sources: { hosts: [], folders: [etlFolder] }, log })
-  const etlService = createEtlService({ catalog, loader, etlEngine, log })
+  const { folder = await createDataFolder('realtime'), limits, ...rest } = options
+  const parts = await openParts({ folder: folder.path, ...rest })
+  const { catalog, warehouse, online, etlFolder } = parts
   const onlineCalls = watched(online)
   const warehouseCalls = watched(warehouse)
   const viewCalls = watched(catalog.featureViews)
   const queryCalls = watched(catalog.savedQueries)
   const realtime = createRealtime({
+    ...parts,
     catalog: { ...catalog, featureViews: viewCalls.proxy, savedQueries: queryCalls.proxy },
     warehouse: warehouseCalls.proxy,
     online: onlineCalls.proxy,
-    parquet,
-    etlService,
-    etlEngine,
-    events,
-    temporaryFolder,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, ...options.limits },
-    log,
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, ...limits },
   })
   const jobId = randomUUID()
   let batch = 0
@@ -107,14 +67,8 @@ export async function openStack(options: StackOptions = {}) {
   }
 
   return {
+    ...parts,
     folder,
-    events,
-    catalog,
-    warehouse,
-    online,
-    parquet,
-    etlEngine,
-    etlService,
     realtime,
     onlineCalls,
     warehouseCalls,
@@ -160,13 +114,11 @@ export async function openStack(options: StackOptions = {}) {
     },
     async close() {
       await realtime.close()
-      await etlEngine.close()
-      await parquet.close()
-      await Promise.all([warehouse.close(), online.close(), catalog.close()])
+      await parts.close()
     },
     async remove() {
       await this.close()
-      await rm(folder, { recursive: true, force: true })
+      await folder.remove()
     },
   }
 }

@@ -12,7 +12,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createRowEncoder, type Frame } from '../../src/columns.ts'
 import { createDownloads, type Download, type DownloadFormat } from '../../src/training/download.ts'
 import type { Training } from '../../src/training/service.ts'
-import { createFolder, openTrainingStack, type TrainingStack } from './training-stack.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { openTrainingStack, type TrainingStack } from './training-stack.ts'
 
 const everyTypeSql = `
 SELECT i AS n,
@@ -30,15 +31,15 @@ SELECT i AS n,
   CASE i WHEN 6 THEN NULL ELSE json_object('k', i, 'deep', json_array(1, 'x', NULL)) END AS json
 FROM range(5000) r(i) ORDER BY i`
 
-let place: Awaited<ReturnType<typeof createFolder>>
+let folder: Awaited<ReturnType<typeof createDataFolder>>
 let stack: TrainingStack
 let training: Training
 let datasetId: string
 let rows: Frame
 
 beforeAll(async () => {
-  place = await createFolder()
-  stack = await openTrainingStack(place.folder)
+  folder = await createDataFolder('training')
+  stack = await openTrainingStack(folder.path)
   training = stack.training()
   const { dataset } = await training.queryTrain({
     sql: everyTypeSql,
@@ -52,7 +53,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await training?.close()
   await stack?.close()
-  await place?.remove()
+  await folder?.remove()
 })
 
 async function streamOf(format: DownloadFormat) {
@@ -211,7 +212,7 @@ test('A dataset of an earlier start is still there after the next', async () => 
   const before = await readFile(join(stack.datasetsFolder, `${datasetId}.parquet`))
   await training.close()
   await stack.close()
-  stack = await openTrainingStack(place.folder)
+  stack = await openTrainingStack(folder.path)
   training = stack.training()
   const page = await training.rows(datasetId, { offset: 0, limit: 10_000 })
   expect(page).toEqual(rows)

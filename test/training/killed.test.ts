@@ -5,12 +5,13 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { createFolder, openTrainingStack } from './training-stack.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { openTrainingStack } from './training-stack.ts'
 
 test('A dataset that a killed process was making is FAILED at the next start, without a file', async () => {
-  const place = await createFolder()
+  const folder = await createDataFolder('training')
   const program = fileURLToPath(new URL('./killed.process.ts', import.meta.url))
-  const child = spawn(process.execPath, [program, place.folder], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [program, folder.path], { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const [said] = await once(child.stdout, 'data')
     const [datasetId = '', status] = String(said).trim().split(' ')
@@ -18,7 +19,7 @@ test('A dataset that a killed process was making is FAILED at the next start, wi
     const exit = once(child, 'exit')
     child.kill('SIGKILL')
     await exit
-    const stack = await openTrainingStack(place.folder)
+    const stack = await openTrainingStack(folder.path)
     const training = stack.training()
     try {
       await training.start()
@@ -28,7 +29,7 @@ test('A dataset that a killed process was making is FAILED at the next start, wi
       })
       const states = await Array.fromAsync(training.progress(datasetId))
       expect(states.map((state) => state.status)).toEqual(['FAILED'])
-      const names = await readdir(place.folder, { recursive: true })
+      const names = await readdir(folder.path, { recursive: true })
       expect(names.filter((name) => name.includes(datasetId))).toEqual([])
     } finally {
       await training.close()
@@ -36,6 +37,6 @@ test('A dataset that a killed process was making is FAILED at the next start, wi
     }
   } finally {
     child.kill('SIGKILL')
-    await place.remove()
+    await folder.remove()
   }
 }, 180_000)

@@ -8,22 +8,22 @@ import { openCatalog } from '../../src/catalog/open.ts'
 import { createEvents } from '../../src/events.ts'
 import { watchDataset } from '../../src/training/progress.ts'
 import { createRunner, type Runner } from '../../src/training/run.ts'
-import { createFolder } from './training-stack.ts'
+import { createDataFolder } from '../data-folder.ts'
 
 const log = pino({ level: 'silent' })
 const events = createEvents()
-let place: Awaited<ReturnType<typeof createFolder>>
+let folder: Awaited<ReturnType<typeof createDataFolder>>
 let catalog: Awaited<ReturnType<typeof openCatalog>>
 let runner: Runner
 
 beforeAll(async () => {
-  place = await createFolder()
-  catalog = await openCatalog({ url: 'pglite:', folder: `${place.folder}/catalog`, log })
+  folder = await createDataFolder('training')
+  catalog = await openCatalog({ url: 'pglite:', folder: `${folder.path}/catalog`, log })
   runner = createRunner({
     datasets: catalog.datasets,
     events,
-    datasetsFolder: place.folder,
-    temporaryFolder: place.folder,
+    datasetsFolder: folder.path,
+    temporaryFolder: folder.path,
     concurrency: 1,
     timeoutMs: 30_000,
     log,
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await runner?.close()
   await catalog?.close()
-  await place?.remove()
+  await folder?.remove()
 })
 
 function createDataset() {
@@ -40,7 +40,7 @@ function createDataset() {
 }
 
 async function filesOf(datasetId: string): Promise<string[]> {
-  return (await readdir(place.folder)).filter((name) => name.includes(datasetId))
+  return (await readdir(folder.path)).filter((name) => name.includes(datasetId))
 }
 
 test('Progress grows, stays within 0 and 1, and is told at most four times a second', async () => {
