@@ -31,7 +31,8 @@ export async function retryOnUniqueViolation<T>(attempt: () => Promise<T>): Prom
   }
 }
 
-const longestName = 200
+/** Of a saved query, an ETL, a feature view, a tag. */
+export const longestName = 200
 const longestPath = 500
 
 /** A name that people give: not blank, of at most 200 characters, on one line. */

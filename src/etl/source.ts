@@ -2,14 +2,13 @@
 
 import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
+import type { EtlLanguage } from '../catalog/etls.ts'
 import type { Config } from '../config.ts'
 import { type EtlAddress, loadFailed, parseAddress } from './address.ts'
 import { createAllowList } from './allow-list.ts'
 import { readEtlFile } from './file.ts'
 import { createGitSource } from './git.ts'
 import { readWebFile } from './web.ts'
-
-export type EtlLanguage = 'SQL' | 'JAVASCRIPT' | 'TYPESCRIPT'
 
 export interface EtlSource {
   /** As it was given, without credentials. */

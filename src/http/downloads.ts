@@ -6,10 +6,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Services } from '../schema/services.ts'
+import { downloadFormats } from '../training/download.ts'
 import { parseByteRange } from './byte-range.ts'
 import type { RestServer } from './openapi.ts'
-
-const formats = ['parquet', 'arrow', 'csv', 'ndjson'] as const
 
 export function addDownloads(app: RestServer, { training }: Pick<Services, 'training'>) {
   app.route({
@@ -18,7 +17,7 @@ export function addDownloads(app: RestServer, { training }: Pick<Services, 'trai
     schema: {
       tags: ['datasets'],
       summary: "A dataset's file; Parquet answers range requests",
-      params: z.object({ id: z.string(), format: z.enum(formats) }),
+      params: z.object({ id: z.string(), format: z.enum(downloadFormats) }),
     },
     handler: async (request, reply) => {
       const download = await training.download(request.params.id, request.params.format)

@@ -3,17 +3,18 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { DatasetRecord } from '../catalog/datasets.ts'
+import { isEnded } from '../catalog/job-states.ts'
+import { longestName } from '../catalog/violations.ts'
 import { columnTypes, encodeFrame } from '../columns.ts'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
+import { maxFlows } from '../publish/service.ts'
 import type { LookupTarget } from '../realtime/service.ts'
 import type { Services } from '../schema/services.ts'
+import { maxWaitMs } from '../training/limits.ts'
 import type { RestServer } from './openapi.ts'
 
 /** A training answer holds so many rows at most; the dataset has them all. */
 const mostRows = 1_000
-/** Training waits no longer in one call; after it the dataset's progress is followed to its end. */
-const firstWaitMs = 600_000
-const mostFlows = 100_000_000
 
 const failure = z.object({ msg: z.string(), reason: z.string(), code: z.enum(errorCodes) })
 const failures = { '4xx': failure, '5xx': failure }
@@ -50,7 +51,7 @@ function addTraining(app: RestServer, services: Services) {
         tags: ['query'],
         summary: 'Runs SQL on the warehouse into a dataset, and saves it',
         querystring: save,
-        body: z.object({ query: z.string().min(1), query_name: z.string().min(1).max(200) }),
+        body: z.object({ query: z.string().min(1), query_name: z.string().min(1).max(longestName) }),
         response: { 200: trained.extend({ query_id: z.string().nullable() }), ...failures },
       },
     },
@@ -59,7 +60,7 @@ function addTraining(app: RestServer, services: Services) {
         sql: request.body.query,
         name: request.body.query_name,
         save: request.query.save === 'true',
-        waitMs: firstWaitMs,
+        waitMs: maxWaitMs,
       })
       return sendJson(
         reply,
@@ -83,7 +84,7 @@ function addTraining(app: RestServer, services: Services) {
         queryId: request.body.query_id,
         etlPath: request.body.etl_path,
         save: request.query.save === 'true',
-        waitMs: firstWaitMs,
+        waitMs: maxWaitMs,
       })
       return sendJson(
         reply,
@@ -135,7 +136,7 @@ function addPublish(app: RestServer, services: Services) {
         tags: ['publish'],
         summary: 'Writes emulated flows; answers once they are written and served',
         querystring: z.object({
-          n_flows: z.coerce.number().int().min(1).max(mostFlows),
+          n_flows: z.coerce.number().int().min(1).max(maxFlows),
           seed: z.coerce.number().int().optional(),
         }),
         response: { 200: z.object({ msg: z.string(), job_id: z.string() }), ...failures },
@@ -165,9 +166,10 @@ async function encodeDataset({ training }: Services, started: DatasetRecord): Pr
   return `"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
 }
 
+/** What takes longer than one call may wait is followed to its end. */
 async function end(training: Services['training'], started: DatasetRecord): Promise<DatasetRecord> {
   let dataset = started
-  if (dataset.status === 'QUEUED' || dataset.status === 'RUNNING') {
+  if (!isEnded(dataset.status)) {
     for await (const state of training.progress(dataset.id)) dataset = state
   }
   return dataset

@@ -28,7 +28,7 @@ const waitsMs = [50, 100, 200, 400, 800, 1600] as const
 /** So many looks at one unmoved version of the warehouse settle it earlier. */
 const steadyLooks = 3
 const maxExamples = 10
-const maxSample = 100_000
+export const maxSample = 100_000
 
 /** Training's side: the rows of the wanted values and of up to `others` further ones. */
 type Reference = (wanted: ReadonlySet<string>, others: number) => Promise<RowsByValue>

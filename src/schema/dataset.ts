@@ -4,14 +4,13 @@ import { z } from 'zod'
 import { parseColumns } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { encodeFrame } from '../columns.ts'
+import { downloadFormats } from '../training/download.ts'
+import { maxPage } from '../training/limits.ts'
 import type { Builder } from './builder.ts'
 import type { JobStatusRef } from './job-status.ts'
 import { JsonText } from './json-text.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
-
-const largestPage = 10_000
-const formats = ['parquet', 'arrow', 'csv', 'ndjson'] as const
 
 export function addDataset(builder: Builder, services: Services, jobStatus: JobStatusRef) {
   builder.objectType('DatasetDownloads', {
@@ -19,7 +18,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       "Where a dataset's file is to be had, in four formats. The Parquet URL answers range requests.",
     fields: (t) =>
       Object.fromEntries(
-        formats.map((format) => [
+        downloadFormats.map((format) => [
           format,
           t.string({ resolve: ({ id }, _args, { origin }) => `${origin}/datasets/${id}.${format}` }),
         ]),
@@ -49,8 +48,8 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
           offset: t.arg.int({ defaultValue: 0, validate: z.number().min(0).nullish() }),
           limit: t.arg.int({
             defaultValue: 20,
-            description: `At most ${largestPage}.`,
-            validate: z.number().min(1).max(largestPage).nullish(),
+            description: `At most ${maxPage}.`,
+            validate: z.number().min(1).max(maxPage).nullish(),
           }),
         },
         complexity: (args) => ({ field: 10 + Math.ceil((args.limit ?? 20) / 10) }),

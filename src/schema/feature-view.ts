@@ -1,6 +1,7 @@
 // FeatureView: a saved query, and perhaps an ETL, served online by an index key; and the proof that it serves what training sees.
 
 import { z } from 'zod'
+import { longestName } from '../catalog/violations.ts'
 import type { Builder } from './builder.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
@@ -64,7 +65,7 @@ export function addFeatureView(builder: Builder, services: Services) {
       type: 'FeatureView',
       description: 'Serves a saved query online by an index key. A name that is taken is a CONFLICT.',
       args: {
-        name: t.arg.string({ required: true, validate: z.string().min(1).max(200) }),
+        name: t.arg.string({ required: true, validate: z.string().min(1).max(longestName) }),
         queryId: t.arg.id({ required: true }),
         etlId: t.arg.id(),
         indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),

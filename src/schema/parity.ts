@@ -1,6 +1,7 @@
 // Parity: the proof that a feature view serves what training sees.
 
 import { z } from 'zod'
+import { maxSample } from '../realtime/parity.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
 import type { Services } from './services.ts'
@@ -27,7 +28,7 @@ export function addParity(builder: Builder, services: Services) {
       description: 'Compares training and serving for sampled index values. It must find no difference.',
       args: {
         featureViewId: t.arg.id({ required: true }),
-        sample: t.arg.int({ defaultValue: 100, validate: z.number().min(1).max(100_000).nullish() }),
+        sample: t.arg.int({ defaultValue: 100, validate: z.number().min(1).max(maxSample).nullish() }),
       },
       complexity: { field: 100 },
       resolve: (_root, args) => services.realtime.parity(args.featureViewId, args.sample ?? 100),

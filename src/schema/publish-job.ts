@@ -3,12 +3,11 @@
 import { z } from 'zod'
 import { idPrefix } from '../catalog/ids.ts'
 import { AppError } from '../errors.ts'
+import { maxFlows } from '../publish/service.ts'
 import type { Builder } from './builder.ts'
 import type { JobStatusRef } from './job-status.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
-
-const mostFlows = 100_000_000
 
 export function addPublishJob(builder: Builder, services: Services, jobStatus: JobStatusRef) {
   const kind = builder.enumType('PublishKind', {
@@ -92,7 +91,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
       type: 'PublishJob',
       description: 'Begins to write emulated flows and answers at once; publishProgress tells the rest.',
       args: {
-        nFlows: t.arg.int({ required: true, validate: z.number().min(1).max(mostFlows) }),
+        nFlows: t.arg.int({ required: true, validate: z.number().min(1).max(maxFlows) }),
         seed: t.arg.int({ description: 'With a seed, the same flows come again.' }),
       },
       resolve: async (query, _root, { nFlows, seed }) => {

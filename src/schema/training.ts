@@ -1,12 +1,13 @@
 // Training: the mutations that turn a query, or a query and an ETL, into a dataset.
 
 import { z } from 'zod'
+import { longestName } from '../catalog/violations.ts'
+import { maxWaitMs } from '../training/limits.ts'
 import type { Builder } from './builder.ts'
 import type { Services } from './services.ts'
 
 const usualWaitMs = 30_000
-const longestWaitMs = 600_000
-const name = z.string().min(1).max(200)
+const name = z.string().min(1).max(longestName)
 
 export function addTraining(builder: Builder, services: Services) {
   builder.objectType('QueryTrainPayload', {
@@ -53,7 +54,7 @@ export function addTraining(builder: Builder, services: Services) {
       waitMs: t.arg.int({
         defaultValue: usualWaitMs,
         description: 'How long to wait for the end before answering with the dataset as it stands.',
-        validate: z.number().min(0).max(longestWaitMs).nullish(),
+        validate: z.number().min(0).max(maxWaitMs).nullish(),
       }),
     }
     return {

@@ -2,9 +2,8 @@
 
 import { Repeater } from 'graphql-yoga'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
+import { isEnded } from '../catalog/job-states.ts'
 import type { Events } from '../events.ts'
-
-const ended: ReadonlySet<string> = new Set(['SUCCEEDED', 'FAILED', 'CANCELLED'])
 
 /**
  * Changes that come faster than the client takes them are passed over: it always gets the newest state.
@@ -24,7 +23,7 @@ export function watchDataset(
         const state = `${dataset.status} ${dataset.progress}`
         if (state !== last) await Promise.race([push(dataset), stop])
         last = state
-        if (ended.has(dataset.status) || !(await changes.next())) break
+        if (isEnded(dataset.status) || !(await changes.next())) break
       }
       stop()
     } finally {

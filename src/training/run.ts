@@ -48,6 +48,7 @@ export interface RunnerOptions {
   events: Events
   datasetsFolder: string
   temporaryFolder: string
+  /** How many datasets are made at once; the others wait as QUEUED. */
   concurrency: number
   timeoutMs: number
   log: Logger

@@ -1,24 +1,24 @@
 // Training: queries and extractions that become datasets, and the datasets' rows, progress and downloads.
 
-import type { Logger } from 'pino'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import { longestName } from '../catalog/violations.ts'
 import type { Frame } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
-import type { Events } from '../events.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { assertReadable, createDownloads, type Download, type DownloadFormat } from './download.ts'
 import { createExtraction } from './extraction.ts'
 import { integerWithin, nameWithin } from './input.ts'
+import { maxPage, maxWaitMs } from './limits.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
-import { createRunner, datasetPath, type RunEnd } from './run.ts'
+import { createRunner, datasetPath, type RunEnd, type RunnerOptions } from './run.ts'
 import { sweep } from './sweep.ts'
 
 export interface QueryTrainRequest {
@@ -56,25 +56,15 @@ export interface Training {
   close(): Promise<void>
 }
 
-export interface TrainingOptions {
+export interface TrainingOptions extends Omit<RunnerOptions, 'datasets'> {
   catalog: Catalog
   warehouse: Warehouse
   parquet: ParquetEngine
   etlService: EtlService
   etlEngine: EtlEngine
-  events: Events
-  datasetsFolder: string
-  temporaryFolder: string
-  /** How many datasets are made at once; the others wait as QUEUED. */
-  concurrency: number
-  timeoutMs: number
-  log: Logger
 }
 
-const maxWaitMs = 600_000
 const maxQueued = 1000
-const maxNameLength = 200
-const maxPage = 10_000
 
 export function createTraining(options: TrainingOptions): Training {
   const { catalog, warehouse, parquet, events, datasetsFolder, temporaryFolder, log } = options
@@ -110,7 +100,7 @@ export function createTraining(options: TrainingOptions): Training {
 
   return {
     async queryTrain({ sql, name, save, waitMs }) {
-      const checkedName = nameWithin('queryName', name, maxNameLength)
+      const checkedName = nameWithin('queryName', name, longestName)
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
@@ -129,7 +119,7 @@ export function createTraining(options: TrainingOptions): Training {
     },
 
     async extractTrain({ queryId, etlPath, etlName, save, waitMs }) {
-      const name = etlName == null ? undefined : nameWithin('etlName', etlName, maxNameLength)
+      const name = etlName == null ? undefined : nameWithin('etlName', etlName, longestName)
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
