@@ -20,8 +20,6 @@ import { createWarehouse } from './warehouse/index.ts'
 /** What takes longer than this while starting is named in the log. */
 const announceAfterMs = 1000
 
-export type App = Awaited<ReturnType<typeof createApp>>
-
 /**
  * Opens every store, takes up the work that an earlier process left, and builds the server; `listen` opens the port.
  * When a part cannot be opened, those already open are closed again and the failure is thrown.
@@ -77,13 +75,9 @@ function createParts(log: Logger) {
 }
 
 /** Promise.all that waits for every part first, so that a failure leaves none still opening. */
-async function allSettledOrThrow<T extends readonly unknown[]>(
-  promises: {
-    [K in keyof T]: Promise<T[K]>
-  },
-): Promise<T> {
+async function allSettledOrThrow<T extends readonly unknown[]>(promises: readonly [...T]) {
   await Promise.allSettled(promises)
-  return (await Promise.all(promises)) as unknown as T
+  return Promise.all(promises)
 }
 
 async function openServices(config: Config, log: Logger, parts: ReturnType<typeof createParts>) {

@@ -61,3 +61,8 @@ export class AppError extends Error {
     this.details = options.details
   }
 }
+
+/** What was thrown, in its own words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -3,7 +3,7 @@
 import { type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 
-/** Credentials in URLs never reach the log. */
+/** Credentials in what is logged as an object; whoever logs a URL takes them out of it. */
 const redact = { paths: ['*.password', '*.authorization', 'req.headers.authorization', 'req.headers.cookie'] }
 
 export function createLog(level: Config['logLevel'], options: { readable: boolean }): Logger {

@@ -2,6 +2,7 @@
 
 import { enableCompileCache } from 'node:module'
 import { ConfigError, parseConfig } from './config.ts'
+import { messageOf } from './errors.ts'
 import { createLog } from './log.ts'
 
 /** A part that hangs while stopping does not keep the process longer than this. */
@@ -43,7 +44,7 @@ async function main() {
 
 main().catch((error: unknown) => {
   const sentence =
-    error instanceof ConfigError ? error.message : `The gateway could not start: ${String(error)}`
+    error instanceof ConfigError ? error.message : `The gateway could not start: ${messageOf(error)}`
   console.error(sentence)
   if (!(error instanceof ConfigError) && error instanceof Error && process.env.LOG_LEVEL === 'debug')
     console.error(error.stack)

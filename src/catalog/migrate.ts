@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { Logger } from 'pino'
+import { messageOf } from '../errors.ts'
 import { type Database, withScripts } from './database.ts'
 import { createSchemaEngine } from './schema-engine.ts'
 
@@ -122,8 +123,4 @@ async function applyMissing(
   } finally {
     engine.free()
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -3,7 +3,8 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { AppError } from '../errors.ts'
+import { ConfigError } from '../config.ts'
+import { messageOf } from '../errors.ts'
 import { type Database, withScripts } from './database.ts'
 import { announcePresence, type Presence } from './presence.ts'
 
@@ -30,7 +31,7 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
   } catch (error) {
     await pool.end()
     const { host } = new URL(connectionString)
-    throw new Error(`The catalog's PostgreSQL at ${host} cannot be reached: ${messageOf(error)}`, {
+    throw new Error(`The catalog's PostgreSQL at ${host} cannot be reached: ${reasonOf(error)}`, {
       cause: error,
     })
   }
@@ -68,15 +69,12 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
 
 function checkUrl(url: string): string {
   if (!URL.canParse(url)) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      'CATALOG_URL must be like postgres://user:password@host:5432/database',
-    )
+    throw new ConfigError('CATALOG_URL must be like postgres://user:password@host:5432/database')
   }
   if (new URL(url).searchParams.has('schema')) {
-    const message =
-      'CATALOG_URL takes no `schema`: the catalog lives in the schema `public` of a database of its own'
-    throw new AppError('BAD_USER_INPUT', message)
+    throw new ConfigError(
+      'CATALOG_URL takes no `schema`: the catalog lives in the schema `public` of a database of its own',
+    )
   }
   return url
 }
@@ -88,7 +86,6 @@ function withSessionOptions(url: string): string {
 }
 
 /** Of an address that resolves to several, pg tells each failure apart and leaves the message empty. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ')
-  return error instanceof Error ? error.message : String(error)
+function reasonOf(error: unknown): string {
+  return error instanceof AggregateError ? error.errors.map(reasonOf).join('; ') : messageOf(error)
 }

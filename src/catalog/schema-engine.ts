@@ -10,22 +10,19 @@ import {
 } from '@prisma/driver-adapter-utils'
 import type { SchemaEngine } from '@prisma/schema-engine-wasm'
 
-export type { SchemaEngine }
-
 interface Bindings {
   __wbg_set_wasm(exports: WebAssembly.Exports): void
   SchemaEngine: typeof SchemaEngine
 }
 
-/** An engine on the database of `factory`. `datamodels` are Prisma schema files, by path, where the engine needs them. */
+/** An engine on the database of `factory`. */
 export async function createSchemaEngine(
   factory: SqlMigrationAwareDriverAdapterFactory,
-  datamodels?: [path: string, content: string][],
 ): Promise<SchemaEngine> {
   Object.assign(globalThis, { PRISMA_WASM_PANIC_REGISTRY: panics })
   const { SchemaEngine } = await loadBindings()
   const adapter = bindMigrationAwareSqlAdapterFactory(factory)
-  return SchemaEngine.new({ datamodels }, ignoreLog, adapter)
+  return SchemaEngine.new({ datamodels: undefined }, ignoreLog, adapter)
 }
 
 /** The engine looks for this name when it panics; without it, its message is lost. */

@@ -208,7 +208,7 @@ function parseWeb(path: string): WebAddress {
 }
 
 /** The URL without user, password and keys among its parameters. */
-export function publicUrl(url: URL): string {
+function publicUrl(url: URL): string {
   const shown = new URL(url)
   shown.username = ''
   shown.password = ''

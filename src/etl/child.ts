@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import ivm from 'isolated-vm'
+import { messageOf } from '../errors.ts'
 import type { Failure } from './isolate/harness.ts'
 import type { Reply, Request } from './messages.ts'
 import { ScriptError, type ScriptSource, wrapScript } from './script.ts'
@@ -77,7 +78,7 @@ function compile(isolate: ivm.Isolate, code: string): ivm.Module {
   try {
     return isolate.compileModuleSync(code, { filename: 'etl', lineOffset: -1 })
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
+    const text = messageOf(error)
     const place = /\[etl:(-?\d+):(\d+)\]/.exec(text)
     throw new ScriptError(
       text.replace(/ \[etl:.*$/, ''),
@@ -107,7 +108,7 @@ function load(key: string, script: ScriptSource): Loaded {
 
 /** What became of the call, when it is the limits' doing; the rest is a fault of our own and ends the process. */
 function limitFailure(error: unknown, position: Int32Array | null): Failure {
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   const row = position?.[0] ?? 0
   if (text.includes('timed out'))
     return { kind: 'timeout', message: `it ran for more than ${timeoutMs} ms`, row }

@@ -30,7 +30,7 @@ const storageByType = {
   JSON: 'JSON',
 } as const
 
-export function storageOf(plan: Plan): string {
+function storageOf(plan: Plan): string {
   switch (plan.type) {
     case 'DECIMAL':
       return `DECIMAL(${plan.precision},${plan.scale})`

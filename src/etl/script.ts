@@ -2,6 +2,7 @@
 
 import { stripTypeScriptTypes } from 'node:module'
 import { parse } from 'acorn'
+import { messageOf } from '../errors.ts'
 import type { Failure } from './isolate/harness.ts'
 
 export interface ScriptSource {
@@ -42,7 +43,7 @@ function stripTypes({ language, source }: ScriptSource): string {
   try {
     return stripTypeScriptTypes(source)
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
+    const text = messageOf(error)
     const position = /:(\d+):(\d+)/.exec(text)
     const message = text.split('\n').find((line) => line.trim() !== '') ?? text
     throw new ScriptError(
@@ -62,7 +63,7 @@ function parseModule(code: string): SyntaxNode {
     }) as unknown as SyntaxNode
   } catch (error) {
     const at = (error as { loc?: { line: number; column: number } }).loc
-    const message = error instanceof Error ? error.message.replace(/ \(\d+:\d+\)$/, '') : String(error)
+    const message = messageOf(error).replace(/ \(\d+:\d+\)$/, '')
     throw new ScriptError(message, at === undefined ? {} : { line: at.line, column: at.column + 1 })
   }
 }

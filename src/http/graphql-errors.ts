@@ -2,7 +2,7 @@
 
 import { PothosValidationError } from '@pothos/core'
 import { type ExecutionResult, GraphQLError } from 'graphql'
-import { type ErrorCode, httpStatusByCode } from '../errors.ts'
+import { type ErrorCode, httpStatusByCode, messageOf } from '../errors.ts'
 import { describeFailure, type FailureFacts, findAppError } from './failures.ts'
 
 /** The same for plain results and for each result of a stream, whatever transport carries them. */
@@ -52,14 +52,14 @@ function copyError(
 /** `error` is whatever was thrown while parsing, validating or executing. */
 export function formatError(error: unknown, facts: FailureFacts): GraphQLError {
   const located = error instanceof GraphQLError ? error : null
-  if (isClientFault(error)) return copyError(located, messageOf(error), { code: 'BAD_USER_INPUT' })
+  if (isClientFault(error)) return copyError(located, clientMessage(error), { code: 'BAD_USER_INPUT' })
   const { message, ...extensions } = describeFailure(error, facts)
   return copyError(located, message, extensions)
 }
 
-function messageOf(error: unknown): string {
+function clientMessage(error: unknown): string {
   if (error instanceof GraphQLError && !(error.originalError instanceof SyntaxError)) return error.message
-  return `The request's variables or extensions are not valid JSON: ${error instanceof Error ? error.message : error}`
+  return `The request's variables or extensions are not valid JSON: ${messageOf(error)}`
 }
 
 /**

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
-import { AppError, httpStatusByCode } from '../errors.ts'
+import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
 import { describeFailure } from './failures.ts'
@@ -20,7 +20,7 @@ import { asAppError } from './rest-failures.ts'
 
 export const graphqlPath = '/graphql'
 /** The header that a form-like POST must carry, to show that the page that sent it was allowed to. */
-export const preflightHeader = 'graphql-require-preflight'
+const preflightHeader = 'graphql-require-preflight'
 
 /** What a browser sends across origins without asking first. */
 const simpleContentTypes = new Set(['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'])
@@ -92,8 +92,7 @@ function parseBody(text: string): unknown {
   try {
     return parseJson(text)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new AppError('BAD_USER_INPUT', `The body is not valid JSON: ${reason}`, { cause })
+    throw new AppError('BAD_USER_INPUT', `The body is not valid JSON: ${messageOf(cause)}`, { cause })
   }
 }
 
@@ -196,7 +195,7 @@ async function sendResponse(reply: FastifyReply, response: Response, streams: Op
 }
 
 /** Fastify's own failures (a body too large, an encoding it does not know) in GraphQL's shape. */
-export function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
+function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
   const known = asAppError(error) ?? error
   const { message, ...extensions } = describeFailure(known, { requestId: request.id, log })
   return reply.status(httpStatusByCode[extensions.code]).send({ errors: [{ message, extensions }] })

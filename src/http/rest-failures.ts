@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { AppError, type ErrorCode, httpStatusByCode } from '../errors.ts'
 import { describeFailure, findAppError } from './failures.ts'
 
-export interface RestFailure {
+interface RestFailure {
   msg: string
   reason: string
   code: ErrorCode
@@ -31,7 +31,7 @@ const titles: Record<ErrorCode, string> = {
   INTERNAL: 'Something went wrong',
 }
 
-export function describeRestFailure(code: ErrorCode, reason: string): RestFailure {
+function describeRestFailure(code: ErrorCode, reason: string): RestFailure {
   return { msg: titles[code], reason, code }
 }
 

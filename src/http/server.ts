@@ -5,6 +5,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
 import { type Config, ConfigError } from '../config.ts'
+import { messageOf } from '../errors.ts'
 import { createSchema } from '../schema/index.ts'
 import type { Services } from '../schema/services.ts'
 import { addDownloads } from './downloads.ts'
@@ -104,8 +105,7 @@ function createFastify(log: Logger): FastifyInstance {
       // Clients that always name a content type send it with an empty body too.
       done(null, body === '' ? undefined : parseJson(String(body)))
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      done(Object.assign(new Error(`The body is not valid JSON: ${reason}`), { statusCode: 400 }))
+      done(Object.assign(new Error(`The body is not valid JSON: ${messageOf(error)}`), { statusCode: 400 }))
     }
   })
   app.addHook('onRequest', async (request, reply) => {
@@ -137,6 +137,6 @@ function whyNotListening(cause: unknown, host: string, port: number): string {
     case 'ENOTFOUND':
       return `HOST=${host} is not an address of this machine: set HOST to one, such as 127.0.0.1 or 0.0.0.0`
     default:
-      return `The gateway cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : cause}`
+      return `The gateway cannot listen on ${host}:${port}: ${messageOf(cause)}`
   }
 }

@@ -9,7 +9,7 @@ import type { TableRows, WarehouseTable } from '../warehouse/port.ts'
 import { describeGiven, isObject, readCell } from './cells.ts'
 
 export const maxRows = 100_000
-export const maxBytes = 32 * 1024 * 1024
+const maxBytes = 32 * 1024 * 1024
 const maxFaultsListed = 10
 /** Rows that are checked between two turns of the event loop. */
 const rowsPerTurn = 2000

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { AppError, type ErrorCode } from '../errors.ts'
 
 /** Waits before the second try, the third, and so on: about twelve seconds in all. */
-export const retryDelaysMs: readonly number[] = [100, 400, 1500, 4000, 6000]
+export const usualDelaysMs: readonly number[] = [100, 400, 1500, 4000, 6000]
 
 /** Failures that the same call would meet again. */
 const lasting: ReadonlySet<ErrorCode> = new Set([

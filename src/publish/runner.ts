@@ -19,7 +19,7 @@ interface RunnerOptions {
   warehouse: Pick<Warehouse, 'append' | 'tables'>
   realtime: Pick<Realtime, 'onAppended'>
   events: Events
-  retryDelays: readonly number[]
+  retryDelaysMs: readonly number[]
   closing: AbortSignal
   log: Logger
 }
@@ -32,7 +32,7 @@ interface Run {
 }
 
 export function createRunner(options: RunnerOptions) {
-  const { catalog, warehouse, realtime, events, retryDelays, closing } = options
+  const { catalog, warehouse, realtime, events, retryDelaysMs, closing } = options
   const running = new Map<string, Run>()
 
   /**
@@ -70,7 +70,7 @@ export function createRunner(options: RunnerOptions) {
   async function execute(job: PublishJobRecord, run: Run, signal: AbortSignal, log: Logger): Promise<void> {
     /** False when the job has been ended from elsewhere. */
     async function store(changes: PublishJobChanges): Promise<boolean> {
-      const storing = { what: 'Storing the progress', delaysMs: retryDelays, signal, log }
+      const storing = { what: 'Storing the progress', delaysMs: retryDelaysMs, signal, log }
       try {
         await retry(storing, () => catalog.publishJobs.update(job.id, changes))
         return true
@@ -94,7 +94,7 @@ export function createRunner(options: RunnerOptions) {
         announce(job.id)
       }
       const end = await runBatches(
-        { warehouse, realtime, retryDelaysMs: retryDelays, log },
+        { warehouse, realtime, retryDelaysMs, log },
         {
           jobId: job.id,
           work: await createWork(job),

@@ -11,11 +11,12 @@ import type { Warehouse } from '../warehouse/port.ts'
 import { describeGiven } from './cells.ts'
 import { checkRows, findIngestTable, packRows } from './ingest.ts'
 import { followProgress, type PublishProgress } from './progress.ts'
-import { retryDelaysMs } from './retry.ts'
+import { usualDelaysMs } from './retry.ts'
 import { createRunner } from './runner.ts'
 
 export type { PublishProgress }
 
+/** In one job. */
 export const maxFlows = 10_000_000
 const queueName = 'publish'
 const maxInt32 = 2 ** 31 - 1
@@ -48,7 +49,7 @@ interface PublishingOptions {
   events: Events
   concurrency: number
   /** Waits before further tries of a failed step. */
-  retryDelays?: readonly number[]
+  retryDelaysMs?: readonly number[]
   log: Logger
 }
 
@@ -57,7 +58,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const closing = new AbortController()
   const runner = createRunner({
     ...options,
-    retryDelays: options.retryDelays ?? retryDelaysMs,
+    retryDelaysMs: options.retryDelaysMs ?? usualDelaysMs,
     closing: closing.signal,
   })
 

@@ -98,7 +98,7 @@ export function keyPosition(columns: readonly Column[], view: View): number {
   )
 }
 
-export function addTo<K, V>(groups: Map<K, V[]>, key: K, item: V): void {
+function addTo<K, V>(groups: Map<K, V[]>, key: K, item: V): void {
   const group = groups.get(key)
   if (group === undefined) groups.set(key, [item])
   else group.push(item)

@@ -170,7 +170,7 @@ export function createRefresh(options: {
 }
 
 /** The index values that the new rows carry; null when one of them cannot be told. Null keys find no rows. */
-export function touchedKeys(view: View, tables: readonly TableRows[]): Map<string, Value> | null {
+function touchedKeys(view: View, tables: readonly TableRows[]): Map<string, Value> | null {
   const read = new Set(view.record.tables.map((table) => table.toLowerCase()))
   const keys = new Map<string, Value>()
   for (const { table, columns, rows } of tables) {

@@ -96,7 +96,7 @@ export function createBuilder(services: Services) {
 }
 
 /** Ids are the same on every path; their prefix says what they are of. */
-export function decodeGlobalID(id: string): { typename: string; id: string } {
+function decodeGlobalID(id: string): { typename: string; id: string } {
   const prefix = idPrefix(id)
   if (prefix === null) {
     throw new AppError(

@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { ConfigError } from '../config.ts'
+import { messageOf } from '../errors.ts'
 import { quoteName, quotePath } from '../parquet/sql-text.ts'
 import { filesSchema } from './duckdb-schema.ts'
 
@@ -26,7 +27,7 @@ const formats: readonly { pattern: RegExp; reader: string; options: string }[] =
 ]
 const kinds = '.parquet, .csv, .ndjson or .jsonl (the last three also .gz)'
 
-/** Makes the views anew and returns the files and folders that they read. */
+/** Makes the views anew, from what the files and folders hold now. */
 export async function mountFiles(connection: DuckDBConnection, entries: readonly string[]): Promise<void> {
   const mounts = (await Promise.all(entries.map(findMounts))).flat()
   refuseClashes(mounts)
@@ -50,7 +51,7 @@ async function createView(connection: DuckDBConnection, { name, path, reader, fi
 }
 
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const start = message.indexOf('{"exception_type"')
   if (start < 0) return message
   return String((JSON.parse(message.slice(start)) as { exception_message?: string }).exception_message)

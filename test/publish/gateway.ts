@@ -1,19 +1,10 @@
 // Everything that publishing runs on, opened for real in one folder: what the tests here and their child process share.
 
-import { mkdir } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { openCatalog } from '../../src/catalog/open.ts'
-import { dataPaths } from '../../src/config.ts'
-import { createEtlEngine } from '../../src/etl/engine.ts'
-import { createEtlService } from '../../src/etl/service.ts'
-import { createEtlLoader } from '../../src/etl/source.ts'
-import { createEvents } from '../../src/events.ts'
-import { createOnlineStore } from '../../src/online/index.ts'
-import { createParquetEngine } from '../../src/parquet/engine.ts'
 import { createPublishing } from '../../src/publish/service.ts'
 import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
-import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { openParts } from '../parts.ts'
 
 /** SQL of many joins that users have; each of its tables has `user_id`, so its view is refreshed by key. */
 export const sampleSql = `SELECT Q.user_id, Q.is_binded, Q.creation_date, Q.binding_date, T.card_type, F.failed_count, P.purchase_time
@@ -27,7 +18,7 @@ export interface GatewayOptions {
   folder: string
   log: Logger
   concurrency?: number
-  retryDelays?: readonly number[]
+  retryDelaysMs?: readonly number[]
   /** Puts something between publishing and the warehouse, or realtime. */
   wrapWarehouse?: (warehouse: Warehouse) => Warehouse
   wrapRealtime?: (realtime: Realtime) => Pick<Realtime, 'onAppended'>
@@ -41,47 +32,15 @@ export async function openGateway(options: GatewayOptions) {
     folder,
     log,
     concurrency = 4,
-    retryDelays = [20, 50, 100],
+    retryDelaysMs = [20, 50, 100],
     wrapWarehouse = (same) => same,
     wrapRealtime = (same) => same,
   } = options
-  const paths = dataPaths(folder)
-  await mkdir(paths.temporary, { recursive: true })
-  await mkdir(paths.datasets, { recursive: true })
-  const events = createEvents()
-  const temporaryFolder = paths.temporary
-  const memoryMb = 512
-
-  const catalog = await openCatalog({ url: 'pglite:', folder: paths.catalog, log })
-  const warehouse = await createWarehouse({
-    url: 'duckdb:',
-    file: paths.warehouse,
-    files: [],
-    temporaryFolder,
-    datasetsFolder: paths.datasets,
-    memoryMb,
-    log,
-  })
-  const online = await createOnlineStore({ url: 'lmdb:', folder: paths.online, log })
-  const parquet = await createParquetEngine({
-    folders: [paths.temporary, paths.datasets],
-    memoryMb,
-    temporaryFolder,
-  })
-  const etlEngine = createEtlEngine({ parquet, timeoutMs: 5000, memoryMb: 128, temporaryFolder, log })
-  const loader = createEtlLoader({ sources: { hosts: [], folders: [] }, log })
-  const etlService = createEtlService({ catalog, loader, etlEngine, log })
+  const parts = await openParts({ folder, log })
+  const { catalog, warehouse, online, events } = parts
   const realtime = createRealtime({
-    catalog,
-    warehouse,
-    online,
-    parquet,
-    etlService,
-    etlEngine,
-    events,
-    temporaryFolder,
+    ...parts,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000 },
-    log,
   })
   await realtime.start()
   const publishing = createPublishing({
@@ -90,7 +49,7 @@ export async function openGateway(options: GatewayOptions) {
     realtime: wrapRealtime(realtime),
     events,
     concurrency,
-    retryDelays,
+    retryDelaysMs,
     log,
   })
 
@@ -107,11 +66,7 @@ export async function openGateway(options: GatewayOptions) {
   async function close() {
     await publishing.close()
     await realtime.close()
-    await etlEngine.close()
-    await parquet.close()
-    await online.close()
-    await warehouse.close()
-    await catalog.close()
+    await parts.close()
   }
 
   return { catalog, warehouse, online, realtime, publishing, events, serveSample, close }

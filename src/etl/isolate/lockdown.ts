@@ -30,6 +30,10 @@ function define(target: object, name: PropertyKey, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true })
 }
 
+function remove(target: object, name: PropertyKey): void {
+  if (!Reflect.deleteProperty(target, name)) throw new Error(`${String(name)} cannot be taken from an ETL`)
+}
+
 function replaceClock(): void {
   const RealDate = Date
   function PureDate(this: unknown, ...args: unknown[]): object {
@@ -162,11 +166,14 @@ function freezeAll(roots: readonly unknown[]): void {
 }
 
 export function lockDown(): void {
-  const global = globalThis as unknown as Record<string, unknown>
-  for (const name of removed) delete global[name]
-  for (const name of outside) define(global, name, () => refuse(name))
+  for (const name of removed) remove(globalThis, name)
+  for (const name of outside) define(globalThis, name, () => refuse(name))
   const logs = ['log', 'info', 'warn', 'error', 'debug', 'table', 'trace']
-  define(global, 'console', Object.fromEntries(logs.map((name) => [name, () => refuse(`console.${name}`)])))
+  define(
+    globalThis,
+    'console',
+    Object.fromEntries(logs.map((name) => [name, () => refuse(`console.${name}`)])),
+  )
   refuseCodeFromText()
   define(Math, 'random', () => refuse('Randomness (Math.random)'))
   replaceClock()
