@@ -8,6 +8,8 @@ export default defineConfig({
     globalSetup: ['test/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // By default a second, which a busy machine needs for less.
+    expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     pool: 'forks',
     reporters: ['default', './test/plain-summary.ts'],

@@ -404,7 +404,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         const startedMs = performance.now()
         controller.abort(reason)
         await expect(slow).rejects.toBe(reason)
-        expect(performance.now() - startedMs).toBeLessThan(3000)
+        expect(performance.now() - startedMs).toBeLessThan(10_000)
         await expect(access(path)).rejects.toThrow()
       })
 

@@ -29,7 +29,7 @@ afterAll(async () => {
 })
 
 const serve = (options: Partial<HttpServerOptions> = {}) =>
-  gateway.serve({ services: sources.services, connectionInitWaitMs: 300, ...options })
+  gateway.serve({ services: sources.services, ...options })
 
 /** The real services; each subscription's source says when it has begun and when it was returned. */
 function watchSources({ services }: Gateway) {
@@ -119,12 +119,14 @@ describe('close codes of WebSockets', () => {
   })
 
   test('4401 for a subscription before the acknowledgement', async () => {
-    const slow = await serve({ authenticate: () => new Promise((resolve) => setTimeout(resolve, 200, true)) })
+    const answer = Promise.withResolvers<boolean>()
+    const slow = await serve({ authenticate: () => answer.promise })
     const client = connect(
       { lazy: false, webSocketImpl: misbehaving('connection_init', subscribeTo('1')) },
       slow,
     )
     expect(await closeCode(client)).toBe(4401)
+    answer.resolve(true)
     await slow.close()
   })
 
@@ -143,9 +145,11 @@ describe('close codes of WebSockets', () => {
   })
 
   test('4408 for a client that does not introduce itself in time', async () => {
-    const socket = new WebSocket(`${server.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+    const impatient = await serve({ connectionInitWaitMs: 100 })
+    const socket = new WebSocket(`${impatient.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
     const [code] = await once(socket, 'close')
     expect(code).toBe(4408)
+    await impatient.close()
   })
 
   test('4409 for an operation under an id that is in use', async () => {

@@ -5,21 +5,22 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createId } from '../../src/catalog/ids.ts'
 import type { Training } from '../../src/training/service.ts'
-import { createFolder, openTrainingStack, type TrainingStack } from './training-stack.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { openTrainingStack, type TrainingStack } from './training-stack.ts'
 
-let place: Awaited<ReturnType<typeof createFolder>>
+let folder: Awaited<ReturnType<typeof createDataFolder>>
 let stack: TrainingStack
 let training: Training
 
 beforeAll(async () => {
-  place = await createFolder()
-  stack = await openTrainingStack(place.folder)
+  folder = await createDataFolder('training')
+  stack = await openTrainingStack(folder.path)
   training = stack.training()
 }, 180_000)
 afterAll(async () => {
   await training?.close()
   await stack?.close()
-  await place?.remove()
+  await folder?.remove()
 })
 
 async function saveQuery(sql: string, name: string): Promise<string> {
@@ -121,8 +122,8 @@ describe('An extraction', () => {
       'endless.sql',
       'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT max(i) AS i FROM n, input',
     )
-    const { dataset } = await extract(queryId, etlPath, { waitMs: 300 })
-    expect(dataset.status).toBe('RUNNING')
+    const { dataset } = await extract(queryId, etlPath, { waitMs: 0 })
+    await expect.poll(async () => (await stack.catalog.datasets.byId(dataset.id)).status).toBe('RUNNING')
     const startedMs = performance.now()
     expect(await training.cancel(dataset.id)).toMatchObject({ status: 'CANCELLED' })
     expect(performance.now() - startedMs).toBeLessThan(5000)

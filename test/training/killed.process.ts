@@ -1,4 +1,4 @@
-// Run by killed.test.ts, which kills it: starts an extraction, tells its dataset once the ETL runs, and goes on.
+// Run by killed.test.ts, which kills it: starts an extraction, tells its dataset once it is being made, and goes on.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,6 +14,8 @@ await writeFile(
   etlPath,
   'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) SELECT max(i) AS i FROM n, input',
 )
-const request = { queryId: query?.id ?? '', etlPath: `file:${etlPath}`, save: true, waitMs: 500 }
+const request = { queryId: query?.id ?? '', etlPath: `file:${etlPath}`, save: true, waitMs: 0 }
 const { dataset } = await training.extractTrain(request)
-process.stdout.write(`${dataset.id} ${dataset.status}\n`)
+for await (const { id, status } of training.progress(dataset.id)) {
+  if (status !== 'QUEUED') process.stdout.write(`${id} ${status}\n`)
+}

@@ -5,26 +5,27 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createId } from '../../src/catalog/ids.ts'
 import type { Training } from '../../src/training/service.ts'
-import { createFolder, openTrainingStack, type TrainingStack } from './training-stack.ts'
+import { createDataFolder } from '../data-folder.ts'
+import { openTrainingStack, type TrainingStack } from './training-stack.ts'
 
 /** Minutes of work that holds no memory. */
 const slowSql =
   'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT max(i) AS i FROM n'
 
-let place: Awaited<ReturnType<typeof createFolder>>
+let folder: Awaited<ReturnType<typeof createDataFolder>>
 let stack: TrainingStack
 let training: Training
 
 beforeAll(async () => {
-  place = await createFolder()
-  stack = await openTrainingStack(place.folder)
+  folder = await createDataFolder('training')
+  stack = await openTrainingStack(folder.path)
   training = stack.training()
   await training.start()
 }, 180_000)
 afterAll(async () => {
   await training?.close()
   await stack?.close()
-  await place?.remove()
+  await folder?.remove()
 })
 
 const opened: Training[] = []
@@ -47,6 +48,11 @@ async function filesOf(datasetId: string): Promise<string[]> {
 function run(sql: string, options: { name?: string; save?: boolean; waitMs?: number; by?: Training } = {}) {
   const { name = 'a query', save = true, waitMs = 30_000, by = training } = options
   return by.queryTrain({ sql, name, save, waitMs })
+}
+
+/** Resolves once the dataset is being made. */
+function begun({ id }: { id: string }) {
+  return expect.poll(async () => (await stack.catalog.datasets.byId(id)).status).toBe('RUNNING')
 }
 
 const wordsSql =
@@ -190,8 +196,8 @@ describe('Datasets in the background', () => {
 
   test('wait as QUEUED when the pool is full; cancelling frees the room, queued or running', async () => {
     const narrow = another({ concurrency: 1 })
-    const first = await run(slowSql, { name: 'slow', waitMs: 200, by: narrow })
-    expect(first.dataset.status).toBe('RUNNING')
+    const first = await run(slowSql, { name: 'slow', waitMs: 0, by: narrow })
+    await begun(first.dataset)
     const second = await run(slowSql, { name: 'slow', waitMs: 50, by: narrow })
     expect(second.dataset.status).toBe('QUEUED')
     const third = await run('SELECT 3 AS three', { name: 'third', waitMs: 50, by: narrow })
@@ -254,7 +260,8 @@ describe('Progress', () => {
 
   test('ends at once for a client that leaves while it waits', async () => {
     const narrow = another({ concurrency: 1 })
-    const { dataset } = await run(slowSql, { name: 'slow', waitMs: 100, by: narrow })
+    const { dataset } = await run(slowSql, { name: 'slow', waitMs: 0, by: narrow })
+    await begun(dataset)
     const states = narrow.progress(dataset.id)[Symbol.asyncIterator]()
     await states.next()
     const waiting = states.next()
