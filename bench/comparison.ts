@@ -34,6 +34,27 @@ async function peerFirst<T>(gateway: () => Promise<T>, peer: () => Promise<T>) {
   return { gateway: await gateway(), peer: peerResult }
 }
 
+/** Runs every side once a round, after one unmeasured run each when asked; each round begins with another side. */
+export async function runSides<Side>(
+  rounds: number,
+  warm: boolean,
+  sides: Readonly<Record<string, Side>>,
+  measure: (side: Side) => Promise<number>,
+): Promise<Record<string, number>[]> {
+  const named = Object.entries(sides)
+  if (warm) for (const [, side] of named) await measure(side)
+  const results: Record<string, number>[] = []
+  for (let round = 0; round < rounds; round++) {
+    const result: Record<string, number> = {}
+    const first = round % named.length
+    for (const [name, side] of [...named.slice(first), ...named.slice(0, first)]) {
+      result[name] = await measure(side)
+    }
+    results.push(result)
+  }
+  return results
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)

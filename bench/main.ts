@@ -5,9 +5,11 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import type { Comparison } from './comparison.ts'
+import { benchRealtime } from './realtime.ts'
 import { benchTraining } from './training.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
+  realtime: benchRealtime,
   training: benchTraining,
 }
 

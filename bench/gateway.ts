@@ -1,0 +1,35 @@
+// A gateway in a process of its own, as `npm start` runs it, for the benchmark.
+
+import { createFolder, startChild } from '../test/servers/child.ts'
+
+export type BenchGateway = Awaited<ReturnType<typeof startGateway>>
+
+const ready = /Ready\. GraphQL and GraphiQL: (\S+)\/graphql/
+
+export async function startGateway(settings: Record<string, string>, nodeOptions: readonly string[] = []) {
+  const folder = await createFolder('bench')
+  const env = { PORT: '0', DATA_DIR: folder.path, ...settings }
+  const child = await startChild(process.execPath, [...nodeOptions, 'src/main.ts'], { ready, env })
+  const url = ready.exec(child.output())?.[1] ?? ''
+
+  async function data<Data>(query: string, variables: Record<string, unknown> = {}): Promise<Data> {
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query, variables }),
+    })
+    const answer = (await response.json()) as { data?: Data; errors?: unknown }
+    if (answer.errors !== undefined || !answer.data) throw new Error(JSON.stringify(answer.errors))
+    return answer.data
+  }
+
+  return {
+    url,
+    pid: child.pid,
+    data,
+    async stop() {
+      await child.end()
+      await folder.remove()
+    },
+  }
+}

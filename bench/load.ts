@@ -1,0 +1,83 @@
+// Load from a second process: wrk as fast as the server answers, autocannon at a steady rate.
+
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { createFolder } from '../test/servers/child.ts'
+
+const run = promisify(execFile)
+
+/** A kind of request, in as many forms as it takes that no cache of the server's own explains the figures. */
+export interface Workload {
+  path: string
+  bodies: readonly string[]
+}
+
+export interface LoadResult {
+  requestsPerSecond: number
+  p99Ms: number
+}
+
+const connections = 64
+
+/** Requests one after the other on each of 64 connections. */
+export async function saturate(
+  url: string,
+  { path, bodies }: Workload,
+  seconds: number,
+): Promise<LoadResult> {
+  const folder = await createFolder('wrk')
+  try {
+    const script = join(folder.path, 'load.lua')
+    await writeFile(script, luaScript(bodies))
+    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, `${url}${path}`]
+    const { stdout } = await run('wrk', args).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT'
+        ? new Error('wrk is not on this machine: install it (Debian: apt-get install wrk)')
+        : error
+    })
+    return parseReport(stdout)
+  } finally {
+    await folder.remove()
+  }
+}
+
+function luaScript(bodies: readonly string[]): string {
+  const literals = bodies.map((body) => `[==[${body}]==]`)
+  return `local bodies = {${literals.join(',\n')}}
+local next = 0
+wrk.method = 'POST'
+wrk.headers['content-type'] = 'application/json'
+request = function()
+  next = next % #bodies + 1
+  return wrk.format(nil, nil, nil, bodies[next])
+end
+done = function(summary, latency)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  print('RESULT ' .. summary.requests .. ' ' .. summary.duration .. ' ' .. latency:percentile(99) .. ' ' .. failed)
+end
+`
+}
+
+function parseReport(report: string): LoadResult {
+  const [requests = 0, durationUs = 0, p99Us = 0, failed = 0] = (/RESULT (.*)/.exec(report)?.[1] ?? '')
+    .split(' ')
+    .map(Number)
+  if (requests === 0 || failed > 0) throw new Error(`${failed} of ${requests} requests failed\n${report}`)
+  return { requestsPerSecond: requests / (durationUs / 1e6), p99Ms: p99Us / 1000 }
+}
+
+/** So many requests a second, whether or not the server keeps up; what it delays counts as latency. */
+export async function pace(
+  url: string,
+  { path, bodies }: Workload,
+  requestsPerSecond: number,
+  seconds: number,
+): Promise<LoadResult> {
+  const options = { url: `${url}${path}`, bodies, requestsPerSecond: Math.round(requestsPerSecond), seconds }
+  const running = run(process.execPath, [join(import.meta.dirname, 'peers', 'pace.js')])
+  running.child.stdin?.end(JSON.stringify(options))
+  return JSON.parse((await running).stdout) as LoadResult
+}

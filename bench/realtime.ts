@@ -1,0 +1,218 @@
+// Lookups over HTTP on one Redis: the gateway beside a bare handler and other GraphQL servers, beside itself with ETLs, and as keys grow.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { startChild } from '../test/servers/child.ts'
+import { startRedis } from '../test/servers/redis.ts'
+import { type Comparison, compare, runSides } from './comparison.ts'
+import { copyForPeers, graphqlWorkload, restWorkload, serveUsers } from './features.ts'
+import { type BenchGateway, startGateway } from './gateway.ts'
+import { pace, saturate, type Workload } from './load.ts'
+
+const area = 'realtime'
+const peersFolder = join(import.meta.dirname, 'peers')
+const etlFolder = join(import.meta.dirname, 'etl')
+const peerNames = {
+  bare: 'bare node:http + ioredis',
+  mercurius: 'Mercurius + JIT',
+  apollo: 'Apollo Server',
+  yoga: 'Yoga as it comes',
+} as const
+type PeerName = keyof typeof peerNames
+
+interface Effort {
+  rounds: number
+  seconds: number
+  users: number
+  manyUsers: number
+}
+
+export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comparison[]> {
+  const effort = quick
+    ? { rounds: 1, seconds: 1, users: 2_000, manyUsers: 20_000 }
+    : { rounds: 5, seconds: 3, users: 10_000, manyUsers: 1_000_000 }
+  if (!existsSync(join(peersFolder, 'node_modules'))) {
+    throw new Error('The peers are not installed: run `npm ci --prefix bench/peers` first')
+  }
+  const redis = await startRedis()
+  const gateway = await startGateway({ ONLINE_URL: redis.url, ETL_SOURCES: etlFolder })
+  try {
+    return [
+      ...(await besidePeers(gateway, redis.url, effort)),
+      ...(await withEtls(gateway, effort)),
+      ...(await growing(gateway, effort)),
+    ]
+  } finally {
+    await gateway.stop()
+    await redis.stop()
+  }
+}
+
+async function besidePeers(gateway: BenchGateway, redisUrl: string, effort: Effort): Promise<Comparison[]> {
+  const { users } = effort
+  const queryId = await serveUsers(gateway, users)
+  await copyForPeers(gateway, queryId, users, redisUrl)
+  const peers = await startPeers(redisUrl)
+  const urls = { gateway: gateway.url, ...peers.urls }
+  const one = graphqlWorkload({ queryId, users, keys: 1, bodies: 500 })
+  const many = graphqlWorkload({ queryId, users, keys: 100, bodies: 100 })
+  const rest = restWorkload({ queryId, users, keys: 1, bodies: 500 })
+  const bareOnly = { gateway: urls.gateway, bare: urls.bare }
+  try {
+    return [
+      ...(await throughput('queryRealtime, 1 key × 10 features', one, urls, effort)),
+      ...(await throughput('queryRealtimeMany, 100 keys × 10 features', many, urls, effort)),
+      ...(await throughput('REST /query/realtime, 1 key', rest, bareOnly, effort)),
+      await latency(one, bareOnly, effort),
+    ]
+  } finally {
+    await peers.stop()
+  }
+}
+
+async function startPeers(redisUrl: string) {
+  const children = await Promise.all(
+    (Object.keys(peerNames) as PeerName[]).map(async (name) => {
+      const ready = /Listening: (\S+)/
+      const args = [join(peersFolder, 'server.js'), name]
+      const child = await startChild(process.execPath, args, { ready, env: { REDIS_URL: redisUrl } })
+      return { name, child, url: ready.exec(child.output())?.[1] ?? '' }
+    }),
+  )
+  return {
+    urls: Object.fromEntries(children.map(({ name, url }) => [name, url])) as Record<PeerName, string>,
+    stop: () => Promise.all(children.map(({ child }) => child.end())),
+  }
+}
+
+type Urls = Record<string, string>
+
+/** Requests a second of all sides, each as fast as it answers. */
+async function throughput(
+  work: string,
+  workload: Workload,
+  urls: Urls,
+  effort: Effort,
+): Promise<Comparison[]> {
+  await assertSameAnswers(workload, urls)
+  const rates = await runSides(effort.rounds, effort.seconds > 1, urls, async (url) => {
+    const { requestsPerSecond } = await saturate(url, workload, effort.seconds)
+    return requestsPerSecond
+  })
+  return Object.entries(peerNames).flatMap(([name, peer]) => {
+    const pairs = rates.map((round) => ({ gateway: round.gateway ?? 0, peer: round[name] ?? 0 }))
+    if (!(name in urls)) return []
+    return [compare({ area, work, peer, measure: 'requests a second' }, pairs, formatRate)]
+  })
+}
+
+async function assertSameAnswers({ path, bodies }: Workload, urls: Urls) {
+  for (const body of [bodies[0], bodies.at(-1)]) {
+    const answers = await Promise.all(
+      Object.entries(urls).map(async ([name, url]) => {
+        const headers = { 'content-type': 'application/json' }
+        const response = await fetch(`${url}${path}`, { method: 'POST', headers, body: body ?? '' })
+        const { data } = (await response.json()) as { data: unknown }
+        return { name, data: JSON.stringify(data) }
+      }),
+    )
+    for (const { name, data } of answers) {
+      if (data !== answers[0]?.data || data === undefined) {
+        throw new Error(`${name} answers ${data}, the gateway ${answers[0]?.data}`)
+      }
+    }
+  }
+}
+
+/** What one request in a hundred waits for at least, at half the rate that the bare handler or the gateway can bear. */
+async function latency(
+  workload: Workload,
+  urls: { gateway: string; bare: string },
+  effort: Effort,
+): Promise<Comparison> {
+  const rates: number[] = []
+  for (const url of [urls.gateway, urls.bare]) {
+    rates.push((await saturate(url, workload, effort.seconds)).requestsPerSecond)
+  }
+  const most = Math.min(...rates)
+  const waits = await runSides(effort.rounds, false, urls, async (url) => {
+    const { p99Ms } = await pace(url, workload, most / 2, Math.max(2, effort.seconds))
+    return p99Ms
+  })
+  const pairs = waits.map((round) => ({ gateway: round.gateway ?? 0, peer: round.bare ?? 0 }))
+  const work = 'queryRealtime, 1 key, at half the saturation'
+  return compare({ area, work, peer: peerNames.bare, measure: 'p99' }, pairs, (ms) => `${ms.toFixed(1)} ms`)
+}
+
+/** The same lookup of 100 keys with and without an ETL. */
+async function withEtls(gateway: BenchGateway, effort: Effort): Promise<Comparison[]> {
+  const { users } = effort
+  const draw = { queryId: await serveUsers(gateway, users), users, keys: 100, bodies: 100 }
+  const comparisons: Comparison[] = []
+  for (const [name, file] of [
+    ['a five-line TypeScript ETL', 'features.ts'],
+    ['a SQL ETL', 'features.sql'],
+  ]) {
+    const etlPath = `file:${join(etlFolder, file ?? '')}`
+    await serveUsers(gateway, users, etlPath)
+    const loads = { gateway: graphqlWorkload(draw, etlPath), peer: graphqlWorkload(draw) }
+    const rates = await runSides(effort.rounds, effort.seconds > 1, loads, async (load) => {
+      const { requestsPerSecond } = await saturate(gateway.url, load, effort.seconds)
+      return requestsPerSecond
+    })
+    const work = `extractRealtimeMany, 100 keys, ${name}`
+    comparisons.push(
+      compare(
+        { area, work, peer: 'the lookup without ETL', measure: 'requests a second' },
+        pairsOf(rates),
+        formatRate,
+      ),
+    )
+  }
+  return comparisons
+}
+
+/** Keys a second: with more keys a request, and with more keys online. */
+async function growing(gateway: BenchGateway, effort: Effort): Promise<Comparison[]> {
+  const { users, manyUsers } = effort
+  const few = { queryId: await serveUsers(gateway, users), users }
+  const many = { queryId: await serveUsers(gateway, manyUsers), users: manyUsers }
+  const at = (draw: typeof few, keys: number) => ({
+    keys,
+    load: graphqlWorkload({ ...draw, keys, bodies: keys === 1 ? 500 : 50 }),
+  })
+  const count = (value: number) => value.toLocaleString('en')
+  const steps = [
+    {
+      work: '1,000 keys a request',
+      peer: 'itself, 100 keys a request',
+      sides: [at(few, 1_000), at(few, 100)],
+    },
+    { work: '100 keys a request', peer: 'itself, 1 key a request', sides: [at(few, 100), at(few, 1)] },
+    {
+      work: `100 keys a request, ${count(manyUsers)} keys online`,
+      peer: `itself, ${count(users)} keys online`,
+      sides: [at(many, 100), at(few, 100)],
+    },
+  ]
+  const comparisons: Comparison[] = []
+  for (const { work, peer, sides } of steps) {
+    const [gatewaySide, peerSide] = sides
+    if (!gatewaySide || !peerSide) continue
+    const loads = { gateway: gatewaySide, peer: peerSide }
+    const rates = await runSides(effort.rounds, effort.seconds > 1, loads, async ({ keys, load }) => {
+      const { requestsPerSecond } = await saturate(gateway.url, load, effort.seconds)
+      return requestsPerSecond * keys
+    })
+    comparisons.push(compare({ area, work, peer, measure: 'keys a second' }, pairsOf(rates), formatRate))
+  }
+  return comparisons
+}
+
+function pairsOf(rates: readonly Record<string, number>[]) {
+  return rates.map((round) => ({ gateway: round.gateway ?? 0, peer: round.peer ?? 0 }))
+}
+
+function formatRate(rate: number): string {
+  return Math.round(rate).toLocaleString('en')
+}
