@@ -1,6 +1,8 @@
 // How a column of an ETL's output is held: what its values showed, or what the script declares, as a type and its storage.
 
 import type { Column, ColumnType } from '../columns.ts'
+import { quoteName } from '../parquet/sql-text.ts'
+import type { Storage } from '../parquet/storage-text.ts'
 import { kind, type Shape } from './isolate/shape.ts'
 
 /** A storage type, taken apart. */
@@ -37,7 +39,7 @@ function storageOf(plan: Plan): string {
     case 'LIST':
       return `${storageOf(plan.element)}[]`
     case 'STRUCT':
-      return `STRUCT(${plan.fields.map(([name, field]) => `"${name.replaceAll('"', '""')}" ${storageOf(field)}`).join(', ')})`
+      return `STRUCT(${plan.fields.map(([name, field]) => `${quoteName(name)} ${storageOf(field)}`).join(', ')})`
     default:
       return storageByType[plan.type]
   }
@@ -163,13 +165,6 @@ export function parseDeclared(text: string): Plan | null {
 
 export const declarableText = `${declarable.join(', ')}, DECIMAL or DECIMAL(digits, digits behind the point)`
 
-/** Reads a storage type back; null for one that no script's output is held in. */
-export function parseStorage(storage: string): Plan | null {
-  const reader = createStorageReader(storage)
-  const plan = reader.readPlan()
-  return plan !== null && reader.atEnd() ? plan : null
-}
-
 const typeByStorage = new Map<string, Plan>(
   Object.entries(storageByType).map(([type, storage]) => [
     storage,
@@ -177,43 +172,25 @@ const typeByStorage = new Map<string, Plan>(
   ]),
 )
 
-function createStorageReader(text: string) {
-  let at = 0
-
-  function take(pattern: RegExp): string | null {
-    const sticky = new RegExp(pattern.source, 'y')
-    sticky.lastIndex = at
-    const match = sticky.exec(text)?.[0] ?? null
-    at += match?.length ?? 0
-    return match
-  }
-
-  function readScalar(): Plan | null {
-    const word = take(/[A-Z0-9]+/)
-    if (word === 'STRUCT') return readStruct()
-    if (word !== 'DECIMAL') return typeByStorage.get(word ?? '') ?? null
-    return parseDeclared(`DECIMAL${take(/\(\d+,\s*\d+\)/) ?? ''}`)
-  }
-
-  function readStruct(): Plan | null {
-    const fields: [string, Plan][] = []
-    let separator = take(/\(/)
-    while (separator !== null) {
-      const name = take(/"(?:[^"]|"")*"|[^\s",()]+/)
-      take(/ +/)
-      const plan = readPlan()
-      if (name === null || plan === null) return null
-      fields.push([name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name, plan])
-      separator = take(/, */)
+/** The plan whose storage type this is; null for one that no script's output is held in. */
+export function planOf(storage: Storage): Plan | null {
+  switch (storage.kind) {
+    case 'decimal':
+      return { type: 'DECIMAL', precision: storage.precision, scale: storage.scale }
+    case 'list': {
+      const element = planOf(storage.item)
+      return element === null ? null : { type: 'LIST', element }
     }
-    return take(/\)/) === null ? null : { type: 'STRUCT', fields }
+    case 'struct': {
+      const fields: (readonly [string, Plan])[] = []
+      for (const { name, storage: held } of storage.fields) {
+        const plan = planOf(held)
+        if (plan === null) return null
+        fields.push([name, plan])
+      }
+      return { type: 'STRUCT', fields }
+    }
+    case 'plain':
+      return typeByStorage.get(storage.name) ?? null
   }
-
-  function readPlan(): Plan | null {
-    let plan = readScalar()
-    while (plan !== null && take(/\[\]/) !== null) plan = { type: 'LIST', element: plan }
-    return plan
-  }
-
-  return { readPlan, atEnd: () => at === text.length }
 }

@@ -11,6 +11,7 @@ import type { Header } from './isolate/collect.ts'
 import type { Failure } from './isolate/harness.ts'
 import { createAligner, createGatherer, type Gatherer, misfitError } from './output.ts'
 import { columnOf, type PlannedColumn } from './plan.ts'
+import type { FileRequest } from './request.ts'
 import type { Lease, Sandbox } from './sandbox.ts'
 import type { LoadedScript } from './script-load.ts'
 import { createSpool, type Spool } from './spool.ts'
@@ -18,13 +19,8 @@ import { createSpool, type Spool } from './spool.ts'
 const batchRows = 4096
 const batchLength = 8_000_000
 
-export interface ScriptFileRequest {
+export interface ScriptFileRequest extends Omit<FileRequest, 'etl'> {
   script: LoadedScript
-  inputPath: string
-  inputColumns: readonly Column[]
-  outputPath: string
-  signal?: AbortSignal | undefined
-  onProgress?: ((rows: number) => void) | undefined
 }
 
 export interface ScriptFileOptions {

@@ -2,6 +2,7 @@
 
 import type { Column, Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import { parseStorage } from '../parquet/storage-text.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { createRowsEncoder, type RowsEncoder } from './input.ts'
@@ -16,19 +17,15 @@ import {
   nameDifferences,
   shapeText,
 } from './output.ts'
-import { columnOf, type PlannedColumn, parseStorage } from './plan.ts'
-import type { EtlGroupResult } from './request.ts'
+import { columnOf, type PlannedColumn, planOf } from './plan.ts'
+import type { EtlGroupResult, GroupsRequest } from './request.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { LoadedScript } from './script-load.ts'
 
 type Told = Output | { failure: Failure }
 
-export interface ScriptGroupsRequest {
+export interface ScriptGroupsRequest extends Omit<GroupsRequest, 'etl'> {
   script: LoadedScript
-  inputColumns: readonly Column[]
-  groups: readonly (readonly Row[])[]
-  outputColumns: readonly Column[] | null
-  signal?: AbortSignal | undefined
 }
 
 /** After so many ended processes, the groups that are left are not tried. */
@@ -131,7 +128,7 @@ function createInferringFinish(script: LoadedScript): Finish {
 
 function planColumns(script: LoadedScript, columns: readonly Column[]): PlannedColumn[] {
   return columns.map(({ name, nullable, storage, type }) => {
-    const plan = parseStorage(storage)
+    const plan = planOf(parseStorage(storage))
     if (plan === null) {
       throw new AppError(
         'SCHEMA_MISMATCH',

@@ -1,23 +1,13 @@
 // One cell of an application's row: from JSON to the value the warehouse takes, never coerced in silence.
 
 import { type Column, type ColumnType, formatTimestamp, type Value } from '../columns.ts'
+import { parseDays } from '../parquet/calendar.ts'
+import { integerRange, parseStorage } from '../parquet/storage-text.ts'
 
 /** What a cell holds once read, or what it should have been. */
 export type CellReading = { value: Value } | { expected: string }
 
 type CellReader = (given: unknown, storage: string) => CellReading
-
-/** The bounds of whole numbers by how they are stored. */
-const integerBounds: Readonly<Record<string, readonly [bigint, bigint]>> = {
-  TINYINT: [-(2n ** 7n), 2n ** 7n - 1n],
-  SMALLINT: [-(2n ** 15n), 2n ** 15n - 1n],
-  INTEGER: [-(2n ** 31n), 2n ** 31n - 1n],
-  BIGINT: [-(2n ** 63n), 2n ** 63n - 1n],
-  UTINYINT: [0n, 2n ** 8n - 1n],
-  USMALLINT: [0n, 2n ** 16n - 1n],
-  UINTEGER: [0n, 2n ** 32n - 1n],
-  UBIGINT: [0n, 2n ** 64n - 1n],
-}
 
 const wholeNumberText = /^(0|-?[1-9]\d{0,38})$/
 const decimalText = /^-?(0|[1-9]\d*)(\.\d+)?$/
@@ -29,7 +19,7 @@ function readWhole(given: unknown): bigint | null {
 }
 
 function readInteger(given: unknown, storage: string, fallback: 'INTEGER' | 'BIGINT'): CellReading {
-  const [min, max] = integerBounds[storage] ?? integerBounds[fallback] ?? [0n, 0n]
+  const [min, max] = integerRange(storage) ?? integerRange(fallback) ?? [0n, 0n]
   const whole = typeof given === 'string' && fallback === 'INTEGER' ? null : readWhole(given)
   if (whole !== null && whole >= min && whole <= max) {
     const number = Number(whole)
@@ -43,17 +33,18 @@ function readInteger(given: unknown, storage: string, fallback: 'INTEGER' | 'BIG
 const exactDigits = 15
 
 function readDecimal(given: unknown, storage: string): CellReading {
-  const [, precision = '38', scale = '0'] = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(storage) ?? []
-  const isDecimal = storage.startsWith('DECIMAL')
-  const expected = isDecimal
-    ? `a number or decimal text with at most ${Number(precision) - Number(scale)} digits before the point and ${scale} after it`
-    : 'a whole number, or its text'
+  const held = parseStorage(storage)
+  const { precision, scale } = held.kind === 'decimal' ? held : { precision: 38, scale: 0 }
+  const expected =
+    held.kind === 'decimal'
+      ? `a number or decimal text with at most ${precision - scale} digits before the point and ${scale} after it`
+      : 'a whole number, or its text'
   if (typeof given !== 'number' && typeof given !== 'bigint' && typeof given !== 'string') return { expected }
   const text = String(given)
   if (!decimalText.test(text)) return { expected }
   const [whole = '', fraction = ''] = text.replace('-', '').split('.')
   const wholeDigits = whole === '0' ? 0 : whole.length
-  if (wholeDigits > Number(precision) - Number(scale) || fraction.length > Number(scale)) return { expected }
+  if (wholeDigits > precision - scale || fraction.length > scale) return { expected }
   return { value: wholeDigits + fraction.length <= exactDigits ? Number(text) : text }
 }
 
@@ -70,13 +61,11 @@ function readBytes(given: unknown): CellReading {
   return { expected: 'bytes as base64 text' }
 }
 
-const dateText = /^(\d{4})-(\d{2})-(\d{2})$/
+const dateText = /^\d{4}-\d{2}-\d{2}$/
 
-/** Milliseconds at the start of a day that the calendar has, else null: `2026-02-30` is none. */
+/** Null for a day that the calendar has not: `2026-02-30`. */
 function readDay(text: string): number | null {
-  if (!dateText.test(text)) return null
-  const ms = Date.parse(`${text}T00:00:00Z`)
-  return Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== text ? null : ms
+  return dateText.test(text) ? parseDays(text) : null
 }
 
 function readDate(given: unknown): CellReading {
@@ -102,11 +91,11 @@ function parseTimestamp(text: string): bigint | null {
   if (match === null) return null
   const [, day = '', hours, minutes, seconds, fraction = '', , sign, zoneHours = '0', zoneMinutes = '0'] =
     match
-  const dayMs = readDay(day)
-  if (dayMs === null) return null
+  const days = readDay(day)
+  if (days === null) return null
   const offset = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60 * (sign === '-' ? -1 : 1)
   const ofDay = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)
-  return BigInt(dayMs / 1000 + ofDay - offset) * 1_000_000n + BigInt(fraction.padEnd(6, '0'))
+  return BigInt(days * 86_400 + ofDay - offset) * 1_000_000n + BigInt(fraction.padEnd(6, '0'))
 }
 
 const expectedBoolean = 'true or false'

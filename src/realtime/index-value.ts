@@ -4,16 +4,8 @@ import type { Column, ColumnType, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { formatDays, formatMicros, parseDays } from '../parquet/calendar.ts'
 import { readDecimal, writeDecimal } from '../parquet/decimal.ts'
+import { integerRange, parseStorage } from '../parquet/storage-text.ts'
 
-const int64Range = [-(2n ** 63n), 2n ** 63n - 1n] as const
-const int32Range = [-(2n ** 31n), 2n ** 31n - 1n] as const
-/** Narrower columns hold less. */
-const rangeByStorage: Record<string, readonly [bigint, bigint]> = {
-  TINYINT: [-128n, 127n],
-  SMALLINT: [-32_768n, 32_767n],
-  UTINYINT: [0n, 255n],
-  USMALLINT: [0n, 65_535n],
-}
 /** The last microseconds stand for the infinities. */
 const limitMicros = 2n ** 63n - 1n
 const maxQuoted = 80
@@ -24,11 +16,11 @@ type Parse = (text: string, column: Column) => Value | undefined
 const keyTypes: Record<ColumnType, { parse: Parse; expected: string } | null> = {
   BOOLEAN: { parse: parseBoolean, expected: '"true" or "false"' },
   INT32: {
-    parse: (text, { storage }) => parseInteger(text, rangeByStorage[storage] ?? int32Range),
+    parse: (text, { storage }) => parseInteger(text, integerRange(storage) ?? integerRange('INTEGER')),
     expected: 'an integer that the column can hold, like "42"',
   },
   INT64: {
-    parse: (text) => parseInteger(text, int64Range),
+    parse: (text) => parseInteger(text, integerRange('BIGINT')),
     expected: 'an integer of at most 64 bits, like "42"',
   },
   FLOAT64: { parse: parseFloat64, expected: 'a number, like "0.5" or "1e3"' },
@@ -102,10 +94,10 @@ function parseBoolean(text: string): boolean | undefined {
   return lower === 'true' ? true : lower === 'false' ? false : undefined
 }
 
-function parseInteger(text: string, [min, max]: readonly [bigint, bigint]): number | bigint | undefined {
-  if (!/^[+-]?\d{1,40}$/.test(text)) return undefined
+function parseInteger(text: string, range: ReturnType<typeof integerRange>): number | bigint | undefined {
+  if (range === undefined || !/^[+-]?\d{1,40}$/.test(text)) return undefined
   const value = BigInt(text.replace(/^\+/, ''))
-  if (value < min || value > max) return undefined
+  if (value < range[0] || value > range[1]) return undefined
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value
 }
@@ -127,9 +119,10 @@ function parseFloat64(text: string, column: Column): number | undefined {
 
 function parseDecimal(text: string, { storage }: Column): Value | undefined {
   if (text.length > 100 || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return undefined
-  const [, width = '38', scale = '0'] = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(storage) ?? []
-  const scaled = writeDecimal(text, Number(width), Number(scale))
-  return scaled === null ? undefined : readDecimal(scaled, Number(scale))
+  const held = parseStorage(storage)
+  const { precision, scale } = held.kind === 'decimal' ? held : { precision: 38, scale: 0 }
+  const scaled = writeDecimal(text, precision, scale)
+  return scaled === null ? undefined : readDecimal(scaled, scale)
 }
 
 /** Without sign for zero, plus, leading zeros, trailing zeros or exponent. */

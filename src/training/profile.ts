@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { Column, ColumnType, Value } from '../columns.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import { quoteName } from '../parquet/sql-text.ts'
 
 export interface ColumnProfile {
   name: string
@@ -58,7 +59,7 @@ export async function profileDataset(
 }
 
 function summarize(column: Column, i: number): string {
-  const name = `"${column.name.replaceAll('"', '""')}"`
+  const name = quoteName(column.name)
   const [min, max] = unordered.has(column.type) ? ['NULL', 'NULL'] : [`min(${name})`, `max(${name})`]
   return `count(*) - count(${name}) AS nulls${i}, approx_count_distinct(${name}) AS distinct${i}, ${min} AS min${i}, ${max} AS max${i}`
 }

@@ -21,7 +21,7 @@ import { type Column, type ColumnType, encodeValue, type Value, type ValueObject
 import { parseDays, parseMicros } from '../../parquet/calendar.ts'
 import { writeDecimal } from '../../parquet/decimal.ts'
 import { formatJson } from '../../parquet/json-text.ts'
-import { parseStorage, type Storage } from './storage.ts'
+import { parseStorage, type Storage } from '../../parquet/storage-text.ts'
 
 export interface ArrowColumn {
   type: DataType

@@ -3,7 +3,7 @@
 import { type Column, encodeValue, type Row, type Value } from '../../columns.ts'
 import { writeDecimal } from '../../parquet/decimal.ts'
 import { formatJson } from '../../parquet/json-text.ts'
-import { parseStorage } from './storage.ts'
+import { parseStorage } from '../../parquet/storage-text.ts'
 
 const lineEnd = '\r\n'
 

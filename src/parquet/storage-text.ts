@@ -1,10 +1,26 @@
-// Reads a column's storage type, in DuckDB's words: `DECIMAL(18,3)`, `STRUCT(a INTEGER, "b c" VARCHAR[])`.
+// A column's storage type, in DuckDB's words, taken apart: `DECIMAL(18,3)`, `STRUCT(a INTEGER, "b c" VARCHAR[])`.
 
 export type Storage =
   | { kind: 'decimal'; precision: number; scale: number }
   | { kind: 'list'; item: Storage }
   | { kind: 'struct'; fields: readonly { name: string; storage: Storage }[] }
   | { kind: 'plain'; name: string }
+
+/** What each type of whole numbers can hold; undefined for any other. */
+export function integerRange(storage: string): readonly [min: bigint, max: bigint] | undefined {
+  return integerRanges[storage]
+}
+
+const integerRanges: Readonly<Record<string, readonly [bigint, bigint]>> = {
+  TINYINT: [-(2n ** 7n), 2n ** 7n - 1n],
+  SMALLINT: [-(2n ** 15n), 2n ** 15n - 1n],
+  INTEGER: [-(2n ** 31n), 2n ** 31n - 1n],
+  BIGINT: [-(2n ** 63n), 2n ** 63n - 1n],
+  UTINYINT: [0n, 2n ** 8n - 1n],
+  USMALLINT: [0n, 2n ** 16n - 1n],
+  UINTEGER: [0n, 2n ** 32n - 1n],
+  UBIGINT: [0n, 2n ** 64n - 1n],
+}
 
 /** A type it cannot take apart is plain, under its whole text. */
 export function parseStorage(text: string): Storage {
