@@ -87,7 +87,7 @@ function connectionTo(options: {
     await readBySlot(
       cluster.nodes('master').flatMap((node) => {
         const mark = markOf(cluster, node)
-        return mark === null ? [] : [readOf(cluster, slotOf(mark), [mark])]
+        return mark === null ? [] : [readOf(cluster, mark)]
       }),
     )
   }
@@ -98,25 +98,8 @@ function connectionTo(options: {
         await lookAtMarks()
         return []
       }
-      const parts = [...bySlot(keys)]
-      const commands = parts.map(([slot, part]) =>
-        readOf(
-          cluster,
-          slot,
-          part.map((i) => keys[i] ?? ''),
-        ),
-      )
-      const results = await readBySlot(commands)
-      if (results === null) return null
-      const found = new Array<Buffer | null>(keys.length).fill(null)
-      for (const [p, [, part]] of parts.entries()) {
-        const values = results[p]
-        for (const [k, i] of part.entries()) {
-          const value: unknown = Array.isArray(values) ? values[k] : values
-          if (value instanceof Buffer) found[i] = value
-        }
-      }
-      return found
+      const results = await readBySlot(keys.map((key) => readOf(cluster, key)))
+      return results?.map((value) => (value instanceof Buffer ? value : null)) ?? null
     },
     parts: (keys) => [
       ...byNode(
@@ -154,31 +137,12 @@ function markOf(cluster: Cluster, node: Redis): string | null {
   return null
 }
 
-function bySlot(keys: readonly string[]): Map<number, number[]> {
-  const slots = new Map<number, number[]>()
-  for (const [i, key] of keys.entries()) {
-    const slot = slotOf(key)
-    const part = slots.get(slot)
-    if (part) part.push(i)
-    else slots.set(slot, [i])
-  }
-  return slots
-}
-
-/** Keys of one slot. */
-function readOf(cluster: Cluster, slot: number, keys: string[]): SlotCommand {
-  const [first = ''] = keys
-  if (keys.length === 1) {
-    return {
-      slot,
-      add: (pipeline) => pipeline.getBuffer(first),
-      redirected: () => cluster.getBuffer(first),
-    }
-  }
+// One key a command: keys of one slot are few, and while it moves a command that names several may have no server to run it.
+function readOf(cluster: Cluster, key: string): SlotCommand {
   return {
-    slot,
-    add: (pipeline) => pipeline.mgetBuffer(...keys),
-    redirected: () => cluster.mgetBuffer(...keys),
+    slot: slotOf(key),
+    add: (pipeline) => void pipeline.getBuffer(key),
+    redirected: () => cluster.getBuffer(key),
   }
 }
 
@@ -201,57 +165,27 @@ function scriptsOn(options: {
     return (await pipeline.exec()) ?? []
   }
 
-  function call(
-    name: ScriptName,
-    slot: number,
-    keys: readonly string[],
-    args: readonly (Buffer | string)[],
-  ): SlotCommand {
+  function call(name: ScriptName, key: string, args: readonly (Buffer | string)[]): SlotCommand {
     return {
-      slot,
-      add: (pipeline) => void callScript(pipeline, name, keys, args),
-      redirected: async () => callScript(cluster, name, keys, args),
+      slot: slotOf(key),
+      add: (pipeline) => void callScript(pipeline, name, [key], args),
+      redirected: async () => callScript(cluster, name, [key], args),
     }
   }
 
   return {
     async writeEntries(keys, args) {
-      const parts = [...bySlot(keys)]
-      const commands = parts.map(([slot, part]) =>
-        call(
-          'gatewayWriteEntries',
-          slot,
-          part.map((i) => keys[i] ?? ''),
-          part.flatMap((i) => args.slice(2 * i, 2 * i + 2)),
-        ),
-      )
-      const results = await sendBySlot({ cluster, commands, send: hold, timeoutMs })
-      const taken = new Array<string>(keys.length).fill('0')
-      for (const [p, [, part]] of parts.entries()) {
-        const marks = String(results[p])
-        for (const [k, i] of part.entries()) taken[i] = marks[k] ?? '0'
-      }
-      return taken.join('')
+      const commands = keys.map((key, i) => call('gatewayWriteEntries', key, args.slice(2 * i, 2 * i + 2)))
+      const taken = await sendBySlot({ cluster, commands, send: hold, timeoutMs })
+      return taken.map(String).join('')
     },
     async removeEntries(keys, version) {
-      const commands = [...bySlot(keys)].map(([slot, part]) =>
-        call(
-          'gatewayRemoveEntries',
-          slot,
-          part.map((i) => keys[i] ?? ''),
-          [version],
-        ),
-      )
+      const commands = keys.map((key) => call('gatewayRemoveEntries', key, [version]))
       const removed = await sendBySlot({ cluster, commands, send: plain, timeoutMs })
       return removed.reduce<number>((sum, count) => sum + Number(count), 0)
     },
     raiseFloor: (key, version) =>
-      sendBySlot({
-        cluster,
-        commands: [call('gatewayRaiseFloor', slotOf(key), [key], [version])],
-        send: hold,
-        timeoutMs,
-      }),
+      sendBySlot({ cluster, commands: [call('gatewayRaiseFloor', key, [version])], send: hold, timeoutMs }),
   }
 }
 

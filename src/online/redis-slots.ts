@@ -6,7 +6,7 @@ import type { Reply } from './redis-held.ts'
 
 const pausesMs = [0, 20, 50, 100, 200] as const
 
-/** One command, for keys of one slot. */
+/** One command, for a key of the slot. */
 export interface SlotCommand {
   slot: number
   add(pipeline: ChainableCommander): void

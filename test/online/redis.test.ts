@@ -4,16 +4,22 @@ import { Redis } from 'ioredis'
 import { type DestinationStream, pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { createOnlineStore } from '../../src/online/index.ts'
-import type { OnlineStore, WriteEntry } from '../../src/online/port.ts'
 import { createRedisStore } from '../../src/online/redis.ts'
 import { describeOnlineStore } from '../contract/online.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../servers/redis.ts'
+import {
+  becomesUsable,
+  boundMs,
+  commandCounts,
+  entry,
+  everyCall,
+  expectUnavailableInTime,
+  works,
+} from './redis-calls.ts'
 
 const log = pino({ level: 'silent' })
 /** For tests in which the server does not answer. */
 const commandTimeoutMs = 400
-/** No call may take longer than this then. */
-const boundMs = 6000
 
 describeOnlineStore('Redis', async () => {
   const server = await startRedis()
@@ -43,56 +49,6 @@ async function openClient(server: RedisServer) {
   await client.ping()
   return client
 }
-
-function entry(value: string, version = 1): WriteEntry {
-  return { value, version, computedAtMs: 5, rows: Buffer.from(`["${value}"]`), expiresInMs: null }
-}
-
-/** How often the server ran each command, by name, since the statistics were last reset. */
-async function commandCounts(client: Redis) {
-  const info = await client.info('commandstats')
-  const lines = [...info.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
-  return Object.fromEntries(lines.map(([, name, calls]) => [name, Number(calls)]))
-}
-
-function everyCall(store: OnlineStore): Record<string, () => Promise<unknown>> {
-  return {
-    read: () => store.read([{ view: 'v', values: ['1', '2'] }]),
-    write: () =>
-      store.write(
-        'v',
-        Array.from({ length: 2000 }, (_, i) => entry(`${i}`)),
-      ),
-    raiseFloor: () => store.raiseFloor('v', 1),
-    removeBelow: () => store.removeBelow('v', 1),
-    dropView: () => store.dropView('v'),
-    sample: () => store.sample('v', 10),
-    ping: () => store.ping(),
-  }
-}
-
-async function expectUnavailableInTime(store: OnlineStore) {
-  const startedMs = performance.now()
-  await Promise.all(
-    Object.entries(everyCall(store)).map(([name, call]) =>
-      expect(call(), name).rejects.toMatchObject({ code: 'ONLINE_STORE_UNAVAILABLE' }),
-    ),
-  )
-  expect(performance.now() - startedMs).toBeLessThan(boundMs)
-}
-
-async function works(store: OnlineStore): Promise<boolean> {
-  try {
-    await store.write('works', [entry('1')])
-    const [answer] = await store.read([{ view: 'works', values: ['1'] }])
-    return answer?.entries[0]?.version === 1
-  } catch {
-    return false
-  }
-}
-
-const becomesUsable = (store: OnlineStore) =>
-  expect.poll(() => works(store), { timeout: 15_000, interval: 50 }).toBe(true)
 
 test('a read of many values of many views, floors included, is one MGET', async () => {
   const { server, store } = await openStore()

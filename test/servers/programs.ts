@@ -5,6 +5,8 @@ import { delimiter, join } from 'node:path'
 
 const debianPackages = {
   'redis-server': 'redis-server',
+  'redis-cli': 'redis-tools',
+  openssl: 'openssl',
   git: 'git',
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
