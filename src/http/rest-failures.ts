@@ -31,7 +31,7 @@ const titles: Record<ErrorCode, string> = {
   INTERNAL: 'Something went wrong',
 }
 
-function describeRestFailure(code: ErrorCode, reason: string): RestFailure {
+export function describeRestFailure(code: ErrorCode, reason: string): RestFailure {
   return { msg: titles[code], reason, code }
 }
 
