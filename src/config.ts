@@ -40,7 +40,7 @@ const environment = z.object({
   PORT: integer(4000, 0, 65535),
   DATA_DIR: z.string().min(1).default('./data'),
   CATALOG_URL: storeUrl('pglite:', ['pglite', 'postgres', 'postgresql']),
-  WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb']),
+  WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb', 'postgres', 'postgresql']),
   WAREHOUSE_FILES: list,
   ONLINE_URL: storeUrl('lmdb:', [
     'lmdb',

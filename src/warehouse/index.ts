@@ -6,6 +6,8 @@ import type { Warehouse } from './port.ts'
 
 const adapters: Record<string, () => Promise<(options: WarehouseOptions) => Promise<Warehouse>>> = {
   duckdb: async () => (await import('./duckdb.ts')).createDuckdbWarehouse,
+  postgres: async () => (await import('./postgres.ts')).createPostgresWarehouse,
+  postgresql: async () => (await import('./postgres.ts')).createPostgresWarehouse,
 }
 
 export async function createWarehouse(options: WarehouseOptions): Promise<Warehouse> {

@@ -1,0 +1,139 @@
+// Looks values of a key up: rows and version in one statement, in the way that the server thinks cheaper.
+
+import type { Row, Value } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import { quoteName } from '../parquet/sql-text.ts'
+import type { LookupRequest, LookupResult } from './port.ts'
+import { readVersion } from './postgres-append.ts'
+import { toPostgresError } from './postgres-error.ts'
+import type { Plan } from './postgres-plan.ts'
+import { internalSchema } from './postgres-schema.ts'
+import type { Session, TextRow } from './postgres-session.ts'
+import { lengthInCharacters } from './postgres-text.ts'
+import { isWithinRange, quoteItem } from './postgres-types.ts'
+
+export async function lookup(session: Session, plan: Plan, request: LookupRequest): Promise<LookupResult> {
+  const index = keyIndex(request.key, plan)
+  const texts = encodeKeys(plan, index, request)
+  if (texts.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
+  const keys = `{${texts.map(quoteItem).join(',')}}`
+  const statement = await chooseStatement(session, { plan, index, keys, count: texts.length })
+  try {
+    const found = await session.query(statement.text, [keys])
+    const rows: Row[] = []
+    for (const row of found) if (row[1] !== null) rows.push(readRow(plan, row, 2))
+    return { version: Number(found[0]?.[0]), columns: plan.columns, rows }
+  } catch (error) {
+    throw toPostgresError(error, { sql: request.sql, offset: lengthInCharacters(statement.prefix) })
+  }
+}
+
+export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {
+  return carriers.map((carrier, i) => {
+    const text = cells[from + i] ?? null
+    return text === null ? null : carrier.read(text)
+  })
+}
+
+/** The key's place among the columns. */
+export function keyIndex(key: string, { columns }: Plan): number {
+  const index = columns.findIndex(({ name }) => name === key)
+  if (index >= 0) return index
+  const known = columns.map(({ name }) => name).join(', ')
+  throw new AppError('BAD_USER_INPUT', `The query has no column "${key}" to look up by; it has ${known}.`, {
+    details: { key },
+  })
+}
+
+/** Without those that no row can have. */
+function encodeKeys({ carriers, columns }: Plan, index: number, { key, values }: LookupRequest): string[] {
+  const carrier = carriers[index]
+  const type = columns[index]?.type
+  if (carrier === undefined || type === undefined) return []
+  const texts = new Set<string>()
+  try {
+    for (const value of values as readonly Exclude<Value, null>[]) {
+      const text = carrier.encode(value)
+      if (carrier.isKey(text) && isWithinRange(type, value)) texts.add(text)
+    }
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    const message = `Column "${key}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
+  }
+  return [...texts]
+}
+
+interface Asked {
+  plan: Plan
+  index: number
+  /** As an array's text. */
+  keys: string
+  count: number
+}
+
+interface Statement {
+  prefix: string
+  text: string
+}
+
+const version = `SELECT (SELECT version FROM ${internalSchema}.version), r.* FROM (VALUES (1)) one LEFT JOIN `
+
+/** The query once, its rows filtered by all the values. */
+function lookupTogether({ plan, index }: Asked): Statement {
+  const name = quoteName(plan.columns[index]?.name ?? '')
+  const carrier = plan.carriers[index]
+  const key =
+    carrier?.keyType == null
+      ? `(${carrier?.select(`t.${name}`)})::text = ANY($1::text[])`
+      : `t.${name} = ANY($1::${carrier.keyType}[])`
+  const prefix = `${version}(${selectHit(plan)}`
+  return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${key}) r ON true` }
+}
+
+/**
+ * The query once for each value, which is then a constant in it: that reaches places where a list of values does not,
+ * a grouped subquery that is joined by the key, say.
+ */
+function lookupEach({ plan, index }: Asked): Statement {
+  const name = quoteName(plan.columns[index]?.name ?? '')
+  const type = plan.carriers[index]?.keyType
+  const prefix = `${version}((SELECT DISTINCT value FROM unnest($1::${type}[]) value) k CROSS JOIN LATERAL (${selectHit(plan)}`
+  // OFFSET keeps the server from merging the query with what is around it.
+  const text = `${prefix}${plan.sql}\n) t WHERE t.${name} = k.value OFFSET 0) r) ON true`
+  return { prefix, text }
+}
+
+function selectHit({ select }: Plan): string {
+  return select.replace(/^SELECT /, 'SELECT true AS hit, ')
+}
+
+async function chooseStatement(session: Session, asked: Asked): Promise<Statement> {
+  const { plan, index, keys, count } = asked
+  const together = lookupTogether(asked)
+  if (plan.carriers[index]?.keyType == null) return together
+  const each = lookupEach(asked)
+  const size = index * 64 + Math.ceil(Math.log2(count))
+  const known = plan.ways.get(size)
+  if (known !== undefined) return known === 'each' ? each : together
+  const costs = await Promise.all([costOf(session, together, keys), costOf(session, each, keys)])
+  const way = costs[1] < costs[0] ? 'each' : 'together'
+  plan.ways.set(size, way)
+  return way === 'each' ? each : together
+}
+
+async function costOf(session: Session, { text }: Statement, keys: string): Promise<number> {
+  return (await explain(session, text, [keys])).cost
+}
+
+/** What the server expects of a statement. */
+export async function explain(
+  session: Session,
+  statement: string,
+  values: readonly string[] = [],
+): Promise<{ cost: number; rows: number }> {
+  const [row] = await session.query(`EXPLAIN (FORMAT JSON) ${statement}`, values)
+  const [{ Plan: plan } = { Plan: {} }] = JSON.parse(row?.[0] ?? '[]') as { Plan: Record<string, number> }[]
+  return { cost: plan['Total Cost'] ?? 0, rows: plan['Plan Rows'] ?? 0 }
+}

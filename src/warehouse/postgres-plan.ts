@@ -1,0 +1,70 @@
+// A statement ready to run: judged, with its columns, the tables it reads, and the one SELECT around it that all paths share.
+
+import type { Column } from '../columns.ts'
+import { refuseDuplicates } from '../parquet/plan.ts'
+import { quoteName } from '../parquet/sql-text.ts'
+import type { BaseTable } from './port.ts'
+import { judgeStatement } from './postgres-judge.ts'
+import type { Session } from './postgres-session.ts'
+import { readTypes } from './postgres-type-entries.ts'
+import { type PostgresCarrier, postgresCarrier } from './postgres-types.ts'
+
+export interface Plan {
+  columns: readonly Column[]
+  carriers: readonly PostgresCarrier[]
+  tables: readonly BaseTable[]
+  /** The user's text, to stand between `from` and `) t`. */
+  sql: string
+  /** `SELECT` with each column as it is read, up to the user's text. */
+  select: string
+  /** By the number of values, to the power of two: which way of looking them up the server thinks cheaper. */
+  ways: Map<number, 'together' | 'each'>
+}
+
+/** Someone else may change the tables meanwhile. */
+const keptMs = 60_000
+const mostKept = 500
+
+export function createPlans() {
+  const kept = new Map<string, { plan: Plan; madeMs: number }>()
+  return {
+    find(sql: string): Plan | undefined {
+      const entry = kept.get(sql)
+      return entry !== undefined && Date.now() - entry.madeMs < keptMs ? entry.plan : undefined
+    },
+    async make(session: Session, sql: string): Promise<Plan> {
+      const plan = await makePlan(session, sql)
+      kept.delete(sql)
+      if (kept.size >= mostKept) kept.delete(kept.keys().next().value ?? '')
+      kept.set(sql, { plan, madeMs: Date.now() })
+      return plan
+    },
+  }
+}
+
+async function makePlan(session: Session, sql: string): Promise<Plan> {
+  await session.script('BEGIN READ WRITE')
+  try {
+    const judged = await judgeStatement(session, sql)
+    refuseDuplicates(judged.fields.map(({ name }) => name))
+    const entries = await readTypes(
+      session,
+      judged.fields.map(({ typeOid }) => typeOid),
+    )
+    const carriers = judged.fields.map(({ typeOid, typeModifier }) =>
+      postgresCarrier(typeOid, typeModifier, entries),
+    )
+    const columns = judged.fields.map(({ name }, i): Column => {
+      const carrier = carriers[i]
+      if (carrier === undefined) throw new Error(`Column ${name} has no type`)
+      return { name, type: carrier.type, nullable: true, storage: carrier.storage }
+    })
+    const list = columns.map(
+      ({ name }, i) => `${carriers[i]?.select(`t.${quoteName(name)}`)} AS ${quoteName(name)}`,
+    )
+    const select = `SELECT ${list.join(', ')} FROM (\n`
+    return { columns, carriers, tables: judged.tables, sql: judged.sql, select, ways: new Map() }
+  } finally {
+    await session.script('ROLLBACK').catch(() => undefined)
+  }
+}

@@ -1,0 +1,29 @@
+// What the server's catalog tells of types that are not in the table of types.
+
+import type { Session } from './postgres-session.ts'
+import { isBuiltin, type TypeEntries, type TypeEntry } from './postgres-types.ts'
+
+/** Of those types that are not in the table, and of what they are made of. */
+export async function readTypes(session: Session, oids: readonly number[]): Promise<TypeEntries> {
+  const entries = new Map<number, TypeEntry>()
+  let asked = oids.filter((oid) => !isBuiltin(oid))
+  while (asked.length > 0) {
+    const rows = await session.query(
+      `SELECT oid::text, typtype, (typcategory = 'A' AND typelem <> 0)::text, typelem::text, typbasetype::text, typtypmod::text
+       FROM pg_catalog.pg_type WHERE oid = ANY($1::oid[])`,
+      [`{${[...new Set(asked)].join(',')}}`],
+    )
+    for (const [oid, kind, isArray, elementOid, baseOid, baseModifier] of rows) {
+      entries.set(Number(oid), {
+        kind: String(kind),
+        isArray: isArray === 'true',
+        elementOid: Number(elementOid),
+        baseOid: Number(baseOid),
+        baseModifier: Number(baseModifier),
+      })
+    }
+    const inner = rows.flatMap(([, , , elementOid, baseOid]) => [Number(elementOid), Number(baseOid)])
+    asked = inner.filter((oid) => oid !== 0 && !isBuiltin(oid) && !entries.has(oid))
+  }
+  return entries
+}

@@ -1,0 +1,301 @@
+// Every PostgreSQL type: the type it is stored as, and how its texts are selected, read, loaded into Parquet and written.
+
+import pg from 'pg'
+import type { ColumnType, Value, ValueObject } from '../columns.ts'
+import { parseDays, parseMicros } from '../parquet/calendar.ts'
+import { readDecimal, writeDecimal } from '../parquet/decimal.ts'
+import { carrierOf, ValueMismatch } from '../parquet/duckdb-types.ts'
+import { refuse } from '../parquet/engine-error.ts'
+import { formatJson, parseJson } from '../parquet/json-text.ts'
+import { decimalType, listType, type StorageType, storageTypes } from '../parquet/storage-types.ts'
+import {
+  loadDate,
+  loadTimestamp,
+  readDate,
+  readTimestamp,
+  writeDate,
+  writeTimestamp,
+} from './postgres-calendar.ts'
+
+type Present = Exclude<Value, null>
+
+/** How a column of a type travels: always as text, so that every path reads the same. */
+interface Form {
+  storage: StorageType
+  /** The server's expression for what is read; without it the value itself. */
+  select?: (value: string) => string
+  /** The text as a value; without it the text itself. */
+  read?: (text: string) => Value
+  /** The Parquet engine's expression for the same; without it a cast. */
+  load?: (text: string) => string
+  /** A value of the storage type as the server's text; without it the value as text. */
+  write?: (value: Present) => string
+  /**
+   * Whether keys are compared as values of the type, which an index serves; a text for which this is false equals none.
+   * Without it keys are compared by what is read of them.
+   */
+  isKey?: (text: string) => boolean
+}
+
+export interface PostgresCarrier extends Required<Omit<Form, 'isKey' | 'storage'>> {
+  storageType: StorageType
+  type: ColumnType
+  /** In the words of the Parquet engine. */
+  storage: string
+  /** Throws ValueMismatch. */
+  encode(value: Present): string
+  /** The type that keys are compared in; null when by text. */
+  keyType: string | null
+  isKey(text: string): boolean
+}
+
+const always = () => true
+const text: Form = { storage: storageTypes.text, isKey: always }
+/** Lossless as text, and no column type fits. Equal values may have other texts. */
+const asText: Form = { storage: storageTypes.text }
+const float = (storage: StorageType, round: (value: number) => number): Form => ({
+  storage,
+  read: (value) => round(Number(value)),
+  write: (value) => (Object.is(value, -0) ? '-0' : String(value)),
+  isKey: always,
+})
+const integer = (storage: StorageType): Form => ({ storage, read: Number, isKey: always })
+const asJson = (select?: Form['select']): Form => ({
+  storage: storageTypes.json,
+  read: parseJson,
+  write: formatJson,
+  ...(select && { select }),
+})
+
+function readInt64(value: string): Value {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : BigInt(value)
+}
+
+const canonicalUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** `1 mon -2 days +03:00:00` as the Parquet engine writes it: `1 month -2 days 03:00:00`. */
+function selectInterval(value: string): string {
+  const plain = `replace(${value}::text, '+', '')`
+  return `replace(regexp_replace(${plain}, '(-1 (year|mon|day))s', '\\1', 'g'), 'mon', 'month')`
+}
+
+const interval: Form = { storage: storageTypes.text, select: selectInterval }
+const timestamp = (storage: StorageType, type: string): Form => ({
+  storage,
+  read: readTimestamp,
+  load: (value) => loadTimestamp(value, type),
+  write: (value) => writeTimestamp(String(value)),
+  isKey: always,
+})
+
+/** Without a precision a numeric has no one scale: exact as text, as is one that is too wide. */
+function numeric(modifier: number): Form {
+  if (modifier < 0) return asText
+  const precision = ((modifier - 4) >> 16) & 0xffff
+  const scale = (((modifier - 4) & 0x7ff) ^ 1024) - 1024
+  const width = scale < 0 ? precision - scale : Math.max(precision, scale)
+  const places = Math.max(scale, 0)
+  if (width > 38) return asText
+  return {
+    storage: decimalType(width, places),
+    read(value) {
+      const scaled = writeDecimal(value, width, places)
+      if (scaled === null)
+        throw refuse(`A numeric(${precision},${scale}) holds ${value}, which no DECIMAL can.`, null)
+      return readDecimal(scaled, places)
+    },
+    isKey: always,
+  }
+}
+
+type Builtin = keyof typeof pg.types.builtins
+
+const forms: Record<Builtin, Form | ((modifier: number) => Form)> = {
+  BOOL: { storage: storageTypes.boolean, read: (value) => value.startsWith('t'), isKey: always },
+  BYTEA: {
+    storage: storageTypes.bytes,
+    read: (value) => Buffer.from(value.slice(2), 'hex'),
+    load: (value) => `unhex(substr(${value}, 3))`,
+    write: (value) => `\\x${Buffer.from(value as Uint8Array).toString('hex')}`,
+    isKey: always,
+  },
+  INT2: integer(storageTypes.int16),
+  INT4: integer(storageTypes.int32),
+  INT8: { storage: storageTypes.int64, read: readInt64, isKey: always },
+  OID: integer(storageTypes.int64),
+  FLOAT4: float(storageTypes.float32, Math.fround),
+  FLOAT8: float(storageTypes.float64, (value) => value),
+  NUMERIC: numeric,
+  TEXT: text,
+  VARCHAR: text,
+  // Trailing blanks mean nothing in it.
+  BPCHAR: {
+    storage: storageTypes.text,
+    select: (value) => `${value}::text`,
+    isKey: (value) => !value.endsWith(' '),
+  },
+  UUID: { storage: storageTypes.text, isKey: (value) => canonicalUuid.test(value) },
+  DATE: {
+    storage: storageTypes.date,
+    read: readDate,
+    load: loadDate,
+    write: (value) => writeDate(String(value)),
+    isKey: always,
+  },
+  TIMESTAMP: timestamp(storageTypes.timestamp, 'TIMESTAMP'),
+  TIMESTAMPTZ: timestamp(storageTypes.timestampTz, 'TIMESTAMPTZ'),
+  JSON: asJson(),
+  JSONB: asJson(),
+  INTERVAL: interval,
+  TIME: asText,
+  TIMETZ: asText,
+  CHAR: asText,
+  XML: asText,
+  BIT: asText,
+  VARBIT: asText,
+  MONEY: asText,
+  INET: asText,
+  CIDR: asText,
+  MACADDR: asText,
+  MACADDR8: asText,
+  PATH: asText,
+  POLYGON: asText,
+  CIRCLE: asText,
+  TSVECTOR: asText,
+  TSQUERY: asText,
+  GTSVECTOR: asText,
+  TID: asText,
+  XID: asText,
+  CID: asText,
+  TXID_SNAPSHOT: asText,
+  PG_LSN: asText,
+  PG_NODE_TREE: asText,
+  PG_NDISTINCT: asText,
+  PG_DEPENDENCIES: asText,
+  SMGR: asText,
+  ABSTIME: asText,
+  RELTIME: asText,
+  TINTERVAL: asText,
+  ACLITEM: asText,
+  REFCURSOR: asText,
+  REGPROC: asText,
+  REGPROCEDURE: asText,
+  REGOPER: asText,
+  REGOPERATOR: asText,
+  REGCLASS: asText,
+  REGTYPE: asText,
+  REGCONFIG: asText,
+  REGDICTIONARY: asText,
+  REGNAMESPACE: asText,
+  REGROLE: asText,
+}
+
+const builtinById = new Map(
+  Object.entries(pg.types.builtins).map(([name, oid]) => [Number(oid), name as Builtin] as const),
+)
+
+export function isBuiltin(oid: number): boolean {
+  return builtinById.has(oid)
+}
+
+/** What the catalog tells of a type that is not in the table. */
+export interface TypeEntry {
+  /** `e` enum, `d` domain, `c` composite, `r` range … */
+  kind: string
+  isArray: boolean
+  elementOid: number
+  baseOid: number
+  baseModifier: number
+}
+
+export type TypeEntries = ReadonlyMap<number, TypeEntry>
+
+const record = 2249
+
+export function postgresCarrier(oid: number, modifier: number, entries: TypeEntries): PostgresCarrier {
+  const builtin = builtinById.get(oid)
+  if (builtin !== undefined) {
+    const form = forms[builtin]
+    return complete(typeof form === 'function' ? form(modifier) : form, `pg_catalog.${builtin.toLowerCase()}`)
+  }
+  const entry = entries.get(oid)
+  if (entry?.isArray) return complete(list(postgresCarrier(entry.elementOid, modifier, entries)), null)
+  if (entry?.kind === 'd') return postgresCarrier(entry.baseOid, entry.baseModifier, entries)
+  if (entry?.kind === 'c' || oid === record)
+    return complete(
+      asJson((value) => `to_json(${value})`),
+      null,
+    )
+  return complete(asText, null)
+}
+
+function complete(form: Form, keyType: string | null): PostgresCarrier {
+  const { type, storage, write: check } = carrierOf(form.storage)
+  const write = form.write ?? String
+  return {
+    type,
+    storage,
+    storageType: form.storage,
+    select: form.select ?? ((value) => value),
+    read: form.read ?? ((value) => value),
+    load: form.load ?? ((value) => `CAST(${value} AS ${storage})`),
+    write,
+    encode(value) {
+      check(value)
+      if (typeof value === 'string' && value.includes('\0')) {
+        throw new ValueMismatch(
+          `${JSON.stringify(value)} holds a NUL character, which PostgreSQL cannot hold`,
+        )
+      }
+      return write(value)
+    },
+    keyType: form.isKey === undefined ? null : keyType,
+    isKey: form.isKey ?? always,
+  }
+}
+
+/** As a JSON array of the items' texts. Arrays of more than one dimension look like those of one, until they are read. */
+function list(item: PostgresCarrier): Form {
+  const isPlain = item.select('x') === 'x'
+  return {
+    storage: listType(item.storageType),
+    select: (value) =>
+      isPlain
+        ? `array_to_json(${value}::text[])`
+        : `CASE WHEN ${value} IS NOT NULL THEN coalesce((SELECT json_agg((${item.select(`(${value})[place]`)})::text ORDER BY place) FROM generate_subscripts(${value}, 1) place), '[]') END`,
+    read: (value) => (JSON.parse(value) as unknown[]).map((part) => readItem(item, part)),
+    load: (value) =>
+      `CASE WHEN ${value} LIKE '[[%' THEN error('${severalDimensions}') ELSE list_transform(CAST(CAST(${value} AS JSON) AS VARCHAR[]), lambda item: ${item.load('item')}) END`,
+    write: (value) => `{${(value as readonly Value[]).map((part) => writeItem(item, part)).join(',')}}`,
+  }
+}
+
+const severalDimensions =
+  'An array has more than one dimension, which a LIST cannot hold; make it JSON with to_jsonb().'
+
+function readItem(item: PostgresCarrier, part: unknown): Value {
+  if (Array.isArray(part)) throw refuse(severalDimensions, null)
+  return part === null ? null : item.read(String(part))
+}
+
+function writeItem(item: PostgresCarrier, part: Value): string {
+  return part === null ? 'NULL' : quoteItem(item.write(part))
+}
+
+/** An element of an array's text. */
+export function quoteItem(value: string): string {
+  return `"${value.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** Whether a value that a key may have is one the server's type can hold. */
+export function isWithinRange(type: ColumnType, value: Value | ValueObject): boolean {
+  if (type === 'DATE') {
+    const days = parseDays(String(value))
+    return days === null || Math.abs(days) === 2_147_483_647 || (days >= -2_440_588 && days < 2_145_042_906)
+  }
+  if (type !== 'TIMESTAMP') return true
+  const micros = parseMicros(String(value))
+  if (micros === null || /infinity/.test(String(value))) return true
+  return micros >= -210_866_803_200_000_000n && micros < 9_224_318_016_000_000_000n
+}
