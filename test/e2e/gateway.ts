@@ -8,6 +8,7 @@ import { createTransport } from '../../examples/client/transport.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
+import { createClient } from '../http/client.ts'
 
 export type Settings = Record<string, string>
 
@@ -44,33 +45,28 @@ export async function spawnGateway(dataDir: string, settings: Settings = {}) {
   return { url, output, ...createClients(url), kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
 }
 
-export interface GraphQLAnswer {
-  data?: Record<string, unknown> | null
-  errors?: { message: string; path?: (string | number)[]; extensions?: Record<string, unknown> }[]
-}
-
 function createClients(url: string) {
-  const post = async (path: string, method: string, body: unknown) => {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    })
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
-  }
-  /** An untyped GraphQL request, errors and all. */
-  const graphql = async (query: string, variables: Record<string, unknown> = {}): Promise<GraphQLAnswer> =>
-    (await post('/graphql', 'POST', { query, variables })).body
-  /** The data of a GraphQL request that must not fail. */
-  const data = async <TData>(query: string, variables: Record<string, unknown> = {}): Promise<TData> => {
-    const answer = await graphql(query, variables)
-    if (answer.errors || !answer.data) throw new Error(JSON.stringify(answer.errors))
-    return answer.data as TData
-  }
+  const client = createClient(url)
   const typed = createTransport(url)
   /** An untyped subscription: the data of each event. */
-  const follow = <TData>(query: string, variables: Record<string, unknown>) =>
-    typed.subscribe<TData, Record<string, unknown>>(new TypedDocumentString(query), variables)
-  return { typed, graphql, data, follow, rest: post }
+  function follow<TData>(query: string, variables: Record<string, unknown>) {
+    return typed.subscribe<TData, Record<string, unknown>>(new TypedDocumentString(query), variables)
+  }
+  async function lookUp(queryId: string, indexKey: string, indexValues: readonly string[]) {
+    const { queryRealtimeMany } = await client.data<{ queryRealtimeMany: RealtimeRows[] }>(
+      `query ($queryId: ID!, $indexKey: String!, $indexValues: [String!]!) {
+        queryRealtimeMany(queryId: $queryId, indexKey: $indexKey, indexValues: $indexValues) { indexValue status source rows }
+      }`,
+      { queryId, indexKey, indexValues },
+    )
+    return queryRealtimeMany
+  }
+  return { ...client, typed, follow, lookUp }
+}
+
+interface RealtimeRows {
+  indexValue: string
+  status: string
+  source: string
+  rows: Record<string, unknown>[]
 }

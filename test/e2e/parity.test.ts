@@ -37,22 +37,6 @@ afterAll(async () => {
   await folder.remove()
 })
 
-interface Realtime {
-  indexValue: string
-  status: string
-  rows: Record<string, unknown>[]
-}
-
-async function realtimeRows(users: readonly string[]) {
-  const { queryRealtimeMany } = await gateway.data<{ queryRealtimeMany: Realtime[] }>(
-    `query ($queryId: ID!, $users: [String!]!) {
-      queryRealtimeMany(queryId: $queryId, indexKey: "user_id", indexValues: $users) { indexValue status rows }
-    }`,
-    { queryId, users },
-  )
-  return queryRealtimeMany
-}
-
 test('2,000 flows published in four jobs while lookups run leave no user whose realtime rows differ from training', async () => {
   await publishAndFollow(gateway.typed, { nFlows: 100, seed: 1 }, () => {})
   const first = await train(gateway.typed, quoteFeatures, 'quote_features')
@@ -65,7 +49,8 @@ test('2,000 flows published in four jobs while lookups run leave no user whose r
   const lookups = (async () => {
     let count = 0
     while (publishing) {
-      for (const result of await realtimeRows(known.slice(0, 50))) expect(result.status).toBe('FRESH')
+      for (const result of await gateway.lookUp(queryId, 'user_id', known.slice(0, 50)))
+        expect(result.status).toBe('FRESH')
       count++
     }
     return count
@@ -81,7 +66,7 @@ test('2,000 flows published in four jobs while lookups run leave no user whose r
   expect(training.size).toBeGreaterThan(1500)
   const users = [...training.keys()]
   const mismatches: unknown[] = []
-  for (const { indexValue, rows } of await realtimeRows(users)) {
+  for (const { indexValue, rows } of await gateway.lookUp(queryId, 'user_id', users)) {
     const trained = comparable(training.get(indexValue) ?? [])
     if (JSON.stringify(comparable(rows)) !== JSON.stringify(trained))
       mismatches.push({ indexValue, rows, trained })

@@ -53,30 +53,13 @@ afterAll(async () => {
   await folder.remove()
 })
 
-interface Realtime {
-  indexValue: string
-  status: string
-  source: string
-  rows: Record<string, unknown>[]
-}
-
-async function lookUp(queryId: string | undefined, indexKey: string, indexValues: readonly string[]) {
-  const { queryRealtimeMany } = await gateway.data<{ queryRealtimeMany: Realtime[] }>(
-    `query ($queryId: ID!, $indexKey: String!, $indexValues: [String!]!) {
-      queryRealtimeMany(queryId: $queryId, indexKey: $indexKey, indexValues: $indexValues) { indexValue status source rows }
-    }`,
-    { queryId, indexKey, indexValues },
-  )
-  return queryRealtimeMany
-}
-
 /** Looks every value up twice, first through the warehouse and then online, against the training rows. */
 async function expectParity(sql: string, name: string, indexKey: string, absent: readonly string[] = []) {
   const { query, dataset } = await train(gateway.typed, sql, name)
   const training = await rowsByKey(dataset.downloads.parquet.replace('.parquet', '.ndjson'), indexKey)
   expect(training.size).toBeGreaterThan(0)
   for (const source of ['WAREHOUSE', 'ONLINE']) {
-    for (const result of await lookUp(query?.id, indexKey, [...training.keys(), ...absent])) {
+    for (const result of await gateway.lookUp(query?.id ?? '', indexKey, [...training.keys(), ...absent])) {
       expect(result.source).toBe(source)
       const trained = training.get(result.indexValue) ?? []
       expect(comparable(result.rows)).toEqual(comparable(trained))
@@ -113,7 +96,7 @@ test.for(['small', 'big', 'at', 'day', 'amount', 'flag'])(
 
 test('the JSON of integers beyond 2^53, microseconds, NaN and long decimals loses nothing', async () => {
   const { query } = await train(gateway.typed, 'SELECT * FROM files.tricky', 'tricky')
-  const [one, two, three] = await lookUp(query?.id, 'small', ['1', '2', '3'])
+  const [one, two, three] = await gateway.lookUp(query?.id ?? '', 'small', ['1', '2', '3'])
   expect(one?.rows).toEqual([
     {
       small: 1,

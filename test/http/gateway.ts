@@ -5,6 +5,7 @@ import { parseConfig } from '../../src/config.ts'
 import { createHttpServer, type HttpServerOptions } from '../../src/http/server.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { testLog } from '../parts.ts'
+import { createClient } from './client.ts'
 
 export type Gateway = Awaited<ReturnType<typeof openGateway>>
 export type Services = Gateway['services']
@@ -19,7 +20,7 @@ export async function openGateway(settings: Record<string, string> = {}) {
   async function serve(options: Partial<HttpServerOptions> = {}) {
     const server = await createHttpServer({ config, services: app.services, log, ...options })
     const { url } = await server.listen()
-    return { url, close: server.close, ...clientOf(url) }
+    return { url, close: server.close, ...createClient(url) }
   }
 
   async function close() {
@@ -28,41 +29,4 @@ export async function openGateway(settings: Record<string, string> = {}) {
   }
 
   return { config, log, services: app.services, serve, close }
-}
-
-export interface Answer {
-  data?: Record<string, unknown> | null
-  errors?: {
-    message: string
-    path?: (string | number)[]
-    extensions: { code: string; details?: Record<string, unknown> }
-  }[]
-}
-
-function clientOf(url: string) {
-  async function graphql(query: string, variables?: Record<string, unknown>): Promise<Answer> {
-    const response = await fetch(`${url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query, variables }),
-    })
-    return (await response.json()) as Answer
-  }
-  /** The data of an operation that must not fail. */
-  async function data<Data>(query: string, variables?: Record<string, unknown>): Promise<Data> {
-    const answer = await graphql(query, variables)
-    if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors))
-    return answer.data as Data
-  }
-  async function rest(method: string, path: string, body?: unknown) {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      ...(body !== undefined && {
-        headers: { 'content-type': 'application/json' },
-        body: typeof body === 'string' ? body : JSON.stringify(body),
-      }),
-    })
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
-  }
-  return { graphql, data, rest }
 }

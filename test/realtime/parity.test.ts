@@ -12,10 +12,8 @@ beforeAll(async () => {
 afterAll(() => stack?.remove())
 
 async function viewOf(sql: string, indexKey: string, refresh: 'AUTO' | 'MANUAL' = 'AUTO') {
-  const { id: queryId } = await stack.save(sql, `query ${Math.random()}`)
-  const view = { name: `view of ${queryId}`, queryId, etlId: null, indexKey, ttlSeconds: null, refresh }
-  const { id } = await stack.realtime.createFeatureView(view)
-  return { id, target: { queryId, etlPath: null, indexKey } }
+  const { record, target } = await stack.view(`query ${Math.random()}`, sql, indexKey, refresh)
+  return { id: record.id, target }
 }
 
 test('other rows, missing rows and extra rows are told apart, with examples of both sides', async () => {

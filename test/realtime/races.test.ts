@@ -3,8 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Row } from '../../src/columns.ts'
-import type { LookupTarget } from '../../src/realtime/service.ts'
-import { openStack, type Stack, sortedRows } from './stack.ts'
+import { openStack, type Stack } from './stack.ts'
 
 const byUser =
   'SELECT user_id, count(*) AS n, sum(creation_date) AS total FROM feature_store.users GROUP BY user_id'
@@ -21,40 +20,11 @@ afterAll(() => stack?.remove())
 
 const columns = ['user_id', 'name', 'creation_date']
 
-async function view(
-  name: string,
-  sql: string,
-  indexKey: string,
-  refresh: 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL' = 'AUTO',
-) {
-  const { id: queryId } = await stack.save(sql, name)
-  const record = await stack.realtime.createFeatureView({
-    name,
-    queryId,
-    etlId: null,
-    indexKey,
-    ttlSeconds: null,
-    refresh,
-  })
-  return { record, target: { queryId, etlPath: null, indexKey } satisfies LookupTarget }
-}
-
-async function expectTraining(target: LookupTarget, sql: string, values?: readonly string[]) {
-  const training = await stack.training(sql, target.indexKey)
-  const wanted = values ?? [...training.keys()]
-  const results = await stack.lookUp(target, wanted)
-  const differing = results.filter(
-    (result) => JSON.stringify(sortedRows(result)) !== JSON.stringify(training.get(result.indexValue) ?? []),
-  )
-  expect(differing).toEqual([])
-  return results
-}
-
 test('with appends and lookups at once, every value ends equal to training', async () => {
   const views = [
-    { ...(await view('race by key', byUser, 'user_id', 'BY_KEY')), sql: byUser },
-    { ...(await view('race in full', byUser, 'user_id', 'FULL')), sql: byUser },
-    { ...(await view('race of all', shareOfAll, 'user_id', 'FULL')), sql: shareOfAll },
+    { ...(await stack.view('race by key', byUser, 'user_id', 'BY_KEY')), sql: byUser },
+    { ...(await stack.view('race in full', byUser, 'user_id', 'FULL')), sql: byUser },
+    { ...(await stack.view('race of all', shareOfAll, 'user_id', 'FULL')), sql: shareOfAll },
   ]
   const users = Array.from({ length: 60 }, (_, i) => `race ${i}`)
   const random = (count: number) => Math.floor(Math.random() * count)
@@ -83,10 +53,10 @@ test('with appends and lookups at once, every value ends equal to training', asy
   await Promise.all(publishers)
   publishing = false
   await Promise.all(lookups)
-  for (const { target, sql } of views) await expectTraining(target, sql)
+  for (const { target, sql } of views) await stack.expectTraining(target, sql)
   await stack.realtime.idle()
   for (const { target, sql, record } of views) {
-    await expectTraining(target, sql)
+    await stack.expectTraining(target, sql)
     expect(await stack.realtime.parity(record.id, 100)).toMatchObject({ mismatched: 0, missing: 0, extra: 0 })
   }
   expect(await stack.catalog.featureViews.byId(views[0]?.record.id ?? '')).toMatchObject({

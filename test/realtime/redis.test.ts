@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type RedisServer, startRedis } from '../servers/redis.ts'
-import { openStack, type Stack, sortedRows } from './stack.ts'
+import { openStack, type Stack } from './stack.ts'
 
 const sql = 'SELECT user_id, count(*) AS n FROM feature_store.users GROUP BY user_id'
 const everyone = 'SELECT user_id, (SELECT count(*) FROM feature_store.users) AS n FROM feature_store.users'
@@ -19,28 +19,11 @@ afterAll(async () => {
   await redis?.stop()
 })
 
-async function view(query: string, name: string, refresh: 'BY_KEY' | 'FULL') {
-  const { id: queryId } = await stack.save(query, name)
-  await stack.realtime.createFeatureView({
-    name,
-    queryId,
-    etlId: null,
-    indexKey: 'user_id',
-    ttlSeconds: null,
-    refresh,
-  })
-  return { query, target: { queryId, etlPath: null, indexKey: 'user_id' } }
-}
-
-async function expectTraining({ query, target }: Awaited<ReturnType<typeof view>>) {
-  const training = await stack.training(query, 'user_id')
-  for (const result of await stack.lookUp(target, [...training.keys()])) {
-    expect(sortedRows(result)).toEqual(training.get(result.indexValue))
-  }
-}
-
 test('appends and lookups at once leave every value equal to training', async () => {
-  const views = [await view(sql, 'by key', 'BY_KEY'), await view(everyone, 'in full', 'FULL')]
+  const views = [
+    { ...(await stack.view('by key', sql, 'user_id', 'BY_KEY')), query: sql },
+    { ...(await stack.view('in full', everyone, 'user_id', 'FULL')), query: everyone },
+  ]
   let publishing = true
   const lookups = views.map(async ({ target }) => {
     while (publishing)
@@ -61,16 +44,19 @@ test('appends and lookups at once leave every value equal to training', async ()
   await Promise.all(publishers)
   publishing = false
   await Promise.all(lookups)
-  for (const one of views) await expectTraining(one)
+  for (const { target, query } of views) await stack.expectTraining(target, query)
   await stack.realtime.idle()
-  for (const one of views) await expectTraining(one)
+  for (const { target, query } of views) await stack.expectTraining(target, query)
 })
 
 test('a dead Redis leaves lookups answered, a publish waiting, and nothing stale when it is back', async () => {
-  const views = [await view(sql, 'by key 2', 'BY_KEY'), await view(everyone, 'in full 2', 'FULL')]
+  const views = [
+    { ...(await stack.view('by key 2', sql, 'user_id', 'BY_KEY')), query: sql },
+    { ...(await stack.view('in full 2', everyone, 'user_id', 'FULL')), query: everyone },
+  ]
   await stack.publish('users', ['user_id'], [['victim']])
   await stack.realtime.idle()
-  for (const one of views) await expectTraining(one)
+  for (const { target, query } of views) await stack.expectTraining(target, query)
 
   await redis.kill()
   let published = false
@@ -86,13 +72,13 @@ test('a dead Redis leaves lookups answered, a publish waiting, and nothing stale
 
   await redis.restart()
   await publish
-  for (const one of views) await expectTraining(one)
+  for (const { target, query } of views) await stack.expectTraining(target, query)
   await expect
     .poll(async () => (await stack.lookUp(views[0]?.target ?? never(), ['victim']))[0]?.source, {
       timeout: 10_000,
     })
     .toBe('ONLINE')
-  for (const one of views) await expectTraining(one)
+  for (const { target, query } of views) await stack.expectTraining(target, query)
 })
 
 function never(): never {

@@ -2,8 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import type { LookupTarget } from '../../src/realtime/service.ts'
-import { openStack, type Stack, sortedRows } from './stack.ts'
+import { openStack, type Stack } from './stack.ts'
 
 const byUser =
   'SELECT user_id, count(*) AS n, sum(creation_date) AS total FROM feature_store.users GROUP BY user_id'
@@ -22,39 +21,10 @@ afterAll(() => stack?.remove())
 
 const columns = ['user_id', 'name', 'creation_date']
 
-async function view(
-  name: string,
-  sql: string,
-  indexKey: string,
-  refresh: 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL' = 'AUTO',
-) {
-  const { id: queryId } = await stack.save(sql, name)
-  const record = await stack.realtime.createFeatureView({
-    name,
-    queryId,
-    etlId: null,
-    indexKey,
-    ttlSeconds: null,
-    refresh,
-  })
-  return { record, target: { queryId, etlPath: null, indexKey } satisfies LookupTarget }
-}
-
-async function expectTraining(target: LookupTarget, sql: string, values?: readonly string[]) {
-  const training = await stack.training(sql, target.indexKey)
-  const wanted = values ?? [...training.keys()]
-  const results = await stack.lookUp(target, wanted)
-  const differing = results.filter(
-    (result) => JSON.stringify(sortedRows(result)) !== JSON.stringify(training.get(result.indexValue) ?? []),
-  )
-  expect(differing).toEqual([])
-  return results
-}
-
 test('the policy is BY_KEY where every table has the key, else FULL with a note that names the table', async () => {
-  const { record: sound } = await view('policy 1', byUser, 'user_id')
+  const { record: sound } = await stack.view('policy 1', byUser, 'user_id')
   expect(sound).toMatchObject({ refresh: 'BY_KEY', refreshNote: null, tables: ['feature_store.users'] })
-  const { record: unsound } = await view('policy 2', byQuote, 'quote_id')
+  const { record: unsound } = await stack.view('policy 2', byQuote, 'quote_id')
   expect(unsound).toMatchObject({
     refresh: 'FULL',
     refreshNote: expect.stringContaining('feature_store.users'),
@@ -62,22 +32,27 @@ test('the policy is BY_KEY where every table has the key, else FULL with a note 
 })
 
 test('asking for BY_KEY where it is unsound is BAD_USER_INPUT naming the table', async () => {
-  await expect(view('policy 3', byQuote, 'quote_id', 'BY_KEY')).rejects.toMatchObject({
+  await expect(stack.view('policy 3', byQuote, 'quote_id', 'BY_KEY')).rejects.toMatchObject({
     code: 'BAD_USER_INPUT',
     message: expect.stringContaining('feature_store.users has no column quote_id'),
   })
   await expect(
-    view('policy 4', 'SELECT length(user_id) AS user_id, name FROM feature_store.users', 'user_id', 'BY_KEY'),
+    stack.view(
+      'policy 4',
+      'SELECT length(user_id) AS user_id, name FROM feature_store.users',
+      'user_id',
+      'BY_KEY',
+    ),
   ).rejects.toMatchObject({ code: 'BAD_USER_INPUT', message: expect.stringContaining('STRING') })
 })
 
 test('a column that bears the key’s name but holds something else is not refreshed by key', async () => {
   const renamed = 'SELECT quote_id AS user_id, is_paid FROM feature_store.quotes'
   await stack.publish('quotes', ['quote_id', 'user_id'], [['renamed 1', 'somebody']])
-  await expect(view('renamed', renamed, 'user_id', 'BY_KEY')).rejects.toMatchObject({
+  await expect(stack.view('renamed', renamed, 'user_id', 'BY_KEY')).rejects.toMatchObject({
     code: 'BAD_USER_INPUT',
   })
-  const { record } = await view('renamed', renamed, 'user_id')
+  const { record } = await stack.view('renamed', renamed, 'user_id')
   expect(record).toMatchObject({
     refresh: 'FULL',
     refreshNote: expect.stringContaining('user_id holds values'),
@@ -85,7 +60,7 @@ test('a column that bears the key’s name but holds something else is not refre
 
   const empty =
     'SELECT transaction_id AS user_id, successful FROM feature_store.transactions; -- nothing there yet'
-  const early = await view('renamed early', empty, 'user_id')
+  const early = await stack.view('renamed early', empty, 'user_id')
   expect(early.record).toMatchObject({ refresh: 'BY_KEY' })
   expect(await stack.lookUp(early.target, ['t1'])).toMatchObject([{ status: 'NOT_FOUND' }])
   await stack.publish('transactions', ['transaction_id', 'user_id'], [['t1', 'somebody']])
@@ -95,8 +70,8 @@ test('a column that bears the key’s name but holds something else is not refre
 })
 
 test('a name that is taken, and a second view of one target, are CONFLICTs; ttlSeconds begins at 1', async () => {
-  const { record, target } = await view('taken', byUser, 'user_id')
-  await expect(view('taken', shareOfAll, 'user_id')).rejects.toMatchObject({ code: 'CONFLICT' })
+  const { record, target } = await stack.view('taken', byUser, 'user_id')
+  await expect(stack.view('taken', shareOfAll, 'user_id')).rejects.toMatchObject({ code: 'CONFLICT' })
   const again = { ...target, etlId: null, ttlSeconds: null, refresh: 'AUTO' } as const
   await expect(stack.realtime.createFeatureView({ ...again, name: 'other' })).rejects.toMatchObject({
     code: 'CONFLICT',
@@ -127,20 +102,20 @@ test('a view made on first use is implicit, made once however many ask, and give
 })
 
 test('after a publish resolves, a by-key view serves the new rows online', async () => {
-  const { target } = await view('by key', byUser, 'user_id')
+  const { target } = await stack.view('by key', byUser, 'user_id')
   await stack.lookUp(target, ['k1', 'k2'])
   await stack.publish('users', columns, [
     ['k1', 'one', 1],
     ['k1', 'two', 2],
     [null, 'nobody', 3],
   ])
-  const [k1, k2] = await expectTraining(target, byUser, ['k1', 'k2'])
+  const [k1, k2] = await stack.expectTraining(target, byUser, ['k1', 'k2'])
   expect(k1).toMatchObject({ source: 'ONLINE', status: 'FRESH' })
   expect(k2).toMatchObject({ source: 'ONLINE', status: 'NOT_FOUND' })
 })
 
 test('a full view reads through from a publish on, and is online again once it is refreshed', async () => {
-  const { record, target } = await view('in full', byQuote, 'quote_id')
+  const { record, target } = await stack.view('in full', byQuote, 'quote_id')
   await stack.publish(
     'quotes',
     ['quote_id', 'user_id'],
@@ -149,11 +124,11 @@ test('a full view reads through from a publish on, and is online again once it i
       ['q2', 'k2'],
     ],
   )
-  const [behind] = await expectTraining(target, byQuote, ['q1', 'q2'])
+  const [behind] = await stack.expectTraining(target, byQuote, ['q1', 'q2'])
   expect(behind).toMatchObject({ status: 'FRESH' })
   await stack.realtime.idle()
   const before = stack.warehouseCalls.count('lookup')
-  const results = await expectTraining(target, byQuote)
+  const results = await stack.expectTraining(target, byQuote)
   expect(results.every(({ source }) => source === 'ONLINE')).toBe(true)
   expect(stack.warehouseCalls.count('lookup')).toBe(before)
   const refreshed = await stack.catalog.featureViews.byId(record.id)
@@ -162,7 +137,7 @@ test('a full view reads through from a publish on, and is online again once it i
 
 test('a refresh in full takes away the values that the query no longer gives', async () => {
   const lonely = `SELECT user_id FROM feature_store.users u WHERE user_id LIKE 'lone%' AND NOT EXISTS (SELECT 1 FROM feature_store.quotes q WHERE q.user_id = u.user_id)`
-  const { record, target } = await view('lonely', lonely, 'user_id', 'FULL')
+  const { record, target } = await stack.view('lonely', lonely, 'user_id', 'FULL')
   await stack.publish('users', columns, [
     ['lone1', 'x', 1],
     ['lone2', 'x', 1],
@@ -176,18 +151,18 @@ test('a refresh in full takes away the values that the query no longer gives', a
 })
 
 test('a manual view changes only when it is asked to', async () => {
-  const { record, target } = await view('by hand', byUser, 'user_id', 'MANUAL')
+  const { record, target } = await stack.view('by hand', byUser, 'user_id', 'MANUAL')
   await stack.publish('users', columns, [['m1', 'x', 1]])
   const [first] = await stack.lookUp(target, ['m1'])
   await stack.publish('users', columns, [['m1', 'y', 1]])
   expect((await stack.lookUp(target, ['m1']))[0]?.rows).toBe(first?.rows)
   const { rows } = await stack.realtime.refreshInFull(record.id)
   expect(rows).toBeGreaterThan(0)
-  await expectTraining(target, byUser)
+  await stack.expectTraining(target, byUser)
 })
 
 test('a refresh by key that fails is not lost: its view reads through', async () => {
-  const { target } = await view('failing', byUser, 'user_id')
+  const { target } = await stack.view('failing', byUser, 'user_id')
   await stack.publish('users', columns, [['f1', 'x', 1]])
   await stack.lookUp(target, ['f1'])
   stack.warehouseCalls.failures.set('lookup', new AppError('WAREHOUSE_FAILED', 'the engine is away'))
@@ -196,21 +171,21 @@ test('a refresh by key that fails is not lost: its view reads through', async ()
   } finally {
     stack.warehouseCalls.failures.clear()
   }
-  const [result] = await expectTraining(target, byUser, ['f1'])
+  const [result] = await stack.expectTraining(target, byUser, ['f1'])
   expect(result).toMatchObject({ source: 'WAREHOUSE', rows: expect.stringContaining('"n":2') })
 })
 
 test('a change that is told again, as after a kill, is harmless', async () => {
-  const { target } = await view('again', byUser, 'user_id')
+  const { target } = await stack.view('again', byUser, 'user_id')
   const change = await stack.append('users', columns, [['r1', 'x', 1]])
   await stack.realtime.onAppended(change)
   await stack.realtime.onAppended(change)
-  await expectTraining(target, byUser, ['r1'])
+  await stack.expectTraining(target, byUser, ['r1'])
 })
 
 test('a slow computation of an older snapshot never replaces or hides a newer one', async () => {
   for (const policy of ['BY_KEY', 'FULL'] as const) {
-    const { target } = await view(`overtaken ${policy}`, byUser, 'user_id', policy)
+    const { target } = await stack.view(`overtaken ${policy}`, byUser, 'user_id', policy)
     await stack.realtime.idle()
     const { promise: held, resolve: release } = Promise.withResolvers<void>()
     const key = `overtaken ${policy}`
@@ -225,24 +200,24 @@ test('a slow computation of an older snapshot never replaces or hides a newer on
     release()
     await slow
     expect(JSON.parse((await meanwhile)[0]?.rows ?? '')).toHaveLength(1)
-    await expectTraining(target, byUser, [key])
+    await stack.expectTraining(target, byUser, [key])
     await stack.realtime.idle()
-    await expectTraining(target, byUser, [key])
+    await stack.expectTraining(target, byUser, [key])
   }
 })
 
 test('a by-key view whose rows depend on other keys is caught after a publish, mended and turned to FULL', async () => {
-  const { record, target } = await view('unsound', shareOfAll, 'user_id', 'BY_KEY')
-  await expectTraining(target, shareOfAll)
+  const { record, target } = await stack.view('unsound', shareOfAll, 'user_id', 'BY_KEY')
+  await stack.expectTraining(target, shareOfAll)
   await stack.publish('users', columns, [['u1', 'x', 1]])
   await stack.realtime.idle()
   expect(await stack.catalog.featureViews.byId(record.id)).toMatchObject({
     refresh: 'FULL',
     refreshNote: expect.stringContaining('user_id'),
   })
-  await expectTraining(target, shareOfAll)
+  await stack.expectTraining(target, shareOfAll)
   await stack.publish('users', columns, [['u2', 'x', 1]])
-  await expectTraining(target, shareOfAll)
+  await stack.expectTraining(target, shareOfAll)
 })
 
 test('a full refresh that a kill interrupted is taken up at the next start', async () => {

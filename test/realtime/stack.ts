@@ -4,13 +4,21 @@ import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { expect } from 'vitest'
 import { encodeFrame, type Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
-import { createRealtime, type LookupTarget, type RealtimeResult } from '../../src/realtime/service.ts'
+import {
+  createRealtime,
+  type LookupTarget,
+  type Realtime,
+  type RealtimeResult,
+} from '../../src/realtime/service.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { openParts } from '../parts.ts'
 
 export type Stack = Awaited<ReturnType<typeof openStack>>
+
+type Refresh = Parameters<Realtime['createFeatureView']>[0]['refresh']
 
 interface StackOptions {
   /** An earlier stack's folder: the gateway started again. */
@@ -66,6 +74,27 @@ export async function openStack(options: StackOptions = {}) {
     return catalog.savedQueries.save({ name, sql, columns })
   }
 
+  async function training(sql: string, key: string) {
+    const { columns, batches } = await warehouse.scan({ sql, key })
+    const position = columns.findIndex(({ name }) => name === key)
+    const rows = new Map<string, string[]>()
+    for await (const some of batches) {
+      for (const row of some) {
+        const text = String(row[position])
+        rows.set(text, [...(rows.get(text) ?? []), encodeFrame({ columns, rows: [row] }).slice(1, -1)].sort())
+      }
+    }
+    return rows
+  }
+
+  async function lookUp(target: LookupTarget, values: readonly string[]): Promise<RealtimeResult[]> {
+    const results = await realtime.lookup(target, values)
+    return results.map((result) => {
+      if (result instanceof AppError) throw result
+      return result
+    })
+  }
+
   return {
     ...parts,
     folder,
@@ -85,28 +114,26 @@ export async function openStack(options: StackOptions = {}) {
     async publish(table: string, columns: readonly string[], rows: readonly Row[]) {
       await realtime.onAppended(await this.append(table, columns, rows))
     },
-    async lookUp(target: LookupTarget, values: readonly string[]): Promise<RealtimeResult[]> {
-      const results = await realtime.lookup(target, values)
-      return results.map((result) => {
-        if (result instanceof AppError) throw result
-        return result
-      })
-    },
+    lookUp,
     /** Training's rows of each value, as sorted JSON texts. */
-    async training(sql: string, key: string) {
-      const { columns, batches } = await warehouse.scan({ sql, key })
-      const position = columns.findIndex(({ name }) => name === key)
-      const rows = new Map<string, string[]>()
-      for await (const some of batches) {
-        for (const row of some) {
-          const text = String(row[position])
-          rows.set(
-            text,
-            [...(rows.get(text) ?? []), encodeFrame({ columns, rows: [row] }).slice(1, -1)].sort(),
-          )
-        }
-      }
-      return rows
+    training,
+    /** A query of this name and its view. */
+    async view(name: string, sql: string, indexKey: string, refresh: Refresh = 'AUTO') {
+      const { id: queryId } = await save(sql, name)
+      const wanted = { name, queryId, etlId: null, indexKey, ttlSeconds: null, refresh }
+      const record = await realtime.createFeatureView(wanted)
+      return { record, target: { queryId, etlPath: null, indexKey } satisfies LookupTarget }
+    },
+    /** Looks the values up, or all that training has, and holds their rows to training's. */
+    async expectTraining(target: LookupTarget, sql: string, values?: readonly string[]) {
+      const trained = await training(sql, target.indexKey)
+      const results = await lookUp(target, values ?? [...trained.keys()])
+      const differing = results.filter(
+        (result) =>
+          JSON.stringify(sortedRows(result)) !== JSON.stringify(trained.get(result.indexValue) ?? []),
+      )
+      expect(differing).toEqual([])
+      return results
     },
     async writeEtl(name: string, source: string) {
       await writeFile(join(etlFolder, name), source)
