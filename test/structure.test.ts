@@ -21,7 +21,7 @@ const layers: readonly (readonly string[])[] = [
   // The engine that reads and writes Parquet is DuckDB, which the embedded warehouse is made of too.
   ['parquet'],
   ['log'],
-  ['columns', 'errors', 'config', 'events'],
+  ['columns', 'errors', 'config', 'events', 'follow'],
 ]
 
 const mostLines = 400

@@ -1,8 +1,8 @@
 // A publish job's progress: how fast it goes, and the stream that tells it.
 
-import { Repeater } from 'graphql-yoga'
 import { isEnded, type JobStatus } from '../catalog/job-states.ts'
 import type { Events } from '../events.ts'
+import { followState } from '../follow.ts'
 
 export interface PublishProgress {
   jobId: string
@@ -49,79 +49,24 @@ export function createRateMeter(done: number, now: Clock = () => performance.now
 const heartbeatMs = 120
 const gapMs = 40
 
-interface FollowOptions {
+/**
+ * Where the job stands, then each step or at the latest a heartbeat, then its end; then it completes: see followState.
+ * The first `next()` rejects with NOT_FOUND where there is no such job.
+ */
+export function followProgress(options: {
   jobId: string
   events: Events
   read: () => Promise<PublishProgress>
   /** Aborting ends the stream. */
   signal: AbortSignal
-}
-
-/**
- * Where the job stands, then each step or at the latest a heartbeat, then its end; then it completes. A client that
- * takes events more slowly than they come gets the newest. `return()` unsubscribes at once, even while a `next()` waits.
- * The first `next()` rejects with NOT_FOUND where there is no such job.
- */
-export function followProgress({
-  jobId,
-  events,
-  read,
-  signal,
-}: FollowOptions): AsyncIterable<PublishProgress> {
-  return new Repeater<PublishProgress>(async (push, stop) => {
-    const bell = createBell()
-    const endListening = events.listen('publishJob', jobId, bell.ring)
-    signal.addEventListener('abort', bell.close)
-    stop.then(bell.close)
-    try {
-      while (!signal.aborted) {
-        const progress = await read()
-        await Promise.race([push(progress), stop])
-        if (isEnded(progress.status)) break
-        if (!(await bell.next())) break
-      }
-      stop()
-    } finally {
-      bell.close()
-      signal.removeEventListener('abort', bell.close)
-      endListening()
-    }
+}): AsyncIterable<PublishProgress> {
+  const { jobId, events, read, signal } = options
+  return followState({
+    listen: (onChange) => events.listen('publishJob', jobId, onChange),
+    read,
+    isEnd: ({ status }) => isEnded(status),
+    heartbeatMs,
+    gapMs,
+    signal,
   })
-}
-
-/** `next()` resolves to true when rung (no sooner than the gap) or at the heartbeat, to false once closed. */
-function createBell() {
-  let rung = false
-  let closed = false
-  let wake = () => {}
-  let lastMs = 0
-
-  function sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  return {
-    async next(): Promise<boolean> {
-      lastMs = performance.now()
-      if (!rung && !closed) await sleep(heartbeatMs)
-      const early = gapMs - (performance.now() - lastMs)
-      if (early > 0 && !closed) await sleep(early)
-      rung = false
-      return !closed
-    },
-    ring() {
-      if (!rung) wake()
-      rung = true
-    },
-    close() {
-      closed = true
-      wake()
-    },
-  }
 }
