@@ -4,7 +4,7 @@ import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { sameName } from './followed.ts'
-import { keysComeFromTables } from './key-origin.ts'
+import { type KeyOrigin, keysComeFromTables } from './key-origin.ts'
 
 export type RefreshAsked = 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL'
 export type Refresh = Exclude<RefreshAsked, 'AUTO'>
@@ -17,8 +17,9 @@ export interface Policy {
 }
 
 /**
- * Refreshing by key is sound when every base table has the key's column, of the same type, and the result's keys are
- * values of those columns: a new row then says whose result it changes. A row that changes other keys' results (a rank, a global average) is what parity finds.
+ * Refreshing by key is sound when every base table has the key's column, of the same type, and the rows of one key
+ * value are made of the tables' rows of that value alone: a new row then says whose result it changes. Where the
+ * warehouse cannot prove the latter, the keys' origin is looked at, and parity finds the rest (a rank, a global average).
  */
 export async function choosePolicy(request: {
   warehouse: Warehouse
@@ -27,15 +28,21 @@ export async function choosePolicy(request: {
   asked: RefreshAsked
 }): Promise<Policy> {
   const { warehouse, sql, keyColumn, asked } = request
-  const { tables: read } = await warehouse.describe(sql)
+  const { tables: read, changing, whyNotLocal } = await warehouse.describe(sql, { key: keyColumn.name })
   const tables = [...new Set(read.map((table) => `${table.schema}.${table.name}`))]
+  if (typeof changing === 'string' && asked !== 'MANUAL') {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The query cannot be served in real time: ${changing} gives another result at each run, so serving would differ from training. Take it from a column; or create a feature view with refresh MANUAL, which serves the rows of the time they were first looked up.`,
+    )
+  }
   if (asked === 'FULL' || asked === 'MANUAL') return { refresh: asked, refreshNote: null, tables }
 
   const obstacle =
     (await findObstacle(warehouse, tables, keyColumn)) ??
-    ((await keysComeFromTables({ warehouse, sql, indexKey: keyColumn.name, tables })) === false
-      ? foreignKeys(keyColumn.name)
-      : null)
+    (whyNotLocal === undefined
+      ? await findForeignKeys({ warehouse, sql, indexKey: keyColumn.name, tables })
+      : notLocal(whyNotLocal, keyColumn.name))
   if (obstacle === null) return { refresh: 'BY_KEY', refreshNote: null, tables }
   if (asked === 'BY_KEY') {
     throw new AppError(
@@ -44,6 +51,14 @@ export async function choosePolicy(request: {
     )
   }
   return { refresh: 'FULL', refreshNote: `Refreshed in full: ${obstacle}.`, tables }
+}
+
+function notLocal(reason: string | null, indexKey: string): string | null {
+  return reason === null ? null : `its rows of one ${indexKey} may depend on rows of others (${reason})`
+}
+
+async function findForeignKeys(request: KeyOrigin): Promise<string | null> {
+  return (await keysComeFromTables(request)) === false ? foreignKeys(request.indexKey) : null
 }
 
 export function foreignKeys(indexKey: string): string {

@@ -4,12 +4,12 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column } from '../columns.ts'
 import { carrierOf } from '../parquet/duckdb-types.ts'
 import { refuse } from '../parquet/engine-error.ts'
+import type { LocalTable } from '../parquet/key-locality.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import { displayTable, type TableReference } from '../parquet/statement.ts'
 import { listViews, type ViewDefinition } from './duckdb-views.ts'
-import type { BaseTable, WarehouseTable } from './port.ts'
+import { type BaseTable, featureSchema, type WarehouseTable } from './port.ts'
 
-export const featureSchema = 'feature_store'
 export const internalSchema = 'gateway'
 export const filesSchema = 'files'
 
@@ -41,6 +41,8 @@ export async function createSchemas(connection: DuckDBConnection): Promise<void>
 export interface TableList {
   all: readonly WarehouseTable[]
   find(schema: string, name: string): WarehouseTable | undefined
+  /** A table's columns, or the statement of a view; null for what is neither. */
+  look(schema: string, name: string): LocalTable | null
   /** Throws INVALID_SQL for one that statements may not read. */
   resolve(references: readonly TableReference[]): BaseTable[]
 }
@@ -114,6 +116,13 @@ function createTableList(
   return {
     all,
     find,
+    look(schema, name) {
+      const table = find(schema || 'main', name)
+      if (table === undefined) return null
+      const view = viewByKey.get(keyOf(table.schema, table.name))
+      if (view === undefined || view.tables === null) return { columns: table.columns.map((c) => c.name) }
+      return view.tree === null ? null : { schema: view.schema, tree: view.tree }
+    },
     resolve(references) {
       const tables = new Set(references.map(resolveOne).flatMap(basesOf))
       return [...tables].map(({ schema, name, columns }) => ({

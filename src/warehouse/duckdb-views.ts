@@ -2,13 +2,20 @@
 
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
-import { judgeStatement, type TableReference } from '../parquet/statement.ts'
+import {
+  type JudgedStatement,
+  judgeStatement,
+  type SyntaxNode,
+  type TableReference,
+} from '../parquet/statement.ts'
 
 export interface ViewDefinition {
   schema: string
   name: string
   /** What it reads; null when it reads more than tables, a file, say: then the view itself counts as a table. */
   tables: readonly TableReference[] | null
+  /** Its statement; null when that cannot be judged. */
+  tree: SyntaxNode | null
 }
 
 /** Views of the schema `asTables` count as tables. */
@@ -18,20 +25,18 @@ export async function listViews(connection: DuckDBConnection, asTables: string):
     WHERE NOT internal AND database_name = current_database()`)
   const views: ViewDefinition[] = []
   for (const [schema, name, sql] of await result.getRows()) {
-    const tables = schema === asTables ? null : await tablesOf(connection, String(sql))
-    views.push({ schema: String(schema), name: String(name), tables })
+    const judged = schema === asTables ? null : await judge(connection, String(sql))
+    const behind = { tables: judged?.tables ?? null, tree: judged?.tree ?? null }
+    views.push({ schema: String(schema), name: String(name), ...behind })
   }
   return views
 }
 
 /** The SELECT stands after an AS; names may hold that word too, so each is tried. */
-async function tablesOf(
-  connection: DuckDBConnection,
-  sql: string,
-): Promise<readonly TableReference[] | null> {
+async function judge(connection: DuckDBConnection, sql: string): Promise<JudgedStatement | null> {
   for (const { index } of sql.matchAll(/\bAS\b/gi)) {
     try {
-      return (await judgeStatement(connection, sql.slice(index + 2))).tables
+      return await judgeStatement(connection, sql.slice(index + 2))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
     }

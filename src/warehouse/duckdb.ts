@@ -16,6 +16,7 @@ import { quoteName } from '../parquet/sql-text.ts'
 import { judgeStatement } from '../parquet/statement.ts'
 import { createAppends } from './duckdb-append.ts'
 import { mountFiles } from './duckdb-files.ts'
+import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
 import type { WarehouseOptions } from './options.ts'
 import type { BaseTable, LookupRequest, LookupResult, ScanResult, Warehouse } from './port.ts'
@@ -31,6 +32,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   const file = fileOf(options)
   await mkdir(dirname(file), { recursive: true })
   let listed: TableList | undefined
+  let prove: Proofs | undefined
   const database = await openDatabase({
     file,
     memoryMb: options.memoryMb,
@@ -41,6 +43,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       await createSchemas(connection)
       await mountFiles(connection, options.files)
       listed = await listTables(connection)
+      prove = await createProofs(connection, listed)
     },
   })
   const tables = listed
@@ -136,10 +139,11 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
 
   return {
     name: 'duckdb',
-    describe: (sql, { signal } = {}) =>
-      withPlan('quick', { sql, signal }, 0, async (_connection, { columns, tables: read }) => ({
+    describe: (sql, { signal, key } = {}) =>
+      withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
         columns,
         tables: read,
+        ...(await prove?.(connection, { sql, key, tables: read })),
       })),
     exportParquet: (request) =>
       withPlan('slow', request, copyPrefixBytes, (connection, { select, columns }) =>

@@ -2,6 +2,9 @@
 
 import type { Column, Row, Value } from '../columns.ts'
 
+/** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
+export const featureSchema = 'feature_store'
+
 /** A base table that a statement reads, with the names of its columns. */
 export interface BaseTable {
   schema: string
@@ -14,6 +17,10 @@ export interface QueryDescription {
   columns: readonly Column[]
   /** Every base table that the statement reads, wherever it stands in it, by the engine's own parser. */
   tables: readonly BaseTable[]
+  /** With a `key` asked for: what gives the statement another result at each run (`random()`); null when nothing does, left out where the adapter cannot tell. */
+  changing?: string | null
+  /** With a `key`: null when it is proven that the rows of one value of that column are made of nothing but the tables' rows that hold the value in their column of that name; else why that is not proven. Left out where the adapter cannot tell. */
+  whyNotLocal?: string | null
 }
 
 export interface WarehouseTable {
@@ -83,7 +90,7 @@ export interface AppendRequest {
   /** With `batch`, the name of the append: one that was committed before under this name is not done again. */
   jobId: string
   batch: number
-  /** Tables of schema `feature_store`. All rows are committed in one transaction with the ledger's entry and the version's step. */
+  /** Tables of `featureSchema`. All rows are committed in one transaction with the ledger's entry and the version's step. */
   tables: readonly TableRows[]
 }
 
@@ -110,12 +117,12 @@ export interface AppendResult extends Snapshot {
 export interface Warehouse {
   /** The adapter's name, for messages and metrics: `duckdb`. */
   readonly name: string
-  describe(sql: string, options?: RunOptions): Promise<QueryDescription>
+  describe(sql: string, options?: RunOptions & { key?: string }): Promise<QueryDescription>
   exportParquet(request: ExportRequest): Promise<ExportResult>
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: { sql: string; key: string } & RunOptions): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>
-  /** The tables that statements may read. Those of schema `feature_store` take appends. */
+  /** The tables that statements may read. Those of `featureSchema` take appends. */
   tables(): Promise<readonly WarehouseTable[]>
   /** The present version. */
   version(): Promise<number>

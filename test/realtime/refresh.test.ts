@@ -55,13 +55,13 @@ test('a column that bears the key’s name but holds something else is not refre
   const { record } = await stack.view('renamed', renamed, 'user_id')
   expect(record).toMatchObject({
     refresh: 'FULL',
-    refreshNote: expect.stringContaining('user_id holds values'),
+    refreshNote: expect.stringContaining('its user_id is not'),
   })
 
   const empty =
     'SELECT transaction_id AS user_id, successful FROM feature_store.transactions; -- nothing there yet'
   const early = await stack.view('renamed early', empty, 'user_id')
-  expect(early.record).toMatchObject({ refresh: 'BY_KEY' })
+  expect(early.record).toMatchObject({ refresh: 'FULL' })
   expect(await stack.lookUp(early.target, ['t1'])).toMatchObject([{ status: 'NOT_FOUND' }])
   await stack.publish('transactions', ['transaction_id', 'user_id'], [['t1', 'somebody']])
   await stack.realtime.idle()
@@ -206,18 +206,53 @@ test('a slow computation of an older snapshot never replaces or hides a newer on
   }
 })
 
-test('a by-key view whose rows depend on other keys is caught after a publish, mended and turned to FULL', async () => {
-  const { record, target } = await stack.view('unsound', shareOfAll, 'user_id', 'BY_KEY')
+test('a view whose rows depend on other keys is never refreshed by key: a lookup sees a publish of another key at once', async () => {
+  await expect(stack.view('unsound', shareOfAll, 'user_id', 'BY_KEY')).rejects.toMatchObject({
+    code: 'BAD_USER_INPUT',
+    message: expect.stringContaining('may depend on rows of others'),
+  })
+  const { record, target } = await stack.view('unsound', shareOfAll, 'user_id')
+  expect(record).toMatchObject({
+    refresh: 'FULL',
+    refreshNote: expect.stringContaining('aggregates over all'),
+  })
+  await stack.publish('users', columns, [['share 1', 'x', 1]])
+  await stack.realtime.idle()
   await stack.expectTraining(target, shareOfAll)
+  await stack.publish('users', columns, [['share 2', 'x', 1]])
+  await stack.expectTraining(target, shareOfAll)
+})
+
+test('a query that changes from run to run is not served, and says why; MANUAL takes it as it is', async () => {
+  const sampled = 'SELECT user_id, random() AS r FROM feature_store.users'
+  const refused = {
+    code: 'BAD_USER_INPUT',
+    message: expect.stringContaining('random() gives another result'),
+  }
+  const { id: queryId } = await stack.save(sampled, 'changing')
+  const target = { queryId, etlPath: null, indexKey: 'user_id' }
+  await expect(stack.lookUp(target, ['u1'])).rejects.toMatchObject(refused)
+  await expect(stack.view('changing', sampled, 'user_id')).rejects.toMatchObject(refused)
+  const { record } = await stack.view('changing', sampled, 'user_id', 'MANUAL')
+  expect(record.refresh).toBe('MANUAL')
+  await stack.lookUp(target, ['u1'])
+})
+
+test('a by-key view of a catalog from before the proofs is caught after a publish, mended and turned to FULL', async () => {
+  const sql = `${shareOfAll} -- of old`
+  const { record, target } = await stack.view('of old', sql, 'user_id')
+  await stack.realtime.idle()
+  await stack.catalog.featureViews.update(record.id, { refresh: 'BY_KEY', refreshNote: null })
+  await stack.expectTraining(target, sql)
   await stack.publish('users', columns, [['u1', 'x', 1]])
   await stack.realtime.idle()
   expect(await stack.catalog.featureViews.byId(record.id)).toMatchObject({
     refresh: 'FULL',
     refreshNote: expect.stringContaining('user_id'),
   })
-  await stack.expectTraining(target, shareOfAll)
+  await stack.expectTraining(target, sql)
   await stack.publish('users', columns, [['u2', 'x', 1]])
-  await stack.expectTraining(target, shareOfAll)
+  await stack.expectTraining(target, sql)
 })
 
 test('a full refresh that a kill interrupted is taken up at the next start', async () => {
