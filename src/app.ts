@@ -80,7 +80,10 @@ async function allSettledOrThrow<T extends readonly unknown[]>(promises: readonl
   return Promise.all(promises)
 }
 
-async function openServices(config: Config, log: Logger, parts: ReturnType<typeof createParts>) {
+type Parts = ReturnType<typeof createParts>
+
+/** Nobody else has the folder from here on; what an earlier process left in the middle of its work is gone. */
+async function openFolder(config: Config, parts: Parts) {
   const paths = dataPaths(config.dataDir)
   await mkdir(config.dataDir, { recursive: true })
   const lock = await acquireLock(paths.lock)
@@ -88,8 +91,11 @@ async function openServices(config: Config, log: Logger, parts: ReturnType<typeo
   await rm(paths.temporary, { recursive: true, force: true })
   await mkdir(paths.temporary, { recursive: true })
   await mkdir(paths.datasets, { recursive: true })
+  return paths
+}
 
-  const events = createEvents()
+async function openStores(config: Config, log: Logger, parts: Parts) {
+  const paths = await openFolder(config, parts)
   const [catalog, warehouse, online, parquet] = await allSettledOrThrow([
     parts.open('the catalog', openCatalog({ url: config.catalogUrl, folder: paths.catalog, log })),
     parts.open(
@@ -117,53 +123,51 @@ async function openServices(config: Config, log: Logger, parts: ReturnType<typeo
       }),
     ),
   ])
+  return {
+    catalog,
+    warehouse,
+    online,
+    parquet,
+    datasetsFolder: paths.datasets,
+    temporaryFolder: paths.temporary,
+  }
+}
 
+async function openServices(config: Config, log: Logger, parts: Parts) {
+  const stores = await openStores(config, log, parts)
+  const { catalog, warehouse, online, parquet, temporaryFolder } = stores
+  const events = createEvents()
   const etlEngine = await parts.open(
     'the ETL engine',
     createEtlEngine({
       parquet,
       timeoutMs: config.etlTimeoutMs,
       memoryMb: config.etlMemoryMb,
-      temporaryFolder: paths.temporary,
+      temporaryFolder,
       log,
     }),
   )
   const loader = createEtlLoader({ sources: config.etlSources, log })
   const etlService = createEtlService({ catalog, loader, etlEngine, log })
+  const shared = { ...stores, etlService, etlEngine, events, log }
   const training = await parts.open(
     'training',
     createTraining({
-      catalog,
-      warehouse,
-      parquet,
-      etlService,
-      etlEngine,
-      events,
-      datasetsFolder: paths.datasets,
-      temporaryFolder: paths.temporary,
+      ...shared,
       concurrency: config.trainConcurrency,
       timeoutMs: config.trainTimeoutMs,
-      log,
     }),
   )
   const realtime = await parts.open(
     'realtime',
     createRealtime({
-      catalog,
-      warehouse,
-      online,
-      parquet,
-      etlService,
-      etlEngine,
-      events,
-      temporaryFolder: paths.temporary,
+      ...shared,
       limits: { lookupTimeoutMs: config.lookupTimeoutMs, maxIndexValues: config.maxIndexValues },
-      log,
     }),
   )
   const publishing = await parts.open(
     'publishing',
-    createPublishing({ catalog, warehouse, realtime, events, concurrency: config.publishConcurrency, log }),
+    createPublishing({ ...shared, realtime, concurrency: config.publishConcurrency }),
   )
   await realtime.start()
   await publishing.start()

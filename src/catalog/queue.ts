@@ -120,12 +120,12 @@ export async function createJobQueue({
       for (let i = 0; i < concurrency; i++) {
         const workerId = await boss.work<JobData>(queue, workOptions, async ([job]) => {
           if (job === undefined) return
-          const run_ = run(job, handler, queue)
-          running.add(run_)
+          const attempt = run(job, handler, queue)
+          running.add(attempt)
           try {
-            await run_
+            await attempt
           } finally {
-            running.delete(run_)
+            running.delete(attempt)
             // Else it would wait for its next poll, though more may be waiting.
             boss.notifyWorker(workerId)
           }

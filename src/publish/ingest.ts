@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { type Column, encodeValue, type Row, type Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
-import type { TableRows, WarehouseTable } from '../warehouse/port.ts'
+import { featureSchema, type TableRows, type WarehouseTable } from '../warehouse/port.ts'
 import { describeGiven, isObject, readCell } from './cells.ts'
 
 export const maxRows = 100_000
@@ -14,11 +14,9 @@ const maxFaultsListed = 10
 /** Rows that are checked between two turns of the event loop. */
 const rowsPerTurn = 2000
 
-const ingestSchema = 'feature_store'
-
 /** The table that an application names, as `users` or `feature_store.users`. */
 export function findIngestTable(tables: readonly WarehouseTable[], name: string): WarehouseTable {
-  const open = tables.filter((table) => table.schema === ingestSchema)
+  const open = tables.filter((table) => table.schema === featureSchema)
   const found = open.find((table) => table.name === name || `${table.schema}.${table.name}` === name)
   if (found !== undefined) return found
   const names = open.map((table) => table.name).sort()

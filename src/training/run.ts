@@ -79,7 +79,10 @@ export function createRunner(options: RunnerOptions): Runner {
     const startedMs = performance.now()
     const { signal } = controller
     const timer = setTimeout(() => controller.abort(createTimeoutError(timeoutMs)), timeoutMs)
-    const progress = createProgressWriter((fraction) => update(id, { progress: fraction }))
+    const progress = createProgressWriter(
+      (fraction) => update(id, { progress: fraction }),
+      (error) => log.debug({ err: error, datasetId: id }, 'The progress of a dataset could not be stored'),
+    )
     const path = datasetPath(datasetsFolder, id)
     const temporaryPath = join(temporaryFolder, `${id}.query.parquet`)
     try {
@@ -212,7 +215,10 @@ function isDiskFull(reason: unknown): boolean {
 }
 
 /** Writes the newest fraction at most every quarter of a second, one write at a time, never backwards. */
-function createProgressWriter(write: (fraction: number) => Promise<unknown>) {
+function createProgressWriter(
+  write: (fraction: number) => Promise<unknown>,
+  onFailure: (error: unknown) => void,
+) {
   let writing: Promise<unknown> | null = null
   let stopped = false
   let written = 0
@@ -226,7 +232,7 @@ function createProgressWriter(write: (fraction: number) => Promise<unknown>) {
       written = Math.min(fraction, 1)
       writtenAtMs = now
       writing = write(written)
-        .catch(() => undefined)
+        .catch(onFailure)
         .finally(() => {
           writing = null
         })

@@ -4,8 +4,8 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { createRowAppender } from '../parquet/append-rows.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
-import { featureSchema, internalSchema, type TableList } from './duckdb-schema.ts'
-import type { AppendRequest, AppendResult, TableRows } from './port.ts'
+import { internalSchema, type TableList } from './duckdb-schema.ts'
+import { type AppendRequest, type AppendResult, featureSchema, type TableRows } from './port.ts'
 
 export function createAppends(connection: DuckDBConnection, tables: TableList) {
   let turn: Promise<unknown> = Promise.resolve()
