@@ -8,7 +8,6 @@ import { type Config, dataPaths } from './config.ts'
 import { createEtlEngine } from './etl/engine.ts'
 import { createEtlService } from './etl/service.ts'
 import { createEtlLoader } from './etl/source.ts'
-import { createEvents } from './events.ts'
 import { createHttpServer } from './http/server.ts'
 import { createOnlineStore } from './online/index.ts'
 import { createParquetEngine } from './parquet/engine.ts'
@@ -136,7 +135,7 @@ async function openStores(config: Config, log: Logger, parts: Parts) {
 async function openServices(config: Config, log: Logger, parts: Parts) {
   const stores = await openStores(config, log, parts)
   const { catalog, warehouse, online, parquet, temporaryFolder } = stores
-  const events = createEvents()
+  const { events } = catalog
   const etlEngine = await parts.open(
     'the ETL engine',
     createEtlEngine({

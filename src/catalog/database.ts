@@ -2,6 +2,7 @@
 
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { ConstructorOptions } from 'pg-boss'
+import type { Events } from '../events.ts'
 import type { Presence } from './presence.ts'
 
 export interface Database {
@@ -17,6 +18,8 @@ export interface Database {
   queue: ConstructorOptions
   /** How other processes on the database see that this one lives; null where there can be no other. */
   presence: Presence | null
+  /** Those of every process on the database. */
+  events: Events
   close(): Promise<void>
 }
 

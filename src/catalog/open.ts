@@ -1,6 +1,7 @@
 // The catalog: what is known of queries, ETLs, feature views, datasets and jobs, and the queue of durable work.
 
 import type { Logger } from 'pino'
+import type { Events } from '../events.ts'
 import type { Database } from './database.ts'
 import { createDatasets, type Datasets } from './datasets.ts'
 import { createEtls, type Etls } from './etls.ts'
@@ -19,6 +20,8 @@ export interface Catalog {
   datasets: Datasets
   publishJobs: PublishJobs
   queue: JobQueue
+  /** Those of every gateway on this catalog. */
+  events: Events
   /** Rejects when the database does not answer. */
   ping(): Promise<void>
   /** Stops the queue, then closes the database. */
@@ -60,6 +63,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       datasets: createDatasets(prisma, database.presence?.owner ?? null),
       publishJobs: createPublishJobs(prisma),
       queue,
+      events: database.events,
       async ping() {
         await prisma.$queryRaw`SELECT 1`
       },

@@ -6,6 +6,7 @@ import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapt
 import { fromPglite } from 'pg-boss'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import type { Logger } from 'pino'
+import { createEvents } from '../events.ts'
 import { type Database, withScripts } from './database.ts'
 
 /** No more than this goes by in silence while the folder is prepared. */
@@ -32,6 +33,7 @@ export async function openPglite({ folder, log }: { folder: string; log: Logger 
     },
     queue: { db: queue, backend: 'pglite' },
     presence: null,
+    events: createEvents(),
     close: () => pglite.close(),
   }
 }

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { ConfigError } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import { type Database, withScripts } from './database.ts'
+import { openSharedEvents, type SharedEvents } from './postgres-events.ts'
 import { announcePresence, type Presence } from './presence.ts'
 
 /** Any number that no other user of the database takes its advisory locks with. */
@@ -25,10 +26,14 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
     return created
   }
 
-  let presence: Presence
+  const connection = { connectionString, options }
+  let presence: Presence | undefined
+  let events: SharedEvents
   try {
-    presence = await announcePresence({ connection: { connectionString, options }, log })
+    presence = await announcePresence({ connection, log })
+    events = await openSharedEvents({ connection, log })
   } catch (error) {
+    await presence?.close()
     await pool.end()
     const { host } = new URL(connectionString)
     throw new Error(`The catalog's PostgreSQL at ${host} cannot be reached: ${reasonOf(error)}`, {
@@ -60,8 +65,10 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
     },
     queue: { connectionString, options, max: 4, application_name: 'feature-gateway-queue' },
     presence,
+    events,
     async close() {
-      await presence.close()
+      await events.close()
+      await presence?.close()
       await pool.end()
     },
   }
