@@ -110,7 +110,7 @@ export function describeQueue(getPlace: () => Place, { handedOutWithinMs }: { ha
         await queue.stop()
         expect(performance.now() - startedMs).toBeLessThan(5000)
       })
-      expect(first.ids).toEqual(['a', 'b'])
+      expect(first.ids.toSorted()).toEqual(['a', 'b'])
       await withCatalog(async ({ queue }) => {
         const startedMs = performance.now()
         await queue.work('stopped', { concurrency: 3 }, async (id) => second.add(id))

@@ -1,6 +1,7 @@
 // What an ETL can do wrong, it does to itself: the caller learns what and where, and the next call works.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { crowding } from '../crowding.ts'
 import {
   column,
   type EngineStack,
@@ -13,8 +14,11 @@ import {
 
 let stack: EngineStack
 
+/** Short, yet enough for what is healthy. */
+const timeoutMs = Math.ceil(500 * crowding())
+
 beforeAll(async () => {
-  stack = await openEngineStack({ timeoutMs: 500, memoryMb: 32 })
+  stack = await openEngineStack({ timeoutMs, memoryMb: 32 })
 })
 afterAll(() => stack.close())
 
