@@ -13,7 +13,15 @@ import {
 import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './redis-options.ts'
 import { callScript, defineScripts, type RedisScripts, type ScriptName } from './redis-scripts.ts'
 import { slotOf } from './redis-slot.ts'
-import { byNode, masterOf, type SendToNode, type SlotCommand, sendBySlot, withinTime } from './redis-slots.ts'
+import {
+  allMasters,
+  byNode,
+  masterOf,
+  type SendToNode,
+  type SlotCommand,
+  sendBySlot,
+  withinTime,
+} from './redis-slots.ts'
 import { parseRedisUrl, type RedisUrl } from './redis-url.ts'
 
 const example = 'redis-cluster://user:password@host1:6379,host2:6379'
@@ -109,14 +117,11 @@ function connectionTo(options: {
     ],
     remove: (key) => withinTime(cluster.unlink(key), timeoutMs, () => errors.last),
     scripts: scriptsOn({ cluster, writers, guards, timeoutMs }),
-    nodes: () => cluster.nodes('master'),
+    nodes: () => allMasters(cluster, timeoutMs),
     async ping() {
       await ready()
-      await withinTime(
-        Promise.all(cluster.nodes('master').map((node) => node.ping())),
-        timeoutMs,
-        () => errors.last,
-      )
+      const masters = await allMasters(cluster, timeoutMs)
+      await withinTime(Promise.all(masters.map((node) => node.ping())), timeoutMs, () => errors.last)
     },
     async close() {
       await withinTime(cluster.quit(), timeoutMs, () => null).catch(() => undefined)

@@ -48,12 +48,12 @@ export async function openStoreOnRedis(options: {
   const store = withFloorMemory(createStoreOnRedis(name, connection), floors)
   try {
     await store.ping()
+    await warnOfEviction(await connection.nodes(), log)
+    return store
   } catch (error) {
     const reason = connection.lastError() ?? error
     await connection.close()
     // Why there is no connection says more than that the ping found none.
     throw translateFailure('Connecting', reason)
   }
-  await warnOfEviction(connection.nodes(), log)
-  return store
 }

@@ -29,7 +29,7 @@ export function createRepair(options: {
 
   async function run() {
     const { nodes, scripts } = connection()
-    for (const node of nodes()) await removeEverything(node)
+    for (const node of await nodes()) await removeEverything(node)
     for (const [view, floor] of floors.all()) await scripts.raiseFloor(floorKey(view), `${floor}`)
     for (const [key, count] of marks.all()) await scripts.raiseFloor(key, `${count}`)
   }

@@ -3,6 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ChainableCommander, Cluster, Redis } from 'ioredis'
 import type { Reply } from './redis-held.ts'
+import { slotCount } from './redis-slot.ts'
 
 const pausesMs = [0, 20, 50, 100, 200] as const
 
@@ -23,6 +24,23 @@ export function masterOf(cluster: Cluster): (slot: number) => Redis | undefined 
     cluster.nodes('master').map((node) => [`${node.options.host}:${node.options.port}`, node]),
   )
   return (slot) => masters.get(cluster.slots[slot]?.[0] ?? '')
+}
+
+/** Every master, once all slots are known to have one that is connected: what is left out would be passed over in silence. */
+export async function allMasters(cluster: Cluster, timeoutMs: number): Promise<readonly Redis[]> {
+  const deadlineMs = Date.now() + timeoutMs
+  for (let attempt = 0; ; attempt++) {
+    const find = masterOf(cluster)
+    const found = new Set(Array.from({ length: slotCount }, (_, slot) => find(slot)))
+    if (cluster.status === 'ready' && !found.has(undefined)) {
+      return [...found].filter((node) => node !== undefined)
+    }
+    const waitMs = pausesMs[Math.min(attempt, pausesMs.length - 1)] ?? 0
+    if (Date.now() + waitMs >= deadlineMs || cluster.status === 'end') {
+      throw new Error('The cluster is not ready')
+    }
+    await Promise.all([pause(waitMs), refreshSlots(cluster)])
+  }
 }
 
 /** Positions of slots by the server that holds them; those that nobody is known to hold come under undefined. */

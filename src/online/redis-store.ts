@@ -21,7 +21,7 @@ export interface RedisConnection {
   /** Entries and floors that they write are held as redis-held.ts says. */
   scripts: RedisScripts
   /** Every server that holds keys, to be scanned. */
-  nodes(): readonly Redis[]
+  nodes(): Promise<readonly Redis[]>
   ping(): Promise<void>
   close(): Promise<void>
 }
@@ -169,7 +169,7 @@ function* writeChunks(connection: RedisConnection, keys: readonly string[], entr
 
 async function removeBelow(connection: RedisConnection, view: string, version: number): Promise<number> {
   let removed = 0
-  for (const node of connection.nodes()) {
+  for (const node of await connection.nodes()) {
     for await (const keys of scan(node, view, '0')) {
       for (const part of connection.parts(keys)) {
         const partKeys = part.map((i) => keys[i] ?? '')
@@ -200,7 +200,7 @@ async function* scanFromAnywhere(node: Redis, view: string) {
 async function sample(connection: RedisConnection, view: string, count: number): Promise<string[]> {
   const prefix = entryPrefix(view)
   const found = new Set<string>()
-  for (const node of connection.nodes()) {
+  for (const node of await connection.nodes()) {
     const wanted = found.size + count
     for await (const keys of count > 0 ? scanFromAnywhere(node, view) : []) {
       for (const key of keys) found.add(key)

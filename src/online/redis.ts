@@ -86,11 +86,7 @@ function oneServer(commandTimeoutMs: number) {
   } satisfies RedisOptions
 }
 
-function connectionTo(
-  options: Target,
-  { marks, held, changed }: Guards,
-  log: Logger,
-): OpeningConnection {
+function connectionTo(options: Target, { marks, held, changed }: Guards, log: Logger): OpeningConnection {
   const reader = new Redis(options)
   // Writes wait for replicas, which holds up the connection that they are on. Nothing of them is sent again on another
   // connection: that could be another server, which took the mark of writes that it has never seen.
@@ -110,7 +106,7 @@ function connectionTo(
     parts: (keys) => [keys.map((_, i) => i)],
     remove: (key) => writer.unlink(key),
     scripts: scriptsOn(writer, held),
-    nodes: () => [reader],
+    nodes: async () => [reader],
     ping: async () => void (await reader.ping()),
     async close() {
       await Promise.all([reader, writer].map((redis) => quit(redis)))

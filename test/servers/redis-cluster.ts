@@ -26,11 +26,13 @@ export async function startRedisCluster({
   persistent = false,
   args = [],
 }: ClusterOptions = {}) {
+  // Each server is watched for the end of this process.
+  process.setMaxListeners(Math.max(process.getMaxListeners(), 50))
   const folder = await createFolder('redis-cluster')
   const settings = [
     ...['--cluster-enabled', 'yes', '--cluster-node-timeout', `${nodeTimeoutMs}`],
     ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
-    ...(persistent ? ['--appendonly', 'yes'] : []),
+    ...(persistent ? ['--appendonly', 'yes', '--appendfsync', 'always'] : []),
     ...args,
   ]
   const nodes: ClusterServer[] = []

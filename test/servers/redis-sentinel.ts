@@ -2,14 +2,18 @@
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { createFolder, freePort, startChild } from './child.ts'
 import { programPath } from './programs.ts'
 import { startRedis } from './redis.ts'
 
 const sentinels = 3
 
-export async function startRedisSentinel({ args = [] }: { args?: readonly string[] } = {}) {
+export async function startRedisSentinel({ password }: { password?: string } = {}) {
+  const args = [
+    ...['--repl-diskless-sync-delay', '0'],
+    ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
+  ]
   const folder = await createFolder('redis-sentinel')
   const master = await startRedis({ args })
   const replica = await startRedis({ args: [...args, '--replicaof', '127.0.0.1', `${master.port}`] })
@@ -20,9 +24,11 @@ export async function startRedisSentinel({ args = [] }: { args?: readonly string
   }
   try {
     for (let i = 0; i < sentinels; i++) {
-      children.push(await startSentinel(join(folder.path, `${i}.conf`), master.port))
+      children.push(await startSentinel(join(folder.path, `${i}.conf`), master.port, password))
     }
     await Promise.all(children.map(({ port }) => knowsAll(port)))
+    const guarded = password === undefined ? {} : { password }
+    await untilInfo({ port: master.port, ...guarded }, 'replication', /state=online/)
   } catch (error) {
     await stop()
     throw error
@@ -31,7 +37,7 @@ export async function startRedisSentinel({ args = [] }: { args?: readonly string
   return { hosts, url: `redis-sentinel://${hosts}/mymaster`, master, replica, stop }
 }
 
-async function startSentinel(file: string, masterPort: number) {
+async function startSentinel(file: string, masterPort: number, password: string | undefined) {
   const port = await freePort()
   await writeFile(
     file,
@@ -41,6 +47,7 @@ async function startSentinel(file: string, masterPort: number) {
       `sentinel monitor mymaster 127.0.0.1 ${masterPort} 2`,
       'sentinel down-after-milliseconds mymaster 1000',
       'sentinel failover-timeout mymaster 5000',
+      ...(password === undefined ? [] : [`sentinel auth-pass mymaster "${password}"`]),
     ].join('\n'),
   )
   const child = await startChild(programPath('redis-server'), [file, '--sentinel'], { ready: /\+monitor/ })
@@ -48,14 +55,18 @@ async function startSentinel(file: string, masterPort: number) {
 }
 
 /** A Sentinel helps in a failover once it has found the replica and the other Sentinels. */
-async function knowsAll(port: number) {
-  const client = new Redis(port, '127.0.0.1')
+function knowsAll(port: number) {
+  return untilInfo({ port }, 'sentinel', /slaves=1,sentinels=3/)
+}
+
+async function untilInfo(options: Pick<RedisOptions, 'port' | 'password'>, section: string, wanted: RegExp) {
+  const client = new Redis({ host: '127.0.0.1', ...options })
   try {
     const deadlineMs = Date.now() + 30_000
     for (;;) {
-      const info = await client.info('sentinel')
-      if (/slaves=1,sentinels=3/.test(info)) return
-      if (Date.now() > deadlineMs) throw new Error(`The Sentinels did not find each other: ${info}`)
+      const info = await client.info(section)
+      if (wanted.test(info)) return
+      if (Date.now() > deadlineMs) throw new Error(`The servers did not find each other: ${info}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   } finally {
