@@ -12,7 +12,6 @@ import { createGraphiQLPage } from './graphiql.ts'
 import { formatHttpResult, formatResults } from './graphql-errors.ts'
 import { encodeResult } from './graphql-json.ts'
 import type { HotPath } from './hot-path/hot-path.ts'
-import { decode, negotiate } from './hot-path/negotiation.ts'
 import { parseJson } from './json.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { originOf } from './origin.ts'
@@ -36,15 +35,9 @@ export interface GraphQLOptions {
   hotPath?: Pick<HotPath, 'accept'>
 }
 
-/** What Yoga is given beside the request. */
-interface ServerFacts extends RequestFacts {
-  /** The body where it is parsed already. */
-  parsedBody?: unknown
-}
-
 /** Parses, validates and executes; the same for HTTP and sockets. */
 export function createGraphQLServer({ schema, services, maxBodyBytes, log, hotPath }: GraphQLOptions) {
-  return createYoga<ServerFacts, Context>({
+  return createYoga<RequestFacts, Context>({
     schema,
     context: (facts) => createContext(services, facts),
     graphqlEndpoint: graphqlPath,
@@ -64,7 +57,7 @@ export function createGraphQLServer({ schema, services, maxBodyBytes, log, hotPa
 }
 
 /** What is executed was parsed and found valid before. */
-function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query?: string } }, ServerFacts> {
+function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query?: string } }, RequestFacts> {
   return {
     onExecute({ args: { contextValue } }) {
       if (contextValue.params?.query !== undefined) hotPath.accept(contextValue.params.query)
@@ -73,14 +66,14 @@ function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query
 }
 
 /** POSTed JSON, no integer rounded. */
-function exactJson(): Plugin<object, ServerFacts> {
+function exactJson(): Plugin<object, RequestFacts> {
   return {
-    onRequestParse({ request, setRequestParser, serverContext }) {
+    onRequestParse({ request, setRequestParser }) {
       const type = essence(request.headers.get('content-type'))
       if (request.method !== 'POST' || (type !== 'application/json' && type !== 'application/graphql+json'))
         return
       setRequestParser(async () => {
-        const body = serverContext.parsedBody ?? parseBody(await request.text())
+        const body = parseBody(await request.text())
         if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
         throw new AppError('BAD_USER_INPUT', 'The body must be a JSON object with a "query"')
       })
@@ -97,7 +90,7 @@ function parseBody(text: string): unknown {
 }
 
 /** The last to see a result, whichever way it came about. */
-function codedErrors(log: Logger): Plugin<object, ServerFacts> {
+function codedErrors(log: Logger): Plugin<object, RequestFacts> {
   return {
     onResultProcess({ result, setResult, serverContext: { requestId } }) {
       if (Array.isArray(result)) return
@@ -113,7 +106,6 @@ function codedErrors(log: Logger): Plugin<object, ServerFacts> {
 
 export interface RouteOptions {
   yoga: GraphQLServer
-  hotPath?: HotPath
   streams: OpenStreams
   trustProxy: boolean
   maxBodyBytes: number
@@ -121,7 +113,7 @@ export interface RouteOptions {
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, hotPath, streams, trustProxy, maxBodyBytes, log } = options
+  const { yoga, streams, trustProxy, maxBodyBytes, log } = options
   const graphiql = createGraphiQLPage(graphqlPath)
 
   await app.register(async (scope) => {
@@ -133,35 +125,15 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
     scope.all(graphqlPath, { schema: { hide: true } }, async (request, reply) => {
       if (wantsGraphiQL(request)) return sendPage(reply, request, await graphiql())
       assertPreflighted(request)
-      const mediaType = hotPath && isPlainPost(request) ? negotiate(request.headers) : null
-      const parsedBody = mediaType === null ? undefined : parsePlainBody(request.body)
-      const answer = hotPath?.answer(parsedBody, request.id)
-      if (answer) return reply.header('content-type', mediaType).send(await answer)
-
       const gone = new AbortController()
       reply.raw.once('close', () => {
         if (!reply.raw.writableFinished) gone.abort()
       })
-      const facts = { requestId: request.id, origin: originOf(request.raw, { trustProxy }), parsedBody }
+      const facts = { requestId: request.id, origin: originOf(request.raw, { trustProxy }) }
       const response = await yoga.fetch(toFetchRequest(yoga, request, facts.origin, gone.signal), facts)
       return sendResponse(reply, response, streams)
     })
   })
-}
-
-function isPlainPost({ method, raw }: FastifyRequest): boolean {
-  return method === 'POST' && raw.url === graphqlPath
-}
-
-/** Undefined for what is not JSON beyond doubt; Yoga then says what is wrong with it. */
-function parsePlainBody(body: unknown): unknown {
-  const text = Buffer.isBuffer(body) ? decode(body) : null
-  if (text === null) return undefined
-  try {
-    return parseJson(text)
-  } catch {
-    return undefined
-  }
 }
 
 function toFetchRequest(yoga: GraphQLServer, request: FastifyRequest, origin: string, signal: AbortSignal) {

@@ -8,7 +8,7 @@ import { longestName } from '../catalog/violations.ts'
 import { columnTypes, encodeFrame } from '../columns.ts'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import { maxFlows } from '../publish/service.ts'
-import type { LookupTarget } from '../realtime/service.ts'
+import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
 import type { Services } from '../schema/services.ts'
 import { maxWaitMs } from '../training/limits.ts'
 import type { RestServer } from './openapi.ts'
@@ -194,6 +194,11 @@ function knownCode(code: string | null): ErrorCode {
 
 async function lookUp({ realtime }: Services, target: LookupTarget, value: string): Promise<string> {
   const [result] = await realtime.lookup(target, [value])
+  return encodeLookup(result)
+}
+
+/** Throws the error that a value's lookup came to. */
+export function encodeLookup(result: RealtimeResult | AppError | undefined): string {
   if (result === undefined || result instanceof AppError) {
     throw result ?? new Error('the lookup gave no result for one value')
   }

@@ -9,9 +9,11 @@ import { messageOf } from '../errors.ts'
 import { createSchema } from '../schema/index.ts'
 import type { Services } from '../schema/services.ts'
 import { addDownloads } from './downloads.ts'
-import { addGraphQLRoute, createGraphQLServer } from './graphql.ts'
+import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
 import { addHealth, type Probe } from './health.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
+import { addLane } from './hot-path/lane.ts'
+import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
 import { parseJson } from './json.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi } from './openapi.ts'
@@ -57,7 +59,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   let stopping = false
 
   const rest = await addOpenApi(app, packageJson)
-  await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log, ...(hotPath && { hotPath }) })
+  await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log })
   addRest(rest, services)
   addDownloads(rest, services)
   addHealth(rest, {
@@ -74,6 +76,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     authenticate: options.authenticate ?? (() => true),
     log,
   })
+
+  if (hotPath) {
+    const routes = new Map([
+      [graphqlPath, createGraphQLLane(hotPath)],
+      ...createLookupLanes({ services, log }),
+    ])
+    addLane(app, { routes, isStopping: () => stopping, log })
+  }
 
   app.addHook('preClose', async () => {
     streams.endAll()
@@ -108,8 +118,9 @@ function createFastify(log: Logger): FastifyInstance {
       done(Object.assign(new Error(`The body is not valid JSON: ${messageOf(error)}`), { statusCode: 400 }))
     }
   })
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    done()
   })
   app.setErrorHandler((error, request, reply) => sendRestFailure(error, request, reply, log))
   app.setNotFoundHandler(sendUnknownRoute)

@@ -37,12 +37,7 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): RealtimeLoader
   async function answer(batch: readonly Waiting[]) {
     try {
       const answers = await lookUp(batch.map(({ request }) => request))
-      batch.forEach(({ resolve, reject }, i) => {
-        const found = answers[i]
-        if (found === undefined || found instanceof AppError)
-          reject(found ?? new Error('a lookup gave no answer'))
-        else resolve(found)
-      })
+      for (const [i, loaded] of batch.entries()) settle(loaded, answers[i])
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }
@@ -58,4 +53,13 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): RealtimeLoader
       return promise
     },
   }
+}
+
+type Answer = Awaited<ReturnType<Lookup['lookUp']>>[number]
+
+function settle(loaded: Waiting, answer: Answer | undefined) {
+  if (answer instanceof Promise) answer.then((late) => settle(loaded, late), loaded.reject)
+  else if (answer === undefined) loaded.reject(new Error('a lookup gave no answer'))
+  else if (answer instanceof AppError) loaded.reject(answer)
+  else loaded.resolve(answer)
 }

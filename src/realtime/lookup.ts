@@ -17,9 +17,12 @@ export interface LookupRequest {
   indexValues: readonly string[]
 }
 
+/** A result for each of a request's values, or the error that concerns it whole. */
+type Answered = LookupAnswers | AppError
+
 export interface Lookup {
-  /** Answers each request with a result for each of its values, or with the error that concerns it whole. */
-  lookUp(requests: readonly LookupRequest[]): Promise<readonly (LookupAnswers | AppError)[]>
+  /** Answers each request, in order; one that has to wait for the warehouse or the catalog is a promise, and keeps no other waiting. */
+  lookUp(requests: readonly LookupRequest[]): Promise<readonly (Answered | Promise<Answered>)[]>
   /** The same for a view that is at hand. */
   lookUpIn(view: View, indexValues: readonly string[]): Promise<LookupAnswers>
 }
@@ -76,7 +79,7 @@ export function createLookup(options: {
   }
 
   /** What is online and current is served from there; the rest is gathered by view and read through. */
-  async function serve(prepared: readonly Prepared[], answers: readonly ReadAnswer[] | null) {
+  function serve(prepared: readonly Prepared[], answers: readonly ReadAnswer[] | null) {
     const nowMs = Date.now()
     const missing = new Map<string, Wanted>()
     const stale = new Map<string, Wanted>()
@@ -98,23 +101,33 @@ export function createLookup(options: {
     refreshStale(stale)
     if (missing.size === 0) return found as LookupAnswers[]
 
-    const computed = new Map<string, ReadonlyMap<string, Answer | AppError>>()
-    const reads = [...missing.values()].map(async ({ view, floor, keys }) => {
-      computed.set(view.id, await readThrough.get(view, keys, floor))
-    })
-    await Promise.all(reads)
-    return found.map((results, i) =>
-      results.map((result, k) => {
-        const request = prepared[i]
-        if (!('text' in result) || request === undefined) return result as RealtimeResult | AppError
-        const answer = computed.get(request.view.id)?.get(result.text)
-        if (answer === undefined)
-          return new AppError('INTERNAL', 'The index value was neither online nor computed.')
-        if (answer instanceof AppError) return answer
-        const { outcome, computedAtMs } = answer
-        return toResult(request.view, request.indexValues[k] ?? '', outcome, computedAtMs, 'WAREHOUSE', nowMs)
-      }),
+    const computed = new Map(
+      [...missing.values()].map(({ view, floor, keys }) => [view.id, readThrough.get(view, keys, floor)]),
     )
+    return found.map((results, i) => {
+      const request = prepared[i]
+      if (request === undefined || !results.some(isKey)) return results as LookupAnswers
+      return fillIn(request, results, computed.get(request.view.id), nowMs)
+    })
+  }
+
+  async function fillIn(
+    { view, indexValues }: Prepared,
+    results: readonly (RealtimeResult | AppError | Key)[],
+    computing: Promise<ReadonlyMap<string, Answer | AppError>> | undefined,
+    nowMs: number,
+  ): Promise<LookupAnswers> {
+    const computed = await computing
+    return results.map((result, k) => {
+      if (!isKey(result)) return result
+      const answer = computed?.get(result.text)
+      if (answer === undefined) {
+        return new AppError('INTERNAL', 'The index value was neither online nor computed.')
+      }
+      if (answer instanceof AppError) return answer
+      const { outcome, computedAtMs } = answer
+      return toResult(view, indexValues[k] ?? '', outcome, computedAtMs, 'WAREHOUSE', nowMs)
+    })
   }
 
   /** Old rows are served as they are and computed again, once, for whoever comes next. */
@@ -127,7 +140,7 @@ export function createLookup(options: {
     }
   }
 
-  async function readAndServe(prepared: readonly Prepared[]): Promise<LookupAnswers[]> {
+  async function readAndServe(prepared: readonly Prepared[]) {
     if (prepared.length === 0) return []
     const wanted = prepared.map(({ view, keys }) => ({
       view: view.id,
@@ -136,24 +149,47 @@ export function createLookup(options: {
     return serve(prepared, await store.read(wanted))
   }
 
+  /** Requests whose views are known. */
+  async function serveAll(prepared: readonly (Prepared | AppError)[]) {
+    const served = await readAndServe(prepared.filter(isPrepared))
+    let next = 0
+    return prepared.map((request) => (request instanceof AppError ? request : (served[next++] ?? [])))
+  }
+
   return {
     async lookUp(requests) {
       const preparing = requests.map(prepare)
-      const waits = preparing.some((request) => request instanceof Promise)
-      const prepared = waits ? await Promise.all(preparing) : (preparing as (Prepared | AppError)[])
-      const results = await readAndServe(prepared.filter(isPrepared))
-      let next = 0
-      return prepared.map((request) => (request instanceof AppError ? request : (results[next++] ?? [])))
+      if (!preparing.some(isLate)) return serveAll(preparing as (Prepared | AppError)[])
+      // Views that the catalog is asked for wait for one another, so that an operation's failures keep their order.
+      const late = Promise.all(preparing.filter(isLate)).then(serveAll)
+      const served = await serveAll(
+        preparing.filter((request): request is Prepared | AppError => !isLate(request)),
+      )
+      let [next, nextLate] = [0, 0]
+      return preparing.map((request) => {
+        if (!isLate(request)) return served[next++] ?? []
+        const position = nextLate++
+        return late.then((answers) => answers[position] ?? [])
+      })
     },
     async lookUpIn(view, indexValues) {
       const [results] = await readAndServe([parse(view, indexValues)])
-      return results ?? []
+      return (await results) ?? []
     },
   }
 }
 
+function isLate<T>(request: T | Promise<T>): request is Promise<T> {
+  return request instanceof Promise
+}
+
 function isPrepared(request: Prepared | AppError): request is Prepared {
   return !(request instanceof AppError)
+}
+
+/** A value that was not online. */
+function isKey(result: RealtimeResult | AppError | Key): result is Key {
+  return 'text' in result
 }
 
 function parse(view: View, indexValues: readonly string[]): Prepared {

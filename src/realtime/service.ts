@@ -3,7 +3,6 @@
 import type { Logger } from 'pino'
 import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
-import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
@@ -33,7 +32,7 @@ export type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource, Realt
 export interface Realtime {
   /** A result or an error for each value, in order. Rejects when the target is wrong: NOT_FOUND, BAD_USER_INPUT, TOO_LARGE. */
   lookup(target: LookupTarget, indexValues: readonly string[]): Promise<LookupAnswers>
-  /** For one operation: what is loaded in a tick costs one read of the online store. */
+  /** For one operation: what is loaded in a tick costs one read of the online store, which other operations may share. */
   createLoader(): RealtimeLoader
   /** The rows now, then after every change. Its `return` unsubscribes at once. */
   updates(target: LookupTarget, indexValue: string): AsyncIterable<RealtimeResult>
@@ -73,6 +72,7 @@ export function createRealtime(options: {
   const compute = createCompute({ ...shared, views })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
   const lookup = createLookup({ ...shared, views, store, readThrough })
+  const loader = createLoader(lookup)
   const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
   const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh })
   const { settled } = refresh
@@ -103,12 +103,8 @@ export function createRealtime(options: {
   }
 
   return {
-    async lookup(target, indexValues) {
-      const [answers] = await lookup.lookUp([{ target, indexValues }])
-      if (answers instanceof AppError) throw answers
-      return answers ?? []
-    },
-    createLoader: () => createLoader(lookup),
+    lookup: loader.load,
+    createLoader: () => loader,
     updates: createUpdates({ views, lookup, events }),
     async createFeatureView(view) {
       const { view: created, replacedId } = await views.create(view)

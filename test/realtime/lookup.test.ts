@@ -124,6 +124,20 @@ test('a load of a wrong target rejects alone', async () => {
   expect(wrong).toMatchObject({ status: 'rejected', reason: { code: 'BAD_USER_INPUT' } })
 })
 
+test('a value that has to be computed keeps no load of the same turn waiting', async () => {
+  const online = await targetOf(users, 'online already')
+  const computed = await targetOf(users, 'computed slowly')
+  await stack.lookUp(online, ['a'])
+  const held = Promise.withResolvers<void>()
+  stack.warehouseCalls.delays.set('lookup', held.promise)
+  const loader = stack.realtime.createLoader()
+  const slow = loader.load(computed, ['a'])
+  expect(await loader.load(online, ['a'])).toMatchObject([{ source: 'ONLINE' }])
+  stack.warehouseCalls.delays.clear()
+  held.resolve()
+  expect(await slow).toMatchObject([{ source: 'WAREHOUSE' }])
+})
+
 test('the misses of a tick are one warehouse lookup for each view, and identical ones are computed once', async () => {
   const target = await targetOf(users, 'misses')
   await stack.lookUp(target, ['warm'])

@@ -11,7 +11,7 @@ import type { VariableValues } from './variables.ts'
 export interface HotPath {
   /** Notes a document that is parsed and valid, so that its next request may be answered here. */
   accept(document: string): void
-  /** The response's text for a request's JSON body; null when the reference path has to answer. */
+  /** The response's text for a request's body, as JSON.parse gives it; null when the reference path has to answer. */
   answer(body: unknown, requestId: string): Promise<string> | null
 }
 

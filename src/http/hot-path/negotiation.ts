@@ -24,12 +24,11 @@ const mediaTypeByAccept = new Map([
 export const knownAccepts: readonly string[] = [...mediaTypeByAccept.keys()]
 
 /** The answer's content type; null for a request that the reference path has to negotiate. */
-export function negotiate(headers: IncomingHttpHeaders): string | null {
-  if (!isJson(headers['content-type']) || headers['content-encoding'] !== undefined) return null
-  return mediaTypeByAccept.get(headers.accept ?? '') ?? null
+export function negotiate({ accept = '' }: IncomingHttpHeaders): string | null {
+  return mediaTypeByAccept.get(accept) ?? null
 }
 
-function isJson(contentType: string | undefined): boolean {
+export function isJson(contentType: string | undefined): boolean {
   return contentType === 'application/json' || contentType === json
 }
 

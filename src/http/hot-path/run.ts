@@ -9,7 +9,7 @@ import { type RootField, writeRow } from './layout.ts'
 import type { CompiledPlan } from './plans.ts'
 import { type Coerced, readList, readSlots, readString, type VariableValues } from './variables.ts'
 
-/** The first failure in the response's order: no realtime field is nullable, so it takes the whole of the data. */
+/** The first failure: no realtime field is nullable, so it takes the whole of the data. */
 export class FailedField extends Error {
   readonly path: readonly (string | number)[]
   readonly positions: readonly number[]
@@ -33,10 +33,10 @@ export function run(plan: CompiledPlan, variables: VariableValues, context: Load
   const lookups = plan.calls.map((call) => toLookup(call, values))
   if (!lookups.every(isUsable) || costOf(plan, lookups) > operationLimits.complexity) return null
   const { fields } = plan.layoutOf(plan.conditions.map((slot) => values[slot] === true))
-  return answer(
-    fields,
-    fields.map((field) => startField(field, lookups, context)),
-  )
+  const started = fields.map((field) => startField(field, lookups, context))
+  const [field, only] = [fields[0], started[0]]
+  if (fields.length !== 1 || !field || !only) return answer(fields, started)
+  return only.then((text) => `{"data":{"${field.name}":${text}}}`)
 }
 
 function toLookup(call: Call, values: readonly Coerced[]): Lookup {
@@ -87,12 +87,8 @@ function writeList(field: RootField, results: readonly (RealtimeResult | AppErro
   return `${text}]`
 }
 
+/** The failure that comes first is the one that is told, as on the reference path. */
 async function answer(fields: readonly RootField[], started: readonly Promise<string>[]): Promise<string> {
-  const settled = await Promise.allSettled(started)
-  let text = '{"data":{'
-  for (const [i, outcome] of settled.entries()) {
-    if (outcome.status === 'rejected') throw outcome.reason
-    text += `${i === 0 ? '' : ','}"${fields[i]?.name}":${outcome.value}`
-  }
-  return `${text}}}`
+  const texts = await Promise.all(started)
+  return `{"data":{${texts.map((text, i) => `"${fields[i]?.name}":${text}`).join()}}}`
 }

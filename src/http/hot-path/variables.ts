@@ -59,7 +59,8 @@ function coerceValue(kind: VariableKind, value: unknown): Coerced | undefined {
     case 'String':
       return typeof value === 'string' ? value : undefined
     case 'ID':
-      return Number.isInteger(value) ? String(value) : typeof value === 'string' ? value : undefined
+      // An integer that is not safe was rounded when it was parsed.
+      return Number.isSafeInteger(value) ? String(value) : typeof value === 'string' ? value : undefined
     case 'Boolean':
       return typeof value === 'boolean' ? value : undefined
     case 'StringList':
