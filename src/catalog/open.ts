@@ -11,6 +11,7 @@ import { migrate } from './migrate.ts'
 import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
 import { createJobQueue, type JobQueue } from './queue.ts'
 import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
+import { withoutNul } from './violations.ts'
 
 export interface Catalog {
   prisma: PrismaClient
@@ -51,17 +52,18 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
 
   try {
     await migrate({ database, log })
-    const prisma = new PrismaClient({ adapter: database.adapter, errorFormat: 'minimal' })
+    const prisma = withoutNul(new PrismaClient({ adapter: database.adapter, errorFormat: 'minimal' }))
     closing.push(() => prisma.$disconnect())
     const queue = await createJobQueue({ database, log })
     closing.push(queue.stop)
+    const owner = database.presence?.owner ?? null
     return {
       prisma,
       savedQueries: createSavedQueries(prisma),
       etls: createEtls(prisma),
       featureViews: createFeatureViews(prisma),
-      datasets: createDatasets(prisma, database.presence?.owner ?? null),
-      publishJobs: createPublishJobs(prisma),
+      datasets: createDatasets(prisma, owner),
+      publishJobs: createPublishJobs(prisma, owner),
       queue,
       events: database.events,
       async ping() {

@@ -1,7 +1,7 @@
 // What the database refuses, and what a client's text must be for it to be kept.
 
 import { AppError } from '../errors.ts'
-import { Prisma } from './generated/client.ts'
+import { Prisma, type PrismaClient } from './generated/client.ts'
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code
@@ -58,4 +58,28 @@ export function checkText(what: string, text: string): void {
   const at = text.indexOf('\0')
   if (at === -1) return
   throw new AppError('BAD_USER_INPUT', `${what} holds a NUL character at position ${at}; remove it`)
+}
+
+/** The client, but a text that it was asked for and no text of the database can be is the asker's fault: BAD_USER_INPUT. */
+export function withoutNul(prisma: PrismaClient): PrismaClient {
+  const extended = prisma.$extends({
+    query: {
+      async $allOperations({ args, query }) {
+        try {
+          return await query(args)
+        } catch (error) {
+          if (!isImpossibleText(error)) throw error
+          const message = 'An id, a name or a text that was asked for holds a NUL character, which none has.'
+          throw new AppError('BAD_USER_INPUT', message, { cause: error })
+        }
+      },
+    },
+  })
+  // An extension of queries alone leaves all that the client has as it is.
+  return extended as unknown as PrismaClient
+}
+
+/** PostgreSQL's 22021: a NUL, or text that is not UTF-8. */
+function isImpossibleText(error: unknown): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.message.includes('`22021`')
 }

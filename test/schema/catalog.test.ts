@@ -194,3 +194,18 @@ test('deleteFeatureView answers with the id, and it is gone', async () => {
   expect(await server.data(`mutation { deleteFeatureView(id: "${id}") }`)).toEqual({ deleteFeatureView: id })
   expect(await server.data(`{ node(id: "${id}") { id } }`)).toEqual({ node: null })
 })
+
+test.each([
+  ['node(id: "qry_\\u0000") { id }'],
+  ['savedQuery(name: "\\u0000") { id }'],
+  ['savedQueries(search: "\\u0000") { totalCount }'],
+  ['savedQueries(tag: "\\u0000") { totalCount }'],
+  ['dataset(id: "dst_\\u0000") { id }'],
+  ['queryRealtime(queryId: "qry_\\u0000", indexKey: "n", indexValue: "1") { status }'],
+])('a NUL character in what is asked for is the client’s fault, not the gateway’s: %s', async (field) => {
+  const { errors } = await server.graphql(`{ ${field} }`)
+  expect(errors?.[0]).toMatchObject({
+    message: expect.stringContaining('NUL character'),
+    extensions: { code: 'BAD_USER_INPUT' },
+  })
+})
