@@ -85,15 +85,15 @@ function fromStorage(storage: Storage): ArrowColumn {
   }
 }
 
-/** Arrow's validity bits, one for each value that is there. */
-function validity(values: readonly Value[]): { nullBitmap: Uint8Array; nullCount: number } {
+/** How many values there are, and Arrow's validity bits: one for each that is not null. */
+function presence(values: readonly Value[]): { length: number; nullBitmap: Uint8Array; nullCount: number } {
   const nullBitmap = new Uint8Array((values.length + 7) >> 3)
   let nullCount = 0
   for (let i = 0; i < values.length; i++) {
     if (values[i] === null) nullCount += 1
     else setBit(nullBitmap, i)
   }
-  return { nullBitmap, nullCount }
+  return { length: values.length, nullBitmap, nullCount }
 }
 
 function setBit(bits: Uint8Array, i: number): void {
@@ -109,7 +109,7 @@ function booleans(): ArrowColumn {
       values.forEach((value, i) => {
         if (value === true) setBit(data, i)
       })
-      return makeData({ type, length: values.length, ...validity(values), data })
+      return makeData({ type, ...presence(values), data })
     },
   }
 }
@@ -119,12 +119,7 @@ function int32s(): ArrowColumn {
   return {
     type,
     toData: (values) =>
-      makeData({
-        type,
-        length: values.length,
-        ...validity(values),
-        data: Int32Array.from(values, (value) => Number(value ?? 0)),
-      }),
+      makeData({ type, ...presence(values), data: Int32Array.from(values, (value) => Number(value ?? 0)) }),
   }
 }
 
@@ -133,12 +128,7 @@ function float64s(): ArrowColumn {
   return {
     type,
     toData: (values) =>
-      makeData({
-        type,
-        length: values.length,
-        ...validity(values),
-        data: Float64Array.from(values, (value) => Number(value ?? 0)),
-      }),
+      makeData({ type, ...presence(values), data: Float64Array.from(values, (value) => Number(value ?? 0)) }),
   }
 }
 
@@ -149,8 +139,7 @@ function int64s(): ArrowColumn {
     toData: (values) =>
       makeData({
         type,
-        length: values.length,
-        ...validity(values),
+        ...presence(values),
         data: BigInt64Array.from(values, (value) => BigInt(scalar(value))),
       }),
   }
@@ -167,12 +156,7 @@ function decimals(precision: number, scale: number): ArrowColumn {
         words[2 * i] = BigInt.asUintN(64, unscaled)
         words[2 * i + 1] = BigInt.asUintN(64, unscaled >> 64n)
       })
-      return makeData({
-        type,
-        length: values.length,
-        ...validity(values),
-        data: new Uint32Array(words.buffer),
-      })
+      return makeData({ type, ...presence(values), data: new Uint32Array(words.buffer) })
     },
   }
 }
@@ -188,8 +172,7 @@ function dates(): ArrowColumn {
     toData: (values) =>
       makeData({
         type,
-        length: values.length,
-        ...validity(values),
+        ...presence(values),
         data: Int32Array.from(values, (value) => (value === null ? 0 : (parseDays(String(value)) ?? 0))),
       }),
   }
@@ -202,8 +185,7 @@ function timestamps(): ArrowColumn {
     toData: (values) =>
       makeData({
         type,
-        length: values.length,
-        ...validity(values),
+        ...presence(values),
         data: BigInt64Array.from(values, (value) =>
           value === null ? 0n : (parseMicros(String(value)) ?? 0n),
         ),
@@ -233,7 +215,7 @@ function byteStrings(values: readonly Value[], toBytes: (value: Value) => Uint8A
   const none = new Uint8Array(0)
   const pieces = values.map((value) => (value === null ? none : toBytes(value)))
   const data = Buffer.concat(pieces)
-  return { length: values.length, ...validity(values), valueOffsets: toOffsets(pieces), data }
+  return { ...presence(values), valueOffsets: toOffsets(pieces), data }
 }
 
 function toOffsets(pieces: readonly { length: number }[]): Int32Array {
@@ -254,7 +236,7 @@ function lists(item: ArrowColumn): ArrowColumn {
       const arrays = values.map((value): readonly Value[] => (Array.isArray(value) ? value : []))
       const valueOffsets = toOffsets(arrays)
       const child = item.toData(arrays.flat(1))
-      return makeData({ type, length: values.length, ...validity(values), valueOffsets, child })
+      return makeData({ type, ...presence(values), valueOffsets, child })
     },
   }
 }
@@ -268,7 +250,7 @@ function structs(fields: readonly { name: string; column: ArrowColumn }[]): Arro
       const children = fields.map((field) =>
         field.column.toData(objects.map((object) => object[field.name] ?? null)),
       )
-      return makeData({ type, length: values.length, ...validity(values), children })
+      return makeData({ type, ...presence(values), children })
     },
   }
 }
