@@ -28,7 +28,7 @@ const example = 'redis-cluster://user:password@host1:6379,host2:6379'
 /** How often the slots are asked for while nothing says that they have moved. */
 const slotsRefreshMs = 5000
 
-export function createRedisClusterStore(options: RedisStoreOptions): Promise<OnlineStore> {
+export async function createRedisClusterStore(options: RedisStoreOptions): Promise<OnlineStore> {
   const { log, tlsCa = null, commandTimeoutMs = defaultCommandTimeoutMs } = options
   const address = parseRedisUrl(options.url, { example, port: 6379 })
   if (address.path.some((part) => part !== '0')) {

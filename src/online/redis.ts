@@ -16,7 +16,7 @@ import { parseDatabase, parseRedisUrl } from './redis-url.ts'
 
 const markKey = 'fg:m:0'
 
-export function createRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
+export async function createRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
   const example = 'redis://user:password@host:6379/0'
   const address = parseRedisUrl(options.url, { example, port: 6379 })
   const [host, ...more] = address.hosts
@@ -34,7 +34,7 @@ export function createRedisStore(options: RedisStoreOptions): Promise<OnlineStor
 }
 
 /** The credentials and the database are the server's; the Sentinels themselves ask for none. */
-export function createSentinelStore(options: RedisStoreOptions): Promise<OnlineStore> {
+export async function createSentinelStore(options: RedisStoreOptions): Promise<OnlineStore> {
   const example = 'redis-sentinel://user:password@host1:26379,host2:26379/mymaster/0'
   const address = parseRedisUrl(options.url, { example, port: 26379 })
   const [name, database] = address.path

@@ -7,6 +7,7 @@ import type { OnlineStore } from '../../src/online/port.ts'
 import { createRedisClusterStore } from '../../src/online/redis-cluster.ts'
 import { slotOf } from '../../src/online/redis-slot.ts'
 import { describeOnlineStore } from '../contract/online.ts'
+import { createCertificates } from '../servers/certificates.ts'
 import { runProgram } from '../servers/child.ts'
 import { programPath } from '../servers/programs.ts'
 import { type ClusterServer, type RedisCluster, startRedisCluster } from '../servers/redis-cluster.ts'
@@ -243,6 +244,21 @@ test('the URL’s password is used, and a wrong one or dead servers show at the 
   expect(await refusal('')).toContain('NOAUTH')
   for (const node of guarded.nodes) await node.kill()
   expect(await refusal(':wr0ng@')).toContain('cannot be reached')
+})
+
+test('TLS is spoken with every server of a cluster whose certificates come from ONLINE_TLS_CA', async () => {
+  const certificates = await createCertificates()
+  onTestFinished(certificates.remove)
+  const guarded = await startRedisCluster({ certificates })
+  onTestFinished(guarded.stop)
+  const open = (tlsCa: string) => createOnlineStore({ url: guarded.url, folder: '', tlsCa, log })
+  const opened = await open(certificates.authority)
+  onTestFinished(() => opened.close())
+  const entries = numbers(300).map((value) => entry(value))
+  expect((await opened.write('v', entries)).every(Boolean)).toBe(true)
+  const [answer] = await opened.read([{ view: 'v', values: numbers(300) }])
+  expect(answer?.entries.every((found) => found?.version === 1)).toBe(true)
+  await expect(open(certificates.stranger)).rejects.toMatchObject({ code: 'ONLINE_STORE_UNAVAILABLE' })
 })
 
 test('what a cluster has none of is refused in the words of the settings', async () => {

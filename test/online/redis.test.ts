@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createOnlineStore } from '../../src/online/index.ts'
 import { createRedisStore } from '../../src/online/redis.ts'
 import { describeOnlineStore } from '../contract/online.ts'
+import { createCertificates } from '../servers/certificates.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../servers/redis.ts'
 import {
   becomesUsable,
@@ -256,4 +257,61 @@ test('at the start a server that is not there, hangs or refuses the password is 
 test('a URL that is none is refused in the words of the settings, without showing it', async () => {
   const opening = createOnlineStore({ url: 'redis://:s3cret@h:port', folder: '', log })
   await expect(opening).rejects.toThrow(/^ONLINE_URL: (?!.*s3cret)/)
+})
+
+test('TLS is spoken with a server whose certificate comes from ONLINE_TLS_CA, and with no other', async () => {
+  const certificates = await createCertificates()
+  onTestFinished(certificates.remove)
+  const server = await startRedis({
+    certificates,
+    args: ['--user', 'gateway', 'on', '>s3cret', '~fg:*', '+@all'],
+  })
+  onTestFinished(server.stop)
+  const url = (host: string) => `rediss://gateway:s3cret@${host}:${server.port}/2`
+  const open = (host: string, tlsCa: string | null) =>
+    createRedisStore({ url: url(host), tlsCa, log, commandTimeoutMs: 2000 })
+  for (const host of ['127.0.0.1', 'localhost']) {
+    const store = await open(host, certificates.authority)
+    onTestFinished(() => store.close())
+    await store.write('v', [entry('1')])
+    expect((await store.read([{ view: 'v', values: ['1'] }]))[0]?.entries[0]?.version).toBe(1)
+  }
+  for (const tlsCa of [certificates.stranger, null]) {
+    await expect(open('127.0.0.1', tlsCa)).rejects.toMatchObject({ code: 'ONLINE_STORE_UNAVAILABLE' })
+  }
+  await expect(createRedisStore({ url: server.url.replace('rediss', 'redis'), log })).rejects.toMatchObject({
+    code: 'ONLINE_STORE_UNAVAILABLE',
+  })
+  await expect(open('127.0.0.1', '/nowhere/authority.pem')).rejects.toThrow(
+    /^ONLINE_TLS_CA: .*\/nowhere\/authority.pem/,
+  )
+})
+
+test('a server that would evict floors is warned of at the start, one that would not, or does not tell, is not', async () => {
+  const warnings = async (settings: readonly string[]) => {
+    const lines: string[] = []
+    const stream: DestinationStream = { write: (line) => void lines.push(line) }
+    const server = await startRedis({ args: settings })
+    onTestFinished(server.stop)
+    const store = await createRedisStore({ url: server.url, log: pino({}, stream) })
+    await store.close()
+    return lines.join('')
+  }
+  expect(await warnings(['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'])).toContain('noeviction')
+  expect(await warnings(['--maxmemory', '50mb', '--maxmemory-policy', 'volatile-lru'])).toBe('')
+  expect(await warnings(['--maxmemory-policy', 'allkeys-lru'])).toBe('')
+  expect(
+    await warnings([
+      ...['--maxmemory', '50mb', '--maxmemory-policy', 'allkeys-lru'],
+      ...['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-config'],
+    ]),
+  ).toBe('')
+})
+
+test('URLs that name several servers, or a Sentinel without its master, are refused with the right form', async () => {
+  const open = (url: string) => createOnlineStore({ url, folder: '', log })
+  await expect(open('redis://a:1,b:2')).rejects.toThrow(/^ONLINE_URL: .*redis-cluster:.*redis-sentinel:/)
+  await expect(open('redis-sentinel://a:1,b:2')).rejects.toThrow(/^ONLINE_URL: .*mymaster/)
+  await expect(open('redis://a:1/first')).rejects.toThrow(/^ONLINE_URL: /)
+  await expect(open('redis://:%zz@a:1')).rejects.toThrow(/^ONLINE_URL: /)
 })

@@ -1,6 +1,8 @@
 // A real Redis Cluster of three masters and three replicas on free ports; a server of it can be killed, started again and paused.
 
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
+import type { Certificates } from './certificates.ts'
 import { createFolder, freePort, runProgram, startChild } from './child.ts'
 import { programPath } from './programs.ts'
 
@@ -12,6 +14,8 @@ export interface ClusterOptions {
   /** Keeps every write over a restart (an append-only file). */
   persistent?: boolean
   args?: readonly string[]
+  /** Speaks TLS only, its own servers among each other too. */
+  certificates?: Certificates
 }
 
 export type ClusterServer = Awaited<ReturnType<typeof startNode>>
@@ -25,6 +29,7 @@ export async function startRedisCluster({
   nodeTimeoutMs = 1000,
   persistent = false,
   args = [],
+  certificates,
 }: ClusterOptions = {}) {
   // Each server is watched for the end of this process.
   process.setMaxListeners(Math.max(process.getMaxListeners(), 50))
@@ -42,7 +47,7 @@ export async function startRedisCluster({
   }
   try {
     for (let i = 0; i < masters * (1 + replicas); i++) {
-      nodes.push(await startNode(`${folder.path}/${i}`, settings))
+      nodes.push(await startNode(`${folder.path}/${i}`, settings, certificates))
     }
     await join(nodes, replicas)
   } catch (error) {
@@ -50,7 +55,7 @@ export async function startRedisCluster({
     throw error
   }
   return {
-    url: `redis-cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    url: `${certificates ? 'rediss' : 'redis'}-cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
     nodes,
     /** The servers that are masters now, each with its slots, by the first living server's word. */
     masters: () => currentMasters(nodes),
@@ -67,10 +72,13 @@ export async function startRedisCluster({
   }
 }
 
-async function startNode(folder: string, settings: readonly string[]) {
+async function startNode(folder: string, settings: readonly string[], certificates?: Certificates) {
   await runProgram('mkdir', ['-p', folder])
   const [port, busPort] = [await freePort(), await freePort()]
-  const place = ['--port', `${port}`, '--cluster-port', `${busPort}`, '--bind', '127.0.0.1', '--dir', folder]
+  const listens = certificates
+    ? ['--port', '0', '--tls-port', `${port}`, ...tlsSettings(certificates)]
+    : ['--port', `${port}`]
+  const place = [...listens, '--cluster-port', `${busPort}`, '--bind', '127.0.0.1', '--dir', folder]
   const start = () =>
     startChild(programPath('redis-server'), [...place, '--save', '', ...settings], {
       ready: /Ready to accept connections/,
@@ -81,6 +89,7 @@ async function startNode(folder: string, settings: readonly string[]) {
     maxRetriesPerRequest: null,
     lazyConnect: true,
     ...credentialsIn(settings),
+    ...(certificates ? { tls: { ca: readFileSync(certificates.authority) } } : {}),
   })
   client.on('error', () => undefined)
   let alive = true
@@ -106,6 +115,13 @@ async function startNode(folder: string, settings: readonly string[]) {
       await child.end('SIGKILL')
     },
   }
+}
+
+function tlsSettings({ certificate, key, authority }: Certificates) {
+  return [
+    ...['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', authority],
+    ...['--tls-auth-clients', 'no', '--tls-cluster', 'yes', '--tls-replication', 'yes'],
+  ]
 }
 
 function credentialsIn(settings: readonly string[]) {
