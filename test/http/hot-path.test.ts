@@ -9,7 +9,7 @@ import { type Gateway, openGateway } from './gateway.ts'
 import { type GeneratedRequest, generateOperations, type Ids } from './realtime-operations.ts'
 
 const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_123)
-const operationCount = Number(process.env.HOT_PATH_OPERATIONS ?? 2_500)
+const operationCount = Number(process.env.HOT_PATH_OPERATIONS ?? 1_000)
 
 let gateway: Gateway
 let hot: Awaited<ReturnType<Gateway['serve']>>
