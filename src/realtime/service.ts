@@ -88,11 +88,16 @@ export function createRealtime(options: {
   async function takeUp() {
     const all = (await views.all()).filter(({ record }) => record.refresh !== 'MANUAL')
     const answers = await store.read(all.map(({ id }) => ({ view: id, values: [] })))
+    const version = await options.warehouse.version()
     all.forEach(({ id, record }, i) => {
       const floor = answers?.[i]?.floor ?? 0
+      const refreshed = record.refreshedVersion ?? 0
       const unfilled = record.refreshedVersion === null && !record.implicit
-      const behind = floor > (record.refreshedVersion ?? 0)
-      if (record.refresh === 'FULL' && (unfilled || behind)) fullRefresh.schedule(id)
+      // A full refresh raises the floor before it is noted: a store with a lower one has lost what it was told.
+      const lost = answers !== null && floor < refreshed
+      if (lost)
+        background.run('Raising a floor that the online store has lost', () => store.raiseFloor(id, version))
+      if (record.refresh === 'FULL' && (unfilled || lost || floor > refreshed)) fullRefresh.schedule(id)
     })
   }
 

@@ -1,6 +1,7 @@
 // Realtime over a real redis-server: as over LMDB, and through its death.
 
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type RedisServer, startRedis } from '../servers/redis.ts'
 import { openStack, type Stack } from './stack.ts'
 
@@ -84,3 +85,35 @@ test('a dead Redis leaves lookups answered, a publish waiting, and nothing stale
 function never(): never {
   throw new Error('there is no such view')
 }
+
+test('a gateway that starts on a Redis of an older snapshot serves no view below its last full refresh', async () => {
+  const server = await startRedis()
+  onTestFinished(server.stop)
+  const first = await openStack({ onlineUrl: server.url })
+  const byKey = { ...(await first.view('by key', sql, 'user_id', 'BY_KEY')), query: sql }
+  const inFull = { ...(await first.view('in full', everyone, 'user_id', 'FULL')), query: everyone }
+  const publishAndRefresh = async () => {
+    await first.publish('users', ['user_id'], [['u1'], ['u2']])
+    await first.realtime.idle()
+    for (const { record } of [byKey, inFull]) await first.realtime.refreshInFull(record.id)
+  }
+  await publishAndRefresh()
+  const client = new Redis(server.url)
+  onTestFinished(() => client.disconnect())
+  await client.save()
+  await publishAndRefresh()
+  await first.close()
+  await server.restart()
+
+  const second = await openStack({ folder: first.folder, onlineUrl: server.url })
+  try {
+    await second.realtime.start()
+    for (const { target, query } of [byKey, inFull]) await second.expectTraining(target, query)
+    await second.realtime.idle()
+    for (const { target, query } of [byKey, inFull]) {
+      for (const { source } of await second.expectTraining(target, query)) expect(source).toBe('ONLINE')
+    }
+  } finally {
+    await second.remove()
+  }
+})
