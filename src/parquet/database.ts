@@ -27,8 +27,8 @@ export interface Database {
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T>
-  /** A connection of its own. */
-  writer: DuckDBConnection
+  /** Runs work on a connection of its own; the caller has one work at a time run there. */
+  write<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T>
   /** Interrupts what runs, waits for it to end, and closes. */
   close(): Promise<void>
 }
@@ -44,6 +44,13 @@ export interface DatabaseOptions {
   files?: readonly string[]
   /** Runs while the instance may still touch any file: to make tables and views. */
   prepare?: (connection: DuckDBConnection) => Promise<void>
+  /** Hears of an error after which the instance was closed, to be opened anew. */
+  onFailure?: (error: unknown) => void
+}
+
+/** An instance's end can be given a reason, which is what all that runs on it then fails with. */
+interface Opened extends Omit<Database, 'close'> {
+  close(reason: AppError): Promise<void>
 }
 
 const interruptIntervalMs = 10
@@ -55,7 +62,76 @@ function longRunning(): number {
   return Math.max(1, Math.floor(threads / 2) - 2)
 }
 
+/**
+ * After an internal error the engine refuses all that follows, whoever asks. One statement must not end the gateway:
+ * the instance is then closed and opened anew. What ran on it meanwhile fails, and may be tried again.
+ */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  let current = await openInstance(options)
+  let failed: Opened | undefined
+  let reopening: Promise<Opened> | undefined
+  let closed: Promise<void> | undefined
+
+  async function reopen(opened: Opened): Promise<Opened> {
+    await opened.close(new AppError('WAREHOUSE_FAILED', 'The engine failed and is starting anew; try again.'))
+    current = await openInstance(options)
+    return current
+  }
+
+  function ready(): Promise<Opened> {
+    if (closed === undefined && failed === current) {
+      reopening ??= reopen(current).finally(() => {
+        reopening = undefined
+      })
+    }
+    return reopening ?? Promise.resolve(current)
+  }
+
+  /** Tells of the instance's end once, and begins to open it anew at once. */
+  async function watch<T>(opened: Opened, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (isInvalidating(error) && opened === current && opened !== failed) {
+        failed = opened
+        options.onFailure?.(error)
+        // Who asks next hears of a failure to open, and tries again.
+        ready().catch(() => undefined)
+      }
+      throw error
+    }
+  }
+
+  return {
+    async lease(lane, signal) {
+      const opened = await ready()
+      const lease = await opened.lease(lane, signal)
+      return { ...lease, run: (work) => watch(opened, () => lease.run(work)) }
+    },
+    async use(lane, signal, work) {
+      const opened = await ready()
+      return watch(opened, () => opened.use(lane, signal, work))
+    },
+    async write(work) {
+      const opened = await ready()
+      return watch(opened, () => opened.write(work))
+    },
+    close() {
+      closed ??= (async () => {
+        await reopening?.catch(() => undefined)
+        await current.close(new AppError('WAREHOUSE_FAILED', 'The engine is closed.'))
+      })()
+      return closed
+    },
+  }
+}
+
+function isInvalidating(error: unknown): boolean {
+  const text = error instanceof Error ? error.message : ''
+  return /"exception_type":"(?:INTERNAL|FATAL)"|database has been invalidated/.test(text)
+}
+
+async function openInstance(options: DatabaseOptions): Promise<Opened> {
   await mkdir(options.spillFolder, { recursive: true })
   const instance = await DuckDBInstance.create(options.file, {
     memory_limit: `${options.memoryMb}MiB`,
@@ -162,7 +238,7 @@ interface Parts {
   permits: Pool<undefined>
 }
 
-function createDatabase({ instance, opened, writer, quick, slow, permits }: Parts): Database {
+function createDatabase({ instance, opened, writer, quick, slow, permits }: Parts): Opened {
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
   let closed: Promise<void> | undefined
@@ -198,13 +274,7 @@ function createDatabase({ instance, opened, writer, quick, slow, permits }: Part
       connection,
       async run(work) {
         const call = () => interruptible(connection, work, either)
-        const promise = lane === 'quick' ? call() : withPermit(either, call)
-        running.add(promise)
-        try {
-          return await promise
-        } finally {
-          running.delete(promise)
-        }
+        return tracked(lane === 'quick' ? call() : withPermit(either, call))
       },
       release() {
         if (isHeld) pools[lane].giveBack(connection)
@@ -213,15 +283,27 @@ function createDatabase({ instance, opened, writer, quick, slow, permits }: Part
     }
   }
 
-  async function close() {
-    closing.abort(new AppError('WAREHOUSE_FAILED', 'The engine is closed.'))
+  async function close(reason: AppError) {
+    closing.abort(reason)
     while (running.size > 0) await Promise.allSettled(running)
     closeAll(instance, opened)
   }
 
+  async function tracked<T>(promise: Promise<T>): Promise<T> {
+    running.add(promise)
+    try {
+      return await promise
+    } finally {
+      running.delete(promise)
+    }
+  }
+
   return {
-    writer,
     lease,
+    async write(work) {
+      closing.signal.throwIfAborted()
+      return tracked(work(writer))
+    },
     async use(lane, signal, work) {
       const { connection, run, release } = await lease(lane, signal)
       try {
@@ -230,8 +312,8 @@ function createDatabase({ instance, opened, writer, quick, slow, permits }: Part
         release()
       }
     },
-    close() {
-      closed ??= close()
+    close(reason) {
+      closed ??= close(reason)
       return closed
     },
   }

@@ -3,35 +3,39 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { createRowAppender } from '../parquet/append-rows.ts'
+import type { Database } from '../parquet/database.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { internalSchema, type TableList } from './duckdb-schema.ts'
 import { type AppendRequest, type AppendResult, featureSchema, type TableRows } from './port.ts'
 
-export function createAppends(connection: DuckDBConnection, tables: TableList) {
+export function createAppends(write: Database['write'], tables: TableList) {
   let turn: Promise<unknown> = Promise.resolve()
 
-  async function readVersion(): Promise<number> {
+  async function readVersion(connection: DuckDBConnection): Promise<number> {
     const rows = await (await connection.run(`SELECT version FROM ${internalSchema}.version`)).getRows()
     return Number(rows[0]?.[0])
   }
 
   /** False when the ledger holds the batch already. */
-  async function enter({ jobId, batch }: AppendRequest): Promise<boolean> {
+  async function enter(connection: DuckDBConnection, { jobId, batch }: AppendRequest): Promise<boolean> {
     const sql = `INSERT INTO ${internalSchema}.ledger VALUES ($1::VARCHAR, $2::BIGINT, current_timestamp::TIMESTAMP)
       ON CONFLICT DO NOTHING RETURNING batch`
     const rows = await (await connection.run(sql, [jobId, BigInt(batch)])).getRows()
     return rows.length > 0
   }
 
-  async function write(request: AppendRequest): Promise<AppendResult> {
-    if (!(await enter(request))) return { applied: false, version: await readVersion() }
-    for (const rows of request.tables) await writeTable(rows)
+  async function writeAll(connection: DuckDBConnection, request: AppendRequest): Promise<AppendResult> {
+    if (!(await enter(connection, request))) return { applied: false, version: await readVersion(connection) }
+    for (const rows of request.tables) await writeTable(connection, rows)
     const step = `UPDATE ${internalSchema}.version SET version = version + 1 RETURNING version`
     const [row] = await (await connection.run(step)).getRows()
     return { applied: true, version: Number(row?.[0]) }
   }
 
-  async function writeTable({ table, columns, rows }: TableRows): Promise<void> {
+  async function writeTable(
+    connection: DuckDBConnection,
+    { table, columns, rows }: TableRows,
+  ): Promise<void> {
     const targets = tables.find(featureSchema, table)
     if (targets === undefined) throw unknownTable(table, tables)
     for (const column of columns) {
@@ -56,10 +60,10 @@ export function createAppends(connection: DuckDBConnection, tables: TableList) {
     }
   }
 
-  async function append(request: AppendRequest): Promise<AppendResult> {
+  async function append(connection: DuckDBConnection, request: AppendRequest): Promise<AppendResult> {
     await connection.run('BEGIN')
     try {
-      const result = await write(request)
+      const result = await writeAll(connection, request)
       await connection.run('COMMIT')
       return result
     } catch (error) {
@@ -70,7 +74,7 @@ export function createAppends(connection: DuckDBConnection, tables: TableList) {
 
   return {
     append(request: AppendRequest): Promise<AppendResult> {
-      const result = turn.then(() => append(request))
+      const result = turn.then(() => write((connection) => append(connection, request)))
       turn = result.catch(() => undefined)
       return result
     },

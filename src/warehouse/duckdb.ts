@@ -39,6 +39,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     spillFolder: join(options.temporaryFolder, 'warehouse'),
     folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
     files: options.files,
+    onFailure: (error) =>
+      options.log.error({ err: error }, 'The warehouse’s engine failed; it is opened anew'),
     async prepare(connection) {
       await createSchemas(connection)
       await mountFiles(connection, options.files)
@@ -49,7 +51,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   const tables = listed
   if (tables === undefined) throw new Error('The tables were not listed')
   let isClosed = false
-  const appends = createAppends(database.writer, tables)
+  const appends = createAppends(database.write, tables)
   const plans = new Map<string, Plan>()
 
   async function plan(connection: DuckDBConnection, sql: string): Promise<Plan> {
