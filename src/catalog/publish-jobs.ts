@@ -4,10 +4,11 @@ import { AppError } from '../errors.ts'
 import type { PrismaClient, PublishJob } from './generated/client.ts'
 import { createId } from './ids.ts'
 import { isEnded, type JobStatus, refusal, statusesBefore } from './job-states.ts'
+import { isGone } from './presence.ts'
 import { retryOnUniqueViolation } from './violations.ts'
 
 export type { JobStatus }
-export type PublishJobRecord = PublishJob
+export type PublishJobRecord = Omit<PublishJob, 'owner'>
 
 export type NewPublishJob =
   | { kind: 'FLOWS'; total: number; seed: number | null }
@@ -30,14 +31,33 @@ export interface PublishJobs {
   create(job: NewPublishJob): Promise<PublishJobRecord>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<PublishJobRecord>
-  /** Throws NOT_FOUND, and CONFLICT when it has ended or may not go to that state: the database decides, in one statement. */
+  /**
+   * Throws NOT_FOUND, and CONFLICT when it has ended, may not go to that state, or another process has claimed it: the
+   * database decides, in one statement.
+   */
   update(id: string, changes: PublishJobChanges): Promise<PublishJobRecord>
+  /**
+   * Makes it this process's own to run, whoever ran it before: from here on no other process can change it. Null when
+   * it has ended. Throws NOT_FOUND.
+   */
+  claim(id: string): Promise<PublishJobRecord | null>
+  /** The same, only where no living process has claimed it; null when one has. */
+  claimAbandoned(id: string): Promise<PublishJobRecord | null>
+  /** Leaves it to whoever claims it next. */
+  release(id: string): Promise<void>
+  /** Asks whoever runs it, or claims it later, to end it. */
+  requestCancel(id: string): Promise<void>
   /** QUEUED or RUNNING, oldest first. */
   unfinished(): Promise<PublishJobRecord[]>
+  /** The ids of those whose process is gone or has left them in the middle. None where there is one process only. */
+  abandoned(): Promise<string[]>
 }
 
-export function createPublishJobs(prisma: PrismaClient): PublishJobs {
-  async function create(job: NewPublishJob): Promise<PublishJobRecord> {
+const unfinished = { in: ['QUEUED', 'RUNNING'] } satisfies { in: JobStatus[] }
+
+/** `owner` is what this process signs its jobs with; null where there can be no other. */
+export function createPublishJobs(prisma: PrismaClient, owner: string | null): PublishJobs {
+  async function create(job: NewPublishJob): Promise<PublishJob> {
     const data = { id: createId('job'), status: 'QUEUED' as const }
     if (job.kind === 'ROWS') {
       return prisma.publishJob.create({ data: { ...data, ...job, payload: ownBytes(job.payload) } })
@@ -48,7 +68,7 @@ export function createPublishJobs(prisma: PrismaClient): PublishJobs {
     return prisma.publishJob.create({ data: { ...data, ...job, run: (last._max.run ?? -1) + 1 } })
   }
 
-  async function byId(id: string): Promise<PublishJobRecord> {
+  async function byId(id: string): Promise<PublishJob> {
     const job = await prisma.publishJob.findUnique({ where: { id } })
     if (job === null) throw new AppError('NOT_FOUND', `There is no publish job ${JSON.stringify(id)}`)
     return job
@@ -58,7 +78,12 @@ export function createPublishJobs(prisma: PrismaClient): PublishJobs {
   async function change(id: string, changes: PublishJobChanges, isFirstRun: boolean) {
     const { payload, ...rest } = changes
     const [job] = await prisma.publishJob.updateManyAndReturn({
-      where: { id, status: { in: statusesBefore(changes.status) }, ...(isFirstRun && { startedAt: null }) },
+      where: {
+        id,
+        status: { in: statusesBefore(changes.status) },
+        OR: [{ owner: null }, { owner }],
+        ...(isFirstRun && { startedAt: null }),
+      },
       data: {
         ...rest,
         ...(typeof changes.error === 'string' && { error: changes.error.replaceAll('\0', '') }),
@@ -72,25 +97,78 @@ export function createPublishJobs(prisma: PrismaClient): PublishJobs {
   }
 
   return {
-    create: (job) => retryOnUniqueViolation(() => create(job)),
+    create: async (job) => toRecord(await retryOnUniqueViolation(() => create(job))),
 
-    byId,
+    byId: async (id) => toRecord(await byId(id)),
 
     async update(id, changes) {
       const mayBeFirstRun = changes.status === 'RUNNING' && changes.startedAt === undefined
       const job =
         (mayBeFirstRun ? await change(id, changes, true) : undefined) ?? (await change(id, changes, false))
-      if (job === undefined) throw refusal('publish job', id, (await byId(id)).status, changes.status)
-      return job
+      if (job !== undefined) return toRecord(job)
+      const present = await byId(id)
+      if (isEnded(present.status) || present.owner === null || present.owner === owner) {
+        throw refusal('publish job', id, present.status, changes.status)
+      }
+      throw new AppError('CONFLICT', `The publish job ${id} is run by another gateway by now`)
     },
 
-    unfinished() {
-      return prisma.publishJob.findMany({
-        where: { status: { in: ['QUEUED', 'RUNNING'] } },
-        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+    async claim(id) {
+      const [job] = await prisma.publishJob.updateManyAndReturn({
+        where: { id, status: unfinished },
+        data: { owner },
+      })
+      if (job === undefined) await byId(id)
+      return job === undefined ? null : toRecord(job)
+    },
+
+    async claimAbandoned(id) {
+      if (owner !== null) {
+        const claimed = await prisma.$executeRawUnsafe(
+          `UPDATE "PublishJob" SET owner = $1 WHERE id = $2 AND status IN ('QUEUED', 'RUNNING')
+            AND (owner IS NULL OR owner = $1 OR ${isGone('owner')})`,
+          owner,
+          id,
+        )
+        if (claimed === 0) return null
+      }
+      const job = await byId(id)
+      return isEnded(job.status) ? null : toRecord(job)
+    },
+
+    async release(id) {
+      await prisma.publishJob.updateMany({ where: { id, owner, status: unfinished }, data: { owner: null } })
+    },
+
+    async requestCancel(id) {
+      await prisma.publishJob.updateMany({
+        where: { id, status: unfinished },
+        data: { cancelRequested: true },
       })
     },
+
+    async unfinished() {
+      const jobs = await prisma.publishJob.findMany({
+        where: { status: unfinished },
+        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+      })
+      return jobs.map(toRecord)
+    },
+
+    async abandoned() {
+      if (owner === null) return []
+      const jobs = await prisma.$queryRawUnsafe<{ id: string }[]>(
+        `SELECT id FROM "PublishJob" WHERE status IN ('QUEUED', 'RUNNING')
+          AND CASE WHEN owner IS NULL THEN status = 'RUNNING' WHEN owner = $1 THEN false ELSE ${isGone('owner')} END`,
+        owner,
+      )
+      return jobs.map(({ id }) => id)
+    },
   }
+}
+
+function toRecord({ owner: _, ...job }: PublishJob): PublishJobRecord {
+  return job
 }
 
 /** Prisma takes bytes only over a buffer that is not shared. */

@@ -15,6 +15,8 @@ export interface JobQueue {
    * process: what is not done by then is handed out again, so a handler must bear to be called twice.
    */
   work(queue: string, options: { concurrency: number }, handler: JobHandler): Promise<void>
+  /** Hands out at once what a process that is known to be gone was at, rather than after its last sign of life has aged. */
+  takeOver(queue: string, id: string): Promise<void>
   /** Aborts what runs, waits for it briefly, and hands back what is not done. */
   stop(): Promise<void>
 }
@@ -26,6 +28,9 @@ const daySeconds = 86_400
 
 /** With another process on the same database, a job whose worker gives no sign of life for so long is handed out again. */
 const heartbeatSeconds = 20
+
+/** What was handed out so lately may be another's already, who has not said so yet. */
+const freshClaimSeconds = 2
 
 const queueOptions = {
   /** One job for each key, waiting or running. */
@@ -76,6 +81,7 @@ export async function createJobQueue({
 
   const stopping = new AbortController()
   const names = new Map<string, Promise<void>>()
+  const workers = new Map<string, string[]>()
   const running = new Set<Promise<void>>()
   let stopped: Promise<void> | undefined
 
@@ -130,7 +136,18 @@ export async function createJobQueue({
             boss.notifyWorker(workerId)
           }
         })
+        workers.set(queue, [...(workers.get(queue) ?? []), workerId])
       }
+    },
+
+    async takeOver(queue, id) {
+      await boss
+        .getDb()
+        .executeSql(
+          `${toWaiting} state = 'active' AND name = $1 AND singleton_key = $2 AND started_on < now() - interval '${freshClaimSeconds} seconds'`,
+          [queue, id],
+        )
+      for (const workerId of workers.get(queue) ?? []) boss.notifyWorker(workerId)
     },
 
     stop() {

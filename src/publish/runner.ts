@@ -20,6 +20,8 @@ interface RunnerOptions {
   realtime: Pick<Realtime, 'onAppended'>
   events: Events
   retryDelaysMs: readonly number[]
+  /** Resolves once the job has ended, wherever it runs. */
+  untilEnded: (jobId: string) => Promise<unknown>
   closing: AbortSignal
   log: Logger
 }
@@ -32,7 +34,7 @@ interface Run {
 }
 
 export function createRunner(options: RunnerOptions) {
-  const { catalog, warehouse, realtime, events, retryDelaysMs, closing } = options
+  const { catalog, warehouse, realtime, events, retryDelaysMs, untilEnded, closing } = options
   const running = new Map<string, Run>()
 
   /**
@@ -42,8 +44,9 @@ export function createRunner(options: RunnerOptions) {
   async function run(jobId: string, queueSignal: AbortSignal): Promise<void> {
     try {
       closing.throwIfAborted()
-      const job = await catalog.publishJobs.byId(jobId)
-      if (isEnded(job.status) || running.has(jobId)) return
+      if (running.has(jobId)) return
+      const job = await catalog.publishJobs.claim(jobId)
+      if (job === null || running.has(jobId)) return
       await begin(job, AbortSignal.any([queueSignal, closing])).ended
     } catch (error) {
       if (!closing.aborted) throw error
@@ -51,9 +54,9 @@ export function createRunner(options: RunnerOptions) {
     }
   }
 
-  function begin(job: PublishJobRecord, signal: AbortSignal, cancelRequested = false): Run {
+  function begin(job: PublishJobRecord, signal: AbortSignal): Run {
     const log = options.log.child({ publishJob: job.id })
-    const begun = createRun(job, cancelRequested)
+    const begun = createRun(job)
     running.set(job.id, begun)
     begun.ended = execute(job, begun, signal, log).finally(() => {
       running.delete(job.id)
@@ -72,7 +75,8 @@ export function createRunner(options: RunnerOptions) {
     async function store(changes: PublishJobChanges): Promise<boolean> {
       const storing = { what: 'Storing the progress', delaysMs: retryDelaysMs, signal, log }
       try {
-        await retry(storing, () => catalog.publishJobs.update(job.id, changes))
+        const stored = await retry(storing, () => catalog.publishJobs.update(job.id, changes))
+        if (stored.cancelRequested) run.cancelRequested = true
         return true
       } catch (error) {
         if (error instanceof AppError && error.code === 'CONFLICT') return false
@@ -107,7 +111,10 @@ export function createRunner(options: RunnerOptions) {
       )
       if (end !== 'ENDED_ELSEWHERE') await store({ status: end })
     } catch (error) {
-      if (signal.aborted) throw error
+      if (signal.aborted) {
+        await catalog.publishJobs.release(job.id).catch(() => undefined)
+        throw error
+      }
       log.error({ err: error }, 'A publish job failed')
       await store({ status: 'FAILED', error: sayFailure(error) })
     }
@@ -125,12 +132,17 @@ export function createRunner(options: RunnerOptions) {
   }
 
   async function cancel(jobId: string): Promise<PublishJobRecord> {
-    const job = await catalog.publishJobs.byId(jobId)
-    refuseEnded(job)
-    // A job that waits in the queue is begun here to be ended; what a killed process may have appended is served first.
-    const run = running.get(jobId) ?? begin(job, closing, true)
-    run.cancelRequested = true
-    await run.ended
+    refuseEnded(await catalog.publishJobs.byId(jobId))
+    await catalog.publishJobs.requestCancel(jobId)
+    // A job that nobody runs is begun here to be ended; what a killed process may have appended is served first.
+    const abandoned = running.has(jobId) ? null : await catalog.publishJobs.claimAbandoned(jobId)
+    const run = running.get(jobId) ?? (abandoned === null ? undefined : begin(abandoned, closing))
+    if (run !== undefined) {
+      run.cancelRequested = true
+      await Promise.allSettled([run.ended])
+    }
+    // It may run elsewhere, or have gone there meanwhile.
+    await untilEnded(jobId)
     const ended = await catalog.publishJobs.byId(jobId)
     if (ended.status !== 'CANCELLED') refuseEnded(ended)
     return ended
@@ -146,7 +158,7 @@ export function createRunner(options: RunnerOptions) {
   }
 }
 
-function createRun(job: PublishJobRecord, cancelRequested: boolean): Run {
+function createRun(job: PublishJobRecord): Run {
   const meter = createRateMeter(job.done)
   let done = job.done
   return {
@@ -163,7 +175,7 @@ function createRun(job: PublishJobRecord, cancelRequested: boolean): Run {
       done = to
       meter.advance(to)
     },
-    cancelRequested,
+    cancelRequested: job.cancelRequested,
     ended: Promise.resolve(),
   }
 }

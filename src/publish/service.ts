@@ -1,6 +1,7 @@
 // Publishing: durable jobs that write flows or an application's rows to the warehouse and keep the feature views in step.
 
 import { randomInt } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
@@ -10,7 +11,7 @@ import type { Realtime } from '../realtime/service.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { describeGiven } from './cells.ts'
 import { checkRows, findIngestTable, packRows } from './ingest.ts'
-import { followProgress, type PublishProgress } from './progress.ts'
+import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
 import { usualDelaysMs } from './retry.ts'
 import { createRunner } from './runner.ts'
 
@@ -19,6 +20,8 @@ export type { PublishProgress }
 /** In one job. */
 export const maxFlows = 10_000_000
 const queueName = 'publish'
+/** How often this gateway looks for jobs of others that are gone. */
+const takeOverEveryMs = 2000
 const maxInt32 = 2 ** 31 - 1
 
 export interface Publishing {
@@ -59,8 +62,10 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const runner = createRunner({
     ...options,
     retryDelaysMs: options.retryDelaysMs ?? usualDelaysMs,
+    untilEnded: (jobId) => wait(jobId),
     closing: closing.signal,
   })
+  let takingOver: Promise<void> = Promise.resolve()
 
   async function enqueue(job: PublishJobRecord): Promise<PublishJobRecord> {
     try {
@@ -87,12 +92,11 @@ export function createPublishing(options: PublishingOptions): Publishing {
     return enqueue(await catalog.publishJobs.create(job))
   }
 
-  async function readProgress(jobId: string): Promise<PublishProgress> {
-    return runner.runningProgress(jobId) ?? storedProgress(await catalog.publishJobs.byId(jobId))
-  }
-
   function progress(jobId: string, signal: AbortSignal = closing.signal): AsyncIterable<PublishProgress> {
-    return followProgress({ jobId, events, read: () => readProgress(jobId), signal })
+    const stored = createStoredProgress()
+    const read = async () =>
+      runner.runningProgress(jobId) ?? stored.progress(await catalog.publishJobs.byId(jobId))
+    return followProgress({ jobId, events, read, signal })
   }
 
   async function wait(jobId: string, { signal }: { signal?: AbortSignal } = {}): Promise<PublishJobRecord> {
@@ -104,11 +108,32 @@ export function createPublishing(options: PublishingOptions): Publishing {
   async function start() {
     await catalog.queue.work(queueName, { concurrency }, runner.run)
     for (const job of await catalog.publishJobs.unfinished()) await catalog.queue.send(queueName, job.id)
+    takingOver = takeOverWhileOpen()
+  }
+
+  /** Jobs of a gateway that is gone: those that this one sees twice, since a lost connection alone is soon made anew. */
+  async function takeOverWhileOpen() {
+    let seen = new Set<string>()
+    while (!closing.signal.aborted) {
+      try {
+        await sleep(takeOverEveryMs, undefined, { signal: closing.signal })
+        const abandoned = await catalog.publishJobs.abandoned()
+        for (const jobId of abandoned.filter((id) => seen.has(id))) {
+          log.warn({ publishJob: jobId }, 'A publish job is taken over from a gateway that is gone')
+          await catalog.queue.send(queueName, jobId)
+          await catalog.queue.takeOver(queueName, jobId)
+        }
+        seen = new Set(abandoned)
+      } catch (error) {
+        if (!closing.signal.aborted)
+          log.warn({ err: error }, 'Jobs of gateways that are gone could not be found')
+      }
+    }
   }
 
   async function close() {
     closing.abort(new Error('The gateway is stopping'))
-    await runner.settled()
+    await Promise.all([runner.settled(), takingOver])
     log.debug('Publishing is closed')
   }
 
@@ -131,11 +156,25 @@ function checkInteger(name: string, given: unknown, min: number, max: number) {
   )
 }
 
-/** A job that does not run here: its overall rate once it has ended. */
-function storedProgress(job: PublishJobRecord): PublishProgress {
-  const { id: jobId, status, total, done, error, startedAt, finishedAt } = job
-  const elapsedMs =
-    startedAt !== null && finishedAt !== null ? finishedAt.getTime() - startedAt.getTime() : null
-  const flowsPerSecond = elapsedMs === null || done === 0 ? null : (done * 1000) / Math.max(elapsedMs, 1)
-  return { jobId, status, total, done, flowsPerSecond, etaSeconds: status === 'SUCCEEDED' ? 0 : null, error }
+/** A job that does not run here: the rate seen while it runs elsewhere, its overall rate once it has ended. */
+function createStoredProgress() {
+  let meter: ReturnType<typeof createRateMeter> | null = null
+  let lastDone = 0
+
+  function progress(job: PublishJobRecord): PublishProgress {
+    const { id: jobId, status, total, done, error, startedAt, finishedAt } = job
+    if (startedAt !== null && finishedAt !== null) {
+      const elapsedMs = Math.max(finishedAt.getTime() - startedAt.getTime(), 1)
+      const flowsPerSecond = done === 0 ? null : (done * 1000) / elapsedMs
+      const etaSeconds = status === 'SUCCEEDED' ? 0 : null
+      return { jobId, status, total, done, flowsPerSecond, etaSeconds, error }
+    }
+    meter ??= createRateMeter(done)
+    if (done !== lastDone) meter.advance(done)
+    lastDone = done
+    const [flowsPerSecond, etaSeconds] = [meter.flowsPerSecond(), meter.etaSeconds(total)]
+    return { jobId, status, total, done, flowsPerSecond, etaSeconds, error }
+  }
+
+  return { progress }
 }
