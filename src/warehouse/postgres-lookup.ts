@@ -117,8 +117,8 @@ async function chooseStatement(session: Session, asked: Asked): Promise<Statemen
   const size = index * 64 + Math.ceil(Math.log2(count))
   const known = plan.ways.get(size)
   if (known !== undefined) return known === 'each' ? each : together
-  const costs = await Promise.all([costOf(session, together, keys), costOf(session, each, keys)])
-  const way = costs[1] < costs[0] ? 'each' : 'together'
+  const costTogether = await costOf(session, together, keys)
+  const way = (await costOf(session, each, keys)) < costTogether ? 'each' : 'together'
   plan.ways.set(size, way)
   return way === 'each' ? each : together
 }

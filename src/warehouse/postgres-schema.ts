@@ -28,7 +28,7 @@ const creationLock = 7_231_904_551
 /** Makes what is missing, one gateway at a time; where nothing is, no right to make anything is needed. */
 export async function createSchemas(session: Session): Promise<void> {
   if ((await findMissing(session)).length === 0) return
-  await session.script('BEGIN READ WRITE')
+  await session.script('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
   await session.query(`SELECT pg_advisory_xact_lock(${creationLock})`)
   const missing = await findMissing(session)
   const schemas = new Set(missing.map((name) => name.slice(0, name.indexOf('.'))))
@@ -44,12 +44,14 @@ export async function createSchemas(session: Session): Promise<void> {
   await session.script('COMMIT')
 }
 
+/** By the catalog's own rows: to_regclass may answer from before the lock. */
 async function findMissing(session: Session): Promise<string[]> {
   const rows = await session.query(
-    'SELECT name FROM unnest($1::text[]) AS name WHERE pg_catalog.to_regclass(name) IS NULL',
-    [`{${Object.keys(columnsByTable).join(',')}}`],
+    `SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('${featureSchema}', '${internalSchema}')`,
   )
-  return rows.map(([name]) => String(name))
+  const found = new Set(rows.map(([name]) => name))
+  return Object.keys(columnsByTable).filter((name) => !found.has(name))
 }
 
 export interface ListedTable extends WarehouseTable {
