@@ -15,7 +15,7 @@ import {
 let stack: EngineStack
 
 /** Short, yet enough for what is healthy. */
-const timeoutMs = Math.ceil(500 * crowding())
+const timeoutMs = Math.ceil(500 * Math.min(crowding(), 3))
 
 beforeAll(async () => {
   stack = await openEngineStack({ timeoutMs, memoryMb: 32 })
