@@ -83,7 +83,7 @@ type Parts = ReturnType<typeof createParts>
 
 /** Nobody else has the folder from here on; what an earlier process left in the middle of its work is gone. */
 async function openFolder(config: Config, parts: Parts) {
-  const paths = dataPaths(config.dataDir)
+  const paths = { ...dataPaths(config.dataDir), datasets: config.datasetsDir }
   await mkdir(config.dataDir, { recursive: true })
   const lock = await acquireLock(paths.lock)
   await parts.open('the data folder', { close: () => lock.release() })

@@ -39,6 +39,7 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: integer(4000, 0, 65535),
   DATA_DIR: z.string().min(1).default('./data'),
+  DATASETS_DIR: z.string().optional(),
   CATALOG_URL: storeUrl('pglite:', ['pglite', 'postgres', 'postgresql']),
   WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb', 'postgres', 'postgresql']),
   WAREHOUSE_FILES: list,
@@ -69,6 +70,8 @@ export interface Config {
   port: number
   /** Absolute; everything embedded lives here. */
   dataDir: string
+  /** Absolute: where datasets' files are; gateways that share a catalog share it too. */
+  datasetsDir: string
   catalogUrl: string
   warehouseUrl: string
   /** Absolute folders and files that the embedded warehouse mounts as tables of schema `files`. */
@@ -118,6 +121,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     host: e.HOST,
     port: e.PORT,
     dataDir: resolve(e.DATA_DIR),
+    datasetsDir:
+      e.DATASETS_DIR === undefined ? dataPaths(resolve(e.DATA_DIR)).datasets : resolve(e.DATASETS_DIR),
     catalogUrl: e.CATALOG_URL,
     warehouseUrl: e.WAREHOUSE_URL,
     warehouseFiles: e.WAREHOUSE_FILES.map((path) => resolve(path)),

@@ -6,12 +6,13 @@ import { EventEmitter } from 'node:events'
 export interface Topics {
   publishJob: { jobId: string }
   dataset: { datasetId: string }
+  datasetCancel: { datasetId: string }
   online: { values: readonly string[] | null }
   views: { changed: true }
 }
 
 /**
- * `id` is a publish job's, a dataset's, for `online` a feature view's, for `views` always `all`. Listeners of this process
+ * `id` is a publish job's, a dataset's (`datasetCancel`: its maker is asked to stop), for `online` a feature view's, for `views` always `all`. Listeners of this process
  * are called at once and must not throw; those of other gateways on the same catalog soon after, and after an
  * interruption once more for whatever they may have missed: a listener reads the new state anew.
  */
@@ -32,6 +33,7 @@ export interface LocalEvents extends Events {
 const anything: { [T in keyof Topics]: (id: string) => Topics[T] } = {
   publishJob: (jobId) => ({ jobId }),
   dataset: (datasetId) => ({ datasetId }),
+  datasetCancel: (datasetId) => ({ datasetId }),
   online: () => ({ values: null }),
   views: () => ({ changed: true }),
 }

@@ -97,6 +97,7 @@ export async function openSharedEvents({
       case 'publishJob':
         return local.publish(topic, id, { jobId: id })
       case 'dataset':
+      case 'datasetCancel':
         return local.publish(topic, id, { datasetId: id })
       case 'views':
         return local.publish(topic, id, { changed: true })

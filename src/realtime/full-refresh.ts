@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Row } from '../columns.ts'
+import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore, WriteEntry } from '../online/port.ts'
 import type { Warehouse } from '../warehouse/port.ts'
@@ -9,7 +10,7 @@ import type { Background } from './background.ts'
 import { type Compute, keyPosition } from './compute.ts'
 import { toWriteEntry } from './entry.ts'
 import { canonicalText } from './index-value.ts'
-import type { OnlineAccess } from './online-access.ts'
+import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { View, Views } from './views.ts'
 
 /** Groups are computed and written in batches of about so many rows. */
@@ -82,7 +83,13 @@ export function createFullRefresh(options: {
     // Whatever older snapshots still write is behind from here on; then what is gone from the result goes from the store.
     await store.raiseFloor(viewId, version)
     await online.removeBelow(viewId, version)
-    if (views.isLive(viewId)) await views.noteRefresh(viewId, new Date(startedAtMs), version)
+    if (views.isLive(viewId)) {
+      await views.noteRefresh(viewId, new Date(startedAtMs), version).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error
+        views.noteRemoved(viewId)
+      })
+    }
+    if (!views.isLive(viewId)) await online.removeBelow(viewId, retiredFloor)
     events.publish('online', viewId, { values: null })
     log.debug(
       { view: view.record.name, rows, ms: Date.now() - startedAtMs },
@@ -113,6 +120,7 @@ export function createFullRefresh(options: {
       try {
         return await run(viewId)
       } catch (error) {
+        if (isNotFound(error)) views.noteRemoved(viewId)
         if (background.signal.aborted || !views.isLive(viewId)) return
         if (delayMs === null) {
           log.error(
@@ -143,6 +151,11 @@ export function createFullRefresh(options: {
       background.run('Refreshing a feature view in full', () => runScheduled(viewId, schedule))
     },
   }
+}
+
+/** Another gateway has removed the view. */
+function isNotFound(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'NOT_FOUND'
 }
 
 /** The rows of one index value stand together: whole groups leave in batches, no more than one batch and one group are held. */

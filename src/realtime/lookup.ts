@@ -7,7 +7,7 @@ import type { ReadAnswer } from '../online/port.ts'
 import type { Background } from './background.ts'
 import { noRows, type Outcome, servable } from './entry.ts'
 import { canonicalText, parseIndexValue } from './index-value.ts'
-import type { OnlineAccess } from './online-access.ts'
+import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
 import type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource } from './result.ts'
 import type { View, Views } from './views.ts'
@@ -84,12 +84,15 @@ export function createLookup(options: {
     const missing = new Map<string, Wanted>()
     const stale = new Map<string, Wanted>()
     const found = prepared.map(({ view, keys, indexValues }, i) => {
-      const { floor, entries } = answers?.[i] ?? { floor: 0, entries: [] }
+      const { floor: told, entries } = answers?.[i] ?? { floor: 0, entries: [] }
+      if (told === retiredFloor) views.noteRemoved(view.id)
+      // What a removed view would give is computed just as well; the next lookup finds the view in its place.
+      const floor = told === retiredFloor ? 0 : told
       let position = 0
       return keys.map((key, k): RealtimeResult | AppError | Key => {
         if (key instanceof AppError) return key
         const entry = entries[position++] ?? null
-        const outcome = servable(entry, floor, nowMs)
+        const outcome = servable(entry, told, nowMs)
         if (entry === null || outcome === null) {
           gather(missing, view, floor, key)
           return key

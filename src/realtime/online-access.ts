@@ -12,6 +12,9 @@ const patienceMs = 30_000
 const entriesPerWrite = 500
 const bytesPerWrite = 4_000_000
 
+/** The floor of a view that is removed, above every version: a gateway that still has the view in memory learns it from the read itself. */
+export const retiredFloor = Number.MAX_SAFE_INTEGER
+
 export interface OnlineAccess {
   /** Null when the store cannot be reached. Floors that are still owed to the store count already. */
   read(requests: readonly ReadRequest[]): Promise<readonly ReadAnswer[] | null>

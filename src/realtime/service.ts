@@ -15,7 +15,7 @@ import { qualified } from './followed.ts'
 import { createFullRefresh } from './full-refresh.ts'
 import { createLoader, type RealtimeLoader } from './loader.ts'
 import { createLookup } from './lookup.ts'
-import { createOnlineAccess } from './online-access.ts'
+import { createOnlineAccess, retiredFloor } from './online-access.ts'
 import { createParity, type ParityReport } from './parity.ts'
 import { createReadThrough } from './read-through.ts'
 import { type Change, createRefresh } from './refresh.ts'
@@ -67,7 +67,8 @@ export function createRealtime(options: {
   const log = options.log.child({ part: 'realtime' })
   const background = createBackground({ log })
   const shared = { ...options, ...limits, log, background }
-  const views = createViews(shared)
+  const views = createViews({ ...shared, retire: (id) => online.raiseFloor(id, retiredFloor) })
+  const endListening = events.listen('views', 'all', views.forget)
   const store = createOnlineAccess(shared)
   const compute = createCompute({ ...shared, views })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
@@ -101,9 +102,15 @@ export function createRealtime(options: {
     })
   }
 
-  /** Who follows a value of the view finds the one that serves it now. */
+  /** Every gateway asks the catalog anew which view serves a target; who follows a value finds the one that serves it now. */
+  function announceViews() {
+    events.publish('views', 'all', { changed: true })
+  }
+
+  /** Its floor stays, for gateways that have yet to learn that the view is gone. */
   async function dropRows(viewId: string) {
-    await online.dropView(viewId)
+    announceViews()
+    await online.removeBelow(viewId, retiredFloor)
     events.publish('online', viewId, { values: null })
   }
 
@@ -114,6 +121,7 @@ export function createRealtime(options: {
     async createFeatureView(view) {
       const { view: created, replacedId } = await views.create(view)
       if (replacedId !== null) await dropRows(replacedId)
+      else announceViews()
       if (created.record.refresh === 'FULL') fullRefresh.schedule(created.id)
       return created.record
     },
@@ -132,9 +140,12 @@ export function createRealtime(options: {
       background.run('Mending a feature view', () => watch.judge(view, report))
       return report
     },
-    forget: () => views.forget(),
+    forget: announceViews,
     start: takeUp,
     idle: () => background.idle(),
-    close: () => background.close(),
+    close() {
+      endListening()
+      return background.close()
+    },
   }
 }

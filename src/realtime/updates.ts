@@ -32,8 +32,10 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
       void stop.then(() => {
         stopped = true
         listening?.end()
+        endListening()
         changed.fire()
       })
+      const endListening = events.listen('views', 'all', () => changed.fire())
 
       function listen(view: View) {
         if (listening?.viewId === view.id || stopped) return
@@ -61,6 +63,7 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
         }
       } finally {
         listening?.end()
+        endListening()
         stop()
       }
     })

@@ -36,8 +36,10 @@ export interface Views {
   /** Notes a refresh in full; who is served by the view does not change. */
   noteRefresh(id: string, at: Date, version: number): Promise<void>
   remove(id: string): Promise<void>
-  /** False once the view is removed: nothing more is to be stored for it. */
+  /** False once the view is known to be removed: nothing more is to be stored for it. */
   isLive(id: string): boolean
+  /** Another gateway has removed it. */
+  noteRemoved(id: string): void
   /** The columns that the ETL gave in training; null before its first run. */
   outputColumns(view: View): Promise<readonly Column[] | null>
   /** Forgets which view serves which target, so that the catalog is asked again. */
@@ -54,8 +56,10 @@ export function createViews(options: {
   warehouse: Warehouse
   etlService: EtlService
   background: Background
+  /** Has no gateway serve from the online store what is there of the view. */
+  retire: (id: string) => Promise<void>
 }): Views {
-  const { catalog, warehouse, etlService, background } = options
+  const { catalog, warehouse, etlService, background, retire } = options
   const byTarget = new Map<string, CachedView>()
   const resolving = new Map<string, Promise<View>>()
   const queries = new Map<string, SavedQueryRecord>()
@@ -117,7 +121,10 @@ export function createViews(options: {
     return id
   }
 
+  /** In this order, so that no gateway serves rows which publishes no longer refresh. */
   async function removeRecord(id: string) {
+    await catalog.featureViews.byId(id)
+    await retire(id)
     await catalog.featureViews.remove(id)
     removed.add(id)
   }
@@ -151,6 +158,11 @@ export function createViews(options: {
     byId,
     forget,
     isLive: (id) => !removed.has(id),
+    noteRemoved(id) {
+      if (removed.has(id)) return
+      removed.add(id)
+      forget()
+    },
     resolve: (target) => startResolving(targetKey(target), target),
     cached(target) {
       const key = targetKey(target)

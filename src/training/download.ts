@@ -112,7 +112,7 @@ export async function assertReadable(dataset: DatasetRecord, path: string): Prom
   try {
     await access(path)
   } catch (cause) {
-    const message = `The file of dataset ${dataset.id} is no longer on the gateway's disk; run the query again.`
+    const message = `The file of dataset ${dataset.id} is not in this gateway's folder of datasets: it was removed, or another gateway made it. Give all gateways one shared folder (DATASETS_DIR), or run the query again.`
     throw new AppError('NOT_FOUND', message, { cause })
   }
 }

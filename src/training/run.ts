@@ -71,8 +71,22 @@ export function createRunner(options: RunnerOptions): Runner {
 
   async function update(id: string, changes: Parameters<Datasets['update']>[1]): Promise<DatasetRecord> {
     const dataset = await datasets.update(id, changes)
+    if (dataset.cancelRequested) stop(id)
     events.publish('dataset', id, { datasetId: id })
     return dataset
+  }
+
+  function stop(id: string) {
+    runs.get(id)?.controller.abort(new RunCancelled(`Dataset ${id} was cancelled`))
+  }
+
+  /** Another gateway was asked to cancel it, or may have been. */
+  async function stopIfAsked(id: string): Promise<void> {
+    try {
+      if ((await datasets.byId(id)).cancelRequested) stop(id)
+    } catch (error) {
+      log.warn({ err: error, datasetId: id }, 'Whether a dataset is to be cancelled could not be read')
+    }
   }
 
   async function execute(id: string, work: RunWork, controller: AbortController): Promise<DatasetRecord> {
@@ -129,6 +143,7 @@ export function createRunner(options: RunnerOptions): Runner {
   ): Promise<RunEnd> {
     const { signal } = controller
     let startedMs: number | null = null
+    const endListening = events.listen('datasetCancel', dataset.id, () => void stopIfAsked(dataset.id))
     try {
       try {
         const ended = await pool.run(signal, () => {
@@ -147,6 +162,7 @@ export function createRunner(options: RunnerOptions): Runner {
       return { dataset, error: toAppError(error) }
     } finally {
       runs.delete(dataset.id)
+      endListening()
     }
   }
 
@@ -162,7 +178,7 @@ export function createRunner(options: RunnerOptions): Runner {
     cancel(datasetId) {
       const run = runs.get(datasetId)
       if (run === undefined) return null
-      run.controller.abort(new RunCancelled(`Dataset ${datasetId} was cancelled`))
+      stop(datasetId)
       return run.ended
     },
 

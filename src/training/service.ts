@@ -15,6 +15,7 @@ import { assertReadable, createDownloads, type Download, type DownloadFormat } f
 import { createExtraction } from './extraction.ts'
 import { integerWithin, nameWithin } from './input.ts'
 import { maxPage, maxWaitMs } from './limits.ts'
+import { watchOrphans } from './orphans.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
@@ -76,6 +77,7 @@ export function createTraining(options: TrainingOptions): Training {
   const started = sweep(options).catch((error: unknown) => {
     log.error({ err: error }, 'What an earlier process left of its datasets could not be cleared away')
   })
+  const orphanage = watchOrphans({ datasets, events, log })
 
   function assertRoom() {
     if (runner.waiting() < maxQueued) return
@@ -96,6 +98,14 @@ export function createTraining(options: TrainingOptions): Training {
     const path = datasetPath(datasetsFolder, dataset.id)
     await assertReadable(dataset, path)
     return { dataset, path }
+  }
+
+  /** Has the gateway that makes the dataset stop, and waits for its end; false when it has ended already. */
+  async function askMaker(datasetId: string): Promise<boolean> {
+    if (!(await datasets.requestCancel(datasetId))) return false
+    events.publish('datasetCancel', datasetId, { datasetId })
+    for await (const _ of watchDataset({ datasets, events }, datasetId));
+    return true
   }
 
   return {
@@ -133,8 +143,9 @@ export function createTraining(options: TrainingOptions): Training {
     async cancel(datasetId) {
       await started
       const end = await runner.cancel(datasetId)
+      const asked = end === null && (await askMaker(datasetId))
       const dataset = end?.dataset ?? (await datasets.byId(datasetId))
-      if (dataset.status === 'CANCELLED' && end !== null) return dataset
+      if (dataset.status === 'CANCELLED' && (end !== null || asked)) return dataset
       const message = `Dataset ${datasetId} has ended already: it is ${dataset.status}. Only a queued or running one can be cancelled.`
       throw new AppError('CONFLICT', message, { details: { status: dataset.status } })
     },
@@ -164,6 +175,7 @@ export function createTraining(options: TrainingOptions): Training {
 
     async close() {
       await started
+      await orphanage.close()
       downloads.close()
       await runner.close()
     },

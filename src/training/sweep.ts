@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
 
-const leftBehind = 'The gateway stopped while this dataset was made; run it again.'
+export const leftBehind = 'The gateway stopped while this dataset was made; run it again.'
 const idPattern = /dst_[A-Za-z0-9_-]+/
 const idsAtOnce = 1000
 
@@ -29,8 +29,12 @@ export async function sweep({
   }
   const names = await readdir(datasetsFolder).catch(() => [])
   const whole = names.filter((name) => /^dst_[A-Za-z0-9_-]+\.parquet$/.test(name))
-  for (const name of names) {
-    if (idPattern.test(name) && !whole.includes(name)) await remove(join(datasetsFolder, name))
+  const parts = names.filter((name) => idPattern.test(name) && !whole.includes(name))
+  for (let i = 0; i < parts.length; i += idsAtOnce) {
+    const some = parts.slice(i, i + idsAtOnce)
+    // The folder may be shared, and another gateway be at work in it.
+    const inWork = await catalog.datasets.unfinishedOf(some.map(idIn))
+    for (const name of some) if (!inWork.has(idIn(name))) await remove(join(datasetsFolder, name))
   }
   const ids = whole.map((name) => name.slice(0, -'.parquet'.length))
   for (let i = 0; i < ids.length; i += idsAtOnce) {
@@ -40,6 +44,10 @@ export async function sweep({
     })
     for (const { id } of useless) await remove(join(datasetsFolder, `${id}.parquet`))
   }
+}
+
+function idIn(name: string): string {
+  return idPattern.exec(name)?.[0] ?? ''
 }
 
 async function remove(path: string): Promise<void> {

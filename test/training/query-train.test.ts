@@ -308,7 +308,7 @@ describe('Rows', () => {
     ]) {
       await expect(read).rejects.toMatchObject({
         code: 'NOT_FOUND',
-        message: expect.stringMatching(/no longer on the gateway's disk; run the query again/),
+        message: expect.stringMatching(/not in this gateway's folder of datasets: .*run the query again/),
       })
     }
     await expect(training.rows(createId('dst'), { offset: 0, limit: 1 })).rejects.toMatchObject({
