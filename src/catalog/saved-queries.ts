@@ -12,13 +12,16 @@ export interface SavedQueryRecord extends Omit<SavedQuery, 'columns'> {
   columns: Column[]
 }
 
-export interface NewSavedQuery {
+/** What people say of an entry. Where a field is left out, the entry keeps what it has. */
+export interface SavedQueryNotes {
+  description?: string | null | undefined
+  tags?: readonly string[] | undefined
+}
+
+export interface NewSavedQuery extends SavedQueryNotes {
   name: string
   sql: string
   columns: readonly Column[]
-  /** Where it is left out, the entry keeps what it has. */
-  description?: string | null
-  tags?: readonly string[]
 }
 
 export interface SavedQueries {
@@ -30,6 +33,8 @@ export interface SavedQueries {
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<SavedQueryRecord>
   newestByName(name: string): Promise<SavedQueryRecord | null>
+  /** Throws NOT_FOUND. */
+  describe(id: string, notes: SavedQueryNotes): Promise<SavedQueryRecord>
   /** Throws NOT_FOUND. */
   setColumns(id: string, columns: readonly Column[]): Promise<void>
 }
@@ -56,7 +61,7 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
   }
 
   /** Only what is given, and only where it differs. */
-  async function describe(entry: SavedQuery, { description, tags }: NewSavedQuery): Promise<SavedQuery> {
+  async function note(entry: SavedQuery, { description, tags }: SavedQueryNotes): Promise<SavedQuery> {
     const data = {
       ...(description !== undefined && description !== entry.description && { description }),
       ...(tags !== undefined && tags.join('\0') !== entry.tags.join('\0') && { tags: [...tags] }),
@@ -65,21 +70,29 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
     return prisma.savedQuery.update({ where: { id: entry.id }, data })
   }
 
+  async function find(id: string): Promise<SavedQuery> {
+    const entry = await prisma.savedQuery.findUnique({ where: { id } })
+    if (entry === null) throw notFound(id)
+    return entry
+  }
+
   return {
     async save(query) {
       checkName('a saved query', query.name)
       checkText('The SQL', query.sql)
-      checkText('The description', query.description ?? '')
-      for (const tag of query.tags ?? []) checkName('a tag', tag)
+      checkNotes(query)
       const sqlSha256 = createHash('sha256').update(query.sql).digest('hex')
       const entry = await retryOnUniqueViolation(() => create(query, sqlSha256))
-      return toRecord(await describe(entry, query))
+      return toRecord(await note(entry, query))
     },
 
     async byId(id) {
-      const entry = await prisma.savedQuery.findUnique({ where: { id } })
-      if (entry === null) throw notFound(id)
-      return toRecord(entry)
+      return toRecord(await find(id))
+    },
+
+    async describe(id, notes) {
+      checkNotes(notes)
+      return toRecord(await note(await find(id), notes))
     },
 
     async newestByName(name) {
@@ -93,6 +106,11 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
       if (count === 0) throw notFound(id)
     },
   }
+}
+
+function checkNotes({ description, tags }: SavedQueryNotes) {
+  checkText('The description', description ?? '')
+  for (const tag of tags ?? []) checkName('a tag', tag)
 }
 
 function toRecord(entry: SavedQuery): SavedQueryRecord {

@@ -74,6 +74,22 @@ export function addSavedQuery(builder: Builder, services: Services) {
       { name: 'SavedQueryEdge' },
     ),
   )
+
+  builder.mutationField('updateSavedQuery', (t) =>
+    t.prismaField({
+      type: 'SavedQuery',
+      description: 'Says what a saved query is for. Its SQL never changes: other SQL is the next version.',
+      args: {
+        id: t.arg.id({ required: true }),
+        description: t.arg.string({ description: 'Left out, it stays; null takes it away.' }),
+        tags: t.arg.stringList({ description: 'Left out, they stay.' }),
+      },
+      resolve: async (query, _root, { id, description, tags }) => {
+        await services.catalog.savedQueries.describe(id, { description, tags: tags ?? undefined })
+        return services.catalog.prisma.savedQuery.findUniqueOrThrow({ ...query, where: { id } })
+      },
+    }),
+  )
 }
 
 interface Filter {

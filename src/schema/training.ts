@@ -65,6 +65,8 @@ export function addTraining(builder: Builder, services: Services) {
         args: {
           query: t.arg.string({ required: true, validate: z.string().min(1) }),
           queryName: t.arg.string({ required: true, validate: name }),
+          description: t.arg.string({ description: 'Left out, the entry keeps its own.' }),
+          tags: t.arg.stringList({ description: 'Left out, the entry keeps its own.' }),
           ...howToRun,
         },
         complexity: { field: 50 },
@@ -72,6 +74,8 @@ export function addTraining(builder: Builder, services: Services) {
           const { query, dataset } = await services.training.queryTrain({
             sql: args.query,
             name: args.queryName,
+            description: args.description ?? undefined,
+            tags: args.tags ?? undefined,
             save: args.save ?? true,
             waitMs: args.waitMs ?? usualWaitMs,
           })

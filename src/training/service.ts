@@ -3,7 +3,7 @@
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
 import type { Catalog } from '../catalog/open.ts'
-import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import type { SavedQueryNotes, SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { longestName } from '../catalog/violations.ts'
 import type { Frame } from '../columns.ts'
 import { AppError } from '../errors.ts'
@@ -22,7 +22,7 @@ import { createQueryColumns } from './query-columns.ts'
 import { createRunner, datasetPath, type RunEnd, type RunnerOptions } from './run.ts'
 import { sweep } from './sweep.ts'
 
-export interface QueryTrainRequest {
+export interface QueryTrainRequest extends SavedQueryNotes {
   sql: string
   name: string
   save: boolean
@@ -109,13 +109,13 @@ export function createTraining(options: TrainingOptions): Training {
   }
 
   return {
-    async queryTrain({ sql, name, save, waitMs }) {
+    async queryTrain({ sql, name, save, waitMs, ...notes }) {
       const checkedName = nameWithin('queryName', name, longestName)
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
       const { columns } = await warehouse.describe(sql)
-      const query = save ? await savedQueries.save({ name: checkedName, sql, columns }) : null
+      const query = save ? await savedQueries.save({ ...notes, name: checkedName, sql, columns }) : null
       const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql })
       const run = runner.start(dataset, async ({ signal, path, onProgress }) => {
         const report = (progress: { fraction: number | null }) => onProgress(progress.fraction)

@@ -1,4 +1,4 @@
-// An ETL stays what it was when it was loaded, until refreshEtl; from then on training and realtime use the new version alike.
+// The catalog as its users change it: ETLs stay what they were until refreshEtl; queries carry descriptions and tags.
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -57,4 +57,24 @@ test('realtime runs the stored ETL until refreshEtl, and the new version at once
 
   const pinned = await featuresOf(gateway.typed, queryId, etl?.id ?? '', [user])
   expect(pinned[0]?.rows[0]?.score).toBe(1)
+})
+
+test('tags and a description are given at training, changed later, and found by search', async () => {
+  const { queryTrain } = await gateway.data<{ queryTrain: { query: { id: string; tags: string[] } } }>(
+    `mutation { queryTrain(query: "SELECT 1 AS one", queryName: "one", description: "Just one", tags: ["tiny"]) {
+      query { id tags description }
+    } }`,
+  )
+  expect(queryTrain.query).toMatchObject({ tags: ['tiny'], description: 'Just one' })
+  const update = `mutation ($id: ID!, $tags: [String!], $description: String) {
+    updateSavedQuery(id: $id, tags: $tags, description: $description) { tags description version }
+  }`
+  const { id } = queryTrain.query
+  expect(await gateway.data(update, { id, tags: ['small', 'tiny'] })).toEqual({
+    updateSavedQuery: { tags: ['small', 'tiny'], description: 'Just one', version: 1 },
+  })
+  const found = '{ savedQueries(tag: "small", search: "JUST") { totalCount } }'
+  expect(await gateway.data(found)).toEqual({ savedQueries: { totalCount: 1 } })
+  const missing = await gateway.graphql(update, { id: 'qry_none' })
+  expect(missing.errors?.[0]?.extensions?.code).toBe('NOT_FOUND')
 })
