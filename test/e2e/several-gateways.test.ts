@@ -144,6 +144,22 @@ test('a job is cancelled through either gateway, and what it has done is what is
   expect(after - before).toBe(job.publishJob.done)
 })
 
+test('a dataset that one gateway makes is cancelled through the other', async () => {
+  const endless =
+    'SELECT count(*) AS n FROM feature_store.quotes a, feature_store.quotes b, feature_store.quotes c, feature_store.quotes d WHERE a.creation_date + b.creation_date < c.creation_date + d.creation_date'
+  const { queryTrain } = await a.data<{ queryTrain: { dataset: { id: string } } }>(
+    'mutation ($query: String!) { queryTrain(query: $query, queryName: "endless", waitMs: 100) { dataset { id } } }',
+    { query: endless },
+  )
+  const { id } = queryTrain.dataset
+  await b.data('mutation ($id: ID!) { cancelJob(id: $id) { id } }', { id })
+  const { dataset } = await a.data<{ dataset: { status: string } }>(
+    'query ($id: ID!) { dataset(id: $id) { status } }',
+    { id },
+  )
+  expect(dataset.status).toBe('CANCELLED')
+})
+
 test('a gateway killed in the middle of a publish loses and doubles nothing: the other finishes it', {
   timeout: 300_000,
 }, async () => {
