@@ -1,7 +1,7 @@
 // GraphQL over HTTP: Yoga behind Fastify, answers whole or streamed, and GraphiQL for browsers.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { GraphQLSchema } from 'graphql'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
@@ -52,7 +52,7 @@ export function createGraphQLServer({ schema, services, maxBodyBytes, log, hotPa
     fetchAPI: { ReadableStream, Response },
     maxRequestBodySize: maxBodyBytes,
     logging: false,
-    plugins: [exactJson(), codedErrors(log), ...(hotPath ? [acceptance(hotPath)] : [])],
+    plugins: [exactJson(), boundedNesting(), codedErrors(log), ...(hotPath ? [acceptance(hotPath)] : [])],
   })
 }
 
@@ -61,6 +61,23 @@ function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query
   return {
     onExecute({ args: { contextValue } }) {
       if (contextValue.params?.query !== undefined) hotPath.accept(contextValue.params.query)
+    },
+  }
+}
+
+/** The parser calls itself: a document nested beyond its stack is as wrong as one that does not parse. */
+function boundedNesting(): Plugin {
+  return {
+    onParse({ parseFn, setParseFn }) {
+      setParseFn((source, options) => {
+        try {
+          return parseFn(source, options)
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error
+          const extensions = { code: 'BAD_USER_INPUT', http: { status: 400 } }
+          throw new GraphQLError('Syntax Error: The document is nested too deeply', { extensions })
+        }
+      })
     },
   }
 }

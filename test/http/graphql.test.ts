@@ -45,6 +45,20 @@ describe('errors', () => {
     }
   })
 
+  test.for([5_000, 100_000])(
+    'a document nested %d deep is refused as one that does not parse',
+    async (depth) => {
+      const query = `{${'a{'.repeat(depth)}a${'}'.repeat(depth)}}`
+      const response = await fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+        body: JSON.stringify({ query }),
+      })
+      const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] }
+      expect([response.status, errors[0]?.extensions.code]).toEqual([400, 'BAD_USER_INPUT'])
+    },
+  )
+
   test('variables of the wrong type are BAD_USER_INPUT', async () => {
     const { errors } = await server.graphql('query ($n: Int) { savedQueries(first: $n) { totalCount } }', {
       n: 'x',
