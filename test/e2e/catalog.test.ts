@@ -6,10 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { extract, featuresOf, publishAndFollow, train } from '../../examples/client/features.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { startGateway } from './gateway.ts'
+import { openStores, type Stores } from './stores.ts'
 
 const folder = await createDataFolder('refresh-etl')
 const etls = join(folder.path, 'etls')
 const etlPath = `file:${join(etls, 'score.js')}`
+let stores: Stores
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 async function writeEtl(score: number) {
@@ -21,11 +23,13 @@ async function writeEtl(score: number) {
 
 beforeAll(async () => {
   await mkdir(etls)
-  gateway = await startGateway(folder.path, { ETL_SOURCES: etls })
+  stores = await openStores()
+  gateway = await startGateway(folder.path, { ETL_SOURCES: etls, ...(await stores.create()) })
 })
 
 afterAll(async () => {
   await gateway?.stop()
+  await stores?.stop()
   await folder.remove()
 })
 

@@ -1,12 +1,15 @@
 // The gateway as a process: what a restart keeps, what a kill costs, how fast it is back, and who may start twice.
 
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { publishAndFollow, train } from '../../examples/client/features.ts'
 import { crowding } from '../crowding.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { spawnGateway } from './gateway.ts'
+import { openStores, type Stores } from './stores.ts'
 
 const folders: Awaited<ReturnType<typeof createDataFolder>>[] = []
+
+let stores: Stores
 
 async function newFolder() {
   const folder = await createDataFolder('lifecycle')
@@ -14,7 +17,18 @@ async function newFolder() {
   return folder.path
 }
 
+/** Starts a gateway with stores of its own, as often as it is called the same. */
+async function newGateway() {
+  const [dataDir, settings] = await Promise.all([newFolder(), stores.create()])
+  return () => spawnGateway(dataDir, settings)
+}
+
+beforeAll(async () => {
+  stores = await openStores()
+})
+
 afterAll(async () => {
+  await stores?.stop()
   for (const folder of folders) await folder.remove()
 })
 
@@ -28,14 +42,14 @@ async function countRows(gateway: Awaited<ReturnType<typeof spawnGateway>>) {
 test('a gateway that is started again serves its first query within three seconds, with all it knew', {
   retry: 3,
 }, async () => {
-  const dataDir = await newFolder()
-  const first = await spawnGateway(dataDir)
+  const start = await newGateway()
+  const first = await start()
   await publishAndFollow(first.typed, { nFlows: 200, seed: 7 }, () => {})
   const { query } = await train(first.typed, 'SELECT * FROM feature_store.users', 'users')
   expect(await first.stop()).toBe(0)
 
   const startedAt = performance.now()
-  const second = await spawnGateway(dataDir)
+  const second = await start()
   const answer = await second.graphql('query ($id: ID!) { savedQuery(id: $id) { name version } }', {
     id: query?.id,
   })
@@ -48,13 +62,13 @@ test('a gateway that is started again serves its first query within three second
 
 test('a publish that is killed in the middle, twice, ends after the next start without losing or doubling a flow', async () => {
   const nFlows = 6000
-  const whole = await spawnGateway(await newFolder())
+  const whole = await (await newGateway())()
   await publishAndFollow(whole.typed, { nFlows, seed: 11 }, () => {})
   const expected = await countRows(whole)
   await whole.stop()
 
-  const dataDir = await newFolder()
-  let gateway = await spawnGateway(dataDir)
+  const start = await newGateway()
+  let gateway = await start()
   const { publish } = await gateway.data<{ publish: { id: string } }>(
     'mutation ($n: Int!) { publish(nFlows: $n, seed: 11) { id } }',
     { n: nFlows },
@@ -66,7 +80,7 @@ test('a publish that is killed in the middle, twice, ends after the next start w
       if (event.publishProgress.done >= killAt) break
     }
     await gateway.kill()
-    gateway = await spawnGateway(dataDir)
+    gateway = await start()
   }
   let last: unknown
   for await (const event of gateway.follow(follow, { jobId })) last = event
@@ -76,9 +90,9 @@ test('a publish that is killed in the middle, twice, ends after the next start w
 }, 180_000)
 
 test('a second gateway on the same data folder is refused with a sentence that names the first', async () => {
-  const dataDir = await newFolder()
-  const first = await spawnGateway(dataDir)
-  await expect(spawnGateway(dataDir)).rejects.toThrow(/process \d+/)
+  const start = await newGateway()
+  const first = await start()
+  await expect(start()).rejects.toThrow(/process \d+/)
   expect((await first.graphql('{ __typename }')).data).toEqual({ __typename: 'Query' })
   await first.stop()
 })

@@ -1,5 +1,7 @@
-// The promise on the embedded stores.
+// The promise on the stores of this run.
 
+import { inject } from 'vitest'
 import { testPromise } from './promise.ts'
+import { openStores } from './stores.ts'
 
-testPromise('the embedded stores', async () => ({ settings: {}, stop: async () => {} }))
+testPromise(inject('stores') === 'SERVERS' ? 'PostgreSQL and Redis' : 'the embedded stores', openStores)

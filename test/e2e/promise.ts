@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { extract, featuresOf, publishAndFollow, train } from '../../examples/client/features.ts'
 import { createDataFolder } from '../data-folder.ts'
-import { type Settings, startGateway } from './gateway.ts'
+import { startGateway } from './gateway.ts'
 import { comparable, rowsByKey } from './rows.ts'
+import type { Stores } from './stores.ts'
 
 const quoteFeatures = `SELECT Q.user_id, Q.is_binded, Q.creation_date, Q.binding_date, T.card_type, F.failed_count, P.purchase_time FROM feature_store.quotes Q LEFT JOIN feature_store.policies P ON Q.user_id = P.user_id LEFT JOIN feature_store.transactions T ON P.user_id = T.user_id LEFT JOIN (select T2.user_id, COUNT(T2.transaction_id) AS failed_count from feature_store.transactions T2 WHERE T2.successful=false GROUP BY T2.user_id) F ON Q.user_id = F.user_id`
 
@@ -19,12 +20,6 @@ const etls = {
   return [...users].map(([user_id, own]) => ({ user_id, quotes: own.length, cards: own.map((row) => row.card_type).filter(Boolean).sort() }))
 }`,
   'by-user.sql': `SELECT user_id, count(*) AS quotes, sum(failed_count) AS failures, max(purchase_time) AS last_purchase FROM input GROUP BY user_id`,
-}
-
-export interface Stores {
-  /** The settings that name them. */
-  settings: Settings
-  stop(): Promise<void>
 }
 
 export function testPromise(name: string, start: () => Promise<Stores>): void {
@@ -41,7 +36,7 @@ export function testPromise(name: string, start: () => Promise<Stores>): void {
       await mkdir(etlFolder)
       for (const [name, source] of Object.entries(etls)) await writeFile(join(etlFolder, name), source)
       stores = await start()
-      gateway = await startGateway(folder.path, { ETL_SOURCES: etlFolder, ...stores.settings })
+      gateway = await startGateway(folder.path, { ETL_SOURCES: etlFolder, ...(await stores.create()) })
     })
 
     afterAll(async () => {

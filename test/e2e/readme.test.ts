@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDataFolder } from '../data-folder.ts'
 import { startGateway } from './gateway.ts'
+import { openStores, type Stores } from './stores.ts'
 
 const readme = await readFile('README.md', 'utf8')
 const operations = readme.slice(readme.indexOf('## The five operations'), readme.indexOf('## ETLs'))
@@ -17,14 +18,17 @@ function blocks(language: string): string[] {
 }
 
 const folder = await createDataFolder('readme')
+let stores: Stores
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {
-  gateway = await startGateway(folder.path, { ETL_SOURCES: './examples/etl' })
+  stores = await openStores()
+  gateway = await startGateway(folder.path, { ETL_SOURCES: './examples/etl', ...(await stores.create()) })
 })
 
 afterAll(async () => {
   await gateway?.stop()
+  await stores?.stop()
   await folder.remove()
 })
 

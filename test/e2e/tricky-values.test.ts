@@ -5,8 +5,10 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { train } from '../../examples/client/features.ts'
 import { createDataFolder } from '../data-folder.ts'
-import { startGateway } from './gateway.ts'
+import { execute } from '../warehouse/open-postgres.ts'
+import { type Settings, startGateway } from './gateway.ts'
 import { comparable, rowsByKey } from './rows.ts'
+import { openStores, type Stores } from './stores.ts'
 
 const long = 'x'.repeat(10_000)
 const texts = [
@@ -30,9 +32,11 @@ const texts = [
 ]
 
 const folder = await createDataFolder('tricky-values')
+let stores: Stores
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
-beforeAll(async () => {
+/** The table `files.tricky` as a file of Parquet; resolves to the setting that names it. */
+async function writeFile(): Promise<Settings> {
   const file = join(folder.path, 'tricky.parquet')
   const duckdb = await DuckDBInstance.create()
   const connection = await duckdb.connect()
@@ -45,11 +49,34 @@ beforeAll(async () => {
   await connection.run(`COPY tricky TO '${file}' (FORMAT parquet)`)
   connection.closeSync()
   duckdb.closeSync()
-  gateway = await startGateway(folder.path, { WAREHOUSE_FILES: file })
+  return { WAREHOUSE_FILES: file }
+}
+
+/** The same table in PostgreSQL. */
+async function createTable(url: string) {
+  await execute(
+    url,
+    `CREATE SCHEMA files; CREATE TYPE files.pair AS (a int, b text);
+    CREATE TABLE files.tricky (small int, big bigint, "at" timestamp, day date, ratio float8, amount numeric(18,2), flag boolean, list bigint[], struct files.pair, document json, bytes bytea);
+    INSERT INTO files.tricky VALUES
+    (1, 9007199254740993, '2026-01-02 03:04:05.123456', '2026-01-02', 1.5, 12.30, true, '{1, NULL, 3}', (1, 'x'), '{"k": 9007199254740993}', convert_to('aé', 'UTF8')),
+    (2, -9223372036854775808, '2026-01-02 03:04:05.123457', '0001-01-01', 'NaN', 1234567890123456.78, false, '{}', (NULL, ''), 'null', ''),
+    (3, 42, '1969-12-31 23:59:59.999999', '9999-12-31', '-Infinity', 0, NULL, NULL, NULL, NULL, NULL),
+    (3, 43, '2026-01-02 03:04:05', '2026-01-02', '-0', -0.01, true, '{2147483648}', (2, '🦆'), '[1, 1.5, "x"]', '\\x00')`,
+  )
+}
+
+beforeAll(async () => {
+  stores = await openStores()
+  const settings = await stores.create()
+  if (settings.WAREHOUSE_URL === undefined) Object.assign(settings, await writeFile())
+  else await createTable(settings.WAREHOUSE_URL)
+  gateway = await startGateway(folder.path, settings)
 })
 
 afterAll(async () => {
   await gateway?.stop()
+  await stores?.stop()
   await folder.remove()
 })
 
