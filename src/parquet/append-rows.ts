@@ -1,8 +1,15 @@
 // Rows into a table through the engine's appender, a chunk at a time.
 
-import { type DuckDBAppender, DuckDBDataChunk, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
+import {
+  type DuckDBAppender,
+  DuckDBDataChunk,
+  type DuckDBType,
+  DuckDBTypeId,
+  type DuckDBValue,
+} from '@duckdb/node-api'
 import type { Row } from '../columns.ts'
 import { type Carrier, carrierOf, ValueMismatch } from './duckdb-types.ts'
+import { packable, packStrings, writeTexts } from './text-vector.ts'
 
 const chunkRows = 2048
 
@@ -34,11 +41,24 @@ export function createRowAppender(
       for (let from = 0; from < rows.length; from += chunkRows) {
         const part = rows.slice(from, from + chunkRows)
         const chunk = DuckDBDataChunk.create(types, part.length)
-        chunk.setColumns(targets.map((_, i) => writeColumn(part, from, i)))
+        types.forEach((type, i) => {
+          setColumn(chunk, i, type, writeColumn(part, from, i))
+        })
         appender.appendDataChunk(chunk)
       }
     },
   }
+}
+
+function setColumn(
+  chunk: DuckDBDataChunk,
+  column: number,
+  { typeId }: DuckDBType,
+  values: readonly DuckDBValue[],
+): void {
+  if (typeId === DuckDBTypeId.VARCHAR && packable(values as readonly (string | null)[]))
+    writeTexts(chunk, column, packStrings(values as readonly (string | null)[]))
+  else chunk.setColumnValues(column, values)
 }
 
 function writeCell(row: Row, cell: number, { write }: Carrier, where: () => string): DuckDBValue {
