@@ -1,8 +1,8 @@
 // A value's rows now, and again at every change, for as long as the client listens.
 
-import { Repeater } from 'graphql-yoga'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { followState } from '../follow.ts'
 import { canonicalText, parseIndexValue } from './index-value.ts'
 import type { Lookup } from './lookup.ts'
 import type { LookupTarget, RealtimeResult } from './result.ts'
@@ -11,8 +11,8 @@ import type { View, Views } from './views.ts'
 export type Updates = (target: LookupTarget, indexValue: string) => AsyncIterable<RealtimeResult>
 
 /**
- * Each iteration listens before it looks up, so that no change falls between the two. Changes that come faster than
- * the client takes them are one. A repeater's `return` unsubscribes at once, even while a `next` waits.
+ * It listens before it looks up, so that no change falls between the two. Changes that come faster than the client
+ * takes them are one.
  */
 export function createUpdates(options: { views: Views; lookup: Lookup; events: Events }): Updates {
   const { views, lookup, events } = options
@@ -24,54 +24,42 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
     return result
   }
 
-  return (target, indexValue) =>
-    new Repeater<RealtimeResult>(async (push, stop) => {
-      let stopped = false
-      let changed = createSignal()
-      let listening: { viewId: string; end: () => void } | undefined
-      void stop.then(() => {
-        stopped = true
-        listening?.end()
-        endListening()
-        changed.fire()
+  return (target, indexValue) => {
+    let change = () => {}
+    let viewId: string | undefined
+    let endOnline = () => {}
+
+    /** Asked at each reading: the view may be another by then. */
+    function listenTo(view: View) {
+      if (view.id === viewId) return
+      endOnline()
+      viewId = view.id
+      const text = canonicalText(view.keyColumn, parseIndexValue(view.keyColumn, indexValue))
+      endOnline = events.listen('online', view.id, ({ values }) => {
+        if (values === null || values.includes(text)) change()
       })
-      const endListening = events.listen('views', 'all', () => changed.fire())
+    }
 
-      function listen(view: View) {
-        if (listening?.viewId === view.id || stopped) return
-        listening?.end()
-        const text = canonicalText(view.keyColumn, parseIndexValue(view.keyColumn, indexValue))
-        const end = events.listen('online', view.id, ({ values }) => {
-          if (values === null || values.includes(text)) changed.fire()
-        })
-        listening = { viewId: view.id, end }
-      }
-
-      let last: string | undefined
-      try {
-        while (!stopped) {
-          const view = views.cached(target) ?? (await views.resolve(target))
-          listen(view)
-          changed = createSignal()
-          const result = await lookUpOne(view, indexValue)
-          const rows = comparable(result.rows)
-          if (rows !== last && !stopped) {
-            last = rows
-            await push(result)
-          }
-          await changed.fired
+    let ended = false
+    return followState<RealtimeResult>({
+      listen(onChange) {
+        change = onChange
+        const endViews = events.listen('views', 'all', onChange)
+        return () => {
+          ended = true
+          endViews()
+          endOnline()
         }
-      } finally {
-        listening?.end()
-        endListening()
-        stop()
-      }
+      },
+      async read() {
+        const view = views.cached(target) ?? (await views.resolve(target))
+        if (!ended) listenTo(view)
+        return lookUpOne(view, indexValue)
+      },
+      isNews: ({ rows }, last) => comparable(rows) !== comparable(last.rows),
+      isEnd: () => false,
     })
-}
-
-function createSignal() {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  return { fired: promise, fire: resolve }
+  }
 }
 
 /** Rows come in no order. */
