@@ -35,7 +35,7 @@ function storeUrl(fallback: string, schemes: readonly string[]) {
     })
 }
 
-const environment = z.object({
+const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: integer(4000, 0, 65535),
   DATA_DIR: z.string().min(1).default('./data'),
@@ -63,6 +63,17 @@ const environment = z.object({
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
   TRUST_PROXY: flag,
+  WORKERS: integer(1, 1, 64),
+})
+
+/** What is embedded belongs to one process: workers need stores that they can share. */
+const environment = settings.superRefine((given, context) => {
+  const embedded = (['CATALOG_URL', 'WAREHOUSE_URL', 'ONLINE_URL'] as const).filter((name) =>
+    /^(pglite|duckdb|lmdb):/.test(given[name]),
+  )
+  if (given.WORKERS === 1 || embedded.length === 0) return
+  const message = `more than one worker needs stores that processes share: set ${embedded.join(', ')} to a server`
+  context.addIssue({ code: 'custom', path: ['WORKERS'], message })
 })
 
 export interface Config {
@@ -92,6 +103,8 @@ export interface Config {
   publishConcurrency: number
   /** Whether X-Forwarded-Proto and X-Forwarded-Host say how clients reach the gateway. Only behind a proxy that sets them. */
   trustProxy: boolean
+  /** Processes that share the port, each a gateway of its own on the same stores. */
+  workers: number
 }
 
 /** Thrown with one line for each faulty setting: its name, what is wrong, what it may be. */
@@ -142,6 +155,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     maxIndexValues: e.MAX_INDEX_VALUES,
     publishConcurrency: e.PUBLISH_CONCURRENCY,
     trustProxy: e.TRUST_PROXY,
+    workers: e.WORKERS,
   }
 }
 

@@ -1,9 +1,11 @@
 // The gateway as a process: reads the settings, serves, and on SIGINT or SIGTERM finishes what runs and stops.
 
 import { enableCompileCache } from 'node:module'
-import { ConfigError, parseConfig } from './config.ts'
+import type { Logger } from 'pino'
+import { type Config, ConfigError, parseConfig } from './config.ts'
 import { messageOf } from './errors.ts'
 import { createLog } from './log.ts'
+import { announceReady, startWorkers, workerConfig, workerNumber } from './workers.ts'
 
 /** A part that hangs while stopping does not keep the process longer than this. */
 const stopWithinMs = 15_000
@@ -11,34 +13,55 @@ const stopWithinMs = 15_000
 async function main() {
   const config = parseConfig(process.env)
   const log = createLog(config.logLevel, { readable: process.stdout.isTTY === true })
+  const worker = workerNumber()
+  if (worker !== null) return serve(workerConfig(config, worker), log.child({ worker }), announceReady)
+  const announce = (url: string) =>
+    log.info(`Ready. GraphQL and GraphiQL: ${url}/graphql · REST: ${url}/docs · health: ${url}/readyz`)
+  if (config.workers === 1) return serve(config, log, announce)
+
+  const workers = await startWorkers(config, log)
+  stopOnSignals(log, workers)
+  announce(workers.url)
+}
+
+async function serve(config: Config, log: Logger, announce: (url: string) => void) {
   // Each statement that runs holds one of libuv's threads; they are counted at their first use.
   process.env.UV_THREADPOOL_SIZE ??= '16'
   // What was compiled once is not compiled at the next start; so the rest is loaded after this.
   enableCompileCache()
   const { createApp } = await import('./app.ts')
   const app = await createApp(config, log)
+  stopOnSignals(log, { stop: app.close })
+  try {
+    const { url } = await app.listen()
+    announce(url)
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+}
 
+/** `killNow` takes along what the process has started, when it is not waited for any longer. */
+function stopOnSignals(log: Logger, part: { stop: () => Promise<void>; killNow?: () => void }) {
   let stopping = false
+  function exitNow() {
+    part.killNow?.()
+    process.exit(1)
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, async () => {
-      if (stopping) process.exit(1)
+      // Ctrl-C goes to workers too: they wait for the first process's word.
+      if (signal === 'SIGINT' && workerNumber() !== null) return
+      if (stopping) exitNow()
       stopping = true
       log.info('Stopping: finishing what runs (once more to stop at once)')
       setTimeout(() => {
         log.error(`Stopped without waiting any longer than ${stopWithinMs / 1000} s`)
-        process.exit(1)
+        exitNow()
       }, stopWithinMs).unref()
-      await app.close()
+      await part.stop()
       process.exit(0)
     })
-  }
-
-  try {
-    const { url } = await app.listen()
-    log.info(`Ready. GraphQL and GraphiQL: ${url}/graphql · REST: ${url}/docs · health: ${url}/readyz`)
-  } catch (error) {
-    await app.close()
-    throw error
   }
 }
 

@@ -11,7 +11,7 @@ const written = sources.filter(({ path }) => !path.includes('/generated/'))
 /** From the top down: a layer imports from those after its own; those in one line do not know each other. */
 const layers: readonly (readonly string[])[] = [
   ['main'],
-  ['app'],
+  ['app', 'workers'],
   ['http'],
   ['schema'],
   ['publish'],
