@@ -23,12 +23,15 @@ export interface LocalityRequest {
   tree: SyntaxNode
   /** The result's column that is the key; each table's key is its column of that name. */
   key: string
+  /** Null for what cannot be looked into; it may throw Unproven to say more. */
   find(table: Pick<TableReference, 'schema' | 'name'>): LocalTable | null
   functions: FunctionKinds
 }
 
-/** A table's columns, or what stands behind a view. */
-export type LocalTable = { columns: readonly string[] } | { schema: string; tree: SyntaxNode }
+/** A table's columns, and which is the key where that is not told by its name; or what stands behind a view. */
+export type LocalTable =
+  | { columns: readonly string[]; keyColumn?: string | null }
+  | { schema: string; tree: SyntaxNode }
 
 /** What a query gives: its columns, over the ids of a source of its own. */
 interface Output extends Omit<Source, 'relations' | 'merged'> {
@@ -46,7 +49,7 @@ const nodeKeys = new Set(
   ),
 )
 const joinKeys = new Set(
-  'type left right condition join_type ref_type using_columns query_location'.split(' '),
+  'type left right condition join_type ref_type using_columns merged_columns query_location'.split(' '),
 )
 const setKeys = new Set('type setop_type left right setop_all modifiers cte_map query_location'.split(' '))
 
@@ -118,7 +121,8 @@ export function whyNotLocal({ tree, key, find, functions }: LocalityRequest): st
     return carried(
       columns,
       items.map(({ id }) => id),
-      { ...source, keyed, isConstant },
+      // With several grouping sets a column may be null where the one that it follows is not.
+      { ...source, keyed, isConstant, ...(hasSets(node) && { follows: new Set<string>() }) },
     )
   }
 
@@ -164,6 +168,7 @@ export function whyNotLocal({ tree, key, find, functions }: LocalityRequest): st
     const modifiers = (node.modifiers ?? []) as SyntaxNode[]
     if (!isConstant && modifiers.some(({ type }) => String(type).startsWith('LIMIT')))
       throw new Unproven('it has a LIMIT')
+    if (hasSubquery(modifiers)) throw new Unproven('it orders or limits by a subquery')
     const columns = createColumns(left.columns.map(({ name }) => name))
     const keyed = columns.filter(
       (_, i) => left.keyed.has(left.columns[i]?.id ?? 0) && right.keyed.has(right.columns[i]?.id ?? 0),
@@ -227,7 +232,7 @@ export function whyNotLocal({ tree, key, find, functions }: LocalityRequest): st
     if (joined === null) throw new Unproven(`it joins tables by other columns than ${key}`)
     const merged = new Map(joined.merged)
     let result = joined
-    for (const { name, a, b } of sides) {
+    for (const { name, a, b } of [...sides, ...mergedSides(node, left, right)]) {
       merged.set(name, type === 'RIGHT' ? b : a)
       if (type !== 'FULL') continue
       const either = ++lastId
@@ -274,7 +279,7 @@ export function whyNotLocal({ tree, key, find, functions }: LocalityRequest): st
       if (hasSubquery(call) || hasForeignColumns(call, constantSource([])))
         throw new Unproven(`its ${String(call.function_name)} is not constant`)
       const name = String(call.function_name)
-      return named(alias ?? name, constantOutput([(aliases as string[] | undefined)?.[0] ?? alias ?? name]))
+      return named(alias ?? name, constantOutput((aliases as string[] | undefined) ?? [alias ?? name]))
     }
     throw new Unproven(`it reads from a ${String(node.type)}`)
   }
@@ -285,7 +290,8 @@ export function whyNotLocal({ tree, key, find, functions }: LocalityRequest): st
     if (found === null) throw new Unproven(`it reads ${name}, which cannot be looked into`)
     if ('tree' in found) return view(found, name)
     const columns = createColumns(found.columns)
-    const own = columns.filter((column) => column.name === key.toLowerCase())
+    const ownKey = found.keyColumn === undefined ? key : found.keyColumn
+    const own = columns.filter(({ name: own }) => own !== null && own === ownKey?.toLowerCase())
     return { columns, keyed: new Set(own.map(({ id }) => id)), follows: new Set(), isConstant: false }
   }
 
@@ -428,8 +434,24 @@ function commonNames(left: Source, right: Source): string[] {
   return [...new Set(names(left))].filter((name) => theirs.has(name))
 }
 
+/** Columns of a full join that have been made one, where names alone do not tell them. */
+function mergedSides(
+  node: SyntaxNode,
+  left: Source,
+  right: Source,
+): { name: string; a: number; b: number }[] {
+  return ((node.merged_columns ?? []) as SyntaxNode[]).flatMap((column) => {
+    const [a, b] = [resolveColumn(left, column.left), resolveColumn(right, column.right)]
+    return a === undefined || b === undefined ? [] : [{ name: String(column.name), a, b }]
+  })
+}
+
 function isIn(node: SyntaxNode): boolean {
   return node.class === 'SUBQUERY' && node.subquery_type === 'ANY' && node.comparison_type === 'COMPARE_EQUAL'
+}
+
+function hasSets({ group_sets: sets }: SyntaxNode): boolean {
+  return Array.isArray(sets) && sets.length > 1
 }
 
 function refuseOthers(node: SyntaxNode, keys: ReadonlySet<string>): void {

@@ -12,6 +12,25 @@ export interface JudgedStatement {
   sql: string
   fields: readonly ResultField[]
   tables: readonly BaseTable[]
+  analysis: Analysis
+}
+
+/** What the server has made of a statement, for proofs about it. */
+export interface Analysis {
+  /** The view that held it: its only table is the statement. */
+  tree: string
+  /** All that it reads, at any depth. */
+  relations: ReadonlyMap<number, Relation>
+  /** All that it calls, at any depth, those within aggregates included. */
+  functions: ReadonlyMap<number, CalledFunction>
+}
+
+export interface CalledFunction {
+  name: string
+  /** Of the server's own, not an extension's or a user's. */
+  isOwn: boolean
+  isVolatile: boolean
+  argumentCount: number
 }
 
 const viewName = 'gateway_judged'
@@ -20,7 +39,7 @@ const refusedSchemas = new Set([internalSchema, 'pg_catalog', 'information_schem
 
 /** The first OID that is not the server's own. */
 const firstOwnOid = 16_384
-/** Of the server's own functions that give another value at each call, those that do nothing else. */
+/** Of the server's own functions that give another value at each call, those that do nothing else; two are of TABLESAMPLE. */
 const harmless = new Set([
   'random',
   'random_normal',
@@ -28,6 +47,8 @@ const harmless = new Set([
   'uuidv4',
   'uuidv7',
   'clock_timestamp',
+  'system',
+  'bernoulli',
 ])
 /** Of those that do not, what tells of the server or runs text as SQL. */
 const refusedFunction =
@@ -51,7 +72,7 @@ export async function judgeStatement(session: Session, sql: string): Promise<Jud
     `SELECT c.oid::text, r.ev_action::text FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
      WHERE c.relname = '${viewName}' AND c.relnamespace = pg_catalog.pg_my_temp_schema()`,
   )
-  return { sql: blanked, fields, tables: await judgeTrees(session, Number(row?.[0]), String(row?.[1])) }
+  return { sql: blanked, fields, ...(await judgeTrees(session, Number(row?.[0]), String(row?.[1]))) }
 }
 
 const onlySelect = 'Only one SELECT (or WITH, VALUES) may run here.'
@@ -72,12 +93,13 @@ function isEmpty(blanked: string): boolean {
   return blanked.replace(/--[^\n]*|\/\*[\s\S]*\*\//g, '').trim() === ''
 }
 
-interface Relation {
+export interface Relation {
   oid: number
   schema: string
   name: string
   kind: string
-  columns: readonly string[]
+  columns: readonly { number: number; name: string; type: number }[]
+  hasPolicies: boolean
   /** What its rules and its policies hold: what stands behind a view, what is read to judge a row. */
   trees: readonly string[]
   /** Its partitions, its children, and what it is one of. */
@@ -85,8 +107,13 @@ interface Relation {
 }
 
 /** Breadth first through views, policies and inheritance, until nothing new is found. */
-async function judgeTrees(session: Session, ownOid: number, tree: string): Promise<BaseTable[]> {
+async function judgeTrees(
+  session: Session,
+  ownOid: number,
+  tree: string,
+): Promise<Pick<JudgedStatement, 'tables' | 'analysis'>> {
   const seen = new Set([ownOid])
+  const known = new Map<number, Relation>()
   const functions = new Set<number>()
   const operators = new Set<number>()
   const tables: BaseTable[] = []
@@ -98,13 +125,15 @@ async function judgeTrees(session: Session, ownOid: number, tree: string): Promi
     const relations = asked.length === 0 ? [] : await readRelations(session, asked)
     const kin = new Set<number>()
     next = new Set()
-    for (const { oid, schema, name, kind, columns, trees, kin: own } of relations) {
+    for (const relation of relations) {
+      const { oid, schema, name, kind, trees, kin: own } = relation
+      known.set(oid, relation)
       if (refusedSchemas.has(schema) || schema.startsWith('pg_temp')) {
         throw refuse(`${schema}.${name} may not be read: it is not of the warehouse's data.`, null)
       }
       // A relative counts where rows may be appended to it: through one's rows the other's change.
       if (kind !== 'v' && (!asKin.has(oid) || schema === featureSchema))
-        tables.push({ schema, name, columns })
+        tables.push({ schema, name, columns: relation.columns.map((column) => column.name) })
       for (const inner of trees) for (const found of visitTree(inner, functions, operators)) next.add(found)
       for (const relative of own) {
         next.add(relative)
@@ -113,8 +142,8 @@ async function judgeTrees(session: Session, ownOid: number, tree: string): Promi
     }
     asKin = kin
   }
-  await judgeFunctions(session, [...functions], [...operators])
-  return tables
+  const called = await judgeFunctions(session, [...functions], [...operators])
+  return { tables, analysis: { tree, relations: known, functions: called } }
 }
 
 /** Names in the tree cannot be taken for its words: a blank within a name is escaped. */
@@ -138,7 +167,9 @@ async function readRelations(session: Session, oids: readonly number[]): Promise
   const [row] = await session.query(
     `SELECT coalesce(json_agg(r), '[]') FROM (
        SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
-         ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
+         ARRAY(SELECT json_build_object('number', a.attnum, 'name', a.attname, 'type', a.atttypid::int8) FROM pg_catalog.pg_attribute a
+           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
+         c.relrowsecurity AS "hasPolicies",
          ARRAY(SELECT w.ev_action::text FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND c.relkind = 'v'
            UNION ALL SELECT p.polqual::text FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polqual IS NOT NULL) AS trees,
          ARRAY(SELECT i.inhparent::int8 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid
@@ -155,7 +186,7 @@ async function judgeFunctions(
   session: Session,
   functions: readonly number[],
   operators: readonly number[],
-): Promise<void> {
+): Promise<Map<number, CalledFunction>> {
   const rows = await session.query(
     `WITH called AS (
        SELECT unnest($1::oid[]) AS oid UNION SELECT oprcode::oid FROM pg_catalog.pg_operator WHERE oid = ANY($2::oid[])),
@@ -163,15 +194,15 @@ async function judgeFunctions(
        SELECT oid FROM called UNION
        SELECT unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn])::oid
        FROM pg_catalog.pg_aggregate a JOIN called ON called.oid = a.aggfnoid)
-     SELECT p.oid::text, p.proname, p.provolatile FROM pg_catalog.pg_proc p JOIN within ON within.oid = p.oid`,
+     SELECT p.oid::text, p.proname, p.provolatile, p.pronargs::text FROM pg_catalog.pg_proc p JOIN within ON within.oid = p.oid`,
     [`{${functions.join(',')}}`, `{${operators.join(',')}}`],
   )
-  for (const [oid, name = '', volatility] of rows) {
+  const called = new Map<number, CalledFunction>()
+  for (const [oid, name = '', volatility, count] of rows) {
     const isOwn = Number(oid) < firstOwnOid
-    if (
-      isOwn &&
-      (refusedFunction.test(String(name)) || (volatility === 'v' && !harmless.has(String(name))))
-    ) {
+    const isVolatile = volatility === 'v'
+    called.set(Number(oid), { name: String(name), isOwn, isVolatile, argumentCount: Number(count) })
+    if (isOwn && (refusedFunction.test(String(name)) || (isVolatile && !harmless.has(String(name))))) {
       const message = `The function ${name} may not be used: it tells of the server, changes it, or runs text as SQL.`
       throw refuse(message, null)
     }
@@ -180,4 +211,5 @@ async function judgeFunctions(
       throw refuse(message, null)
     }
   }
+  return called
 }

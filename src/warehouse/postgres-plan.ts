@@ -4,7 +4,8 @@ import type { Column } from '../columns.ts'
 import { refuseDuplicates } from '../parquet/plan.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import type { BaseTable } from './port.ts'
-import { judgeStatement } from './postgres-judge.ts'
+import { type JudgedStatement, judgeStatement } from './postgres-judge.ts'
+import { prove } from './postgres-proofs.ts'
 import type { Session } from './postgres-session.ts'
 import { readTypes } from './postgres-type-entries.ts'
 import { type PostgresCarrier, postgresCarrier } from './postgres-types.ts'
@@ -42,10 +43,27 @@ export function createPlans() {
   }
 }
 
-async function makePlan(session: Session, sql: string): Promise<Plan> {
+/** Judges the statement and hands it over while the session still stands in the judging transaction, of which nothing is kept. */
+async function withJudged<T>(
+  session: Session,
+  sql: string,
+  work: (judged: JudgedStatement) => Promise<T>,
+): Promise<T> {
   await session.script('BEGIN READ WRITE')
   try {
-    const judged = await judgeStatement(session, sql)
+    return await work(await judgeStatement(session, sql))
+  } finally {
+    await session.script('ROLLBACK').catch(() => undefined)
+  }
+}
+
+/** Judged anew: what is proven of a statement is asked for seldom, and its analysis is large. */
+export function proveStatement(session: Session, sql: string, key: string) {
+  return withJudged(session, sql, ({ analysis }) => prove(session, { sql, analysis, key }))
+}
+
+function makePlan(session: Session, sql: string): Promise<Plan> {
+  return withJudged(session, sql, async (judged) => {
     refuseDuplicates(judged.fields.map(({ name }) => name))
     const entries = await readTypes(
       session,
@@ -64,7 +82,5 @@ async function makePlan(session: Session, sql: string): Promise<Plan> {
     )
     const select = `SELECT ${list.join(', ')} FROM (\n`
     return { columns, carriers, tables: judged.tables, sql: judged.sql, select, ways: new Map() }
-  } finally {
-    await session.script('ROLLBACK').catch(() => undefined)
-  }
+  })
 }

@@ -8,7 +8,7 @@ import { append, readVersion } from './postgres-append.ts'
 import { type PostgresErrorContext, toPostgresError } from './postgres-error.ts'
 import { exportCsv } from './postgres-export.ts'
 import { keyIndex, lookup, readRow } from './postgres-lookup.ts'
-import { createPlans, type Plan } from './postgres-plan.ts'
+import { createPlans, type Plan, proveStatement } from './postgres-plan.ts'
 import { createSchemas, listTables } from './postgres-schema.ts'
 import type { Session } from './postgres-session.ts'
 import { type Lane, openSessions } from './postgres-sessions.ts'
@@ -106,10 +106,10 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
 
   return {
     name: 'postgres',
-    describe: (sql, { signal } = {}) =>
+    describe: (sql, { signal, key } = {}) =>
       use('quick', { sql, signal }, async (session) => {
         const { columns, tables } = await planned(session, sql)
-        return { columns, tables }
+        return { columns, tables, ...(key !== undefined && (await proveStatement(session, sql, key))) }
       }),
     exportParquet: (request) =>
       use('slow', request, async (session) => {

@@ -1,0 +1,67 @@
+// The analysed form of PostgreSQL 18, which differs from 15's, read alike: on the server that runs in this process.
+
+import { PGlite } from '@electric-sql/pglite'
+import { afterAll, beforeAll } from 'vitest'
+import { judgeStatement } from '../../src/warehouse/postgres-judge.ts'
+import { prove } from '../../src/warehouse/postgres-proofs.ts'
+import { createSchemas } from '../../src/warehouse/postgres-schema.ts'
+import type { Session } from '../../src/warehouse/postgres-session.ts'
+import { testLocality, users } from './locality-cases.ts'
+
+let database: PGlite
+let session: Pick<Session, 'query' | 'describe' | 'script'>
+
+beforeAll(async () => {
+  database = new PGlite()
+  session = createEmbeddedSession(database)
+  await createSchemas(session as Session)
+  await database.exec(`CREATE VIEW paid AS SELECT user_id, count(*) AS n FROM ${users} GROUP BY user_id;
+    CREATE VIEW newest AS SELECT * FROM ${users} ORDER BY creation_date DESC LIMIT 10`)
+})
+
+afterAll(() => database?.close())
+
+const json = 114
+const parsers = { [json]: (text: string) => text }
+
+function createEmbeddedSession(embedded: PGlite): typeof session {
+  return {
+    async query(sql, values = []) {
+      const { rows } = await embedded.query<(string | null)[]>(sql, [...values], {
+        rowMode: 'array',
+        parsers,
+      })
+      return rows
+    },
+    async describe(sql) {
+      const { resultFields } = await embedded.describeQuery(sql)
+      return resultFields.map(({ name, dataTypeID }) => ({ name, typeOid: dataTypeID, typeModifier: -1 }))
+    },
+    async script(sql) {
+      await embedded.exec(sql)
+    },
+  }
+}
+
+testLocality(
+  () => ({
+    async describe(sql, { key = '' } = {}) {
+      await session.script('BEGIN')
+      try {
+        const { analysis, tables } = await judgeStatement(session as Session, sql)
+        return { columns: [], tables, ...(await prove(session as Session, { sql, analysis, key })) }
+      } finally {
+        await session.script('ROLLBACK')
+      }
+    },
+  }),
+  {
+    proven: [
+      'SELECT u.user_id, p.n FROM paid p FULL JOIN feature_store.users u USING (user_id)',
+      `SELECT user_id, a.name, b.quote_id FROM ${users} a FULL JOIN feature_store.quotes b USING (user_id)`,
+      `SELECT user_id, sum(count(*)) OVER (PARTITION BY user_id) AS n FROM ${users} GROUP BY user_id, name`,
+    ],
+    unproven: [['a limit within a view', 'SELECT * FROM newest', 'LIMIT']],
+    changing: [['now()', 'SELECT now() AS t, 1 AS k']],
+  },
+)
