@@ -10,10 +10,12 @@ function integer(fallback: number, min: number, max: number) {
   return z.coerce.number().int().min(min).max(max).default(fallback)
 }
 
-const flag = z
-  .enum(['true', 'false', '1', '0'])
-  .default('false')
-  .transform((text) => text === 'true' || text === '1')
+function flag(fallback: boolean) {
+  return z
+    .enum(['true', 'false', '1', '0'])
+    .default(fallback ? 'true' : 'false')
+    .transform((text) => text === 'true' || text === '1')
+}
 
 /** A comma-separated list. */
 const list = z
@@ -62,7 +64,10 @@ const settings = z.object({
   LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
-  TRUST_PROXY: flag,
+  TRUST_PROXY: flag(false),
+  INTROSPECTION: flag(true),
+  GRAPHIQL: flag(true),
+  GRAPHQL_GET: flag(true),
   WORKERS: integer(1, 1, 64),
 })
 
@@ -103,6 +108,14 @@ export interface Config {
   publishConcurrency: number
   /** Whether X-Forwarded-Proto and X-Forwarded-Host say how clients reach the gateway. Only behind a proxy that sets them. */
   trustProxy: boolean
+  graphql: {
+    /** Whether clients may ask for the schema, and errors suggest its names. */
+    introspection: boolean
+    /** Whether browsers are given GraphiQL; it is of no use without introspection. */
+    graphiql: boolean
+    /** Whether queries are taken by GET. */
+    get: boolean
+  }
   /** Processes that share the port, each a gateway of its own on the same stores. */
   workers: number
 }
@@ -155,6 +168,11 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     maxIndexValues: e.MAX_INDEX_VALUES,
     publishConcurrency: e.PUBLISH_CONCURRENCY,
     trustProxy: e.TRUST_PROXY,
+    graphql: {
+      introspection: e.INTROSPECTION,
+      graphiql: e.INTROSPECTION && e.GRAPHIQL,
+      get: e.GRAPHQL_GET,
+    },
     workers: e.WORKERS,
   }
 }

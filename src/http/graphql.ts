@@ -1,12 +1,15 @@
 // GraphQL over HTTP: Yoga behind Fastify, answers whole or streamed, and GraphiQL for browsers.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { GraphQLError, type GraphQLSchema } from 'graphql'
+import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
 import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
+import { closeSchema } from './closed-schema.ts'
+import { limitDocuments } from './document-limits.ts'
 import { describeFailure } from './failures.ts'
 import { createGraphiQLPage } from './graphiql.ts'
 import { formatHttpResult, formatResults } from './graphql-errors.ts'
@@ -16,10 +19,14 @@ import { parseJson } from './json.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { originOf } from './origin.ts'
 import { asAppError } from './rest-failures.ts'
+import { createTextCache } from './text-cache.ts'
 
 export const graphqlPath = '/graphql'
 /** The header that a form-like POST must carry, to show that the page that sent it was allowed to. */
 const preflightHeader = 'graphql-require-preflight'
+
+/** Parsed documents that are kept; as trees they take some twenty times as much memory. */
+const keptDocuments = { longest: 16_384, most: 1_000, mostCharacters: 512 * 1024 }
 
 /** What a browser sends across origins without asking first. */
 const simpleContentTypes = new Set(['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'])
@@ -29,6 +36,7 @@ export type GraphQLServer = ReturnType<typeof createGraphQLServer>
 export interface GraphQLOptions {
   schema: GraphQLSchema
   services: Services
+  settings: Config['graphql']
   maxBodyBytes: number
   log: Logger
   /** Is told of every document that is valid. */
@@ -36,7 +44,8 @@ export interface GraphQLOptions {
 }
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
-export function createGraphQLServer({ schema, services, maxBodyBytes, log, hotPath }: GraphQLOptions) {
+export function createGraphQLServer(options: GraphQLOptions) {
+  const { schema, services, settings, maxBodyBytes, log, hotPath } = options
   return createYoga<RequestFacts, Context>({
     schema,
     context: (facts) => createContext(services, facts),
@@ -52,7 +61,18 @@ export function createGraphQLServer({ schema, services, maxBodyBytes, log, hotPa
     fetchAPI: { ReadableStream, Response },
     maxRequestBodySize: maxBodyBytes,
     logging: false,
-    plugins: [exactJson(), boundedNesting(), codedErrors(log), ...(hotPath ? [acceptance(hotPath)] : [])],
+    // Yoga keeps whatever it was sent, and the errors of whatever it could not parse.
+    parserAndValidationCache: {
+      documentCache: createTextCache<DocumentNode>(keptDocuments),
+      errorCache: { get: () => undefined, set: () => undefined },
+    },
+    plugins: [
+      exactJson(),
+      limitDocuments(),
+      ...(settings.introspection ? [] : [closeSchema()]),
+      codedErrors(log),
+      ...(hotPath ? [acceptance(hotPath)] : []),
+    ],
   })
 }
 
@@ -61,23 +81,6 @@ function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query
   return {
     onExecute({ args: { contextValue } }) {
       if (contextValue.params?.query !== undefined) hotPath.accept(contextValue.params.query)
-    },
-  }
-}
-
-/** The parser calls itself: a document nested beyond its stack is as wrong as one that does not parse. */
-function boundedNesting(): Plugin {
-  return {
-    onParse({ parseFn, setParseFn }) {
-      setParseFn((source, options) => {
-        try {
-          return parseFn(source, options)
-        } catch (error) {
-          if (!(error instanceof RangeError)) throw error
-          const extensions = { code: 'BAD_USER_INPUT', http: { status: 400 } }
-          throw new GraphQLError('Syntax Error: The document is nested too deeply', { extensions })
-        }
-      })
     },
   }
 }
@@ -123,6 +126,7 @@ function codedErrors(log: Logger): Plugin<object, RequestFacts> {
 
 export interface RouteOptions {
   yoga: GraphQLServer
+  settings: Config['graphql']
   streams: OpenStreams
   trustProxy: boolean
   maxBodyBytes: number
@@ -130,7 +134,7 @@ export interface RouteOptions {
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, streams, trustProxy, maxBodyBytes, log } = options
+  const { yoga, settings, streams, trustProxy, maxBodyBytes, log } = options
   const graphiql = createGraphiQLPage(graphqlPath)
 
   await app.register(async (scope) => {
@@ -140,8 +144,9 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
     )
     scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, log))
     scope.all(graphqlPath, { schema: { hide: true } }, async (request, reply) => {
-      if (wantsGraphiQL(request)) return sendPage(reply, request, await graphiql())
+      if (settings.graphiql && wantsGraphiQL(request)) return sendPage(reply, request, await graphiql())
       assertPreflighted(request)
+      if (request.method === 'GET' && !settings.get) return sendGetRefusal(reply)
       const gone = new AbortController()
       reply.raw.once('close', () => {
         if (!reply.raw.writableFinished) gone.abort()
@@ -188,6 +193,14 @@ function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyRepl
   const known = asAppError(error) ?? error
   const { message, ...extensions } = describeFailure(known, { requestId: request.id, log })
   return reply.status(httpStatusByCode[extensions.code]).send({ errors: [{ message, extensions }] })
+}
+
+function sendGetRefusal(reply: FastifyReply) {
+  const message = 'GraphQL is sent here by POST, as application/json; GRAPHQL_GET=false turned GET off'
+  return reply
+    .status(405)
+    .header('allow', 'POST')
+    .send({ errors: [{ message, extensions: { code: 'BAD_USER_INPUT' } }] })
 }
 
 /** A browser's address bar; what it asks for in the query string, the page shows. */

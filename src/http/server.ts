@@ -32,7 +32,7 @@ export interface HttpServer {
 }
 
 export interface HttpServerOptions {
-  config: Pick<Config, 'host' | 'port' | 'trustProxy'>
+  config: Pick<Config, 'host' | 'port' | 'trustProxy' | 'graphql'>
   services: Services & { warehouse: Probe; online: Probe }
   log: Logger
   /** False has the full pipeline answer everything, for tests and benchmarks that compare. */
@@ -51,6 +51,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const yoga = createGraphQLServer({
     schema: createSchema(services),
     services,
+    settings: config.graphql,
     maxBodyBytes,
     log,
     ...(hotPath && { hotPath }),
@@ -59,7 +60,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   let stopping = false
 
   const rest = await addOpenApi(app, packageJson)
-  await addGraphQLRoute(app, { yoga, streams, trustProxy, maxBodyBytes, log })
+  await addGraphQLRoute(app, { yoga, settings: config.graphql, streams, trustProxy, maxBodyBytes, log })
   addRest(rest, services)
   addDownloads(rest, services)
   addHealth(rest, {

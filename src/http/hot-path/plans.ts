@@ -1,6 +1,7 @@
 // The documents that the reference path has found valid, and their plans: the least recently used go first.
 
 import { parse } from 'graphql'
+import { createTextCache } from '../text-cache.ts'
 import { compile, findOperation, type Plan } from './compile.ts'
 import type { Layout } from './layout.ts'
 
@@ -30,29 +31,19 @@ export interface Plans {
 }
 
 export function createPlans(): Plans {
-  // A Map gives its keys in the order of their insertion: the first was used longest ago.
-  const known = new Map<string, Known>()
-  let characters = 0
-
-  function forgetOldest() {
-    const [oldest] = known.keys()
-    if (oldest === undefined) return
-    known.delete(oldest)
-    characters -= oldest.length
-  }
+  const known = createTextCache<Known>({
+    longest: longestDocument,
+    most: mostDocuments,
+    mostCharacters,
+  })
 
   return {
     accept(document) {
-      if (known.has(document) || document.length > longestDocument || !document.includes('Realtime')) return
-      known.set(document, { plans: new Map() })
-      characters += document.length
-      while (known.size > mostDocuments || characters > mostCharacters) forgetOldest()
+      if (!known.has(document) && document.includes('Realtime')) known.set(document, { plans: new Map() })
     },
     find(document, operationName) {
       const found = known.get(document)
       if (found === undefined) return null
-      known.delete(document)
-      known.set(document, found)
       const plan = found.plans.get(operationName)
       if (plan !== undefined) return plan
       const parsed = parse(document)
@@ -65,7 +56,8 @@ export function createPlans(): Plans {
       return kept
     },
     get size() {
-      return { documents: known.size, characters }
+      const { texts, characters } = known.size
+      return { documents: texts, characters }
     },
   }
 }

@@ -1,0 +1,50 @@
+// What was made of texts that clients send, kept while they are in use; the least recently used goes first.
+
+export interface TextCacheLimits {
+  /** Longer texts are not kept. */
+  longest: number
+  most: number
+  /** Of all texts together. */
+  mostCharacters: number
+}
+
+export interface TextCache<Value> {
+  /** Undefined for a text that is not kept. */
+  get(text: string): Value | undefined
+  set(text: string, value: Value): void
+  has(text: string): boolean
+  readonly size: { texts: number; characters: number }
+}
+
+export function createTextCache<Value extends object>(limits: TextCacheLimits): TextCache<Value> {
+  // A Map gives its keys in the order of their insertion: the first was used longest ago.
+  const kept = new Map<string, Value>()
+  let characters = 0
+
+  function forgetOldest() {
+    const [oldest] = kept.keys()
+    if (oldest === undefined) return
+    kept.delete(oldest)
+    characters -= oldest.length
+  }
+
+  return {
+    get(text) {
+      const value = kept.get(text)
+      if (value === undefined) return undefined
+      kept.delete(text)
+      kept.set(text, value)
+      return value
+    },
+    set(text, value) {
+      if (text.length > limits.longest) return
+      if (!kept.delete(text)) characters += text.length
+      kept.set(text, value)
+      while (kept.size > limits.most || characters > limits.mostCharacters) forgetOldest()
+    },
+    has: (text) => kept.has(text),
+    get size() {
+      return { texts: kept.size, characters }
+    },
+  }
+}
