@@ -21,7 +21,7 @@ const layers: readonly (readonly string[])[] = [
   // The engine that reads and writes Parquet is DuckDB, which the embedded warehouse is made of too.
   ['parquet'],
   ['log'],
-  ['columns', 'errors', 'config', 'events', 'follow'],
+  ['columns', 'errors', 'config', 'events', 'follow', 'byte-text'],
 ]
 
 const mostLines = 400

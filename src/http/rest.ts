@@ -2,6 +2,7 @@
 
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
+import { type ByteText, toText } from '../byte-text.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { isEnded } from '../catalog/job-states.ts'
 import { longestName } from '../catalog/violations.ts'
@@ -194,14 +195,14 @@ function knownCode(code: string | null): ErrorCode {
 
 async function lookUp({ realtime }: Services, target: LookupTarget, value: string): Promise<string> {
   const [result] = await realtime.lookup(target, [value])
-  return encodeLookup(result)
+  return toText(encodeLookup(result))
 }
 
 /** Throws the error that a value's lookup came to. */
-export function encodeLookup(result: RealtimeResult | AppError | undefined): string {
+export function encodeLookup(result: RealtimeResult | AppError | undefined): ByteText {
   if (result === undefined || result instanceof AppError) {
     throw result ?? new Error('the lookup gave no result for one value')
   }
   const asOf = result.asOfMs === null ? null : new Date(result.asOfMs).toISOString()
-  return `{"data":${result.rows},"status":"${result.status}","source":"${result.source}","as_of":${JSON.stringify(asOf)}}`
+  return `{"data":${result.rows},"status":"${result.status}","source":"${result.source}","as_of":${JSON.stringify(asOf)}}` as ByteText
 }

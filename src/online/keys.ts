@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto'
 /** Longer index values are keyed by their hash, so that every store's limit on keys holds (LMDB: 1,978 bytes). */
 const maxPlainBytes = 512
 
-const plainTag = 'v'
+/** What a value's part of a key begins with, unless the value is kept aside. */
+export const plainTag = 'v'
 const hashTag = 'h'
 
 /** A view's part of a key: plain letters only, so that it needs no escaping in a key or in a pattern. */

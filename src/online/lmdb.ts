@@ -5,7 +5,7 @@ import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.ts'
 import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
-import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpackCopy } from './packed.ts'
+import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
 
 export interface LmdbStoreOptions {
@@ -153,7 +153,7 @@ function readView(db: Store, { view, values }: ReadRequest, nowMs: number) {
   const prefix = entryPrefix(view)
   const entries = values.map((value): OnlineEntry | null => {
     const packed = peekLive(db, prefix + valueKey(value), nowMs)
-    return packed && unpackCopy(packed)
+    return packed && unpack(packed)
   })
   return { floor: readFloor(db, view), entries }
 }

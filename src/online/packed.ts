@@ -1,6 +1,7 @@
 // An entry as one binary value: a short header, then the JSON text of its rows as it is served.
 
-import type { OnlineEntry } from './port.ts'
+import { type ByteText, byteTextOf } from '../byte-text.ts'
+import type { OnlineEntry, WriteEntry } from './port.ts'
 
 // byte 0      format, with a bit for each optional part
 // bytes 1–8   version, float64 little-endian (the Redis script reads it in place: struct.unpack('<d', …))
@@ -21,7 +22,10 @@ export interface PackedExtras {
   value?: string | null
 }
 
-export function pack(entry: OnlineEntry, { expiresAtMs = null, value = null }: PackedExtras): Buffer {
+export function pack(
+  entry: Pick<WriteEntry, 'version' | 'computedAtMs' | 'rows'>,
+  { expiresAtMs = null, value = null }: PackedExtras,
+): Buffer {
   const valueBytes = value === null ? null : Buffer.from(value, 'utf16le')
   const size =
     headerEnd + (expiresAtMs === null ? 0 : 8) + (valueBytes ? 4 + valueBytes.length : 0) + entry.rows.length
@@ -61,21 +65,21 @@ export function packedValue(packed: Buffer): string | null {
   return packed.toString('utf16le', at + 4, at + 4 + packed.readUInt32LE(at))
 }
 
-/** The entry; its rows are a view of `packed`, not a copy. */
+/** The entry; its rows are copied. */
 export function unpack(packed: Buffer): OnlineEntry {
-  return { ...packedHead(packed), rows: packed.subarray(rowsStart(packed)) }
+  const rows = byteTextOf(packed, rowsStart(packed), packed.length)
+  return { version: packed.readDoubleLE(1), computedAtMs: packed.readDoubleLE(9), rows }
 }
 
-/** The entry out of memory that is used again: its rows alone are copied. */
-export function unpackCopy(packed: Buffer): OnlineEntry {
-  const start = rowsStart(packed)
-  const rows = Buffer.allocUnsafe(packed.length - start)
-  packed.copy(rows, 0, start, packed.length)
-  return { ...packedHead(packed), rows }
-}
-
-function packedHead(packed: Buffer) {
-  return { version: packed.readDoubleLE(1), computedAtMs: packed.readDoubleLE(9) }
+/** The entry that lies in `bytes` from `start` to `end`, and in `text`, which holds the same bytes; null unless it is readable. */
+export function unpackWithin(bytes: Buffer, text: ByteText, start: number, end: number): OnlineEntry | null {
+  const first = bytes[start] ?? 0
+  if (first === format && end - start >= headerEnd) {
+    const rows = text.slice(start + headerEnd, end) as ByteText
+    return { version: bytes.readDoubleLE(start + 1), computedAtMs: bytes.readDoubleLE(start + 9), rows }
+  }
+  const packed = bytes.subarray(start, end)
+  return isReadable(packed) ? unpack(packed) : null
 }
 
 function rowsStart(packed: Buffer): number {

@@ -1,5 +1,7 @@
 // The online port: where each feature view's rows wait, by index value. test/contract/online.ts holds every adapter to it.
 
+import type { ByteText } from '../byte-text.ts'
+
 /** One feature view's part of a read. */
 export interface ReadRequest {
   view: string
@@ -7,13 +9,16 @@ export interface ReadRequest {
   values: readonly string[]
 }
 
-export interface OnlineEntry {
+interface Computed {
   /** The warehouse's version that the rows were computed from. */
   version: number
   /** When they were computed, in milliseconds since the epoch. */
   computedAtMs: number
-  /** The JSON text of an array of row objects in UTF-8; `[]` says that the value is known to have none. */
-  rows: Buffer
+}
+
+export interface OnlineEntry extends Computed {
+  /** The JSON text of an array of row objects, in UTF-8; `[]` says that the value is known to have none. */
+  rows: ByteText
 }
 
 export interface ReadAnswer {
@@ -23,8 +28,9 @@ export interface ReadAnswer {
   entries: readonly (OnlineEntry | null)[]
 }
 
-export interface WriteEntry extends OnlineEntry {
+export interface WriteEntry extends Computed {
   value: string
+  rows: Buffer
   /** The entry may be forgotten after this; null keeps it. */
   expiresInMs: number | null
 }

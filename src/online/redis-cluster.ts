@@ -11,6 +11,7 @@ import {
   type RedisStoreOptions,
 } from './redis-open.ts'
 import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './redis-options.ts'
+import { readStored } from './redis-replies.ts'
 import { callScript, defineScripts, type RedisScripts, type ScriptName } from './redis-scripts.ts'
 import { slotOf } from './redis-slot.ts'
 import {
@@ -108,6 +109,11 @@ function connectionTo(options: {
       }
       const results = await readBySlot(keys.map((key) => readOf(cluster, key)))
       return results?.map((value) => (value instanceof Buffer ? value : null)) ?? null
+    },
+    async readMany(groups) {
+      const keys = groups.flatMap(({ prefix, rests }) => rests.map((rest) => prefix + rest))
+      const results = await readBySlot(keys.map((key) => readOf(cluster, key)))
+      return results?.map((value) => (value instanceof Buffer ? readStored(value) : null)) ?? null
     },
     parts: (keys) => [
       ...byNode(

@@ -2,11 +2,20 @@
 
 import type { Redis } from 'ioredis'
 import { AppError } from '../errors.ts'
-import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
-import { isReadable, pack, packedValue, unpack } from './packed.ts'
-import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from './port.ts'
+import { keptAside, plainTag, plainValue, valueKey, viewKey } from './keys.ts'
+import { pack, packedValue } from './packed.ts'
+import type { OnlineEntry, OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from './port.ts'
 import { translateFailure } from './redis-failure.ts'
 import type { RedisScripts } from './redis-scripts.ts'
+
+/** A value as it is read: an entry, or the text of what is none. */
+export type Stored = OnlineEntry | string
+
+/** Keys that begin alike. */
+export interface KeyGroup {
+  prefix: string
+  rests: readonly string[]
+}
 
 /** What one server and a cluster do differently. */
 export interface RedisConnection {
@@ -14,7 +23,9 @@ export interface RedisConnection {
    * In the keys' order, in one round trip to each server that holds one; null when one of these servers has
    * lost acknowledged writes (see redis-marks.ts).
    */
-  getMany(keys: string[]): Promise<(Buffer | null)[] | null>
+  readMany(keys: readonly KeyGroup[]): Promise<(Stored | null)[] | null>
+  /** The same, as they are stored. */
+  getMany(keys: readonly string[]): Promise<(Buffer | null)[] | null>
   /** The positions of the keys, in groups that one server holds. */
   parts(keys: readonly string[]): readonly (readonly number[])[]
   remove(key: string): Promise<unknown>
@@ -46,8 +57,10 @@ function entryPrefix(view: string): string {
   return `${keyPrefix}${viewKey(view)}:`
 }
 
+const floorPrefix = 'fg:f:'
+
 export function floorKey(view: string): string {
-  return `fg:f:${viewKey(view)}`
+  return floorPrefix + viewKey(view)
 }
 
 export function createStoreOnRedis(name: string, connection: RedisConnection): OnlineStore {
@@ -88,39 +101,65 @@ export function createStoreOnRedis(name: string, connection: RedisConnection): O
 }
 
 async function readAll(connection: RedisConnection, requests: readonly ReadRequest[]): Promise<ReadAnswer[]> {
-  const keys: string[] = []
-  // Requests that share a view share the read of its floor.
-  const floorOf = new Map<string, number>()
-  for (const { view, values } of requests) {
-    if (!floorOf.has(view)) floorOf.set(view, keys.push(floorKey(view)) - 1)
-    const prefix = entryPrefix(view)
-    for (const value of values) keys.push(prefix + valueKey(value))
-  }
-  const found = await getMany(connection, keys)
-  let at = 0
+  // Requests that share a view share the read of its floor, which comes before the entries.
+  const floorAt = new Map<string, number>()
+  for (const { view } of requests) if (!floorAt.has(view)) floorAt.set(view, floorAt.size)
+  const floors = { prefix: floorPrefix, rests: [...floorAt.keys()].map(viewKey) }
+  const found = await readInParts(connection, [floors, ...requests.map(entryKeys)])
+  let at = floorAt.size
   return requests.map(({ view, values }) => {
-    const floorAt = floorOf.get(view) ?? at
-    if (floorAt === at) at++
-    const floor = Number(found[floorAt]?.toString() ?? 0)
-    const entries = values.map(() => {
-      const packed = found[at++]
-      return packed && isReadable(packed) ? unpack(packed) : null
-    })
-    return { floor, entries }
+    const entries = found.slice(at, at + values.length).map(entryOf)
+    at += values.length
+    return { floor: Number(found[floorAt.get(view) ?? 0] ?? 0), entries }
   })
 }
 
-async function getMany(connection: RedisConnection, keys: string[]): Promise<(Buffer | null)[]> {
-  const found: (Buffer | null)[] = []
-  for (let from = 0; from < keys.length; from += keysPerRead) {
-    const some = keys.length <= keysPerRead ? keys : keys.slice(from, from + keysPerRead)
-    const values = await connection.getMany(some)
-    // A floor may be among what is lost, and then no entry can be believed.
-    if (values === null) return keys.map(() => null)
-    if (values.length === keys.length) return values
+function entryKeys({ view, values }: ReadRequest): KeyGroup {
+  const prefix = entryPrefix(view)
+  if (values.some(keptAside)) return { prefix, rests: values.map(valueKey) }
+  return { prefix: prefix + plainTag, rests: values }
+}
+
+function entryOf(stored: Stored | null): OnlineEntry | null {
+  return typeof stored === 'string' ? null : stored
+}
+
+/** All null when a server has lost writes: a floor may be among what is lost, and then no entry can be believed. */
+async function readInParts(
+  connection: RedisConnection,
+  groups: readonly KeyGroup[],
+): Promise<(Stored | null)[]> {
+  const keys = groups.reduce((count, { rests }) => count + rests.length, 0)
+  if (keys === 0) return []
+  if (keys <= keysPerRead) {
+    return (await connection.readMany(groups)) ?? new Array<null>(keys).fill(null)
+  }
+  const found: (Stored | null)[] = []
+  for (const part of partsOf(groups)) {
+    const values = await connection.readMany(part)
+    if (values === null) return new Array<null>(keys).fill(null)
     for (const value of values) found.push(value)
   }
   return found
+}
+
+/** The same keys in the same order, so many at most in each part. */
+function* partsOf(groups: readonly KeyGroup[]): Generator<readonly KeyGroup[]> {
+  let part: KeyGroup[] = []
+  let room = keysPerRead
+  for (const { prefix, rests } of groups) {
+    for (let from = 0; from < rests.length; ) {
+      const some = rests.slice(from, from + room)
+      part.push({ prefix, rests: some })
+      from += some.length
+      room -= some.length
+      if (room > 0) continue
+      yield part
+      part = []
+      room = keysPerRead
+    }
+  }
+  if (part.length > 0) yield part
 }
 
 async function writeAll(connection: RedisConnection, view: string, entries: readonly WriteEntry[]) {
@@ -208,7 +247,7 @@ async function sample(connection: RedisConnection, view: string, count: number):
     }
   }
   const keys = shuffled([...found]).slice(0, count)
-  const packed = await getMany(connection, keys)
+  const packed = (await connection.getMany(keys)) ?? []
   const values = keys.map((key, i) => {
     const entry = packed[i]
     return entry ? (packedValue(entry) ?? plainValue(key.slice(prefix.length))) : null

@@ -11,6 +11,7 @@ import {
   type RedisStoreOptions,
 } from './redis-open.ts'
 import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './redis-options.ts'
+import { readValues, withSplitReplies } from './redis-replies.ts'
 import { callScript, defineScripts, type RedisScripts } from './redis-scripts.ts'
 import { parseDatabase, parseRedisUrl } from './redis-url.ts'
 
@@ -87,7 +88,7 @@ function oneServer(commandTimeoutMs: number) {
 }
 
 function connectionTo(options: Target, { marks, held, changed }: Guards, log: Logger): OpeningConnection {
-  const reader = new Redis(options)
+  const reader = withSplitReplies(new Redis(options))
   // Writes wait for replicas, which holds up the connection that they are on. Nothing of them is sent again on another
   // connection: that could be another server, which took the mark of writes that it has never seen.
   const writer = defineScripts(
@@ -97,6 +98,11 @@ function connectionTo(options: Target, { marks, held, changed }: Guards, log: Lo
   writer.on('error', () => undefined)
 
   return {
+    async readMany(groups) {
+      const expected = marks.seen(markKey)
+      const found = await readValues(reader, [...groups, { prefix: markKey, rests: [''] }])
+      return marks.check(markKey, Number(found.pop() ?? 0), expected) ? found : null
+    },
     async getMany(keys) {
       const expected = marks.seen(markKey)
       const found = await reader.mgetBuffer(...keys, markKey)

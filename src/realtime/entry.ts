@@ -1,5 +1,6 @@
 // What an online entry holds: a value's rows, or the error that its ETL gave; and when an entry may be served.
 
+import { type ByteText, toText } from '../byte-text.ts'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { OnlineEntry, WriteEntry } from '../online/port.ts'
 
@@ -32,12 +33,15 @@ export function toWriteEntry(value: string, outcome: Outcome, computed: Computed
   }
 }
 
-/** The entry's outcome, or null when it must be computed anew: nothing there, behind the floor, or an old failure. */
-export function servable(entry: OnlineEntry | null, floor: number, nowMs: number): Outcome | null {
+/** The entry's rows or its failure, or null when it must be computed anew: nothing there, behind the floor, or an old failure. */
+export function servable(
+  entry: OnlineEntry | null,
+  floor: number,
+  nowMs: number,
+): ByteText | AppError | null {
   if (entry === null || entry.version < floor) return null
-  const rows = entry.rows.toString()
-  if (!rows.startsWith('{')) return { ok: true, rows }
-  return nowMs - entry.computedAtMs > failureServedMs ? null : { ok: false, error: decodeFailure(rows) }
+  if (!entry.rows.startsWith('{')) return entry.rows
+  return nowMs - entry.computedAtMs > failureServedMs ? null : decodeFailure(toText(entry.rows))
 }
 
 function encodeFailure({ code, message, details }: AppError): string {

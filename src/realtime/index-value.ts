@@ -63,6 +63,11 @@ export function parseIndexValue(column: Column, text: string): Value {
   )
 }
 
+/** Whether the client's text is sure to be the canonical text of its value. */
+export function isCanonical(column: Column, text: string): boolean {
+  return column.type === 'STRING' && text.isWellFormed()
+}
+
 /** The one text under which a value is kept online: equal values of a column have equal texts, others do not. */
 export function canonicalText(column: Column, value: Value): string {
   switch (column.type) {

@@ -1,12 +1,13 @@
 // The lookup: index values in, rows out; one read of the online store for all that is asked at once.
 
 import type { Logger } from 'pino'
-import type { Value } from '../columns.ts'
+import { type ByteText, toByteText } from '../byte-text.ts'
+import type { Column, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { ReadAnswer } from '../online/port.ts'
 import type { Background } from './background.ts'
-import { noRows, type Outcome, servable } from './entry.ts'
-import { canonicalText, parseIndexValue } from './index-value.ts'
+import { noRows, servable } from './entry.ts'
+import { canonicalText, isCanonical, parseIndexValue } from './index-value.ts'
 import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
 import type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource } from './result.ts'
@@ -27,16 +28,22 @@ export interface Lookup {
   lookUpIn(view: View, indexValues: readonly string[]): Promise<LookupAnswers>
 }
 
-interface Key {
-  value: Value
-  text: string
-}
-
 /** A request whose view is known and whose values are parsed. */
 interface Prepared {
   view: View
-  keys: readonly (Key | AppError)[]
+  /** As the caller wrote them. */
   indexValues: readonly string[]
+  /** Their canonical texts. */
+  keys: readonly (string | AppError)[]
+}
+
+/** A value that was not online. */
+class Missing {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
 }
 
 /** The values of one view that must be computed. */
@@ -89,16 +96,18 @@ export function createLookup(options: {
       // What a removed view would give is computed just as well; the next lookup finds the view in its place.
       const floor = told === retiredFloor ? 0 : told
       let position = 0
-      return keys.map((key, k): RealtimeResult | AppError | Key => {
-        if (key instanceof AppError) return key
+      return keys.map((key, k): RealtimeResult | AppError | Missing => {
+        if (typeof key !== 'string') return key
+        const indexValue = indexValues[k] ?? ''
         const entry = entries[position++] ?? null
-        const outcome = servable(entry, told, nowMs)
-        if (entry === null || outcome === null) {
-          gather(missing, view, floor, key)
-          return key
+        const rows = servable(entry, told, nowMs)
+        if (entry === null || rows === null) {
+          gather(missing, view, floor, key, indexValue)
+          return new Missing(key)
         }
-        if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, floor, key)
-        return toResult(view, indexValues[k] ?? '', outcome, entry.computedAtMs, 'ONLINE', nowMs)
+        if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, floor, key, indexValue)
+        if (rows instanceof AppError) return rows
+        return toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs)
       })
     })
     refreshStale(stale)
@@ -109,27 +118,29 @@ export function createLookup(options: {
     )
     return found.map((results, i) => {
       const request = prepared[i]
-      if (request === undefined || !results.some(isKey)) return results as LookupAnswers
+      if (request === undefined || !results.some(isMissing)) return results as LookupAnswers
       return fillIn(request, results, computed.get(request.view.id), nowMs)
     })
   }
 
   async function fillIn(
     { view, indexValues }: Prepared,
-    results: readonly (RealtimeResult | AppError | Key)[],
+    results: readonly (RealtimeResult | AppError | Missing)[],
     computing: Promise<ReadonlyMap<string, Answer | AppError>> | undefined,
     nowMs: number,
   ): Promise<LookupAnswers> {
     const computed = await computing
     return results.map((result, k) => {
-      if (!isKey(result)) return result
+      if (!isMissing(result)) return result
       const answer = computed?.get(result.text)
       if (answer === undefined) {
         return new AppError('INTERNAL', 'The index value was neither online nor computed.')
       }
       if (answer instanceof AppError) return answer
       const { outcome, computedAtMs } = answer
-      return toResult(view, indexValues[k] ?? '', outcome, computedAtMs, 'WAREHOUSE', nowMs)
+      if (!outcome.ok) return outcome.error
+      const rows = toByteText(outcome.rows)
+      return toResult(view, indexValues[k] ?? '', rows, computedAtMs, 'WAREHOUSE', nowMs)
     })
   }
 
@@ -147,7 +158,7 @@ export function createLookup(options: {
     if (prepared.length === 0) return []
     const wanted = prepared.map(({ view, keys }) => ({
       view: view.id,
-      values: keys.flatMap((key) => (key instanceof AppError ? [] : [key.text])),
+      values: keys.every(isText) ? keys : keys.filter(isText),
     }))
     return serve(prepared, await store.read(wanted))
   }
@@ -190,29 +201,35 @@ function isPrepared(request: Prepared | AppError): request is Prepared {
   return !(request instanceof AppError)
 }
 
-/** A value that was not online. */
-function isKey(result: RealtimeResult | AppError | Key): result is Key {
-  return 'text' in result
+function isText(key: string | AppError): key is string {
+  return typeof key === 'string'
+}
+
+function isMissing(result: RealtimeResult | AppError | Missing): result is Missing {
+  return result instanceof Missing
 }
 
 function parse(view: View, indexValues: readonly string[]): Prepared {
-  return { view, indexValues, keys: indexValues.map((text) => parseKey(view, text)) }
+  const { keyColumn } = view
+  const keys = indexValues.every((text) => isCanonical(keyColumn, text))
+    ? indexValues
+    : indexValues.map((text) => parseKey(keyColumn, text))
+  return { view, indexValues, keys }
 }
 
-function parseKey(view: View, text: string): Key | AppError {
+function parseKey(column: Column, text: string): string | AppError {
   try {
-    const value = parseIndexValue(view.keyColumn, text)
-    return { value, text: canonicalText(view.keyColumn, value) }
+    return canonicalText(column, parseIndexValue(column, text))
   } catch (error) {
     if (error instanceof AppError) return error
     throw error
   }
 }
 
-function gather(perView: Map<string, Wanted>, view: View, floor: number, key: Key) {
-  const known = perView.get(view.id)
-  if (known === undefined) perView.set(view.id, { view, floor, keys: new Map([[key.text, key.value]]) })
-  else known.keys.set(key.text, key.value)
+function gather(perView: Map<string, Wanted>, view: View, floor: number, key: string, indexValue: string) {
+  const known = perView.get(view.id) ?? { view, floor, keys: new Map<string, Value>() }
+  known.keys.set(key, parseIndexValue(view.keyColumn, indexValue))
+  perView.set(view.id, known)
 }
 
 function isStale(view: View, computedAtMs: number, nowMs: number): boolean {
@@ -223,19 +240,18 @@ function isStale(view: View, computedAtMs: number, nowMs: number): boolean {
 function toResult(
   view: View,
   indexValue: string,
-  outcome: Outcome,
+  rows: ByteText,
   computedAtMs: number,
   source: RealtimeSource,
   nowMs: number,
-): RealtimeResult | AppError {
-  if (!outcome.ok) return outcome.error
+): RealtimeResult {
   const fresh = isStale(view, computedAtMs, nowMs) ? 'STALE' : 'FRESH'
   return {
     indexKey: view.record.indexKey,
     indexValue,
-    status: outcome.rows === noRows ? 'NOT_FOUND' : fresh,
+    status: rows === noRows ? 'NOT_FOUND' : fresh,
     source,
-    rows: outcome.rows,
+    rows,
     asOfMs: computedAtMs,
   }
 }

@@ -1,5 +1,6 @@
 // The proof: what training gives for sampled index values, held against what a lookup serves.
 
+import { toText } from '../byte-text.ts'
 import { AppError } from '../errors.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { Warehouse } from '../warehouse/port.ts'
@@ -68,7 +69,7 @@ export function createParity(options: {
           throw new AppError('INTERNAL', 'A lookup gave fewer results than it was asked for.')
         return [
           text,
-          result instanceof AppError ? result : normalised(JSON.parse(result.rows) as unknown[]),
+          result instanceof AppError ? result : normalised(JSON.parse(toText(result.rows)) as unknown[]),
         ] as const
       }),
     )

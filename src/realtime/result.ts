@@ -1,5 +1,6 @@
 // What a realtime lookup asks for and what it answers.
 
+import type { ByteText } from '../byte-text.ts'
 import type { AppError } from '../errors.ts'
 
 export type RealtimeStatus = 'FRESH' | 'STALE' | 'NOT_FOUND'
@@ -11,8 +12,8 @@ export interface RealtimeResult {
   indexValue: string
   status: RealtimeStatus
   source: RealtimeSource
-  /** The JSON text of an array of row objects. */
-  rows: string
+  /** The JSON text of an array of row objects, in UTF-8. */
+  rows: ByteText
   /** When the rows were computed. */
   asOfMs: number | null
 }

@@ -1,5 +1,6 @@
 // A value's rows now, and again at every change, for as long as the client listens.
 
+import { toText } from '../byte-text.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { followState } from '../follow.ts'
@@ -56,7 +57,7 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
         if (!ended) listenTo(view)
         return lookUpOne(view, indexValue)
       },
-      isNews: ({ rows }, last) => comparable(rows) !== comparable(last.rows),
+      isNews: ({ rows }, last) => comparable(rows) !== comparable(toText(last.rows)),
       isEnd: () => false,
     })
   }

@@ -1,6 +1,7 @@
 // RealtimeResult: the features of one entity, now; looked up one by one, many at once, or followed.
 
 import { z } from 'zod'
+import { toText } from '../byte-text.ts'
 import type { LookupTarget } from '../realtime/service.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
@@ -31,7 +32,7 @@ export function addRealtime(builder: Builder, services: Services) {
       rows: t.field({
         type: 'JSON',
         description: 'An array of objects.',
-        resolve: ({ rows }) => new JsonText(rows),
+        resolve: ({ rows }) => new JsonText(toText(rows)),
       }),
       source: t.expose('source', { type: source }),
       asOf: t.field({

@@ -2,6 +2,7 @@
 
 import { GraphQLError, Source } from 'graphql'
 import type { Logger } from 'pino'
+import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { Services } from '../../schema/services.ts'
 import { formatError } from '../graphql-errors.ts'
 import { createPlans } from './plans.ts'
@@ -12,7 +13,7 @@ export interface HotPath {
   /** Notes a document that is parsed and valid, so that its next request may be answered here. */
   accept(document: string): void
   /** The response's text for a request's body, as JSON.parse gives it; null when the reference path has to answer. */
-  answer(body: unknown, requestId: string): Promise<string> | null
+  answer(body: unknown, requestId: string): Promise<ByteText> | null
 }
 
 export function createHotPath({
@@ -36,7 +37,7 @@ export function createHotPath({
     },
   }
 
-  function describe(error: unknown, document: string, requestId: string): string {
+  function describe(error: unknown, document: string, requestId: string): ByteText {
     if (!(error instanceof FailedField)) throw error
     const originalError = error.cause instanceof Error ? error.cause : new Error(String(error.cause))
     const located = new GraphQLError(originalError.message, {
@@ -45,7 +46,7 @@ export function createHotPath({
       path: error.path,
       originalError,
     })
-    return JSON.stringify({ errors: [formatError(located, { requestId, log })], data: null })
+    return toByteText(JSON.stringify({ errors: [formatError(located, { requestId, log })], data: null }))
   }
 }
 

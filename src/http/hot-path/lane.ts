@@ -5,6 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { ByteText } from '../../byte-text.ts'
 import { decode, isJson } from './negotiation.ts'
 
 /** Longer bodies gain nothing here. */
@@ -13,7 +14,7 @@ const mostBodyBytes = 1024 * 1024
 export interface LaneAnswer {
   status: number
   contentType: string
-  text: string
+  text: ByteText
 }
 
 /** Null: declined, before anything was done for the request. */
@@ -93,7 +94,7 @@ function send(response: ServerResponse, { status, contentType, text }: LaneAnswe
     'x-request-id': id,
     'x-content-type-options': 'nosniff',
     'content-type': contentType,
-    'content-length': Buffer.byteLength(text),
+    'content-length': text.length,
   })
-  response.end(text)
+  response.end(text, 'latin1')
 }

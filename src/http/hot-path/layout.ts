@@ -1,17 +1,21 @@
 // How an answer is written: the fixed text between values, and which value comes where.
 
 import type { FieldNode, SelectionSetNode } from 'graphql'
+import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { RealtimeResult } from '../../realtime/service.ts'
 
 const rowFields = {
-  indexKey: ({ indexKey }) => JSON.stringify(indexKey),
-  indexValue: ({ indexValue }) => JSON.stringify(indexValue),
+  indexKey: ({ indexKey }) => toByteText(JSON.stringify(indexKey)),
+  indexValue: ({ indexValue }) => toByteText(JSON.stringify(indexValue)),
   status: ({ status }) => `"${status}"`,
   source: ({ source }) => `"${source}"`,
   rows: ({ rows }) => rows,
   asOf: ({ asOfMs }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`),
   __typename: () => '"RealtimeResult"',
 } satisfies Record<string, (result: RealtimeResult) => string>
+
+/** The same for all results of one status and source. */
+const fixedFields: ReadonlySet<string> = new Set(['status', 'source', '__typename'])
 
 type RowField = keyof typeof rowFields
 
@@ -30,8 +34,17 @@ export interface RootField {
 }
 
 export interface RowLayout {
-  cells: readonly { before: string; write: (result: RealtimeResult) => string }[]
-  after: string
+  /** How results like this one are written: of its status and source. */
+  formOf(result: RealtimeResult): RowForm
+}
+
+/** Texts, and between each two of them a value. */
+interface RowForm extends Pick<RealtimeResult, 'status' | 'source'> {
+  first: string
+  last: string
+  /** From the end of one row to the first value of the next. */
+  joint: string
+  values: readonly { write: (result: RealtimeResult) => string; after: string }[]
 }
 
 export interface Layout {
@@ -56,16 +69,70 @@ export function layOut(
 }
 
 function layOutRow(fields: Fields): RowLayout {
-  const cells = [...fields].map(([name, [node]], i) => {
+  const cells = [...fields].map(([name, [node]]) => {
     const field = node?.name.value ?? ''
     if (!isRowField(field)) throw new Error(`No field ${field} was compiled`)
-    return { before: `${i === 0 ? '{' : ','}"${name}":`, write: rowFields[field] }
+    return { name, field }
   })
-  return { cells, after: cells.length === 0 ? '{}' : '}' }
+  const forms: RowForm[] = []
+  return {
+    formOf(result) {
+      for (const form of forms) {
+        if (form.status === result.status && form.source === result.source) return form
+      }
+      const form = formRow(cells, result)
+      forms.push(form)
+      return form
+    },
+  }
 }
 
-export function writeRow({ cells, after }: RowLayout, result: RealtimeResult): string {
-  let text = ''
-  for (const { before, write } of cells) text += before + write(result)
-  return text + after
+function formRow(cells: readonly { name: string; field: RowField }[], example: RealtimeResult): RowForm {
+  const texts = ['{']
+  const writers: ((result: RealtimeResult) => string)[] = []
+  for (const [i, { name, field }] of cells.entries()) {
+    texts[texts.length - 1] += `${i === 0 ? '' : ','}"${name}":`
+    if (fixedFields.has(field)) texts[texts.length - 1] += rowFields[field](example)
+    else texts[writers.push(rowFields[field])] = ''
+  }
+  texts[texts.length - 1] += '}'
+  const [first = ''] = texts
+  const last = writers.length === 0 ? '' : (texts.at(-1) ?? '')
+  return {
+    status: example.status,
+    source: example.source,
+    first,
+    last,
+    joint: `${last},${first}`,
+    values: writers.map((write, i) => ({
+      write,
+      after: i === writers.length - 1 ? '' : (texts[i + 1] ?? ''),
+    })),
+  }
+}
+
+/** Names are ASCII; so is all else that is not `ByteText` already. */
+export function writeRow(layout: RowLayout, result: RealtimeResult): ByteText {
+  const { first, values, last } = layout.formOf(result)
+  let text = first
+  for (const { write, after } of values) text += write(result) + after
+  return (text + last) as ByteText
+}
+
+/** One text out of few pieces: they are joined at once. */
+export function writeRows(layout: RowLayout, results: readonly RealtimeResult[]): ByteText {
+  const pieces: string[] = ['[']
+  let before: RowForm | null = null
+  for (const result of results) {
+    const form = layout.formOf(result)
+    if (before === form) pieces.push(form.joint)
+    else pieces.push(before === null ? '' : `${before.last},`, form.first)
+    for (const { write, after } of form.values) {
+      pieces.push(write(result))
+      if (after !== '') pieces.push(after)
+    }
+    before = form
+  }
+  pieces.push(before?.last ?? '', ']')
+  return pieces.join('') as ByteText
 }

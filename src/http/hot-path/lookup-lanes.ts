@@ -1,6 +1,7 @@
 // The lane's routes: GraphQL by compiled plans, and the two realtime lookups over REST.
 
 import type { Logger } from 'pino'
+import { toByteText } from '../../byte-text.ts'
 import { httpStatusByCode } from '../../errors.ts'
 import type { LookupTarget } from '../../realtime/service.ts'
 import type { Services } from '../../schema/services.ts'
@@ -41,7 +42,7 @@ function createLookupLane(
       return { status: 200, contentType: json, text: encodeLookup(result) }
     } catch (error) {
       const { code, message } = describeFailure(error, { requestId, log })
-      const text = JSON.stringify(describeRestFailure(code, message))
+      const text = toByteText(JSON.stringify(describeRestFailure(code, message)))
       return { status: httpStatusByCode[code], contentType: json, text }
     }
   }

@@ -1,11 +1,12 @@
 // A plan at work: variables in, the response's text out. What it declines the reference path answers, before anything was looked up.
 
+import type { ByteText } from '../../byte-text.ts'
 import { AppError } from '../../errors.ts'
 import type { LookupTarget, RealtimeResult } from '../../realtime/service.ts'
 import { operationLimits } from '../../schema/builder.ts'
 import { type Loading, lookUpMany, lookUpOne } from '../../schema/lookups.ts'
 import type { Call, Plan } from './compile.ts'
-import { type RootField, writeRow } from './layout.ts'
+import { type RootField, writeRow, writeRows } from './layout.ts'
 import type { CompiledPlan } from './plans.ts'
 import { type Coerced, readList, readSlots, readString, type VariableValues } from './variables.ts'
 
@@ -27,7 +28,11 @@ interface Lookup {
 }
 
 /** Null: declined. Rejects with a FailedField. */
-export function run(plan: CompiledPlan, variables: VariableValues, context: Loading): Promise<string> | null {
+export function run(
+  plan: CompiledPlan,
+  variables: VariableValues,
+  context: Loading,
+): Promise<ByteText> | null {
   const values = readSlots(plan.slots, variables)
   if (values === undefined) return null
   const lookups = plan.calls.map((call) => toLookup(call, values))
@@ -36,7 +41,7 @@ export function run(plan: CompiledPlan, variables: VariableValues, context: Load
   const started = fields.map((field) => startField(field, lookups, context))
   const [field, only] = [fields[0], started[0]]
   if (fields.length !== 1 || !field || !only) return answer(fields, started)
-  return only.then((text) => `{"data":{"${field.name}":${text}}}`)
+  return only.then((text) => `{"data":{"${field.name}":${text}}}` as ByteText)
 }
 
 function toLookup(call: Call, values: readonly Coerced[]): Lookup {
@@ -62,9 +67,9 @@ function costOf({ fixedCost, calls }: Plan, lookups: readonly Lookup[]): number 
   return cost
 }
 
-async function startField(field: RootField, lookups: readonly Lookup[], context: Loading): Promise<string> {
+async function startField(field: RootField, lookups: readonly Lookup[], context: Loading): Promise<ByteText> {
   const lookup = field.call === null ? undefined : lookups[field.call]
-  if (lookup === undefined) return '"Query"'
+  if (lookup === undefined) return '"Query"' as ByteText
   const { target, value } = lookup
   if (typeof value === 'string') {
     return writeRow(field.row, await lookUpOne(context, target, value).catch(failWith(field)))
@@ -78,17 +83,18 @@ function failWith(field: RootField) {
   }
 }
 
-function writeList(field: RootField, results: readonly (RealtimeResult | AppError)[]): string {
-  let text = '['
+function writeList(field: RootField, results: readonly (RealtimeResult | AppError)[]): ByteText {
   for (const [i, result] of results.entries()) {
     if (result instanceof AppError) throw new FailedField(result, field, i)
-    text += i === 0 ? writeRow(field.row, result) : `,${writeRow(field.row, result)}`
   }
-  return `${text}]`
+  return writeRows(field.row, results as readonly RealtimeResult[])
 }
 
 /** The failure that comes first is the one that is told, as on the reference path. */
-async function answer(fields: readonly RootField[], started: readonly Promise<string>[]): Promise<string> {
+async function answer(
+  fields: readonly RootField[],
+  started: readonly Promise<ByteText>[],
+): Promise<ByteText> {
   const texts = await Promise.all(started)
-  return `{"data":{${texts.map((text, i) => `"${fields[i]?.name}":${text}`).join()}}}`
+  return `{"data":{${texts.map((text, i) => `"${fields[i]?.name}":${text}`).join()}}}` as ByteText
 }
