@@ -1,6 +1,6 @@
 // A value's rows now, and again at every change, for as long as the client listens.
 
-import { toText } from '../byte-text.ts'
+import { type ByteText, toText } from '../byte-text.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { followState } from '../follow.ts'
@@ -57,14 +57,14 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
         if (!ended) listenTo(view)
         return lookUpOne(view, indexValue)
       },
-      isNews: ({ rows }, last) => comparable(rows) !== comparable(toText(last.rows)),
+      isNews: ({ rows }, last) => comparable(rows) !== comparable(last.rows),
       isEnd: () => false,
     })
   }
 }
 
 /** Rows come in no order. */
-function comparable(rows: string): string {
-  const parsed = JSON.parse(rows) as unknown[]
+function comparable(rows: ByteText): string {
+  const parsed = JSON.parse(toText(rows)) as unknown[]
   return JSON.stringify(parsed.map((row) => JSON.stringify(row)).sort())
 }
