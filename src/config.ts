@@ -68,11 +68,17 @@ const settings = z.object({
   INTROSPECTION: flag(true),
   GRAPHIQL: flag(true),
   GRAPHQL_GET: flag(true),
+  TRUSTED_DOCUMENTS: z.enum(['off', 'prefer', 'only']).default('off'),
+  TRUSTED_DOCUMENTS_FILE: list,
   WORKERS: integer(1, 1, 64),
 })
 
 /** What is embedded belongs to one process: workers need stores that they can share. */
 const environment = settings.superRefine((given, context) => {
+  if ((given.TRUSTED_DOCUMENTS === 'off') !== (given.TRUSTED_DOCUMENTS_FILE.length === 0)) {
+    const message = 'goes with TRUSTED_DOCUMENTS_FILE, the manifests to trust: set both or neither'
+    context.addIssue({ code: 'custom', path: ['TRUSTED_DOCUMENTS'], message })
+  }
   const embedded = (['CATALOG_URL', 'WAREHOUSE_URL', 'ONLINE_URL'] as const).filter((name) =>
     /^(pglite|duckdb|lmdb):/.test(given[name]),
   )
@@ -111,10 +117,12 @@ export interface Config {
   graphql: {
     /** Whether clients may ask for the schema, and errors suggest its names. */
     introspection: boolean
-    /** Whether browsers are given GraphiQL; it is of no use without introspection. */
+    /** Whether browsers are given GraphiQL; it is of no use without introspection, or with trusted documents only. */
     graphiql: boolean
     /** Whether queries are taken by GET. */
     get: boolean
+    /** `prefer` takes documents by their id, `only` takes no others. Absolute paths of the manifests that name them. */
+    trustedDocuments: { mode: 'off' | 'prefer' | 'only'; files: readonly string[] }
   }
   /** Processes that share the port, each a gateway of its own on the same stores. */
   workers: number
@@ -170,8 +178,12 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     trustProxy: e.TRUST_PROXY,
     graphql: {
       introspection: e.INTROSPECTION,
-      graphiql: e.INTROSPECTION && e.GRAPHIQL,
+      graphiql: e.INTROSPECTION && e.GRAPHIQL && e.TRUSTED_DOCUMENTS !== 'only',
       get: e.GRAPHQL_GET,
+      trustedDocuments: {
+        mode: e.TRUSTED_DOCUMENTS,
+        files: e.TRUSTED_DOCUMENTS_FILE.map((path) => resolve(path)),
+      },
     },
     workers: e.WORKERS,
   }

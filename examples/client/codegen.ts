@@ -8,7 +8,8 @@ const config: CodegenConfig = {
   generates: {
     'examples/client/generated/': {
       preset: 'client',
-      presetConfig: { fragmentMasking: false },
+      // A manifest beside the types: what TRUSTED_DOCUMENTS_FILE names.
+      presetConfig: { fragmentMasking: false, persistedDocuments: { hashAlgorithm: 'sha256' } },
       config: {
         documentMode: 'string',
         enumsAsTypes: true,

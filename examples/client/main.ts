@@ -3,7 +3,9 @@
 import { extract, featuresOf, publishAndFollow, train } from './features.ts'
 import { createTransport } from './transport.ts'
 
-const gateway = createTransport(process.env.GATEWAY_URL ?? 'http://127.0.0.1:4000')
+const gateway = createTransport(process.env.GATEWAY_URL ?? 'http://127.0.0.1:4000', {
+  byDocumentId: process.env.BY_DOCUMENT_ID === 'true',
+})
 const etlPath = process.env.ETL_PATH ?? 'file:./examples/etl/quote-features.ts'
 
 const query = `SELECT Q.user_id, Q.is_binded, Q.creation_date, Q.binding_date, T.card_type, F.failed_count, P.purchase_time

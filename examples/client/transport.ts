@@ -28,8 +28,19 @@ function dataOf<TData>(answer: Answer<TData>): TData {
 
 export type Transport = ReturnType<typeof createTransport>
 
+export interface TransportOptions {
+  /** Sends each document's id instead of its text, for a gateway that trusts this client's manifest (TRUSTED_DOCUMENTS). */
+  byDocumentId?: boolean
+}
+
 /** `url` is the gateway's address, for example `http://127.0.0.1:4000`. */
-export function createTransport(url: string) {
+export function createTransport(url: string, { byDocumentId = false }: TransportOptions = {}) {
+  function named<TData, TVariables>(document: TypedDocumentString<TData, TVariables>) {
+    const documentId: unknown = document.__meta__?.hash
+    if (!byDocumentId || typeof documentId !== 'string') return { query: document.toString() }
+    return { documentId }
+  }
+
   async function request<TData, TVariables>(
     document: TypedDocumentString<TData, TVariables>,
     variables: TVariables,
@@ -37,7 +48,7 @@ export function createTransport(url: string) {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
-      body: JSON.stringify({ query: document.toString(), variables }),
+      body: JSON.stringify({ ...named(document), variables }),
     })
     return dataOf((await response.json()) as Answer<TData>)
   }
@@ -48,7 +59,8 @@ export function createTransport(url: string) {
   ): AsyncGenerator<TData> {
     const socket = createClient({ url: `${url.replace(/^http/, 'ws')}/graphql` })
     try {
-      for await (const event of socket.iterate<TData>({ query: document.toString(), variables })) {
+      // The protocol asks for a query, be it empty.
+      for await (const event of socket.iterate<TData>({ query: '', ...named(document), variables })) {
         yield dataOf(event as Answer<TData>)
       }
     } finally {

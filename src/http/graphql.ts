@@ -20,6 +20,7 @@ import type { OpenStreams } from './open-streams.ts'
 import { originOf } from './origin.ts'
 import { asAppError } from './rest-failures.ts'
 import { createTextCache } from './text-cache.ts'
+import { type TrustedDocuments, takeTrustedDocuments } from './trusted-documents.ts'
 
 export const graphqlPath = '/graphql'
 /** The header that a form-like POST must carry, to show that the page that sent it was allowed to. */
@@ -37,6 +38,7 @@ export interface GraphQLOptions {
   schema: GraphQLSchema
   services: Services
   settings: Config['graphql']
+  trusted: TrustedDocuments
   maxBodyBytes: number
   log: Logger
   /** Is told of every document that is valid. */
@@ -45,7 +47,7 @@ export interface GraphQLOptions {
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
 export function createGraphQLServer(options: GraphQLOptions) {
-  const { schema, services, settings, maxBodyBytes, log, hotPath } = options
+  const { schema, services, settings, trusted, maxBodyBytes, log, hotPath } = options
   return createYoga<RequestFacts, Context>({
     schema,
     context: (facts) => createContext(services, facts),
@@ -68,6 +70,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
     },
     plugins: [
       exactJson(),
+      takeTrustedDocuments(trusted),
       limitDocuments(),
       ...(settings.introspection ? [] : [closeSchema()]),
       codedErrors(log),

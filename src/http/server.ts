@@ -19,6 +19,7 @@ import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi } from './openapi.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
+import { openTrustedDocuments } from './trusted-documents.ts'
 import { type Authenticate, createSocketServer } from './websocket.ts'
 
 const maxBodyBytes = 32 * 1024 * 1024
@@ -47,11 +48,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { config, services, log } = options
   const { trustProxy } = config
   const app = createFastify(log)
-  const hotPath = options.hotPath === false ? undefined : createHotPath({ services, log })
+  const schema = createSchema(services)
+  const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
+  const hotPath = options.hotPath === false ? undefined : createHotPath({ services, trusted, log })
   const yoga = createGraphQLServer({
-    schema: createSchema(services),
+    schema,
     services,
     settings: config.graphql,
+    trusted,
     maxBodyBytes,
     log,
     ...(hotPath && { hotPath }),
@@ -70,6 +74,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const sockets = createSocketServer({
     server: app.server,
     yoga,
+    trusted,
     trustProxy,
     maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,

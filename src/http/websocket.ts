@@ -12,6 +12,7 @@ import { graphqlPath } from './graphql.ts'
 import { formatError, formatResult, formatResults } from './graphql-errors.ts'
 import { exactly } from './json.ts'
 import { originOf } from './origin.ts'
+import type { TrustedDocuments } from './trusted-documents.ts'
 
 /** 1001: the server goes away; clients connect again. */
 const goingAway = 1001
@@ -29,6 +30,7 @@ export type Authenticate = (connection: Connection) => Promise<boolean> | boolea
 export interface SocketOptions {
   server: Server
   yoga: GraphQLServer
+  trusted: TrustedDocuments
   trustProxy: boolean
   maxMessageBytes: number
   /** A client that sends no connection_init for so long is closed with 4408. */
@@ -97,7 +99,7 @@ export function createSocketServer(options: SocketOptions): { close(): Promise<v
   return { close: () => closeAll(sockets) }
 }
 
-function createProtocol({ yoga, log, connectionInitWaitMs, authenticate }: SocketOptions) {
+function createProtocol({ yoga, trusted, log, connectionInitWaitMs, authenticate }: SocketOptions) {
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: connectionInitWaitMs,
     jsonMessageReviver: exactly,
@@ -113,7 +115,7 @@ function createProtocol({ yoga, log, connectionInitWaitMs, authenticate }: Socke
     const failing = { requestId: facts.requestId, log }
     try {
       const enveloped = yoga.getEnveloped(facts)
-      const document = enveloped.parse(payload.query)
+      const document = enveloped.parse(trusted.resolve(payload))
       const invalid: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
       if (invalid.length > 0) return invalid.map((error) => formatError(error, failing))
       if (!getOperationAST(document, payload.operationName)) throw noOperation(payload.operationName)
@@ -141,8 +143,10 @@ function createProtocol({ yoga, log, connectionInitWaitMs, authenticate }: Socke
   }
 }
 
+/** The protocol asks for a `query`: with a documentId it is empty. */
 interface Payload {
   query: string
+  documentId?: unknown
   operationName?: string | null | undefined
   variables?: Record<string, unknown> | null | undefined
 }

@@ -13,7 +13,10 @@ beforeAll(async () => {
   gateway = await openGateway({ INTROSPECTION: 'false', GRAPHQL_GET: 'false' })
   server = await gateway.serve()
   open = await gateway.serve({
-    config: { ...gateway.config, graphql: { introspection: true, graphiql: true, get: true } },
+    config: {
+      ...gateway.config,
+      graphql: { ...gateway.config.graphql, introspection: true, graphiql: true, get: true },
+    },
   })
 })
 

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { Services } from '../../schema/services.ts'
 import { formatError } from '../graphql-errors.ts'
+import type { TrustedDocuments } from '../trusted-documents.ts'
 import { createPlans } from './plans.ts'
 import { FailedField, run } from './run.ts'
 import type { VariableValues } from './variables.ts'
@@ -18,9 +19,11 @@ export interface HotPath {
 
 export function createHotPath({
   services,
+  trusted,
   log,
 }: {
   services: Pick<Services, 'realtime'>
+  trusted: Pick<TrustedDocuments, 'find'>
   log: Logger
 }): HotPath {
   const plans = createPlans()
@@ -28,7 +31,7 @@ export function createHotPath({
   return {
     accept: plans.accept,
     answer(body, requestId) {
-      const request = readRequest(body)
+      const request = readRequest(body, trusted)
       if (request === null) return null
       const plan = plans.find(request.query, request.operationName)
       if (plan === null) return null
@@ -59,17 +62,21 @@ interface GraphQLRequest {
 const noVariables: VariableValues = {}
 
 /** Null for a body with anything that the pipeline would object to, or that means more than a plain request. */
-function readRequest(body: unknown): GraphQLRequest | null {
+function readRequest(body: unknown, trusted: Pick<TrustedDocuments, 'find'>): GraphQLRequest | null {
   if (!isObject(body)) return null
   let query: unknown
+  let documentId: unknown
   let operationName: unknown
   let variables: unknown
   for (const name in body) {
     if (name === 'query') query = body.query
+    else if (name === 'documentId') documentId = body.documentId
     else if (name === 'variables') variables = body.variables
     else if (name === 'operationName') operationName = body.operationName
     else if (name !== 'extensions' || (body.extensions !== null && !isObject(body.extensions))) return null
   }
+  if (typeof documentId === 'string' && query === undefined) query = trusted.find(documentId)
+  else if (documentId !== undefined) return null
   if (typeof query !== 'string') return null
   if (operationName !== undefined && operationName !== null && typeof operationName !== 'string') return null
   if (variables !== undefined && variables !== null && !isObject(variables)) return null
