@@ -19,8 +19,11 @@ import { type WrittenFile, writeParquet } from './parquet-file.ts'
 import { quoteName, quotePath, quoteText } from './sql-text.ts'
 
 export interface CsvColumn extends Column {
-  /** The engine's expression that makes the value out of its text; the text stands under the column's name. */
-  load: string
+  /**
+   * The engine's expression that makes the value out of its text, which stands under the column's name; null where the
+   * engine's own reading of the storage type will do, which spares the text.
+   */
+  load: string | null
 }
 
 export interface CsvRequest {
@@ -44,6 +47,8 @@ export interface CsvWriter {
 
 /** A row may be as long as this. */
 const longestLineBytes = 16 * 1024 * 1024
+/** As much waits for the pipe, which takes it in few calls then. */
+const waitingBytes = 1024 * 1024
 const openIntervalMs = 2
 
 export async function createCsvWriter(options: {
@@ -72,7 +77,7 @@ export async function createCsvWriter(options: {
           await feeding
           if (arrived !== BigInt(rowCount())) throw lost(arrived, rowCount())
         }
-        const select = `SELECT ${columns.map(({ name, load }) => `${load} AS ${quoteName(name)}`).join(', ')} FROM ${readPipe(pipe, columns)}`
+        const select = `SELECT ${columns.map(({ name, load }) => `${load ?? quoteName(name)} AS ${quoteName(name)}`).join(', ')} FROM ${readPipe(pipe, columns)}`
         try {
           return await writeParquet(connection, { select, columns: columns.map(toColumn), path, confirm })
         } catch (error) {
@@ -103,11 +108,12 @@ function toColumn({ name, type, nullable, storage }: CsvColumn): Column {
 }
 
 function readPipe(pipe: string, columns: readonly CsvColumn[]): string {
-  const names = [...columns.map(({ name }) => name), ...(columns.length === 1 ? ['\u0001'] : [])]
-  const types = names.map((name) => `${quoteText(name)}: 'VARCHAR'`)
+  const types = columns.map(({ name, load, storage }) => [name, load === null ? storage : 'VARCHAR'] as const)
+  const all = columns.length === 1 ? [...types, ['\u0001', 'VARCHAR'] as const] : types
+  const list = all.map(([name, type]) => `${quoteText(name)}: ${quoteText(type)}`)
   return `read_csv(${quotePath(pipe)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n',
-    nullstr = '', allow_quoted_nulls = false, max_line_size = ${longestLineBytes}, buffer_size = ${2 * longestLineBytes},
-    columns = {${types.join(', ')}})`
+    nullstr = '', allow_quoted_nulls = false, max_line_size = ${longestLineBytes}, buffer_size = ${longestLineBytes},
+    columns = {${list.join(', ')}})`
 }
 
 /** The engine waits for a writer as it opens the pipe; a writer that comes too early is refused. */
@@ -119,7 +125,8 @@ async function feed(
 ): Promise<void> {
   const fd = await openForWriting(pipe, isRead)
   if (fd === null) return
-  const socket = new Socket({ fd, readable: false, writable: true })
+  const options = { fd, readable: false, writable: true, writableHighWaterMark: waitingBytes }
+  const socket = new Socket(options)
   const stop = () => socket.destroy()
   signal?.addEventListener('abort', stop, { once: true })
   if (signal?.aborted) stop()

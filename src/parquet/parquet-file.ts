@@ -23,6 +23,8 @@ export interface WriteRequest {
 }
 
 const progressIntervalMs = 100
+/** Beside the engine's own 3: files of 0.95 to 1.08 of the size for 0.6 to 1 of the work, the least where ids are random. */
+const compressionLevel = 2
 
 export async function writeParquet(
   connection: DuckDBConnection,
@@ -32,7 +34,7 @@ export async function writeParquet(
   const partial = `${path}.${randomUUID().slice(0, 8)}.part`
   const timer = onProgress && setInterval(() => onProgress(readProgress(connection)), progressIntervalMs)
   try {
-    const copy = `COPY (${select}) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`
+    const copy = `COPY (${select}) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${compressionLevel})`
     const rows = await (await connection.run(copy)).getRows()
     const rowCount = BigInt(String(rows[0]?.[0] ?? 0))
     await confirm?.(rowCount)

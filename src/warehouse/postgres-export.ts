@@ -49,10 +49,11 @@ export async function exportCsv(
     try {
       // The engine is not asked to wait for what may take the server long.
       await once(source, 'readable')
-      const columns = plan.columns.map((column, i) => ({
-        ...column,
-        load: plan.carriers[i]?.load(quoteName(column.name)) ?? '',
-      }))
+      const columns = plan.columns.map((column, i) => {
+        const carrier = plan.carriers[i]
+        const load = carrier === undefined || carrier.isPlain ? null : carrier.load(quoteName(column.name))
+        return { ...column, load }
+      })
       const written = await csv.write({ columns, source, path, rowCount: () => source.rowCount, signal })
       return { columns: written.columns, rowCount: written.rowCount }
     } catch (error) {

@@ -2,7 +2,8 @@
 
 import type { Readable, Writable } from 'node:stream'
 import type { ClientBase, Connection, QueryArrayConfig, QueryArrayResult, Submittable } from 'pg'
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { from as copyFrom } from 'pg-copy-streams'
+import { CopyOut } from './postgres-copy-out.ts'
 
 export interface ResultField {
   name: string
@@ -54,7 +55,7 @@ export function createSession(client: ClientBase): Session {
     async script(sql) {
       await client.query(sql)
     },
-    copyTo: (sql) => client.query(copyTo(sql)),
+    copyTo: (sql) => client.query(new CopyOut(sql)),
     copyFrom: (sql) => client.query(copyFrom(sql)),
     isIdle: () => client.getTransactionStatus() === 'I',
     get processId() {

@@ -42,6 +42,8 @@ export interface PostgresCarrier extends Required<Omit<Form, 'isKey' | 'storage'
   type: ColumnType
   /** In the words of the Parquet engine. */
   storage: string
+  /** Whether the engine reads the text as a value of that type without being told how; then `load` only casts. */
+  isPlain: boolean
   /** Throws ValueMismatch. */
   encode(value: Present): string
   /** The type that keys are compared in; null when by text. */
@@ -50,6 +52,7 @@ export interface PostgresCarrier extends Required<Omit<Form, 'isKey' | 'storage'
 }
 
 const always = () => true
+const plainTypes = new Set(['BOOLEAN', 'SMALLINT', 'INTEGER', 'BIGINT', 'FLOAT', 'DOUBLE', 'VARCHAR'])
 const text: Form = { storage: storageTypes.text, isKey: always }
 /** Lossless as text, and no column type fits. Equal values may have other texts. */
 const asText: Form = { storage: storageTypes.text }
@@ -237,6 +240,7 @@ function complete(form: Form, keyType: string | null): PostgresCarrier {
     type,
     storage,
     storageType: form.storage,
+    isPlain: form.load === undefined && plainTypes.has(storage),
     select: form.select ?? ((value) => value),
     read: form.read ?? ((value) => value),
     load: form.load ?? ((value) => `CAST(${value} AS ${storage})`),

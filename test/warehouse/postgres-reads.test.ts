@@ -1,6 +1,7 @@
 // What a statement on PostgreSQL reads: through views, partitions and policies, and whatever the planner makes of it.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createParquetEngine } from '../../src/parquet/engine.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
@@ -157,4 +158,33 @@ test('a numeric that is not a number is refused on every path where its type has
     code: 'INVALID_SQL',
   })
   await expect(warehouse.exportParquet({ sql, path })).rejects.toMatchObject({ code: 'INVALID_SQL' })
+})
+
+test('rows of a few bytes and of megabytes are exported as they are, wherever the connection cuts them', async () => {
+  const sql = `SELECT n::int4 AS n, CASE WHEN n % 20000 = 0 THEN repeat('é,"' || n || E'"\\n', 900000) ELSE 'x' || n END AS t FROM generate_series(1, 60000) n`
+  const path = `${subject.datasetsFolder}/lengths.parquet`
+  const { rowCount, columns } = await warehouse.exportParquet({ sql, path })
+  expect(rowCount).toBe(60_000n)
+  const parquet = await createParquetEngine({
+    folders: [subject.datasetsFolder],
+    memoryMb: 512,
+    temporaryFolder: subject.datasetsFolder,
+  })
+  try {
+    const { rows } = await parquet.read(path, { columns })
+    const wrong = rows.filter(([n, t]) => {
+      const text = Number(n) % 20_000 === 0 ? `é,"${n}"\n`.repeat(900_000) : `x${n}`
+      return t !== text
+    })
+    expect([rows.length, wrong]).toEqual([60_000, []])
+  } finally {
+    await parquet.close()
+  }
+})
+
+test('a row longer than 16 MB is refused with what it is, and leaves the connections in order', async () => {
+  const sql = "SELECT 1 AS k, repeat('x', 17000000) AS t"
+  const path = `${subject.datasetsFolder}/long.parquet`
+  await expect(warehouse.exportParquet({ sql, path })).rejects.toThrow(/line|row/i)
+  expect((await warehouse.exportParquet({ sql: 'SELECT 1 AS k', path })).rowCount).toBe(1n)
 })
