@@ -19,8 +19,8 @@ export interface Pair {
 }
 
 /** Runs both sides `rounds` times in turn. */
-export async function runPairs<T>(rounds: number, gateway: () => Promise<T>, peer: () => Promise<T>) {
-  const pairs: { gateway: T; peer: T }[] = []
+export async function runPairs<G, P>(rounds: number, gateway: () => Promise<G>, peer: () => Promise<P>) {
+  const pairs: { gateway: G; peer: P }[] = []
   for (let round = 0; round < rounds; round++) {
     pairs.push(
       round % 2 === 0 ? { gateway: await gateway(), peer: await peer() } : await peerFirst(gateway, peer),
@@ -29,7 +29,7 @@ export async function runPairs<T>(rounds: number, gateway: () => Promise<T>, pee
   return pairs
 }
 
-async function peerFirst<T>(gateway: () => Promise<T>, peer: () => Promise<T>) {
+async function peerFirst<G, P>(gateway: () => Promise<G>, peer: () => Promise<P>) {
   const peerResult = await peer()
   return { gateway: await gateway(), peer: peerResult }
 }

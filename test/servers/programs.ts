@@ -13,6 +13,7 @@ const debianPackages = {
   sshd: 'openssh-server',
   initdb: 'postgresql',
   postgres: 'postgresql',
+  psql: 'postgresql-client',
   chromium: 'chromium',
 } as const
 
