@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import type { Description, Failure } from './isolate/harness.ts'
-import type { Reply, Request, Work } from './messages.ts'
+import type { OutputRows, Reply, Request, Work } from './messages.ts'
 import type { ScriptSource } from './script.ts'
 
 /** What became of an ETL's work that failed; engine.ts puts it in a client's words. */
@@ -140,26 +140,27 @@ export function createChild(options: ChildOptions) {
     }
   }
 
-  function textOf(answer: Answer): string {
+  function toldBy(answer: Answer): string | OutputRows {
     if ('text' in answer) return answer.text
+    if ('rows' in answer) return answer.rows
     throw new SandboxError(
       'failure' in answer ? answer.failure : { kind: 'crash', message: 'its process forgot it' },
     )
   }
 
   async function load({ key, language, source }: Script): Promise<Description> {
-    const text = textOf(await send(key, { op: 'load', script: { language, source } }, loadLimitMs))
-    const described: Description | { failure: Failure } = JSON.parse(text)
+    const text = toldBy(await send(key, { op: 'load', script: { language, source } }, loadLimitMs))
+    const described: Description | { failure: Failure } = JSON.parse(String(text))
     if ('failure' in described) throw new SandboxError(described.failure)
     return described
   }
 
-  async function ask(script: Script, work: Work): Promise<string> {
+  async function ask(script: Script, work: Work): Promise<string | OutputRows> {
     const limitMs = (work.op === 'frameRun' ? work.timeoutMs : options.timeoutMs) + graceMs
     const answer = await send(script.key, work, limitMs)
-    if (!('missing' in answer)) return textOf(answer)
+    if (!('missing' in answer)) return toldBy(answer)
     await load(script)
-    return textOf(await send(script.key, work, limitMs))
+    return toldBy(await send(script.key, work, limitMs))
   }
 
   async function close(): Promise<void> {

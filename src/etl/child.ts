@@ -2,10 +2,13 @@
 
 import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
+import { basename } from 'node:path'
 import ivm from 'isolated-vm'
 import { messageOf } from '../errors.ts'
 import type { Failure } from './isolate/harness.ts'
+import type { OutputBatch } from './isolate/pack.ts'
 import type { Reply, Request } from './messages.ts'
+import { enterIsolate, leaveIsolate } from './packed-texts.ts'
 import { ScriptError, type ScriptSource, wrapScript } from './script.ts'
 
 const maxIsolates = 16
@@ -33,12 +36,21 @@ interface Loaded {
   description: string
 }
 
-function readModule(name: string): string {
-  return stripTypeScriptTypes(readFileSync(new URL(`./isolate/${name}`, import.meta.url), 'utf8'))
-}
-const ownModules = ['wire.ts', 'shape.ts', 'collect.ts', 'lockdown.ts', 'harness.ts'].map(
-  (name) => [name, readModule(name)] as const,
-)
+/** All that runs in an isolate beside the script, by path from the folder of its harness. */
+const ownModules = [
+  './wire.ts',
+  './shape.ts',
+  './collect.ts',
+  './lockdown.ts',
+  './pack.ts',
+  './unpack.ts',
+  './harness.ts',
+  '../../parquet/calendar.ts',
+  '../../columns.ts',
+].map((path) => {
+  const source = readFileSync(new URL(`./isolate/${path}`, import.meta.url), 'utf8')
+  return [basename(path), stripTypeScriptTypes(source)] as const
+})
 
 function open(script: ScriptSource): Loaded {
   const code = wrapScript(script)
@@ -53,7 +65,7 @@ function open(script: ScriptSource): Loaded {
   )
   const shared = new SharedArrayBuffer(8)
   const run: Loaded['run'] = (operation, args, timeout) =>
-    functions.get(operation)?.applySync(undefined, args, { timeout })
+    functions.get(operation)?.applySync(undefined, args, { timeout, result: { copy: true } })
   const instantiate = etl.namespace.getSync('instantiate', { reference: true })
   run('begin', [new ivm.ExternalCopy(shared).copyInto(), instantiate.derefInto()], loadTimeoutMs)
   const description = String(run('describe', [], timeoutMs))
@@ -66,10 +78,10 @@ function refuseModule(specifier: string): never {
 
 function openHarness(isolate: ivm.Isolate, context: ivm.Context): ivm.Module {
   const modules = new Map(
-    ownModules.map(([name, text]) => [`./${name}`, isolate.compileModuleSync(text, { filename: name })]),
+    ownModules.map(([name, text]) => [name, isolate.compileModuleSync(text, { filename: name })]),
   )
-  const harness = modules.get('./harness.ts') ?? refuseModule('./harness.ts')
-  harness.instantiateSync(context, (specifier) => modules.get(specifier) ?? refuseModule(specifier))
+  const harness = modules.get('harness.ts') ?? refuseModule('harness.ts')
+  harness.instantiateSync(context, (specifier) => modules.get(basename(specifier)) ?? refuseModule(specifier))
   harness.evaluateSync({ timeout: loadTimeoutMs })
   return harness
 }
@@ -118,6 +130,9 @@ function limitFailure(error: unknown, position: Int32Array | null): Failure {
   throw error
 }
 
+/** What a call of the harness gave. */
+type Told = { text: string } | OutputBatch | Failure
+
 /** One call of the harness; a script that used up its memory is forgotten, and loaded anew on the next request. */
 function call(
   key: string,
@@ -125,9 +140,10 @@ function call(
   operation: Operation,
   args: ivm.Transferable[],
   limitMs: number,
-): string | Failure {
+): Told {
   try {
-    return String(entry.run(operation, args, limitMs) ?? '')
+    const told = entry.run(operation, args, limitMs) ?? ''
+    return Array.isArray(told) ? (told as OutputBatch) : { text: String(told) }
   } catch (error) {
     const failure = limitFailure(error, entry.position)
     if (entry.isolate.isDisposed) loaded.delete(key)
@@ -141,7 +157,7 @@ const maxDeaths = 8
  * A group that runs out of time or memory fails alone: the others are run all the same. A group has the whole time to
  * itself: one that only began late, after others had used it up, begins again.
  */
-function runGroups(request: Request & { op: 'groups' }, first: Loaded, alive: () => void): string | Failure {
+function runGroups(request: Request & { op: 'groups' }, first: Loaded, alive: () => void): Told {
   const failed: [number, Failure][] = []
   let entry = first
   let fresh = 0
@@ -150,7 +166,7 @@ function runGroups(request: Request & { op: 'groups' }, first: Loaded, alive: ()
     return call(request.key, entry, 'groups', args, timeoutMs)
   }
   let answer = begin()
-  while (typeof answer !== 'string') {
+  while ('kind' in answer) {
     alive()
     const group = entry.position[1] ?? 0
     if (answer.kind !== 'timeout') {
@@ -182,18 +198,19 @@ function answer(request: Request): Reply {
   loaded.delete(key)
   loaded.set(key, entry)
   const result = work(request, entry)
-  return typeof result === 'string' ? { id, text: result } : { id, failure: result }
+  if (Array.isArray(result)) return { id, rows: leaveIsolate(result) }
+  return 'kind' in result ? { id, failure: result } : { id, text: result.text }
 }
 
-function work(request: Exclude<Request, { op: 'load' }>, entry: Loaded): string | Failure {
+function work(request: Exclude<Request, { op: 'load' }>, entry: Loaded): Told {
   const { key } = request
   switch (request.op) {
     case 'rows':
-      return call(key, entry, 'rows', [request.spec, request.text], timeoutMs)
+      return call(key, entry, 'rows', [request.names, ...enterIsolate(request.rows)], timeoutMs)
     case 'groups':
       return runGroups(request, entry, () => send({ id: request.id, alive: true }))
     case 'frameAdd':
-      return call(key, entry, 'frameAdd', [request.spec, request.text], timeoutMs)
+      return call(key, entry, 'frameAdd', [request.names, ...enterIsolate(request.rows)], timeoutMs)
     case 'frameRun':
       return call(key, entry, 'frameRun', [], request.timeoutMs)
     case 'frameTake':

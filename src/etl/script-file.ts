@@ -1,23 +1,27 @@
 // A script over a whole Parquet file: rows in, batches through the sandbox in parallel and in order, Parquet out.
 
 import { rm } from 'node:fs/promises'
-import type { Column, Row } from '../columns.ts'
+import type { Column, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import type { ColumnBatch } from '../parquet/append-columns.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import type { PackableRows } from '../parquet/packed-columns.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
-import { createRowsEncoder, type RowsEncoder } from './input.ts'
-import type { Header } from './isolate/collect.ts'
 import type { Failure } from './isolate/harness.ts'
-import { createAligner, createGatherer, type Gatherer, misfitError } from './output.ts'
+import { toWire } from './isolate/wire.ts'
+import type { OutputRows } from './messages.ts'
+import { createGatherer, type Gatherer, misfitError } from './output.ts'
+import { createColumnAligner } from './output-rows.ts'
 import { columnOf, type PlannedColumn } from './plan.ts'
 import type { FileRequest } from './request.ts'
 import type { Lease, Sandbox } from './sandbox.ts'
 import type { LoadedScript } from './script-load.ts'
 import { createSpool, type Spool } from './spool.ts'
 
-const batchRows = 4096
-const batchLength = 8_000_000
+const takeRows = 4096
+/** As many bytes of texts at most go into one message, unless a single row has more. */
+const batchBytes = 8_000_000
 
 export interface ScriptFileRequest extends Omit<FileRequest, 'etl'> {
   script: LoadedScript
@@ -30,65 +34,77 @@ export interface ScriptFileOptions {
   temporaryFolder: string
 }
 
+type Answer = string | OutputRows
+
 /** A batch's answer, and how many rows came before it. */
-interface BatchText {
-  text: string
+interface Answered {
+  answer: Answer
   rowsBefore: number
 }
 
+/** Rows of the input, one behind the other. */
+interface Slice {
+  rows: PackableRows
+  from: number
+  to: number
+}
+
 interface Run extends ScriptFileRequest {
-  encoder: RowsEncoder
+  /** The input's columns by name, as the isolate is told them. */
+  names: string
   gatherer: Gatherer
   spool: Spool
 }
 
 export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder }: ScriptFileOptions) {
   /** Takes the results of a batch that began after `rowsBefore` rows. */
-  async function keep(run: Run, text: string, rowsBefore: number | undefined): Promise<void> {
-    const end = text.indexOf('\n')
-    const header: Header | { failure: Failure } = JSON.parse(end === -1 ? text : text.slice(0, end))
-    if ('failure' in header) {
-      throw failureToError(header.failure, {
+  async function keep(run: Run, answer: Answer, rowsBefore: number | undefined): Promise<void> {
+    if (typeof answer === 'string') {
+      const { failure }: { failure: Failure } = JSON.parse(answer)
+      throw failureToError(failure, {
         etl: run.script.etl,
         ...(rowsBefore === undefined ? {} : { rowsBefore }),
       })
     }
-    run.gatherer.add(header)
-    if (header.count > 0) await run.spool.add(header.keys, text.slice(end + 1))
+    run.gatherer.add(answer)
+    if (answer.count > 0) await run.spool.add(answer)
   }
 
   /** A row has the whole time to itself: when a batch runs out of it, what was through and what was not are run apart. */
   async function transformRows(
     run: Run,
     lease: Lease,
-    rows: readonly Row[],
+    { rows, from, to }: Slice,
     rowsBefore: number,
-  ): Promise<BatchText[]> {
+  ): Promise<Answered[]> {
     try {
-      const text = JSON.stringify(run.encoder.encode(rows))
-      return [{ text: await lease.ask(run.script, { op: 'rows', spec: run.encoder.spec, text }), rowsBefore }]
+      const packed = rows.pack(from, to)
+      const answer = await lease.ask(run.script, { op: 'rows', names: run.names, rows: packed })
+      return [{ answer, rowsBefore }]
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error
       const { kind, row = 0 } = error.failure
       if (kind !== 'timeout' || row === 0)
         throw failureToError(error.failure, { etl: run.script.etl, rowsBefore })
-      const texts: BatchText[] = []
-      for (const [from, to] of [
-        [0, row >> 1],
-        [row >> 1, row],
-        [row, rows.length],
+      const answers: Answered[] = []
+      for (const [start, end] of [
+        [from, from + (row >> 1)],
+        [from + (row >> 1), from + row],
+        [from + row, to],
       ] as const) {
-        if (from < to)
-          texts.push(...(await transformRows(run, lease, rows.slice(from, to), rowsBefore + from)))
+        if (start < end)
+          answers.push(
+            ...(await transformRows(run, lease, { rows, from: start, to: end }, rowsBefore + start - from)),
+          )
       }
-      return texts
+      return answers
     }
   }
 
-  async function transformBatch(run: Run, rows: readonly Row[], rowsBefore: number): Promise<BatchText[]> {
+  async function transformBatch(run: Run, slice: Slice, rowsBefore: number): Promise<Answered[]> {
     const lease = await sandbox.lease('BATCH', run.signal)
     try {
-      return await transformRows(run, lease, rows, rowsBefore)
+      return await transformRows(run, lease, slice, rowsBefore)
     } finally {
       lease.release()
     }
@@ -96,37 +112,44 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
 
   /** As many batches at once as there are children, and as many waiting; results are taken in the rows' order. */
   async function transformAll(run: Run): Promise<void> {
-    const underway: { texts: Promise<BatchText[]>; rowsAfter: number }[] = []
+    const underway: { answers: Promise<Answered[]>; rowsAfter: number }[] = []
     let rowsBefore = 0
 
     async function takeOldest(): Promise<void> {
       const oldest = underway.shift()
       if (oldest === undefined) return
-      for (const { text, rowsBefore } of await oldest.texts) await keep(run, text, rowsBefore)
+      for (const { answer, rowsBefore } of await oldest.answers) await keep(run, answer, rowsBefore)
       run.onProgress?.(oldest.rowsAfter)
     }
 
     try {
-      for await (const rows of scan(run)) {
-        const texts = transformBatch(run, rows, rowsBefore)
-        texts.catch(() => undefined)
-        rowsBefore += rows.length
-        underway.push({ texts, rowsAfter: rowsBefore })
+      for await (const slice of scan(run)) {
+        const answers = transformBatch(run, slice, rowsBefore)
+        answers.catch(() => undefined)
+        rowsBefore += slice.to - slice.from
+        underway.push({ answers, rowsAfter: rowsBefore })
         if (underway.length >= 2 * sandbox.size) await takeOldest()
       }
       while (underway.length > 0) await takeOldest()
     } finally {
-      await Promise.allSettled(underway.map(({ texts }) => texts))
+      await Promise.allSettled(underway.map(({ answers }) => answers))
     }
   }
 
   /** Batches of rows that fit into one message: fewer rows where their texts are long. */
-  async function* scan({ inputPath, inputColumns, signal }: Run): AsyncIterable<readonly Row[]> {
-    const texts = inputColumns.flatMap(({ type }, i) =>
-      ['STRING', 'BYTES', 'JSON'].includes(type) ? [i] : [],
-    )
-    for await (const rows of parquet.scan(inputPath, { columns: inputColumns, batchRows, signal }))
-      yield* splitByLength(rows, texts)
+  async function* scan({ inputPath, inputColumns, signal }: Run): AsyncIterable<Slice> {
+    const options = {
+      columns: inputColumns,
+      encodeCells: (values: readonly Value[]) => JSON.stringify(values.map(toWire)),
+      signal,
+    }
+    for await (const rows of parquet.scanPacked(inputPath, options)) {
+      for (let from = 0; from < rows.count; ) {
+        const to = rows.endWithin(from, batchBytes)
+        yield { rows, from, to }
+        from = to
+      }
+    }
   }
 
   function frameError(run: Run, error: unknown, rows: number): unknown {
@@ -147,13 +170,13 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       })
       const failed = await lease.ask(run.script, {
         op: 'frameRun',
-        timeoutMs: timeoutMs * Math.max(1, Math.ceil(rows / batchRows)),
+        timeoutMs: timeoutMs * Math.max(1, Math.ceil(rows / takeRows)),
       })
       if (failed !== '') await keep(run, failed, undefined)
       for (;;) {
-        const text = await lease.ask(run.script, { op: 'frameTake', limit: batchRows })
-        if (text === '') break
-        await keep(run, text, undefined)
+        const answer = await lease.ask(run.script, { op: 'frameTake', limit: takeRows })
+        if (answer === '') break
+        await keep(run, answer, undefined)
       }
     } catch (error) {
       await lease.ask(run.script, { op: 'frameDrop' }).catch(() => undefined)
@@ -166,28 +189,24 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
   async function fillFrame(run: Run, lease: Lease, onRows: (rows: number) => void): Promise<number> {
     let rows = 0
     await lease.load(run.script)
-    for await (const batch of scan(run)) {
-      rows += batch.length
+    for await (const { rows: batch, from, to } of scan(run)) {
+      rows += to - from
       onRows(rows)
-      await lease.ask(run.script, {
-        op: 'frameAdd',
-        spec: run.encoder.spec,
-        text: JSON.stringify(run.encoder.encode(batch)),
-      })
+      await lease.ask(run.script, { op: 'frameAdd', names: run.names, rows: batch.pack(from, to) })
       run.onProgress?.(rows)
     }
     return rows
   }
 
-  async function* alignedBatches(run: Run, columns: readonly PlannedColumn[]): AsyncIterable<readonly Row[]> {
-    const align = createAligner(columns)
+  async function* alignedBatches(run: Run, columns: readonly PlannedColumn[]): AsyncIterable<ColumnBatch> {
+    const align = createColumnAligner(columns)
     let rowsBefore = 0
-    for await (const { keys, rows } of run.spool.batches()) {
+    for await (const batch of run.spool.batches()) {
       run.signal?.throwIfAborted()
-      yield align(keys, rows, (misfit) => {
+      yield align(batch, (misfit) => {
         throw misfitError(run.script.etl, misfit, rowsBefore)
       })
-      rowsBefore += rows.length
+      rowsBefore += batch.count
     }
   }
 
@@ -198,7 +217,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     }
     const columns = planned.map(columnOf)
     try {
-      const { rowCount } = await parquet.writeFrames({
+      const { rowCount } = await parquet.writeColumns({
         path: run.outputPath,
         columns,
         batches: alignedBatches(run, planned),
@@ -216,7 +235,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       const { script } = request
       const run: Run = {
         ...request,
-        encoder: createRowsEncoder(request.inputColumns),
+        names: JSON.stringify(request.inputColumns.map(({ name }) => name)),
         gatherer: createGatherer(script.etl, script.declared),
         spool: createSpool({ folder: temporaryFolder }),
       }
@@ -228,22 +247,6 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       }
     },
   }
-}
-
-function* splitByLength(rows: readonly Row[], texts: readonly number[]): Iterable<readonly Row[]> {
-  let from = 0
-  let length = 0
-  for (let i = 0; i < rows.length; i++) {
-    for (const text of texts) {
-      const cell = rows[i]?.[text]
-      if (typeof cell === 'string' || cell instanceof Uint8Array) length += cell.length
-    }
-    if (length < batchLength || i + 1 === rows.length) continue
-    yield rows.slice(from, i + 1)
-    from = i + 1
-    length = 0
-  }
-  yield from === 0 ? rows : rows.slice(from)
 }
 
 function noColumns(etl: string): string {

@@ -45,9 +45,8 @@ export function createScriptGroups(sandbox: Sandbox) {
     const lease = await sandbox.lease('SERVING', signal)
     try {
       const text = JSON.stringify(groups.map(encoder.encode))
-      return JSON.parse(
-        await lease.ask(script, { op: 'groups', form: script.form, spec: encoder.spec, text }),
-      )
+      const told = await lease.ask(script, { op: 'groups', form: script.form, spec: encoder.spec, text })
+      return JSON.parse(String(told))
     } finally {
       lease.release()
     }

@@ -1,24 +1,20 @@
 // Batches of an ETL's output, kept until its columns are known: in memory while they are few, else in a file.
 
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Wire } from './isolate/wire.ts'
-
-export interface SpooledBatch {
-  keys: readonly string[]
-  rows: readonly (readonly Wire[])[]
-}
+import { deserialize, serialize } from 'node:v8'
+import type { OutputRows } from './messages.ts'
 
 export interface Spool {
-  /** `rowsText` is the JSON text of the rows, without a line break. */
-  add(keys: readonly string[], rowsText: string): Promise<void>
-  /** In the order in which they were added. */
-  batches(): AsyncIterable<SpooledBatch>
+  add(batch: OutputRows): Promise<void>
+  /** In the order in which they were added; once. */
+  batches(): AsyncIterable<OutputRows>
   remove(): Promise<void>
 }
+
+/** How much goes into the file at once. */
+const flushBytes = 4_000_000
 
 export function createSpool({
   folder,
@@ -27,52 +23,54 @@ export function createSpool({
   folder: string
   memoryLimit?: number
 }): Spool {
-  const path = join(folder, `etl-${randomUUID()}.ndjson`)
-  let lines: string[] = []
-  let length = 0
+  const path = join(folder, `etl-${randomUUID()}.spool`)
+  let batches: OutputRows[] = []
+  let bytes = 0
   let file: FileHandle | null = null
+  const lengths: number[] = []
 
   async function flush(): Promise<void> {
     if (file === null) {
       await mkdir(folder, { recursive: true })
-      file = await open(path, 'wx', 0o600)
+      file = await open(path, 'wx+', 0o600)
     }
-    const text = lines.join('')
-    lines = []
-    length = 0
-    await file.appendFile(text)
+    const parts = batches.map((batch) => serialize(batch))
+    batches = []
+    bytes = 0
+    for (const { length } of parts) lengths.push(length)
+    await file.appendFile(Buffer.concat(parts))
   }
 
-  async function* texts(): AsyncIterable<string> {
-    if (file !== null) {
-      await flush()
-      yield* createInterface({
-        input: createReadStream(path, { highWaterMark: 1 << 20 }),
-        crlfDelay: Number.POSITIVE_INFINITY,
-      })
-      return
-    }
-    for (const [i, line] of lines.entries()) {
-      lines[i] = ''
-      yield line
+  async function* fromFile(from: FileHandle): AsyncIterable<OutputRows> {
+    let position = 0
+    for (const length of lengths) {
+      const part = Buffer.allocUnsafeSlow(length)
+      for (let read = 0; read < length; ) {
+        const { bytesRead } = await from.read(part, read, length - read, position + read)
+        if (bytesRead === 0) throw new Error(`The file ${path} ends before its last batch`)
+        read += bytesRead
+      }
+      position += length
+      yield deserialize(part) as OutputRows
     }
   }
 
   return {
-    async add(keys, rowsText) {
-      const line = `[${JSON.stringify(keys)},${rowsText}]\n`
-      lines.push(line)
-      length += line.length
-      if (length > memoryLimit || (file !== null && length > 1_000_000)) await flush()
+    async add(batch) {
+      batches.push(batch)
+      bytes += batch.data.byteLength
+      if (bytes > memoryLimit || (file !== null && bytes > flushBytes)) await flush()
     },
     async *batches() {
-      for await (const text of texts()) {
-        const [keys, rows]: [string[], Wire[][]] = JSON.parse(text)
-        yield { keys, rows }
+      if (file !== null) {
+        await flush()
+        yield* fromFile(file)
+        return
       }
+      for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) yield batch
     },
     async remove() {
-      lines = []
+      batches = []
       await file?.close()
       file = null
       await rm(path, { force: true })

@@ -7,11 +7,12 @@ import {
   DuckDBTypeId,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import type { Row } from '../columns.ts'
+import type { Row, Value } from '../columns.ts'
 import { type Carrier, carrierOf, ValueMismatch } from './duckdb-types.ts'
 import { packable, packStrings, writeTexts } from './text-vector.ts'
 
-const chunkRows = 2048
+/** As many rows as the engine takes at once. */
+export const chunkRows = 2048
 
 export interface RowAppender {
   /** Throws ValueMismatch, which names the row and the column. */
@@ -32,7 +33,7 @@ export function createRowAppender(
     const cell = target?.cell ?? null
     if (cell === null || carrier === undefined) return new Array<DuckDBValue>(rows.length).fill(null)
     return rows.map((row, i) =>
-      writeCell(row, cell, carrier, () => `row ${from + i + 1}, column "${target?.name}"`),
+      writeCell(row[cell] ?? null, carrier, () => `row ${from + i + 1}, column "${target?.name}"`),
     )
   }
 
@@ -50,7 +51,7 @@ export function createRowAppender(
   }
 }
 
-function setColumn(
+export function setColumn(
   chunk: DuckDBDataChunk,
   column: number,
   { typeId }: DuckDBType,
@@ -61,8 +62,8 @@ function setColumn(
   else chunk.setColumnValues(column, values)
 }
 
-function writeCell(row: Row, cell: number, { write }: Carrier, where: () => string): DuckDBValue {
-  const value = row[cell] ?? null
+/** Throws ValueMismatch, which says where. */
+export function writeCell(value: Value, { write }: Carrier, where: () => string): DuckDBValue {
   if (value === null) return null
   try {
     return write(value)

@@ -24,15 +24,19 @@ export function formatMicros(micros: bigint): string {
   return `${formatDays(Number(days))}${formatTimestamp(rest).slice(10)}`
 }
 
-/** What `formatTimestamp` gives, three times as fast: most timestamps lie within three centuries of 1970. */
-function formatSafeMicros(micros: number): string {
+/** Neighbours mostly fall on one day. */
+let lastDay = { days: 0, text: '1970-01-01' }
+
+/** What `formatTimestamp` gives, several times as fast: most timestamps lie within three centuries of 1970. */
+export function formatSafeMicros(micros: number): string {
   const days = Math.floor(micros / 86_400_000_000)
+  if (days !== lastDay.days) lastDay = { days, text: formatDays(days) }
   const rest = micros - days * 86_400_000_000
   const seconds = Math.floor(rest / 1_000_000)
   const fraction = rest - seconds * 1_000_000
   const hours = Math.floor(seconds / 3600)
   const minutes = Math.floor(seconds / 60) % 60
-  const text = `${formatDays(days)}T${twoDigits[hours]}:${twoDigits[minutes]}:${twoDigits[seconds % 60]}`
+  const text = `${lastDay.text}T${twoDigits[hours]}:${twoDigits[minutes]}:${twoDigits[seconds % 60]}`
   if (fraction === 0) return `${text}Z`
   return fraction % 1000 === 0 ? `${text}.${pad(fraction / 1000, 3)}Z` : `${text}.${pad(fraction, 6)}Z`
 }

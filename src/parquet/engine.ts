@@ -1,8 +1,9 @@
 // The engine that reads and writes Parquet and runs SQL ETLs: an in-memory DuckDB that sees nothing but the folders it is given.
 
 import { join } from 'node:path'
-import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Column, Frame, Row } from '../columns.ts'
+import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
+import type { Column, Frame, Row, Value } from '../columns.ts'
+import { type ColumnBatch, createColumnAppender } from './append-columns.ts'
 import { createRowAppender } from './append-rows.ts'
 import { listScalarFunctions } from './at-once.ts'
 import { openDatabase } from './database.ts'
@@ -11,6 +12,7 @@ import { type Carrier, carrierOf } from './duckdb-types.ts'
 import { type EngineErrorContext, toAppError } from './engine-error.ts'
 import { runGroups } from './etl-groups.ts'
 import { createEtlJudge, type EtlJudge, inputTable } from './etl-statement.ts'
+import { type PackableRows, packableRows } from './packed-columns.ts'
 import { copyPrefixBytes, type WrittenFile, writeParquet } from './parquet-file.ts'
 import { castList, planStatement } from './plan.ts'
 import { quoteName, quotePath } from './sql-text.ts'
@@ -32,6 +34,15 @@ export interface ParquetEngine {
     path: string,
     options: { columns: readonly Column[]; batchRows?: number; signal?: AbortSignal | undefined },
   ): AsyncIterable<readonly Row[]>
+  /** As `scan`, for another process: a batch may be packed until the next is taken. `encodeCells` tells cells of the types that have no packed form. */
+  scanPacked(
+    path: string,
+    options: {
+      columns: readonly Column[]
+      encodeCells: (values: readonly Value[]) => string
+      signal?: AbortSignal | undefined
+    },
+  ): AsyncIterable<PackableRows>
   /** Rejects with INVALID_SQL unless the text is one SELECT over `input` that gives the same on every run. */
   checkSql(sql: string): Promise<void>
   /** Runs a SQL ETL over a whole file. `nullable` of its columns is as observed. */
@@ -42,7 +53,9 @@ export interface ParquetEngine {
    */
   runSqlGroups(request: RunSqlGroupsRequest): Promise<{ columns: Column[]; groups: Row[][] }>
   /** Writes batches of rows as one Parquet file, whole or not at all. */
-  writeFrames(request: WriteFramesRequest): Promise<WrittenFile>
+  writeFrames(request: WriteRequest<readonly Row[]>): Promise<WrittenFile>
+  /** The same, of batches by column. */
+  writeColumns(request: WriteRequest<ColumnBatch>): Promise<WrittenFile>
   close(): Promise<void>
 }
 
@@ -62,10 +75,10 @@ export interface RunSqlGroupsRequest {
   signal?: AbortSignal | undefined
 }
 
-export interface WriteFramesRequest {
+export interface WriteRequest<Batch> {
   path: string
   columns: readonly Column[]
-  batches: AsyncIterable<readonly Row[]> | Iterable<readonly Row[]>
+  batches: AsyncIterable<Batch> | Iterable<Batch>
   signal?: AbortSignal | undefined
 }
 
@@ -108,25 +121,19 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     }
   }
 
-  async function* scan(
+  async function* scanChunks(
     path: string,
-    { columns, batchRows = batchRowsByDefault, signal }: Parameters<ParquetEngine['scan']>[1],
-  ) {
+    { columns, signal }: { columns: readonly Column[]; signal?: AbortSignal | undefined },
+  ): AsyncGenerator<{ chunk: DuckDBDataChunk; carriers: readonly Carrier[] }> {
     const lease = await database.lease('stream', signal)
     try {
       const result = await lease.run(() => lease.connection.stream(selectFile(path, columns)))
       const carriers = carriersOf(result)
-      let batch: Row[] = []
       for (;;) {
         const chunk = await lease.run(() => result.fetchChunk())
-        if (chunk === null || chunk.rowCount === 0) break
-        for (const row of readChunk(chunk, carriers)) batch.push(row)
-        while (batch.length >= batchRows) {
-          yield batch.slice(0, batchRows)
-          batch = batch.slice(batchRows)
-        }
+        if (chunk === null || chunk.rowCount === 0) return
+        yield { chunk, carriers }
       }
-      if (batch.length > 0) yield batch
     } catch (error) {
       throw toAppError(error, { otherwise: 'INTERNAL', signal })
     } finally {
@@ -134,18 +141,35 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     }
   }
 
+  async function* scan(
+    path: string,
+    { batchRows = batchRowsByDefault, ...options }: Parameters<ParquetEngine['scan']>[1],
+  ) {
+    let batch: Row[] = []
+    for await (const { chunk, carriers } of scanChunks(path, options)) {
+      for (const row of readChunk(chunk, carriers)) batch.push(row)
+      while (batch.length >= batchRows) {
+        yield batch.slice(0, batchRows)
+        batch = batch.slice(batchRows)
+      }
+    }
+    if (batch.length > 0) yield batch
+  }
+
   /** The batches may come from a scan of this engine: between them, nothing here runs. */
-  async function writeFrames({ path, columns, batches, signal }: WriteFramesRequest): Promise<WrittenFile> {
+  async function write<Batch>(
+    { path, columns, batches, signal }: WriteRequest<Batch>,
+    createTarget: (appender: DuckDBAppender) => { append(batch: Batch): void },
+  ): Promise<WrittenFile> {
     const { connection, run: call, release } = await database.lease('slow', signal)
     const members = columns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
     try {
       await call(() => connection.run(`CREATE OR REPLACE TEMP TABLE frames (${members.join(', ')})`))
       const appender = await connection.createAppender('frames', 'main', 'temp')
-      const cells = columns.map(({ name }, cell) => ({ name, cell }))
-      const target = createRowAppender(appender, cells)
-      for await (const rows of batches) {
+      const target = createTarget(appender)
+      for await (const batch of batches) {
         signal?.throwIfAborted()
-        target.append(rows)
+        target.append(batch)
       }
       appender.closeSync()
       return await call(() =>
@@ -161,6 +185,11 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
 
   return {
     scan,
+
+    async *scanPacked(path, { encodeCells, ...options }) {
+      for await (const { chunk, carriers } of scanChunks(path, options))
+        yield packableRows(chunk, { carriers, encodeCells })
+    },
 
     read(path, { columns, offset = 0, limit, signal }) {
       return run('quick', { signal, otherwise: 'INTERNAL' }, async (connection) => {
@@ -207,7 +236,21 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
       })
     },
 
-    writeFrames,
+    writeFrames: (request) =>
+      write(request, (appender) =>
+        createRowAppender(
+          appender,
+          request.columns.map(({ name }, cell) => ({ name, cell })),
+        ),
+      ),
+
+    writeColumns: (request) =>
+      write(request, (appender) =>
+        createColumnAppender(
+          appender,
+          request.columns.map(({ name }) => name),
+        ),
+      ),
 
     close: database.close,
   }

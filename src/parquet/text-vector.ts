@@ -22,10 +22,10 @@ export function packTexts(chunk: DuckDBDataChunk, column: number): PackedTexts {
   const structs = duckdb.vector_get_data(vector, rowCount * structBytes)
   const words = new Uint32Array(structs.buffer, structs.byteOffset, rowCount * 4)
   const lengths = new Int32Array(rowCount)
-  let total = 0
   const isNull = nullTest(vector, rowCount)
+  let total = 0
   for (let row = 0; row < rowCount; row++) {
-    const length = isNull(row) ? -1 : (words[row * 4] ?? 0)
+    const length = isNull?.(row) === true ? -1 : (words[row * 4] ?? 0)
     lengths[row] = length
     if (length > 0) total += length
   }
@@ -35,10 +35,11 @@ export function packTexts(chunk: DuckDBDataChunk, column: number): PackedTexts {
   return { bytes, lengths }
 }
 
-function nullTest(vector: duckdb.Vector, rowCount: number): (row: number) => boolean {
-  // Null where nothing is, whatever the client's types say.
+/** Which rows are null; null when none is. */
+export function nullTest(vector: duckdb.Vector, rowCount: number): ((row: number) => boolean) | null {
+  // There is none for a vector without nulls, whatever the client's types say.
   const validity: Uint8Array | null = duckdb.vector_get_validity(vector, Math.ceil(rowCount / 64) * 8)
-  if (validity === null || validity === undefined) return () => false
+  if (validity === null || validity === undefined) return null
   return (row) => ((validity[row >> 3] ?? 0) & (1 << (row & 7))) === 0
 }
 
@@ -121,6 +122,15 @@ export function packStrings(texts: readonly (string | null)[]): PackedTexts {
   return { bytes: Buffer.concat(parts), lengths }
 }
 
+export function slicePacked({ bytes, lengths }: PackedTexts, from: number, to: number): PackedTexts {
+  if (from === 0 && to === lengths.length) return { bytes, lengths }
+  let start = 0
+  for (let row = 0; row < from; row++) start += Math.max(lengths[row] ?? 0, 0)
+  let end = start
+  for (let row = from; row < to; row++) end += Math.max(lengths[row] ?? 0, 0)
+  return { bytes: bytes.subarray(start, end), lengths: lengths.subarray(from, to) }
+}
+
 /**
  * Puts the texts into the column. All bytes are given to the vector's own memory as one text, the first row's; then
  * every row's struct is made to point into it.
@@ -131,13 +141,11 @@ export function writeTexts(chunk: DuckDBDataChunk, column: number, { bytes, leng
   const structs = new Uint8Array(rowCount * structBytes)
   const words = new Uint32Array(structs.buffer)
   const base = bytes.length > inlineBytes ? placeBytes(vector, bytes) : 0
-  const validity = new Uint8Array(Math.ceil(rowCount / 64) * 8).fill(0xff)
   let hasNull = false
   let end = 0
   for (let row = 0; row < rowCount; row++) {
     const length = lengths[row] ?? 0
     if (length < 0) {
-      validity[row >> 3] = (validity[row >> 3] ?? 0) & ~(1 << (row & 7))
       hasNull = true
       continue
     }
@@ -151,7 +159,14 @@ export function writeTexts(chunk: DuckDBDataChunk, column: number, { bytes, leng
     end += length
   }
   duckdb.copy_data_to_vector(vector, 0, structs.buffer, 0, structs.byteLength)
-  if (!hasNull) return
+  if (hasNull) writeNulls(vector, rowCount, (row) => (lengths[row] ?? 0) < 0)
+}
+
+export function writeNulls(vector: duckdb.Vector, rowCount: number, isNull: (row: number) => boolean): void {
+  const validity = new Uint8Array(Math.ceil(rowCount / 64) * 8).fill(0xff)
+  for (let row = 0; row < rowCount; row++) {
+    if (isNull(row)) validity[row >> 3] = (validity[row >> 3] ?? 0) & ~(1 << (row & 7))
+  }
   duckdb.vector_ensure_validity_writable(vector)
   duckdb.copy_data_to_vector_validity(vector, 0, validity.buffer, 0, validity.byteLength)
 }

@@ -62,7 +62,7 @@ test('more output than is kept in memory goes by way of a file, which is removed
   expect(result.rowCount).toBe(60_000n)
   const last = await stack.parquet.read(outputPath, { columns: result.columns, offset: 59_999 })
   expect(last.rows).toEqual([[59_999, 'some text'.repeat(100)]])
-  expect((await readdir(stack.folder)).filter((name) => name.endsWith('.ndjson'))).toEqual([])
+  expect((await readdir(stack.folder)).filter((name) => name.endsWith('.spool'))).toEqual([])
 })
 
 describe('a whole frame', () => {
@@ -116,7 +116,7 @@ describe('a run that is stopped', () => {
     })
     await expect(run).rejects.toBe(reason)
     expect(await isThere(outputPath)).toBe(false)
-    expect((await readdir(stack.folder)).filter((name) => name.endsWith('.ndjson'))).toEqual([])
+    expect((await readdir(stack.folder)).filter((name) => name.endsWith('.spool'))).toEqual([])
     const etl = javaScript('export function transform(row) { return { id: row.id } }')
     expect((await stack.train(etl, { columns, rows: [[1, null]] })).rows).toEqual([[1]])
   })

@@ -362,3 +362,62 @@ test('a whole frame gives the same through a file as in one group', async () => 
   expect(trained.rows).toHaveLength(10_000)
   expect(frameOf(await stack.serve(etl, { columns, rows }))).toEqual(trained)
 })
+
+test('thousands of rows, whose columns change their kind from batch to batch, come through in order', async () => {
+  const columns = [
+    id,
+    column('text', 'STRING'),
+    column('f64', 'FLOAT64'),
+    column('i64', 'INT64'),
+    column('i16', 'INT32', { storage: 'SMALLINT' }),
+    column('f32', 'FLOAT64', { storage: 'FLOAT' }),
+    column('flag', 'BOOLEAN'),
+    column('at', 'TIMESTAMP'),
+    column('zoned', 'TIMESTAMP', { storage: 'TIMESTAMP WITH TIME ZONE' }),
+    column('day', 'DATE'),
+    column('list', 'LIST', { storage: 'VARCHAR[]' }),
+  ]
+  const texts = ['', 'short', 'longer than twelve bytes', 'é', '€uro', '🦆 and a duck', 'NUL \0 within']
+  const numbers = [0, 0.1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, -1e300, 2 ** 53]
+  const integers = [0, -1, 2 ** 53 - 1, -(2 ** 53) + 1, 2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]
+  const times = [
+    '1969-12-31T23:59:59.999999Z',
+    '2026-01-31T01:02:03.000004Z',
+    '2026-01-31T01:02:03Z',
+    '-000001-03-01T00:00:00Z',
+    '+012026-01-31T01:02:03.004Z',
+    'infinity',
+    '-infinity',
+  ]
+  const days = ['1970-01-01', '1600-02-29', '2026-11-24', 'infinity', '-000044-03-15']
+  const pick = <T>(from: readonly T[], i: number): T | null =>
+    i % 11 === 0 ? null : (from[i % from.length] ?? null)
+  const rows = Array.from({ length: 7000 }, (_, i): Value[] => [
+    i,
+    i < 2048 ? `plain ${i}` : pick(texts, i),
+    pick(numbers, i),
+    pick(integers, i),
+    i < 4096 ? (i % 65_536) - 32_768 : null,
+    pick([0.5, -0.25, Number.NaN], i),
+    pick([true, false], i),
+    pick(times, i),
+    pick(times, i + 1),
+    pick(days, i),
+    pick([[], ['a', null, '🦆']], i),
+  ])
+  const etl = javaScript(`
+    export const columns = { exact: 'DECIMAL(20,2)' }
+    export function transform(row) {
+      const late = row.id >= 3000 ? { late: row.text, mixed: row.id * 0.5 } : { mixed: row.id }
+      return row.id % 5 === 3 ? null : { ...row, ...late, exact: row.id / 4, kind: typeof row.i64 }
+    }`)
+  const trained = await expectParity(etl, { columns, rows })
+  const kept = rows.filter((_, i) => i % 5 !== 3)
+  const at = (name: string) => trained.columns.findIndex((one) => one.name === name)
+  for (const [index, { name }] of columns.entries())
+    expect(trained.rows.map((row) => row[at(name)])).toEqual(kept.map((row) => row[index] ?? null))
+  expect(trained.rows.map((row) => row[at('late')])).toEqual(
+    kept.map(([i, text]) => (Number(i) >= 3000 ? text : null)),
+  )
+  expect(trained.columns[at('mixed')]?.type).toBe('FLOAT64')
+})

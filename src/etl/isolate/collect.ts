@@ -31,6 +31,19 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : isPlain(value) ? 'an object' : `a ${className(value)}`
 }
 
+/** Notes a cell in its column's shape and gives its wire form. Throws ResultError. */
+export function shapeCell(value: unknown, shape: Shape, name: string): Wire {
+  try {
+    return observe(value, shape)
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error
+    throw new ResultError(
+      `column ${JSON.stringify(name)}: the value${error.path && ` at ${error.path}`} ${error.message}`,
+      name,
+    )
+  }
+}
+
 /** Takes result objects one by one; columns are the union of their keys, in the order in which they were first seen. */
 export function createOutput() {
   const keys: string[] = []
@@ -52,16 +65,7 @@ export function createOutput() {
 
   function cell(value: unknown, column: number): Wire {
     counts[column] = (counts[column] ?? 0) + 1
-    try {
-      return observe(value, shapes[column] ?? emptyShape())
-    } catch (error) {
-      if (!(error instanceof ValueError)) throw error
-      const name = keys[column] ?? ''
-      throw new ResultError(
-        `column ${JSON.stringify(name)}: the value${error.path && ` at ${error.path}`} ${error.message}`,
-        name,
-      )
-    }
+    return shapeCell(value, shapes[column] ?? emptyShape(), keys[column] ?? '')
   }
 
   function add(object: object): void {

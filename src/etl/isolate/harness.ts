@@ -3,11 +3,14 @@
 
 import { createOutput, kindOf, type Output, ResultError } from './collect.ts'
 import { lockDown } from './lockdown.ts'
+import { createColumns, type OutputBatch } from './pack.ts'
 import { isPlain } from './shape.ts'
+import { type InputHead, unpack } from './unpack.ts'
 import { fromWire, type Wire } from './wire.ts'
 
 type RowObject = Record<string, unknown>
 type MakeRow = (cells: readonly Wire[]) => RowObject
+type MakeFromColumns = (columns: readonly (readonly unknown[])[], row: number) => RowObject
 
 /** Why a row, a group or a frame failed. `row` counts from 0 within what was given. */
 export interface Failure {
@@ -45,6 +48,22 @@ export function begin(shared: SharedArrayBuffer, script: Instantiate): void {
 /** As it was before lockdown. */
 const NativeFunction = Function
 const makers = new Map<string, MakeRow>()
+const columnMakers = new Map<string, MakeFromColumns>()
+
+/** A function from columns and a row's number to a row object, for the names `["a", …]`. */
+function columnMakerOf(names: string): MakeFromColumns {
+  const known = columnMakers.get(names)
+  if (known !== undefined) return known
+  const fields = (JSON.parse(names) as string[]).map((name, i) => `${keyText(name)}: c[${i}][i]`)
+  const make: MakeFromColumns = new NativeFunction(`return (c, i) => ({ ${fields.join(', ')} })`)()
+  if (columnMakers.size >= 100) columnMakers.clear()
+  columnMakers.set(names, make)
+  return make
+}
+
+function keyText(name: string): string {
+  return name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)
+}
 
 /** A function from cells to a row object for `[[name, mayBeTagged], …]`. Made by code, so that every row has one hidden class. */
 function makerOf(spec: string): MakeRow {
@@ -52,7 +71,7 @@ function makerOf(spec: string): MakeRow {
   if (known !== undefined) return known
   const columns: readonly (readonly [string, boolean])[] = JSON.parse(spec)
   const fields = columns.map(([name, tagged], i) => {
-    const key = name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)
+    const key = keyText(name)
     return tagged ? `${key}: typeof c[${i}] === "object" ? f(c[${i}]) : c[${i}]` : `${key}: c[${i}]`
   })
   const make: MakeRow = new NativeFunction('f', `return (c) => ({ ${fields.join(', ')} })`)(fromWire)
@@ -61,7 +80,11 @@ function makerOf(spec: string): MakeRow {
   return make
 }
 
-function transformInto(output: ReturnType<typeof createOutput>, row: RowObject): void {
+interface Collects {
+  add(object: object): void
+}
+
+function transformInto(output: Collects, row: RowObject): void {
   const result: unknown = instantiate().transform?.(row)
   if (result === null) return
   if (typeof result !== 'object' || Array.isArray(result) || !isPlain(result)) {
@@ -78,7 +101,7 @@ function extractAll(rows: RowObject[]): readonly unknown[] {
   throw new ResultError(`extract must return an array of objects; it returned ${kindOf(result)}`)
 }
 
-function addResult(output: ReturnType<typeof createOutput>, result: unknown, index: number): void {
+function addResult(output: Collects, result: unknown, index: number): void {
   if (result === null || typeof result !== 'object' || Array.isArray(result) || !isPlain(result)) {
     throw new ResultError(
       `extract must return an array of objects; its element ${index} is ${kindOf(result)}`,
@@ -120,14 +143,12 @@ function attempt(work: () => Output, rowKnown: boolean): Outcome {
   }
 }
 
-/** A batch in two lines, its header and its rows, so that the rows can be kept unread; a failure in one. */
-function tellBatch(outcome: Outcome): string {
-  if ('failure' in outcome) return JSON.stringify(outcome)
-  const { rows, ...header } = outcome
+/** The batch, or the text of its failure. */
+function tellBatch(work: () => OutputBatch, rowKnown: boolean): OutputBatch | string {
   try {
-    return `${JSON.stringify(header)}\n${JSON.stringify(rows)}`
+    return work()
   } catch (error) {
-    return JSON.stringify({ failure: failureOf(error, null) })
+    return JSON.stringify({ failure: failureOf(error, rowKnown ? (position[0] ?? 0) : null) })
   }
 }
 
@@ -180,8 +201,22 @@ function runFrame(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
 }
 
 /** A batch, row by row. */
-export function rows(spec: string, text: string): string {
-  return tellBatch(runRows(makerOf(spec), JSON.parse(text)))
+export function rows(
+  names: string,
+  head: InputHead,
+  data: ArrayBuffer,
+  ...texts: string[]
+): OutputBatch | string {
+  const make = columnMakerOf(names)
+  const columns = unpack(head, data, texts)
+  return tellBatch(() => {
+    const output = createColumns()
+    for (let i = 0; i < head.count; i++) {
+      position[0] = i
+      transformInto(output, make(columns, i))
+    }
+    return output.finish()
+  }, true)
 }
 
 let pending: { make: MakeRow; run: typeof runRows; groups: Wire[][][]; done: string[] } | null = null
@@ -217,10 +252,10 @@ let frame: RowObject[] = []
 let results: readonly unknown[] = []
 let taken = 0
 
-export function frameAdd(spec: string, text: string): void {
-  const make = makerOf(spec)
-  const batch: Wire[][] = JSON.parse(text)
-  for (const cells of batch) frame.push(make(cells))
+export function frameAdd(names: string, head: InputHead, data: ArrayBuffer, ...texts: string[]): void {
+  const make = columnMakerOf(names)
+  const columns = unpack(head, data, texts)
+  for (let i = 0; i < head.count; i++) frame.push(make(columns, i))
 }
 
 /** Gives '' or a failure. */
@@ -237,18 +272,17 @@ export function frameRun(): string {
 }
 
 /** The next results, '' when there are no more. */
-export function frameTake(limit: number): string {
+export function frameTake(limit: number): OutputBatch | string {
   if (taken >= results.length) {
     frameDrop()
     return ''
   }
-  const outcome = attempt(() => {
-    const output = createOutput()
+  return tellBatch(() => {
+    const output = createColumns()
     const end = Math.min(taken + limit, results.length)
     for (; taken < end; taken++) addResult(output, results[taken], taken)
     return output.finish()
   }, false)
-  return tellBatch(outcome)
 }
 
 export function frameDrop(): void {
