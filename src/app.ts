@@ -9,7 +9,7 @@ import { createEtlEngine } from './etl/engine.ts'
 import { createEtlService } from './etl/service.ts'
 import { createEtlLoader } from './etl/source.ts'
 import { createHttpServer } from './http/server.ts'
-import { createOnlineStore } from './online/index.ts'
+import { createOnlineStore, createSharedCounters } from './online/index.ts'
 import { createParquetEngine } from './parquet/engine.ts'
 import { createPublishing } from './publish/service.ts'
 import { createRealtime } from './realtime/service.ts'
@@ -27,7 +27,8 @@ export async function createApp(config: Config, log: Logger) {
   const parts = createParts(log)
   try {
     const services = await openServices(config, log, parts)
-    const http = await parts.open('the HTTP server', createHttpServer({ config, services, log }))
+    const counters = await openCounters(config, log, parts)
+    const http = await parts.open('the HTTP server', createHttpServer({ config, services, counters, log }))
     return { services, listen: http.listen, close: parts.closeAll }
   } catch (error) {
     await parts.closeAll()
@@ -130,6 +131,18 @@ async function openStores(config: Config, log: Logger, parts: Parts) {
     datasetsFolder: paths.datasets,
     temporaryFolder: paths.temporary,
   }
+}
+
+/** Where several gateways have one online store, a rate limit is of all of them. */
+async function openCounters(
+  { rateLimit, onlineUrl, onlineTlsCa, dataDir }: Config,
+  log: Logger,
+  parts: Parts,
+) {
+  if (rateLimit === null) return null
+  const options = { url: onlineUrl, folder: dataPaths(dataDir).online, tlsCa: onlineTlsCa, log }
+  const counters = await createSharedCounters(options)
+  return counters && parts.open('the shared counters', counters)
 }
 
 async function openServices(config: Config, log: Logger, parts: Parts) {

@@ -28,6 +28,18 @@ const list = z
       .filter((item) => item !== ''),
   )
 
+/** `600/60`: so many requests in so many seconds. */
+const rate = z
+  .string()
+  .regex(/^[1-9]\d{0,8}\/[1-9]\d{0,4}$/, {
+    error: 'must be requests/seconds, such as 600/60 for six hundred a minute',
+  })
+  .transform((text) => {
+    const [requests, seconds] = text.split('/').map(Number)
+    return { requests: requests ?? 0, windowMs: (seconds ?? 0) * 1000 }
+  })
+  .optional()
+
 function storeUrl(fallback: string, schemes: readonly string[]) {
   return z
     .string()
@@ -68,6 +80,9 @@ const settings = z.object({
   INTROSPECTION: flag(true),
   GRAPHIQL: flag(true),
   GRAPHQL_GET: flag(true),
+  RATE_LIMIT: rate,
+  MAX_CONNECTIONS_PER_CALLER: integer(1000, 1, 1_000_000),
+  MAX_SUBSCRIPTIONS: integer(1000, 1, 1_000_000),
   TRUSTED_DOCUMENTS: z.enum(['off', 'prefer', 'only']).default('off'),
   TRUSTED_DOCUMENTS_FILE: list,
   WORKERS: integer(1, 1, 64),
@@ -124,6 +139,12 @@ export interface Config {
     /** `prefer` takes documents by their id, `only` takes no others. Absolute paths of the manifests that name them. */
     trustedDocuments: { mode: 'off' | 'prefer' | 'only'; files: readonly string[] }
   }
+  /** What one caller may ask of all gateways that share an online store; null for as much as it likes. */
+  rateLimit: { requests: number; windowMs: number } | null
+  /** WebSockets and event streams that one caller may hold open to this process. */
+  maxConnectionsPerCaller: number
+  /** Operations under way on one WebSocket. */
+  maxSubscriptions: number
   /** Processes that share the port, each a gateway of its own on the same stores. */
   workers: number
 }
@@ -185,6 +206,9 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
         files: e.TRUSTED_DOCUMENTS_FILE.map((path) => resolve(path)),
       },
     },
+    rateLimit: e.RATE_LIMIT ?? null,
+    maxConnectionsPerCaller: e.MAX_CONNECTIONS_PER_CALLER,
+    maxSubscriptions: e.MAX_SUBSCRIPTIONS,
     workers: e.WORKERS,
   }
 }

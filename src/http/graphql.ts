@@ -8,6 +8,7 @@ import type { Config } from '../config.ts'
 import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
+import { type Admission, tooManyConnections } from './admission.ts'
 import { closeSchema } from './closed-schema.ts'
 import { limitDocuments } from './document-limits.ts'
 import { describeFailure } from './failures.ts'
@@ -130,6 +131,7 @@ function codedErrors(log: Logger): Plugin<object, RequestFacts> {
 export interface RouteOptions {
   yoga: GraphQLServer
   settings: Config['graphql']
+  admission: Admission
   streams: OpenStreams
   trustProxy: boolean
   maxBodyBytes: number
@@ -137,7 +139,7 @@ export interface RouteOptions {
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, settings, streams, trustProxy, maxBodyBytes, log } = options
+  const { yoga, settings, admission, streams, trustProxy, maxBodyBytes, log } = options
   const graphiql = createGraphiQLPage(graphqlPath)
 
   await app.register(async (scope) => {
@@ -154,9 +156,13 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
       reply.raw.once('close', () => {
         if (!reply.raw.writableFinished) gone.abort()
       })
-      const facts = { requestId: request.id, origin: originOf(request.raw, { trustProxy }) }
+      const facts = {
+        requestId: request.id,
+        origin: originOf(request.raw, { trustProxy }),
+        charge: admission.chargerOf(request.raw),
+      }
       const response = await yoga.fetch(toFetchRequest(yoga, request, facts.origin, gone.signal), facts)
-      return sendResponse(reply, response, streams)
+      return sendResponse(reply, response, { streams, admission })
     })
   })
 }
@@ -174,13 +180,23 @@ function toFetchRequest(yoga: GraphQLServer, request: FastifyRequest, origin: st
 /** Hop-by-hop: Node sets its own. */
 const notCopied = new Set(['connection', 'transfer-encoding', 'content-length', 'content-encoding'])
 
-async function sendResponse(reply: FastifyReply, response: Response, streams: OpenStreams) {
+async function sendResponse(
+  reply: FastifyReply,
+  response: Response,
+  { streams, admission }: Pick<RouteOptions, 'streams' | 'admission'>,
+) {
   reply.status(response.status)
   for (const [name, value] of response.headers) {
     if (!notCopied.has(name.toLowerCase())) reply.header(name, value)
   }
   const type = essence(response.headers.get('content-type'))
   if (response.body !== null && (type === 'text/event-stream' || type === 'multipart/mixed')) {
+    const release = admission.hold(reply.request.raw)
+    if (release === null) {
+      await response.body.cancel()
+      throw tooManyConnections()
+    }
+    reply.raw.once('close', release)
     return reply.send(streams.open(response.body))
   }
   const text = await response.text()

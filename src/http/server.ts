@@ -6,8 +6,11 @@ import type { Logger } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
 import { type Config, ConfigError } from '../config.ts'
 import { messageOf } from '../errors.ts'
+import type { SharedCounters } from '../online/counters.ts'
 import { createSchema } from '../schema/index.ts'
 import type { Services } from '../schema/services.ts'
+import { addAdmission, createAdmission } from './admission.ts'
+import { createCallerOf } from './callers.ts'
 import { addDownloads } from './downloads.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
 import { addHealth, type Probe } from './health.ts'
@@ -17,6 +20,7 @@ import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts
 import { parseJson } from './json.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi } from './openapi.ts'
+import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
 import { openTrustedDocuments } from './trusted-documents.ts'
@@ -33,21 +37,28 @@ export interface HttpServer {
 }
 
 export interface HttpServerOptions {
-  config: Pick<Config, 'host' | 'port' | 'trustProxy' | 'graphql'>
+  config: Pick<
+    Config,
+    'host' | 'port' | 'trustProxy' | 'graphql' | 'rateLimit' | 'maxConnectionsPerCaller' | 'maxSubscriptions'
+  >
   services: Services & { warehouse: Probe; online: Probe }
   log: Logger
+  /** What rate limits are counted in together with other gateways; null counts for this process alone. */
+  counters?: SharedCounters | null
   /** False has the full pipeline answer everything, for tests and benchmarks that compare. */
   hotPath?: boolean
   /** Who may open a WebSocket; by default everyone. */
   authenticate?: Authenticate
   /** For tests that do not wait so long: see SocketOptions. */
   connectionInitWaitMs?: number
+  /** A client has so long to send a request's headers, and all of it. */
+  receiveWithin?: { headersMs: number; requestMs: number }
 }
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { config, services, log } = options
   const { trustProxy } = config
-  const app = createFastify(log)
+  const app = createFastify(log, options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 })
   const schema = createSchema(services)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
   const hotPath = options.hotPath === false ? undefined : createHotPath({ services, trusted, log })
@@ -61,10 +72,27 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     ...(hotPath && { hotPath }),
   })
   const streams = createOpenStreams()
+  const limiter =
+    config.rateLimit &&
+    createRateLimiter({ limit: config.rateLimit, counters: options.counters ?? null, log })
+  const { maxConnectionsPerCaller, maxSubscriptions } = config
+  const admission = createAdmission({
+    limiter,
+    callerOf: createCallerOf({ trustProxy }),
+    maxConnectionsPerCaller,
+  })
   let stopping = false
 
   const rest = await addOpenApi(app, packageJson)
-  await addGraphQLRoute(app, { yoga, settings: config.graphql, streams, trustProxy, maxBodyBytes, log })
+  await addGraphQLRoute(app, {
+    yoga,
+    settings: config.graphql,
+    admission,
+    streams,
+    trustProxy,
+    maxBodyBytes,
+    log,
+  })
   addRest(rest, services)
   addDownloads(rest, services)
   addHealth(rest, {
@@ -75,6 +103,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     server: app.server,
     yoga,
     trusted,
+    admission,
+    maxSubscriptions,
     trustProxy,
     maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
@@ -85,11 +115,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 
   if (hotPath) {
     const routes = new Map([
-      [graphqlPath, createGraphQLLane(hotPath)],
+      [graphqlPath, createGraphQLLane(hotPath, admission)],
       ...createLookupLanes({ services, log }),
     ])
     addLane(app, { routes, isStopping: () => stopping, log })
   }
+  if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
 
   app.addHook('preClose', async () => {
     streams.endAll()
@@ -101,17 +132,23 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     const timer = setTimeout(() => app.server.closeAllConnections(), closeWithinMs)
     await app.close()
     clearTimeout(timer)
+    limiter?.close()
     await yoga.dispose()
   }
 
   return { listen: () => listen(app, config), close }
 }
 
-function createFastify(log: Logger): FastifyInstance {
+function createFastify(log: Logger, within: { headersMs: number; requestMs: number }): FastifyInstance {
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
+    requestTimeout: within.requestMs,
+    http: {
+      headersTimeout: within.headersMs,
+      connectionsCheckingInterval: Math.min(within.headersMs, 5_000),
+    },
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
   })

@@ -7,6 +7,8 @@ import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST
 import { CloseCode, handleProtocols, makeServer, type Context as SocketContext } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { AppError } from '../errors.ts'
+import { type Admission, tooManyConnections } from './admission.ts'
 import type { GraphQLServer } from './graphql.ts'
 import { graphqlPath } from './graphql.ts'
 import { formatError, formatResult, formatResults } from './graphql-errors.ts'
@@ -31,6 +33,9 @@ export interface SocketOptions {
   server: Server
   yoga: GraphQLServer
   trusted: TrustedDocuments
+  admission: Admission
+  /** Operations under way on one socket. */
+  maxSubscriptions: number
   trustProxy: boolean
   maxMessageBytes: number
   /** A client that sends no connection_init for so long is closed with 4408. */
@@ -60,6 +65,10 @@ export function createSocketServer(options: SocketOptions): { close(): Promise<v
     const origin = originOf(request, { trustProxy })
     if (pathOf(request) !== graphqlPath) return refuse(connection, '404 Not Found')
     if (!sameOrigin(request, origin)) return refuse(connection, '403 Forbidden')
+    const refused = options.admission.refusal(request)
+    const release = refused === null ? options.admission.hold(request) : null
+    if (release === null) return refuse(connection, '429 Too Many Requests', refused ?? tooManyConnections())
+    connection.once('close', release)
     sockets.handleUpgrade(request, connection, head, (socket) => {
       serve(socket, { request, origin })
     })
@@ -99,7 +108,8 @@ export function createSocketServer(options: SocketOptions): { close(): Promise<v
   return { close: () => closeAll(sockets) }
 }
 
-function createProtocol({ yoga, trusted, log, connectionInitWaitMs, authenticate }: SocketOptions) {
+function createProtocol(options: SocketOptions) {
+  const { yoga, trusted, admission, maxSubscriptions, log, connectionInitWaitMs, authenticate } = options
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: connectionInitWaitMs,
     jsonMessageReviver: exactly,
@@ -110,10 +120,15 @@ function createProtocol({ yoga, trusted, log, connectionInitWaitMs, authenticate
   })
 
   /** An answer for every document, also for one that cannot be parsed: the socket's other operations go on. */
-  async function prepare({ extra }: SocketContext<Record<string, unknown>, Extra>, payload: Payload) {
-    const facts = { requestId: randomUUID(), origin: extra.origin }
+  async function prepare(context: SocketContext<Record<string, unknown>, Extra>, payload: Payload) {
+    const { request, origin } = context.extra
+    const facts = { requestId: randomUUID(), origin, charge: admission.chargerOf(request) }
     const failing = { requestId: facts.requestId, log }
     try {
+      const refused = admission.refusal(request)
+      if (refused !== null) throw refused
+      if (Object.keys(context.subscriptions).length > maxSubscriptions)
+        throw tooManyOperations(maxSubscriptions)
       const enveloped = yoga.getEnveloped(facts)
       const document = enveloped.parse(trusted.resolve(payload))
       const invalid: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
@@ -159,6 +174,13 @@ interface RootValue {
   failing: { requestId: string; log: Logger }
 }
 
+function tooManyOperations(most: number): AppError {
+  return new AppError(
+    'RATE_LIMITED',
+    `This connection has ${most} operations under way, as many as it may (MAX_SUBSCRIPTIONS): end one first`,
+  )
+}
+
 function noOperation(name: string | null | undefined): GraphQLError {
   return new GraphQLError(
     name
@@ -192,8 +214,13 @@ function sameOrigin(request: IncomingMessage, origin: string): boolean {
   return URL.canParse(page) && new URL(page).host === new URL(origin).host
 }
 
-function refuse(connection: Duplex, status: string) {
-  connection.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+function refuse(connection: Duplex, status: string, why?: AppError) {
+  const seconds = why?.details?.retryAfterSeconds
+  const retryAfter = seconds === undefined ? '' : `Retry-After: ${seconds}\r\n`
+  const text = why?.message ?? ''
+  connection.end(
+    `HTTP/1.1 ${status}\r\n${retryAfter}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  )
 }
 
 async function closeAll(sockets: WebSocketServer): Promise<void> {

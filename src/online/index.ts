@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import { ConfigError } from '../config.ts'
+import type { SharedCounters } from './counters.ts'
 import type { OnlineStore } from './port.ts'
 
 export interface OnlineStoreOptions {
@@ -33,4 +34,10 @@ export async function createOnlineStore(options: OnlineStoreOptions): Promise<On
     )
   }
   return create(options)
+}
+
+/** Counts beside the online store; null for an embedded one, which one process has for itself. */
+export async function createSharedCounters(options: OnlineStoreOptions): Promise<SharedCounters | null> {
+  if (!options.url.startsWith('redis')) return null
+  return (await import('./redis-counters.ts')).createRedisCounters(options)
 }

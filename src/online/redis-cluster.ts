@@ -23,7 +23,7 @@ import {
   sendBySlot,
   withinTime,
 } from './redis-slots.ts'
-import { parseRedisUrl, type RedisUrl } from './redis-url.ts'
+import { parseRedisUrl } from './redis-url.ts'
 
 const example = 'redis-cluster://user:password@host1:6379,host2:6379'
 /** How often the slots are asked for while nothing says that they have moved. */
@@ -31,11 +31,7 @@ const slotsRefreshMs = 5000
 
 export async function createRedisClusterStore(options: RedisStoreOptions): Promise<OnlineStore> {
   const { log, tlsCa = null, commandTimeoutMs = defaultCommandTimeoutMs } = options
-  const address = parseRedisUrl(options.url, { example, port: 6379 })
-  if (address.path.some((part) => part !== '0')) {
-    throw new ConfigError('ONLINE_URL: a Redis Cluster has only database 0')
-  }
-  const cluster = createCluster(address, { tlsCa, commandTimeoutMs })
+  const cluster = createCluster(options.url, { tlsCa, commandTimeoutMs })
   return openStoreOnRedis({
     name: 'redis-cluster',
     log,
@@ -44,10 +40,14 @@ export async function createRedisClusterStore(options: RedisStoreOptions): Promi
   })
 }
 
-function createCluster(
-  address: RedisUrl,
+export function createCluster(
+  url: string,
   limits: { tlsCa: string | null; commandTimeoutMs: number },
 ): Cluster {
+  const address = parseRedisUrl(url, { example, port: 6379 })
+  if (address.path.some((part) => part !== '0')) {
+    throw new ConfigError('ONLINE_URL: a Redis Cluster has only database 0')
+  }
   return new Cluster([...address.hosts], {
     redisOptions: connectionOptions(address, limits),
     // What cannot be sent at once is sent by redis-slots.ts when it can be.

@@ -17,41 +17,49 @@ import { parseDatabase, parseRedisUrl } from './redis-url.ts'
 
 const markKey = 'fg:m:0'
 
-export async function createRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
+export function createRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
+  return open('redis', options)
+}
+
+export function createSentinelStore(options: RedisStoreOptions): Promise<OnlineStore> {
+  return open('redis-sentinel', options)
+}
+
+/** Where a URL leads, of one server or of Sentinels, as ioredis takes it. */
+export function redisTarget(url: string, limits: Limits): Target {
+  return url.startsWith('redis-sentinel:') ? sentinelTarget(url, limits) : serverTarget(url, limits)
+}
+
+function serverTarget(url: string, limits: Limits): Target {
   const example = 'redis://user:password@host:6379/0'
-  const address = parseRedisUrl(options.url, { example, port: 6379 })
+  const address = parseRedisUrl(url, { example, port: 6379 })
   const [host, ...more] = address.hosts
   if (more.length > 0) {
     throw new ConfigError(
       'ONLINE_URL: redis:// names one server; of several, write redis-cluster:// or redis-sentinel://',
     )
   }
-  const database = parseDatabase(address.path[0], example)
-  return open('redis', options, (limits) => ({
-    ...host,
-    db: database,
-    ...connectionOptions(address, limits),
-  }))
+  return { ...host, db: parseDatabase(address.path[0], example), ...connectionOptions(address, limits) }
 }
 
 /** The credentials and the database are the server's; the Sentinels themselves ask for none. */
-export async function createSentinelStore(options: RedisStoreOptions): Promise<OnlineStore> {
+function sentinelTarget(url: string, limits: Limits): Target {
   const example = 'redis-sentinel://user:password@host1:26379,host2:26379/mymaster/0'
-  const address = parseRedisUrl(options.url, { example, port: 26379 })
+  const address = parseRedisUrl(url, { example, port: 26379 })
   const [name, database] = address.path
   if (name === undefined) {
     throw new ConfigError(
       `ONLINE_URL: redis-sentinel:// needs the name of the master behind a slash, as in ${example}`,
     )
   }
-  return open('redis-sentinel', options, (limits) => ({
+  return {
     sentinels: [...address.hosts],
     name,
     db: parseDatabase(database, example),
     sentinelRetryStrategy: pauseBeforeAttempt,
     sentinelCommandTimeout: limits.commandTimeoutMs,
     ...connectionOptions(address, limits),
-  }))
+  }
 }
 
 /** The replies as ioredis has always given them. */
@@ -62,9 +70,12 @@ interface Limits {
   commandTimeoutMs: number
 }
 
-function open(name: string, options: RedisStoreOptions, target: (limits: Limits) => Target) {
+async function open(name: string, options: RedisStoreOptions): Promise<OnlineStore> {
   const { log, tlsCa = null, commandTimeoutMs = defaultCommandTimeoutMs } = options
-  const redisOptions = { ...target({ tlsCa, commandTimeoutMs }), ...oneServer(commandTimeoutMs) }
+  const redisOptions = {
+    ...redisTarget(options.url, { tlsCa, commandTimeoutMs }),
+    ...oneServer(commandTimeoutMs),
+  }
   return openStoreOnRedis({
     name,
     log,

@@ -9,6 +9,8 @@ export interface RequestFacts {
   requestId: string
   /** How the client reached the gateway: `https://host:port`, without a slash at its end. Downloads' URLs begin with it. */
   origin: string
+  /** Is told how many index values the operation looks up, where callers' shares are limited. */
+  charge?: ((indexValues: number) => void) | undefined
 }
 
 export interface Context extends RequestFacts {
@@ -21,6 +23,7 @@ export function createContext(services: Pick<Services, 'realtime'>, facts: Reque
   return {
     requestId: facts.requestId,
     origin: facts.origin,
+    charge: facts.charge,
     realtimeLoader: services.realtime.createLoader(),
   }
 }

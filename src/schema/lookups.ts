@@ -4,13 +4,14 @@ import { AppError } from '../errors.ts'
 import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
 import type { Context } from './context.ts'
 
-export type Loading = Pick<Context, 'realtimeLoader'>
+export type Loading = Pick<Context, 'realtimeLoader' | 'charge'>
 
 export async function lookUpOne(
-  { realtimeLoader }: Loading,
+  { realtimeLoader, charge }: Loading,
   target: LookupTarget,
   value: string,
 ): Promise<RealtimeResult> {
+  charge?.(1)
   const [result] = await realtimeLoader.load(target, [value])
   if (result === undefined || result instanceof AppError) {
     throw result ?? new Error('the realtime loader gave no result for one value')
@@ -20,10 +21,11 @@ export async function lookUpOne(
 
 /** A value that fails stands in the list as its error, so that the error's path names it. */
 export async function lookUpMany(
-  { realtimeLoader }: Loading,
+  { realtimeLoader, charge }: Loading,
   target: LookupTarget,
   values: readonly string[],
 ): Promise<readonly RealtimeResult[]> {
+  charge?.(values.length)
   const results = await realtimeLoader.load(target, values)
   const failed = results.findIndex((result) => result instanceof AppError)
   if (failed === -1) return results as readonly RealtimeResult[]

@@ -3,6 +3,7 @@
 import { GraphQLError, Source } from 'graphql'
 import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
+import type { RequestFacts } from '../../schema/context.ts'
 import type { Services } from '../../schema/services.ts'
 import { formatError } from '../graphql-errors.ts'
 import type { TrustedDocuments } from '../trusted-documents.ts'
@@ -14,7 +15,7 @@ export interface HotPath {
   /** Notes a document that is parsed and valid, so that its next request may be answered here. */
   accept(document: string): void
   /** The response's text for a request's body, as JSON.parse gives it; null when the reference path has to answer. */
-  answer(body: unknown, requestId: string): Promise<ByteText> | null
+  answer(body: unknown, facts: Pick<RequestFacts, 'requestId' | 'charge'>): Promise<ByteText> | null
 }
 
 export function createHotPath({
@@ -30,12 +31,15 @@ export function createHotPath({
 
   return {
     accept: plans.accept,
-    answer(body, requestId) {
+    answer(body, { requestId, charge }) {
       const request = readRequest(body, trusted)
       if (request === null) return null
       const plan = plans.find(request.query, request.operationName)
       if (plan === null) return null
-      const answer = run(plan, request.variables, { realtimeLoader: services.realtime.createLoader() })
+      const answer = run(plan, request.variables, {
+        realtimeLoader: services.realtime.createLoader(),
+        charge,
+      })
       return answer?.catch((error: unknown) => describe(error, request.query, requestId)) ?? null
     },
   }

@@ -20,7 +20,7 @@ export interface LaneAnswer {
 /** Null: declined, before anything was done for the request. */
 export type LaneRoute = (
   body: unknown,
-  request: { headers: IncomingMessage['headers']; id: string },
+  request: { headers: IncomingMessage['headers']; id: string; raw: IncomingMessage },
 ) => Promise<LaneAnswer> | null
 
 export interface LaneOptions {
@@ -79,10 +79,10 @@ function isPlain({ method, headers }: IncomingMessage): boolean {
   )
 }
 
-function answerOf(route: LaneRoute, bytes: Buffer, { headers }: IncomingMessage, id: string, log: Logger) {
+function answerOf(route: LaneRoute, bytes: Buffer, raw: IncomingMessage, id: string, log: Logger) {
   const text = decode(bytes)
   try {
-    return text === null ? null : route(JSON.parse(text), { headers, id })
+    return text === null ? null : route(JSON.parse(text), { headers: raw.headers, id, raw })
   } catch (error) {
     if (!(error instanceof SyntaxError)) log.error({ err: error }, 'The hot path failed')
     return null

@@ -5,6 +5,7 @@ import { toByteText } from '../../byte-text.ts'
 import { httpStatusByCode } from '../../errors.ts'
 import type { LookupTarget } from '../../realtime/service.ts'
 import type { Services } from '../../schema/services.ts'
+import type { Admission } from '../admission.ts'
 import { describeFailure } from '../failures.ts'
 import { encodeLookup } from '../rest.ts'
 import { describeRestFailure } from '../rest-failures.ts'
@@ -14,10 +15,11 @@ import { negotiate } from './negotiation.ts'
 
 const json = 'application/json; charset=utf-8'
 
-export function createGraphQLLane(hotPath: HotPath): LaneRoute {
-  return (body, { headers, id }) => {
+export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): LaneRoute {
+  return (body, { headers, id, raw }) => {
     const contentType = negotiate(headers)
-    const answer = contentType === null ? null : hotPath.answer(body, id)
+    const facts = { requestId: id, charge: admission.chargerOf(raw) }
+    const answer = contentType === null ? null : hotPath.answer(body, facts)
     return answer?.then((text) => ({ status: 200, contentType: contentType ?? json, text })) ?? null
   }
 }

@@ -1,0 +1,91 @@
+// The first to see a request: whether its caller may ask now, before anything is read or looked up for it.
+
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { AppError } from '../errors.ts'
+import type { CallerOf } from './callers.ts'
+import { createOpenConnections } from './open-connections.ts'
+import type { RateLimiter, Verdict } from './rate-limit.ts'
+import { describeRestFailure } from './rest-failures.ts'
+
+/** Whoever watches over the gateway asks as often as it likes. */
+const uncounted = new Set(['/healthz', '/readyz', '/metrics'])
+
+export interface Admission {
+  /** Whether requests are counted. */
+  readonly isLimited: boolean
+  /** Counts a request, or an operation on the WebSocket that a request became. Null while the caller may ask. */
+  refusal(request: IncomingMessage): AppError | null
+  take(request: IncomingMessage): Verdict | null
+  /** Counts the index values that a request asks for; undefined where nothing is counted. */
+  chargerOf(request: IncomingMessage): ((indexValues: number) => void) | undefined
+  /** Counts a connection until the returned function is called; null when the caller holds as many as it may. */
+  hold(request: IncomingMessage): (() => void) | null
+}
+
+export function createAdmission(options: {
+  limiter: RateLimiter | null
+  callerOf: CallerOf
+  maxConnectionsPerCaller: number
+}): Admission {
+  const { limiter, callerOf } = options
+  const connections = createOpenConnections(options.maxConnectionsPerCaller)
+  const take = (request: IncomingMessage) => limiter?.take(callerOf(request)) ?? null
+  return {
+    isLimited: limiter !== null,
+    take,
+    refusal(request) {
+      const verdict = take(request)
+      return verdict === null || verdict.allowed ? null : askedTooOften(verdict)
+    },
+    chargerOf(request) {
+      if (limiter === null) return undefined
+      return (indexValues) => limiter.charge(callerOf(request), indexValues)
+    },
+    hold: (request) => connections.open(callerOf(request)),
+  }
+}
+
+function askedTooOften({ retryAfterSeconds }: Verdict): AppError {
+  const message = `This caller has asked too often; ask again in ${retryAfterSeconds} s`
+  return new AppError('RATE_LIMITED', message, { details: { retryAfterSeconds } })
+}
+
+export function tooManyConnections(): AppError {
+  return new AppError(
+    'RATE_LIMITED',
+    'This caller holds as many connections as it may (MAX_CONNECTIONS_PER_CALLER): close one, or follow more on each',
+  )
+}
+
+/** Puts the admission before whatever handles requests by now. */
+export function addAdmission(server: Server, admission: Admission, graphqlPath: string) {
+  const [goOn] = server.listeners('request') as ((
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => void)[]
+  if (goOn === undefined) throw new Error('The server has no request handler yet')
+  server.removeAllListeners('request')
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const path = (request.url ?? '').split('?', 1)[0] ?? ''
+    if (uncounted.has(path)) return goOn.call(server, request, response)
+    const verdict = admission.take(request)
+    for (const name in verdict?.headers) response.setHeader(name, verdict?.headers[name] ?? '')
+    if (verdict === null || verdict.allowed) return goOn.call(server, request, response)
+    refuse(response, askedTooOften(verdict), path === graphqlPath)
+  })
+}
+
+function refuse(response: ServerResponse, { code, message, details }: AppError, asGraphQL: boolean) {
+  const body = asGraphQL
+    ? { errors: [{ message, extensions: { code, details } }] }
+    : describeRestFailure(code, message)
+  const text = JSON.stringify(body)
+  response.writeHead(429, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    'x-request-id': randomUUID(),
+    'x-content-type-options': 'nosniff',
+  })
+  response.end(text)
+}
