@@ -1,6 +1,7 @@
 // Publishing from its start to its end, on a real catalog, warehouse and online store.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { toText } from '../../src/byte-text.ts'
 import type { Value } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import { createFlowGenerator } from '../../src/publish/flows.ts'
@@ -290,7 +291,7 @@ describe('ingest', () => {
     for (const [i, result] of results.entries()) {
       if (result instanceof AppError) throw result
       expect(result).toMatchObject({ indexValue: odd[i], source: 'ONLINE', status: 'FRESH' })
-      expect(JSON.parse(result.rows)).toMatchObject([
+      expect(JSON.parse(toText(result.rows))).toMatchObject([
         { user_id: odd[i], is_binded: i % 2 === 0, creation_date: i },
       ])
     }

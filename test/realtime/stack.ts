@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
+import { toText } from '../../src/byte-text.ts'
 import { encodeFrame, type Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import {
@@ -152,5 +153,5 @@ export async function openStack(options: StackOptions = {}) {
 
 /** A result's rows as sorted JSON texts. */
 export function sortedRows({ rows }: RealtimeResult): string[] {
-  return (JSON.parse(rows) as unknown[]).map((row) => JSON.stringify(row)).sort()
+  return (JSON.parse(toText(rows)) as unknown[]).map((row) => JSON.stringify(row)).sort()
 }
