@@ -28,6 +28,11 @@ const list = z
       .filter((item) => item !== ''),
   )
 
+/** Not `*`: whoever opens a page of any site would lend it this gateway. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text
+}
+
 /** `600/60`: so many requests in so many seconds. */
 const rate = z
   .string()
@@ -77,6 +82,9 @@ const settings = z.object({
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
   TRUST_PROXY: flag(false),
+  CORS_ORIGINS: list.refine((origins) => origins.every(isOrigin), {
+    error: 'must be origins as browsers name them, such as https://app.example.com, separated by commas',
+  }),
   INTROSPECTION: flag(true),
   GRAPHIQL: flag(true),
   GRAPHQL_GET: flag(true),
@@ -129,6 +137,8 @@ export interface Config {
   publishConcurrency: number
   /** Whether X-Forwarded-Proto and X-Forwarded-Host say how clients reach the gateway. Only behind a proxy that sets them. */
   trustProxy: boolean
+  /** Origins (`https://app.example.com`) whose pages may use the gateway from a browser. */
+  corsOrigins: readonly string[]
   graphql: {
     /** Whether clients may ask for the schema, and errors suggest its names. */
     introspection: boolean
@@ -197,6 +207,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     maxIndexValues: e.MAX_INDEX_VALUES,
     publishConcurrency: e.PUBLISH_CONCURRENCY,
     trustProxy: e.TRUST_PROXY,
+    corsOrigins: e.CORS_ORIGINS,
     graphql: {
       introspection: e.INTROSPECTION,
       graphiql: e.INTROSPECTION && e.GRAPHIQL && e.TRUSTED_DOCUMENTS !== 'only',

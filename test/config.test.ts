@@ -29,6 +29,14 @@ test('ETL sources are hosts or folders, by how they begin', () => {
   })
 })
 
+test('pages of other sites are named by their origins, never all at once', () => {
+  const { corsOrigins } = parseConfig({ CORS_ORIGINS: 'https://app.example.com, http://localhost:5173' })
+  expect(corsOrigins).toEqual(['https://app.example.com', 'http://localhost:5173'])
+  for (const wrong of ['*', 'app.example.com', 'https://app.example.com/']) {
+    expect(() => parseConfig({ CORS_ORIGINS: wrong })).toThrow(/CORS_ORIGINS=.*https:\/\/app.example.com/)
+  }
+})
+
 test('every fault is reported, each with the setting, what was given and what it may be', () => {
   const faulty = () =>
     parseConfig({ PORT: '70000', LOG_LEVEL: 'loud', CATALOG_URL: 'mysql://x', DATA_DIR: 'ok' })

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { AppError } from '../errors.ts'
 import type { CallerOf } from './callers.ts'
+import { handleFirst } from './handle-first.ts'
 import { createOpenConnections } from './open-connections.ts'
 import type { RateLimiter, Verdict } from './rate-limit.ts'
 import { describeRestFailure } from './rest-failures.ts'
@@ -60,18 +61,12 @@ export function tooManyConnections(): AppError {
 
 /** Puts the admission before whatever handles requests by now. */
 export function addAdmission(server: Server, admission: Admission, graphqlPath: string) {
-  const [goOn] = server.listeners('request') as ((
-    request: IncomingMessage,
-    response: ServerResponse,
-  ) => void)[]
-  if (goOn === undefined) throw new Error('The server has no request handler yet')
-  server.removeAllListeners('request')
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  handleFirst(server, (request, response, goOn) => {
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
-    if (uncounted.has(path)) return goOn.call(server, request, response)
+    if (uncounted.has(path)) return goOn()
     const verdict = admission.take(request)
     for (const name in verdict?.headers) response.setHeader(name, verdict?.headers[name] ?? '')
-    if (verdict === null || verdict.allowed) return goOn.call(server, request, response)
+    if (verdict === null || verdict.allowed) return goOn()
     refuse(response, askedTooOften(verdict), path === graphqlPath)
   })
 }

@@ -11,6 +11,7 @@ import { createSchema } from '../schema/index.ts'
 import type { Services } from '../schema/services.ts'
 import { addAdmission, createAdmission } from './admission.ts'
 import { createCallerOf } from './callers.ts'
+import { addCrossOrigin } from './cross-origin.ts'
 import { addDownloads } from './downloads.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
 import { addHealth, type Probe } from './health.ts'
@@ -39,7 +40,14 @@ export interface HttpServer {
 export interface HttpServerOptions {
   config: Pick<
     Config,
-    'host' | 'port' | 'trustProxy' | 'graphql' | 'rateLimit' | 'maxConnectionsPerCaller' | 'maxSubscriptions'
+    | 'host'
+    | 'port'
+    | 'trustProxy'
+    | 'corsOrigins'
+    | 'graphql'
+    | 'rateLimit'
+    | 'maxConnectionsPerCaller'
+    | 'maxSubscriptions'
   >
   services: Services & { warehouse: Probe; online: Probe }
   log: Logger
@@ -57,7 +65,7 @@ export interface HttpServerOptions {
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { config, services, log } = options
-  const { trustProxy } = config
+  const { trustProxy, corsOrigins } = config
   const app = createFastify(log, options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 })
   const schema = createSchema(services)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
@@ -106,6 +114,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     admission,
     maxSubscriptions,
     trustProxy,
+    corsOrigins,
     maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
     pingEveryMs: 12_000,
@@ -121,6 +130,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     addLane(app, { routes, isStopping: () => stopping, log })
   }
   if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
+  if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
 
   app.addHook('preClose', async () => {
     streams.endAll()

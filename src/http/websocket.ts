@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { AppError } from '../errors.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
+import { mayOpenSocket } from './cross-origin.ts'
 import type { GraphQLServer } from './graphql.ts'
 import { graphqlPath } from './graphql.ts'
 import { formatError, formatResult, formatResults } from './graphql-errors.ts'
@@ -37,6 +38,8 @@ export interface SocketOptions {
   /** Operations under way on one socket. */
   maxSubscriptions: number
   trustProxy: boolean
+  /** Origins of other sites whose pages may connect. */
+  corsOrigins: readonly string[]
   maxMessageBytes: number
   /** A client that sends no connection_init for so long is closed with 4408. */
   connectionInitWaitMs: number
@@ -64,7 +67,7 @@ export function createSocketServer(options: SocketOptions): { close(): Promise<v
     connection.on('error', (error) => log.debug({ err: error }, 'A connection broke while it was upgraded'))
     const origin = originOf(request, { trustProxy })
     if (pathOf(request) !== graphqlPath) return refuse(connection, '404 Not Found')
-    if (!sameOrigin(request, origin)) return refuse(connection, '403 Forbidden')
+    if (!mayOpenSocket(request, origin, options.corsOrigins)) return refuse(connection, '403 Forbidden')
     const refused = options.admission.refusal(request)
     const release = refused === null ? options.admission.hold(request) : null
     if (release === null) return refuse(connection, '429 Too Many Requests', refused ?? tooManyConnections())
@@ -205,13 +208,6 @@ function keepAlive(socket: WebSocket, everyMs: number): () => void {
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?')[0] ?? ''
-}
-
-/** A browser names the page that asks. Pages of other sites may not: no preflight protects a socket. */
-function sameOrigin(request: IncomingMessage, origin: string): boolean {
-  const page = request.headers.origin
-  if (page === undefined) return true
-  return URL.canParse(page) && new URL(page).host === new URL(origin).host
 }
 
 function refuse(connection: Duplex, status: string, why?: AppError) {

@@ -1,11 +1,12 @@
 // A lane beside Fastify for small JSON POSTs: a route answers at once or declines, and what it declines goes Fastify's whole way.
 
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ByteText } from '../../byte-text.ts'
+import { handleFirst } from '../handle-first.ts'
 import { decode, isJson } from './negotiation.ts'
 
 /** Longer bodies gain nothing here. */
@@ -33,23 +34,15 @@ export interface LaneOptions {
 /** Puts the lane before Fastify's own handler. */
 export function addLane(app: FastifyInstance, { routes, isStopping, log }: LaneOptions) {
   const bodies = new WeakMap<IncomingMessage, Buffer>()
-  const { server }: { server: Server } = app
-  const [goOn] = server.listeners('request') as ((
-    request: IncomingMessage,
-    response: ServerResponse,
-  ) => void)[]
-  if (goOn === undefined) throw new Error('Fastify has attached no request handler')
-  server.removeAllListeners('request')
-
   // What was read here already, Fastify reads again from memory.
   app.addHook('preParsing', (request, _reply, payload, done) => {
     const body = bodies.get(request.raw)
     done(null, body === undefined ? payload : Readable.from([body], { objectMode: false }))
   })
 
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  handleFirst(app.server, (request, response, goOn) => {
     const route = isPlain(request) && !isStopping() ? routes.get(request.url ?? '') : undefined
-    if (route === undefined) return goOn.call(server, request, response)
+    if (route === undefined) return goOn()
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
@@ -58,7 +51,7 @@ export function addLane(app: FastifyInstance, { routes, isStopping, log }: LaneO
       const answer = answerOf(route, body, request, id, log)
       if (answer === null) {
         bodies.set(request, body)
-        goOn.call(server, request, response)
+        goOn()
       } else answer.then((given) => send(response, given, id), fail)
     })
 
