@@ -6,15 +6,20 @@ import { acquireLock } from './catalog/lock.ts'
 import { openCatalog } from './catalog/open.ts'
 import { type Config, dataPaths } from './config.ts'
 import { createEtlEngine } from './etl/engine.ts'
+import { observeEtlEngine } from './etl/observed.ts'
 import { createEtlService } from './etl/service.ts'
 import { createEtlLoader } from './etl/source.ts'
 import { createHttpServer } from './http/server.ts'
 import { createOnlineStore, createSharedCounters } from './online/index.ts'
+import { observeOnlineStore } from './online/observed.ts'
 import { createParquetEngine } from './parquet/engine.ts'
 import { createPublishing } from './publish/service.ts'
 import { createRealtime } from './realtime/service.ts'
+import type { GatherMetrics } from './telemetry/gather.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { createTraining } from './training/service.ts'
 import { createWarehouse } from './warehouse/index.ts'
+import { observeWarehouse } from './warehouse/observed.ts'
 
 /** What takes longer than this while starting is named in the log. */
 const announceAfterMs = 1000
@@ -23,12 +28,20 @@ const announceAfterMs = 1000
  * Opens every store, takes up the work that an earlier process left, and builds the server; `listen` opens the port.
  * When a part cannot be opened, those already open are closed again and the failure is thrown.
  */
-export async function createApp(config: Config, log: Logger) {
+export async function createApp(
+  config: Config,
+  log: Logger,
+  options: { metrics?: Metrics; gatherMetrics?: GatherMetrics | undefined } = {},
+) {
   const parts = createParts(log)
+  const { metrics = createMetrics(), gatherMetrics } = options
   try {
-    const services = await openServices(config, log, parts)
+    const services = await openServices(config, metrics, log, parts)
     const counters = await openCounters(config, log, parts)
-    const http = await parts.open('the HTTP server', createHttpServer({ config, services, counters, log }))
+    const http = await parts.open(
+      'the HTTP server',
+      createHttpServer({ config, services, counters, gatherMetrics, log }),
+    )
     return { services, listen: http.listen, close: parts.closeAll }
   } catch (error) {
     await parts.closeAll()
@@ -94,7 +107,7 @@ async function openFolder(config: Config, parts: Parts) {
   return paths
 }
 
-async function openStores(config: Config, log: Logger, parts: Parts) {
+async function openStores(config: Config, metrics: Metrics, log: Logger, parts: Parts) {
   const paths = await openFolder(config, parts)
   const [catalog, warehouse, online, parquet] = await allSettledOrThrow([
     parts.open('the catalog', openCatalog({ url: config.catalogUrl, folder: paths.catalog, log })),
@@ -125,8 +138,8 @@ async function openStores(config: Config, log: Logger, parts: Parts) {
   ])
   return {
     catalog,
-    warehouse,
-    online,
+    warehouse: observeWarehouse(warehouse, metrics.stores),
+    online: observeOnlineStore(online, metrics.stores),
     parquet,
     datasetsFolder: paths.datasets,
     temporaryFolder: paths.temporary,
@@ -145,11 +158,11 @@ async function openCounters(
   return counters && parts.open('the shared counters', counters)
 }
 
-async function openServices(config: Config, log: Logger, parts: Parts) {
-  const stores = await openStores(config, log, parts)
+async function openServices(config: Config, metrics: Metrics, log: Logger, parts: Parts) {
+  const stores = await openStores(config, metrics, log, parts)
   const { catalog, warehouse, online, parquet, temporaryFolder } = stores
   const { events } = catalog
-  const etlEngine = await parts.open(
+  const etls = await parts.open(
     'the ETL engine',
     createEtlEngine({
       parquet,
@@ -159,9 +172,10 @@ async function openServices(config: Config, log: Logger, parts: Parts) {
       log,
     }),
   )
+  const etlEngine = observeEtlEngine(etls, metrics.stores)
   const loader = createEtlLoader({ sources: config.etlSources, log })
   const etlService = createEtlService({ catalog, loader, etlEngine, log })
-  const shared = { ...stores, etlService, etlEngine, events, log }
+  const shared = { ...stores, etlService, etlEngine, events, metrics, log }
   const training = await parts.open(
     'training',
     createTraining({
@@ -183,5 +197,5 @@ async function openServices(config: Config, log: Logger, parts: Parts) {
   )
   await realtime.start()
   await publishing.start()
-  return { catalog, warehouse, online, training, realtime, publishing, etlService }
+  return { catalog, warehouse, online, training, realtime, publishing, etlService, metrics }
 }

@@ -2,6 +2,7 @@
 
 import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { withoutSecrets } from './secrets.ts'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -94,6 +95,9 @@ const settings = z.object({
   TRUSTED_DOCUMENTS: z.enum(['off', 'prefer', 'only']).default('off'),
   TRUSTED_DOCUMENTS_FILE: list,
   WORKERS: integer(1, 1, 64),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_SDK_DISABLED: flag(false),
 })
 
 /** What is embedded belongs to one process: workers need stores that they can share. */
@@ -155,6 +159,8 @@ export interface Config {
   maxConnectionsPerCaller: number
   /** Operations under way on one WebSocket. */
   maxSubscriptions: number
+  /** Whether traces are sent; where to and how, the OTEL_… variables tell. */
+  tracing: boolean
   /** Processes that share the port, each a gateway of its own on the same stores. */
   workers: number
 }
@@ -179,7 +185,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       const name = issue.path.join('.')
       return `  ${name}=${JSON.stringify(given[name] ?? '')}: ${issue.message}`
     })
-    throw new ConfigError(`These settings are not usable:\n${faults.join('\n')}`)
+    throw new ConfigError(withoutSecrets(`These settings are not usable:\n${faults.join('\n')}`))
   }
   const e = parsed.data
   return {
@@ -220,6 +226,9 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     rateLimit: e.RATE_LIMIT ?? null,
     maxConnectionsPerCaller: e.MAX_CONNECTIONS_PER_CALLER,
     maxSubscriptions: e.MAX_SUBSCRIPTIONS,
+    tracing:
+      !e.OTEL_SDK_DISABLED &&
+      (e.OTEL_EXPORTER_OTLP_ENDPOINT ?? e.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) !== undefined,
     workers: e.WORKERS,
   }
 }

@@ -1,13 +1,40 @@
-// The gateway's log: JSON lines, or readable ones on a terminal.
+// The gateway's log: JSON lines, or readable ones on a terminal; each with the request and the trace that it belongs to, none with a password.
 
-import { type Logger, pino } from 'pino'
+import { trace } from '@opentelemetry/api'
+import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
+import { currentRequestId } from './request-id.ts'
+import { withoutSecrets } from './secrets.ts'
 
-/** Credentials in what is logged as an object; whoever logs a URL takes them out of it. */
-const redact = { paths: ['*.password', '*.authorization', 'req.headers.authorization', 'req.headers.cookie'] }
+/** What holds credentials by its name, in what is logged as an object and one level deeper. */
+const names = ['password', 'authorization', 'cookie', 'token', 'secret', 'apiKey']
+const redact = {
+  paths: ['*', '*.headers', 'req.headers']
+    .flatMap((place) => names.map((name) => `${place}.${name}`))
+    .concat(names),
+  censor: '***',
+}
 
-export function createLog(level: Config['logLevel'], options: { readable: boolean }): Logger {
-  if (!options.readable) return pino({ level, redact })
+interface LogOptions {
+  readable: boolean
+  /** Standard output, unless given. */
+  destination?: DestinationStream
+}
+
+export function createLog(level: Config['logLevel'], { readable, destination }: LogOptions): Logger {
+  const options = { level, redact, mixin, hooks: { streamWrite: withoutSecrets } }
+  if (destination !== undefined) return pino(options, destination)
+  if (!readable) return pino(options)
   const transport = { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss' } }
-  return pino({ level, redact, transport })
+  return pino({ ...options, transport })
+}
+
+/** What a line says itself goes before this. */
+function mixin(): Record<string, string> {
+  const requestId = currentRequestId()
+  const span = trace.getActiveSpan()?.spanContext()
+  return {
+    ...(requestId !== undefined && { requestId }),
+    ...(span && { trace_id: span.traceId, span_id: span.spanId }),
+  }
 }

@@ -1,10 +1,15 @@
 // The gateway as a process: reads the settings, serves, and on SIGINT or SIGTERM finishes what runs and stops.
 
 import { enableCompileCache } from 'node:module'
+import { hostname } from 'node:os'
 import type { Logger } from 'pino'
+import packageJson from '../package.json' with { type: 'json' }
 import { type Config, ConfigError, parseConfig } from './config.ts'
 import { messageOf } from './errors.ts'
 import { createLog } from './log.ts'
+import { withoutSecrets } from './secrets.ts'
+import { createWorkerMetrics } from './telemetry/gather.ts'
+import { createMetrics } from './telemetry/metrics.ts'
 import { announceReady, startWorkers, workerConfig, workerNumber } from './workers.ts'
 
 /** A part that hangs while stopping does not keep the process longer than this. */
@@ -29,9 +34,18 @@ async function serve(config: Config, log: Logger, announce: (url: string) => voi
   process.env.UV_THREADPOOL_SIZE ??= '16'
   // What was compiled once is not compiled at the next start; so the rest is loaded after this.
   enableCompileCache()
+  const tracing = config.tracing ? await startTraces(log) : null
   const { createApp } = await import('./app.ts')
-  const app = await createApp(config, log)
-  stopOnSignals(log, { stop: app.close })
+  const metrics = createMetrics()
+  metrics.watchProcess()
+  const gatherMetrics = workerNumber() === null ? undefined : createWorkerMetrics(metrics.registry)
+  const app = await createApp(config, log, { metrics, gatherMetrics })
+  stopOnSignals(log, {
+    async stop() {
+      await app.close()
+      await tracing?.stop()
+    },
+  })
   try {
     const { url } = await app.listen()
     announce(url)
@@ -39,6 +53,13 @@ async function serve(config: Config, log: Logger, announce: (url: string) => voi
     await app.close()
     throw error
   }
+}
+
+async function startTraces(log: Logger) {
+  const { startTracing } = await import('./telemetry/sdk.ts')
+  const worker = workerNumber()
+  const instance = `${hostname()}:${process.pid}${worker === null ? '' : ` worker ${worker}`}`
+  return startTracing({ version: packageJson.version, instance, log })
 }
 
 /** `killNow` takes along what the process has started, when it is not waited for any longer. */
@@ -68,8 +89,8 @@ function stopOnSignals(log: Logger, part: { stop: () => Promise<void>; killNow?:
 main().catch((error: unknown) => {
   const sentence =
     error instanceof ConfigError ? error.message : `The gateway could not start: ${messageOf(error)}`
-  console.error(sentence)
+  console.error(withoutSecrets(sentence))
   if (!(error instanceof ConfigError) && error instanceof Error && process.env.LOG_LEVEL === 'debug')
-    console.error(error.stack)
+    console.error(withoutSecrets(error.stack ?? ''))
   process.exitCode = 1
 })

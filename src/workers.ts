@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { acquireLock } from './catalog/lock.ts'
 import { type Config, dataPaths } from './config.ts'
+import { serveWorkerMetrics } from './telemetry/gather.ts'
 
 /** Set in a worker's environment by the process that starts it. */
 const numberVariable = 'GATEWAY_WORKER'
@@ -31,6 +32,16 @@ export function announceReady(url: string): void {
   process.send?.({ url })
 }
 
+/** The URL that the worker announces; null when it ends before. */
+function firstWord(worker: Worker): Promise<string | null> {
+  return new Promise((resolve) => {
+    worker.on('message', (message: { url?: string }) => {
+      if (message.url !== undefined) resolve(message.url)
+    })
+    worker.once('exit', () => resolve(null))
+  })
+}
+
 export interface Workers {
   /** Where they serve. */
   url: string
@@ -48,18 +59,14 @@ export async function startWorkers(config: Config, log: Logger): Promise<Workers
   const lock = await acquireLock(dataPaths(config.dataDir).lock)
   const running = new Map<number, Worker>()
   let stopping = false
+  const endMetrics = serveWorkerMetrics(running)
 
   async function start(number: number): Promise<string> {
     const worker = cluster.fork({ [numberVariable]: `${number}` })
     running.set(number, worker)
     worker.once('exit', () => running.delete(number))
-    const ready = new AbortController()
-    const [message] = await Promise.race([
-      once(worker, 'message', { signal: ready.signal }),
-      once(worker, 'exit', { signal: ready.signal }).then(() => [null]),
-    ]).finally(() => ready.abort())
-    if (message === null) throw new Error(`Worker ${number} ended while it started`)
-    const { url } = message as { url: string }
+    const url = await firstWord(worker)
+    if (url === null) throw new Error(`Worker ${number} ended while it started`)
     log.info(`Worker ${number} (process ${worker.process.pid}) serves`)
     return url
   }
@@ -90,6 +97,7 @@ export async function startWorkers(config: Config, log: Logger): Promise<Workers
     const gone = [...running.values()].map((worker) => once(worker, 'exit'))
     for (const worker of running.values()) worker.process.kill('SIGTERM')
     await Promise.all(gone)
+    endMetrics()
     await lock.release()
   }
 

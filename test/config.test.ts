@@ -45,3 +45,13 @@ test('every fault is reported, each with the setting, what was given and what it
   expect(faulty).toThrow(/LOG_LEVEL="loud".*info/)
   expect(faulty).toThrow(/CATALOG_URL="mysql:\/\/x": must begin with one of pglite:, postgres:/)
 })
+
+test('traces are sent where the standard variables say where to, unless they turn the SDK off', () => {
+  expect(parseConfig({}).tracing).toBe(false)
+  const there = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }
+  expect(parseConfig(there).tracing).toBe(true)
+  expect(parseConfig({ ...there, OTEL_SDK_DISABLED: 'true' }).tracing).toBe(false)
+  expect(() => parseConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' })).toThrow(
+    /OTEL_EXPORTER_OTLP_ENDPOINT/,
+  )
+})

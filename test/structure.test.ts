@@ -21,7 +21,9 @@ const layers: readonly (readonly string[])[] = [
   // The engine that reads and writes Parquet is DuckDB, which the embedded warehouse is made of too.
   ['parquet'],
   ['log'],
+  ['telemetry'],
   ['columns', 'errors', 'config', 'events', 'follow', 'byte-text'],
+  ['request-id', 'secrets'],
 ]
 
 const mostLines = 400

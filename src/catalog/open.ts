@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Events } from '../events.ts'
+import { type Backlog, readBacklog } from './backlog.ts'
 import type { Database } from './database.ts'
 import { createDatasets, type Datasets } from './datasets.ts'
 import { createEtls, type Etls } from './etls.ts'
@@ -23,6 +24,8 @@ export interface Catalog {
   queue: JobQueue
   /** Those of every gateway on this catalog. */
   events: Events
+  /** What waits and runs, on every gateway of this catalog. */
+  backlog(): Promise<readonly Backlog[]>
   /** Rejects when the database does not answer. */
   ping(): Promise<void>
   /** Stops the queue, then closes the database. */
@@ -66,6 +69,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       publishJobs: createPublishJobs(prisma, owner),
       queue,
       events: database.events,
+      backlog: () => readBacklog(prisma),
       async ping() {
         await prisma.$queryRaw`SELECT 1`
       },

@@ -2,6 +2,7 @@
 
 import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
 import type { Logger } from 'pino'
+import { inCallersSpan, traceparent } from '../telemetry/spans.ts'
 import type { Database } from './database.ts'
 
 export type JobHandler = (id: string, signal: AbortSignal) => Promise<void>
@@ -53,6 +54,8 @@ const workOptions = {
 
 interface JobData {
   id: string
+  /** Of the trace that it was sent in, if it was traced. */
+  traceparent?: string
 }
 
 export async function createJobQueue({
@@ -96,7 +99,11 @@ export async function createJobQueue({
   async function run(job: Job<JobData>, handler: JobHandler, queue: string): Promise<void> {
     const { id } = job.data
     try {
-      if (!stopping.signal.aborted) await handler(id, AbortSignal.any([stopping.signal, job.signal]))
+      if (!stopping.signal.aborted) {
+        const signal = AbortSignal.any([stopping.signal, job.signal])
+        const attributes = { 'gateway.job.id': id }
+        await inCallersSpan(`${queue} job`, { attributes }, job.data, () => handler(id, signal))
+      }
     } catch (error) {
       if (!stopping.signal.aborted && !job.signal.aborted) {
         log.warn({ err: error, queue, id }, 'A queued job was not done; it is tried again after a pause')
@@ -118,7 +125,7 @@ export async function createJobQueue({
   return {
     async send(queue, id) {
       await prepareQueue(queue)
-      await boss.send(queue, { id } satisfies JobData, { singletonKey: id })
+      await boss.send(queue, { id, ...traceparent() } satisfies JobData, { singletonKey: id })
     },
 
     async work(queue, { concurrency }, handler) {

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { AppError } from '../errors.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { CallerOf } from './callers.ts'
 import { handleFirst } from './handle-first.ts'
 import { createOpenConnections } from './open-connections.ts'
@@ -28,10 +29,17 @@ export function createAdmission(options: {
   limiter: RateLimiter | null
   callerOf: CallerOf
   maxConnectionsPerCaller: number
+  /** Counts what is turned away. */
+  refused: Metrics['refused']
 }): Admission {
-  const { limiter, callerOf } = options
+  const { limiter, callerOf, refused } = options
+  const [askedTooOftenCount, tooManyCount] = [refused('rate_limit'), refused('connections')]
   const connections = createOpenConnections(options.maxConnectionsPerCaller)
-  const take = (request: IncomingMessage) => limiter?.take(callerOf(request)) ?? null
+  const take = (request: IncomingMessage) => {
+    const verdict = limiter?.take(callerOf(request)) ?? null
+    if (verdict?.allowed === false) askedTooOftenCount.value += 1
+    return verdict
+  }
   return {
     isLimited: limiter !== null,
     take,
@@ -43,7 +51,11 @@ export function createAdmission(options: {
       if (limiter === null) return undefined
       return (indexValues) => limiter.charge(callerOf(request), indexValues)
     },
-    hold: (request) => connections.open(callerOf(request)),
+    hold(request) {
+      const release = connections.open(callerOf(request))
+      if (release === null) tooManyCount.value += 1
+      return release
+    },
   }
 }
 

@@ -7,6 +7,8 @@ export interface Failure {
   code: ErrorCode
   message: string
   details?: Record<string, unknown>
+  /** Where the log tells more: the id to find it by. */
+  requestId?: string
 }
 
 export interface FailureFacts {
@@ -31,12 +33,18 @@ export function describeFailure(error: unknown, { requestId, log }: FailureFacts
   const known = findAppError(error)
   if (known === null) {
     log.error({ err: error, requestId }, 'A request failed unexpectedly')
-    return { code: 'INTERNAL', message: `Something went wrong in the gateway; request ${requestId}` }
+    return {
+      code: 'INTERNAL',
+      message: `Something went wrong in the gateway; request ${requestId}`,
+      requestId,
+    }
   }
-  if (logged.has(known.code)) log.warn({ err: known, requestId }, known.message)
+  const isLogged = logged.has(known.code)
+  if (isLogged) log.warn({ err: known, requestId }, known.message)
   return {
     code: known.code,
     message: known.message,
     ...(known.details !== undefined && { details: known.details }),
+    ...(isLogged && { requestId }),
   }
 }

@@ -30,7 +30,7 @@ export function formatHttpResult<Result extends ExecutionResult>(
  * (`spec`); what is wrong with the request as a whole does not.
  */
 function httpStatus(error: GraphQLError) {
-  const code = error.extensions.code as ErrorCode
+  const code = codeOf(error)
   const ofDocument = error.path !== undefined || error.locations !== undefined
   return { status: httpStatusByCode[code], ...(ofDocument && { spec: true }) }
 }
@@ -47,6 +47,11 @@ function copyError(
       ...(from.nodes ? { nodes: from.nodes } : { source: from.source, positions: from.positions }),
     }),
   })
+}
+
+/** Of a formatted error. */
+export function codeOf(error: GraphQLError): ErrorCode {
+  return error.extensions.code as ErrorCode
 }
 
 /** `error` is whatever was thrown while parsing, validating or executing. */

@@ -8,19 +8,22 @@ import type { Config } from '../config.ts'
 import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
+import type { Operation } from '../telemetry/operations.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
 import { closeSchema } from './closed-schema.ts'
 import { limitDocuments } from './document-limits.ts'
 import { describeFailure } from './failures.ts'
 import { createGraphiQLPage } from './graphiql.ts'
-import { formatHttpResult, formatResults } from './graphql-errors.ts'
+import { codeOf, formatHttpResult, formatResults } from './graphql-errors.ts'
 import { encodeResult } from './graphql-json.ts'
 import type { HotPath } from './hot-path/hot-path.ts'
 import { parseJson } from './json.ts'
 import type { OpenStreams } from './open-streams.ts'
+import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
 import { asAppError } from './rest-failures.ts'
 import { createTextCache } from './text-cache.ts'
+import { nameRequest } from './traced-requests.ts'
 import { type TrustedDocuments, takeTrustedDocuments } from './trusted-documents.ts'
 
 export const graphqlPath = '/graphql'
@@ -40,6 +43,7 @@ export interface GraphQLOptions {
   services: Services
   settings: Config['graphql']
   trusted: TrustedDocuments
+  operations: OperationFinder
   maxBodyBytes: number
   log: Logger
   /** Is told of every document that is valid. */
@@ -48,7 +52,7 @@ export interface GraphQLOptions {
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
 export function createGraphQLServer(options: GraphQLOptions) {
-  const { schema, services, settings, trusted, maxBodyBytes, log, hotPath } = options
+  const { schema, services, settings, trusted, operations, maxBodyBytes, log, hotPath } = options
   return createYoga<RequestFacts, Context>({
     schema,
     context: (facts) => createContext(services, facts),
@@ -75,6 +79,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
       limitDocuments(),
       ...(settings.introspection ? [] : [closeSchema()]),
       codedErrors(log),
+      countOperations(operations),
       ...(hotPath ? [acceptance(hotPath)] : []),
     ],
   })
@@ -126,6 +131,38 @@ function codedErrors(log: Logger): Plugin<object, RequestFacts> {
       )
     },
   }
+}
+
+/** Counts each result as its client sees it: codedErrors has been there before. */
+function countOperations(operations: OperationFinder): Plugin<{ request?: Request }, RequestFacts> {
+  const underWay = new WeakMap<Request, { startedAtMs: number; operation: Operation }>()
+
+  function found({ contextValue: { request }, document, operationName }: Executing) {
+    const known = request && underWay.get(request)
+    if (!known) return
+    known.operation = operations.find(document, operationName)
+    known.operation.nameRequest(nameRequest)
+  }
+
+  return {
+    onRequest({ request }) {
+      underWay.set(request, { startedAtMs: performance.now(), operation: operations.unusable })
+    },
+    onExecute: ({ args }) => found(args),
+    onSubscribe: ({ args }) => found(args),
+    onResultProcess({ request, result }) {
+      const known = underWay.get(request)
+      if (known === undefined || Array.isArray(result)) return
+      const [error] = 'errors' in result ? (result.errors ?? []) : []
+      known.operation.end(error === undefined ? null : codeOf(error), known.startedAtMs)
+    },
+  }
+}
+
+interface Executing {
+  contextValue: { request?: Request }
+  document: DocumentNode
+  operationName?: string | null | undefined
 }
 
 export interface RouteOptions {

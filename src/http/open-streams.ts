@@ -38,6 +38,7 @@ export function createOpenStreams() {
       enders.add(end)
       return stream
     },
+    size: () => enders.size,
     /** Ends every answer as if it were complete; what it was reading from is cancelled. */
     endAll() {
       for (const end of enders) end()

@@ -35,9 +35,13 @@ export function describeRestFailure(code: ErrorCode, reason: string): RestFailur
   return { msg: titles[code], reason, code }
 }
 
+/** The codes of requests that were answered with a failure. */
+export const failureCodes = new WeakMap<FastifyRequest, ErrorCode>()
+
 export function sendRestFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
   const known = asAppError(error)
   const { code, message } = describeFailure(known ?? error, { requestId: request.id, log })
+  failureCodes.set(request, code)
   return reply
     .status((known === null ? null : statusOf(error)) ?? httpStatusByCode[code])
     .type('application/json; charset=utf-8')
@@ -45,6 +49,7 @@ export function sendRestFailure(error: unknown, request: FastifyRequest, reply: 
 }
 
 export function sendUnknownRoute(request: FastifyRequest, reply: FastifyReply) {
+  failureCodes.set(request, 'NOT_FOUND')
   const reason = `There is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`
   return reply.status(404).send(describeRestFailure('NOT_FOUND', reason))
 }

@@ -7,23 +7,30 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { type Config, ConfigError } from '../config.ts'
 import { messageOf } from '../errors.ts'
 import type { SharedCounters } from '../online/counters.ts'
+import { withRequestId } from '../request-id.ts'
 import { createSchema } from '../schema/index.ts'
 import type { Services } from '../schema/services.ts'
+import type { GatherMetrics } from '../telemetry/gather.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { addAdmission, createAdmission } from './admission.ts'
 import { createCallerOf } from './callers.ts'
 import { addCrossOrigin } from './cross-origin.ts'
 import { addDownloads } from './downloads.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
-import { addHealth, type Probe } from './health.ts'
+import { addHealth, createProbes, type Probe } from './health.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
 import { addLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
 import { parseJson } from './json.ts'
+import { addMetrics } from './metrics.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi } from './openapi.ts'
+import { createOperationFinder } from './operation-names.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
+import { countRequests } from './rest-metrics.ts'
+import { inRequestsTrace, traceRequests } from './traced-requests.ts'
 import { openTrustedDocuments } from './trusted-documents.ts'
 import { type Authenticate, createSocketServer } from './websocket.ts'
 
@@ -48,8 +55,11 @@ export interface HttpServerOptions {
     | 'rateLimit'
     | 'maxConnectionsPerCaller'
     | 'maxSubscriptions'
+    | 'tracing'
   >
-  services: Services & { warehouse: Probe; online: Probe }
+  services: Services & { warehouse: Probe; online: Probe; metrics: Metrics }
+  /** Metrics of all processes that share the port; by default this is the only one. */
+  gatherMetrics?: GatherMetrics | undefined
   log: Logger
   /** What rate limits are counted in together with other gateways; null counts for this process alone. */
   counters?: SharedCounters | null
@@ -69,12 +79,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const app = createFastify(log, options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 })
   const schema = createSchema(services)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
-  const hotPath = options.hotPath === false ? undefined : createHotPath({ services, trusted, log })
+  const { metrics } = services
+  const operations = createOperationFinder(metrics.operations)
+  const hotPath =
+    options.hotPath === false
+      ? undefined
+      : createHotPath({ services, trusted, operations: metrics.operations, log })
   const yoga = createGraphQLServer({
     schema,
     services,
     settings: config.graphql,
     trusted,
+    operations,
     maxBodyBytes,
     log,
     ...(hotPath && { hotPath }),
@@ -88,9 +104,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     limiter,
     callerOf: createCallerOf({ trustProxy }),
     maxConnectionsPerCaller,
+    refused: metrics.refused,
   })
   let stopping = false
 
+  countRequests(app, { operations: metrics.operations, except: graphqlPath })
   const rest = await addOpenApi(app, packageJson)
   await addGraphQLRoute(app, {
     yoga,
@@ -103,14 +121,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   })
   addRest(rest, services)
   addDownloads(rest, services)
-  addHealth(rest, {
-    probes: { catalog: services.catalog, warehouse: services.warehouse, online: services.online },
-    isStopping: () => stopping,
-  })
+  const { catalog, warehouse, online } = services
+  const probes = createProbes({ catalog, warehouse, online })
+  addHealth(rest, { probes, isStopping: () => stopping })
+  addMetrics(rest, { metrics, catalog, probes, gather: options.gatherMetrics })
   const sockets = createSocketServer({
     server: app.server,
     yoga,
     trusted,
+    operations,
     admission,
     maxSubscriptions,
     trustProxy,
@@ -122,15 +141,28 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     log,
   })
 
+  metrics.gauge(
+    {
+      name: 'gateway_connections',
+      help: 'WebSockets and event streams that are open',
+      labels: ['transport'],
+    },
+    () => [
+      [['websocket'], sockets.size()],
+      [['sse'], streams.size()],
+    ],
+  )
+
   if (hotPath) {
     const routes = new Map([
       [graphqlPath, createGraphQLLane(hotPath, admission)],
-      ...createLookupLanes({ services, log }),
+      ...createLookupLanes({ services, operations: metrics.operations, log }),
     ])
     addLane(app, { routes, isStopping: () => stopping, log })
   }
   if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
   if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
+  if (config.tracing) traceRequests(app.server)
 
   app.addHook('preClose', async () => {
     streams.endAll()
@@ -174,6 +206,10 @@ function createFastify(log: Logger, within: { headersMs: number; requestMs: numb
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
     done()
+  })
+  // Not earlier: what reads the body is called from its connection's events, outside of any request.
+  app.addHook('preValidation', (request, _reply, done) => {
+    withRequestId(request.id, () => inRequestsTrace(request.raw, done))
   })
   app.setErrorHandler((error, request, reply) => sendRestFailure(error, request, reply, log))
   app.setNotFoundHandler(sendUnknownRoute)

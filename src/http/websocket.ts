@@ -8,13 +8,16 @@ import { CloseCode, handleProtocols, makeServer, type Context as SocketContext }
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { AppError } from '../errors.ts'
+import { withRequestId } from '../request-id.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
 import { mayOpenSocket } from './cross-origin.ts'
 import type { GraphQLServer } from './graphql.ts'
 import { graphqlPath } from './graphql.ts'
-import { formatError, formatResult, formatResults } from './graphql-errors.ts'
+import { codeOf, formatError, formatResult, formatResults } from './graphql-errors.ts'
 import { exactly } from './json.ts'
+import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
+import { inCallersTrace, nameRequest } from './traced-requests.ts'
 import type { TrustedDocuments } from './trusted-documents.ts'
 
 /** 1001: the server goes away; clients connect again. */
@@ -34,6 +37,7 @@ export interface SocketOptions {
   server: Server
   yoga: GraphQLServer
   trusted: TrustedDocuments
+  operations: OperationFinder
   admission: Admission
   /** Operations under way on one socket. */
   maxSubscriptions: number
@@ -54,7 +58,7 @@ interface Extra {
   origin: string
 }
 
-export function createSocketServer(options: SocketOptions): { close(): Promise<void> } {
+export function createSocketServer(options: SocketOptions): { size(): number; close(): Promise<void> } {
   const { server, trustProxy, log } = options
   const sockets = new WebSocketServer({
     noServer: true,
@@ -108,11 +112,12 @@ export function createSocketServer(options: SocketOptions): { close(): Promise<v
     })
   }
 
-  return { close: () => closeAll(sockets) }
+  return { size: () => sockets.clients.size, close: () => closeAll(sockets) }
 }
 
 function createProtocol(options: SocketOptions) {
-  const { yoga, trusted, admission, maxSubscriptions, log, connectionInitWaitMs, authenticate } = options
+  const { yoga, trusted, operations, admission, maxSubscriptions, log, connectionInitWaitMs, authenticate } =
+    options
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: connectionInitWaitMs,
     jsonMessageReviver: exactly,
@@ -127,6 +132,11 @@ function createProtocol(options: SocketOptions) {
     const { request, origin } = context.extra
     const facts = { requestId: randomUUID(), origin, charge: admission.chargerOf(request) }
     const failing = { requestId: facts.requestId, log }
+    const startedAtMs = performance.now()
+    function refuseAll(errors: readonly GraphQLError[]) {
+      operations.unusable.end(errors[0] ? codeOf(errors[0]) : 'INTERNAL', startedAtMs)
+      return errors
+    }
     try {
       const refused = admission.refusal(request)
       if (refused !== null) throw refused
@@ -135,7 +145,7 @@ function createProtocol(options: SocketOptions) {
       const enveloped = yoga.getEnveloped(facts)
       const document = enveloped.parse(trusted.resolve(payload))
       const invalid: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
-      if (invalid.length > 0) return invalid.map((error) => formatError(error, failing))
+      if (invalid.length > 0) return refuseAll(invalid.map((error) => formatError(error, failing)))
       if (!getOperationAST(document, payload.operationName)) throw noOperation(payload.operationName)
       return {
         schema: enveloped.schema,
@@ -143,17 +153,37 @@ function createProtocol(options: SocketOptions) {
         operationName: payload.operationName,
         variableValues: payload.variables,
         contextValue: await enveloped.contextFactory(),
-        rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe, failing },
+        rootValue: {
+          execute: enveloped.execute,
+          subscribe: enveloped.subscribe,
+          failing,
+          request,
+          startedAtMs,
+        } satisfies RootValue,
       }
     } catch (error) {
-      return [formatError(error, failing)]
+      return refuseAll([formatError(error, failing)])
     }
   }
 
   async function run(args: ExecutionArgs, how: 'execute' | 'subscribe') {
-    const { failing, ...operations } = args.rootValue as RootValue
+    const rootValue = args.rootValue as RootValue
+    const operation = operations.find(args.document, args.operationName)
+    const result = await withRequestId(rootValue.failing.requestId, () =>
+      inCallersTrace(rootValue.request, `websocket ${how}`, async () => {
+        operation.nameRequest(nameRequest)
+        return perform(rootValue, args, how)
+      }),
+    )
+    const [error] = 'errors' in result ? (result.errors ?? []) : []
+    operation.end(error === undefined ? null : codeOf(error), rootValue.startedAtMs)
+    return result
+  }
+
+  async function perform(rootValue: RootValue, args: ExecutionArgs, how: 'execute' | 'subscribe') {
+    const { failing } = rootValue
     try {
-      const result = await operations[how](args)
+      const result = await rootValue[how](args)
       return Symbol.asyncIterator in result ? formatResults(result, failing) : formatResult(result, failing)
     } catch (error) {
       return { errors: [formatError(error, failing)] }
@@ -169,12 +199,15 @@ interface Payload {
   variables?: Record<string, unknown> | null | undefined
 }
 
-type Operation = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
+type Perform = (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
 
 interface RootValue {
-  execute: Operation
-  subscribe: Operation
+  execute: Perform
+  subscribe: Perform
   failing: { requestId: string; log: Logger }
+  /** That became the socket. */
+  request: IncomingMessage
+  startedAtMs: number
 }
 
 function tooManyOperations(most: number): AppError {

@@ -8,6 +8,7 @@ import type { PublishJobChanges, PublishJobRecord } from '../catalog/publish-job
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { findIngestTable, unpackRows } from './ingest.ts'
 import { createFlowWork, createRowsWork, runBatches, type Work } from './jobs.ts'
@@ -23,6 +24,7 @@ interface RunnerOptions {
   /** Resolves once the job has ended, wherever it runs. */
   untilEnded: (jobId: string) => Promise<unknown>
   closing: AbortSignal
+  metrics: Metrics
   log: Logger
 }
 
@@ -34,7 +36,7 @@ interface Run {
 }
 
 export function createRunner(options: RunnerOptions) {
-  const { catalog, warehouse, realtime, events, retryDelaysMs, untilEnded, closing } = options
+  const { catalog, warehouse, realtime, events, retryDelaysMs, untilEnded, closing, metrics } = options
   const running = new Map<string, Run>()
 
   /**
@@ -66,6 +68,16 @@ export function createRunner(options: RunnerOptions) {
     return begun
   }
 
+  function count(
+    { kind, done: doneBefore }: PublishJobRecord,
+    { status, done, startedAt, finishedAt }: PublishJobRecord,
+  ) {
+    if (!isEnded(status)) return
+    metrics.work.published(kind).value += done - doneBefore
+    const elapsedMs = startedAt && finishedAt ? finishedAt.getTime() - startedAt.getTime() : 0
+    metrics.work.publishJobSeconds(kind, status).observe(elapsedMs / 1000)
+  }
+
   function announce(jobId: string) {
     events.publish('publishJob', jobId, { jobId })
   }
@@ -77,6 +89,7 @@ export function createRunner(options: RunnerOptions) {
       try {
         const stored = await retry(storing, () => catalog.publishJobs.update(job.id, changes))
         if (stored.cancelRequested) run.cancelRequested = true
+        count(job, stored)
         return true
       } catch (error) {
         if (error instanceof AppError && error.code === 'CONFLICT') return false

@@ -8,6 +8,7 @@ import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { describeGiven } from './cells.ts'
 import { checkRows, findIngestTable, packRows } from './ingest.ts'
@@ -53,6 +54,7 @@ interface PublishingOptions {
   concurrency: number
   /** Waits before further tries of a failed step. */
   retryDelaysMs?: readonly number[]
+  metrics?: Metrics
   log: Logger
 }
 
@@ -62,6 +64,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const runner = createRunner({
     ...options,
     retryDelaysMs: options.retryDelaysMs ?? usualDelaysMs,
+    metrics: options.metrics ?? createMetrics(),
     untilEnded: (jobId) => wait(jobId),
     closing: closing.signal,
   })

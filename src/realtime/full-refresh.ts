@@ -5,6 +5,9 @@ import type { Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore, WriteEntry } from '../online/port.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { timed } from '../telemetry/observe.ts'
+import { inSpan } from '../telemetry/spans.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import { type Compute, keyPosition } from './compute.ts'
@@ -26,6 +29,8 @@ export interface FullRefresh {
   schedule(viewId: string): void
   /** Refreshes now, after one that runs. */
   run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }>
+  /** How many views wait for their refresh, are in it, or had it fail for good. */
+  behind(): number
 }
 
 interface Schedule {
@@ -40,19 +45,28 @@ export function createFullRefresh(options: {
   compute: Compute
   events: Events
   background: Background
+  metrics: Metrics
   log: Logger
 }): FullRefresh {
-  const { warehouse, online, store, views, compute, events, background, log } = options
+  const { warehouse, online, store, views, compute, events, background, metrics, log } = options
   const schedules = new Map<string, Schedule>()
+  /** Views whose refreshes have failed as often as they are tried. */
+  const givenUp = new Set<string>()
   /** Refreshes go one after the other: each may use the whole engine. */
   let turn: Promise<unknown> = Promise.resolve()
 
   function run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }> {
     const both = signal === undefined ? background.signal : AbortSignal.any([signal, background.signal])
-    const done = turn.then(() => refresh(viewId, both))
+    const done = turn.then(() => observed(viewId, both))
     turn = done.catch(() => undefined)
     background.track(done)
     return done
+  }
+
+  function observed(viewId: string, signal: AbortSignal) {
+    const attributes = { 'gateway.view.id': viewId }
+    const seconds = (outcome: string) => metrics.work.refreshSeconds('FULL', outcome)
+    return inSpan('refresh in full', { attributes }, () => timed(seconds, () => refresh(viewId, signal)))
   }
 
   async function refresh(viewId: string, signal: AbortSignal) {
@@ -90,6 +104,7 @@ export function createFullRefresh(options: {
       })
     }
     if (!views.isLive(viewId)) await online.removeBelow(viewId, retiredFloor)
+    givenUp.delete(viewId)
     events.publish('online', viewId, { values: null })
     log.debug(
       { view: view.record.name, rows, ms: Date.now() - startedAtMs },
@@ -123,6 +138,7 @@ export function createFullRefresh(options: {
         if (isNotFound(error)) views.noteRemoved(viewId)
         if (background.signal.aborted || !views.isLive(viewId)) return
         if (delayMs === null) {
+          givenUp.add(viewId)
           log.error(
             { err: error, viewId },
             'A feature view could not be refreshed in full; its lookups read through',
@@ -140,6 +156,7 @@ export function createFullRefresh(options: {
 
   return {
     run,
+    behind: () => new Set([...schedules.keys(), ...givenUp].filter(views.isLive)).size,
     schedule(viewId) {
       const running = schedules.get(viewId)
       if (running !== undefined) {

@@ -1,6 +1,8 @@
 // Reads of the online store under load: while some are under way, what comes meanwhile is gathered into the next one.
 
+import type { Span } from '@opentelemetry/api'
 import type { ReadAnswer, ReadRequest } from '../online/port.ts'
+import { activeSpan, call, sharedStep } from '../telemetry/spans.ts'
 
 type Read = (requests: readonly ReadRequest[]) => Promise<readonly ReadAnswer[] | null>
 
@@ -12,6 +14,7 @@ const valuesPerRead = 2_000
 interface Waiting {
   requests: readonly ReadRequest[]
   values: number
+  span: Span | undefined
   resolve(answers: readonly ReadAnswer[] | null): void
   reject(error: unknown): void
 }
@@ -29,7 +32,8 @@ export function createGatheredReads(read: Read): Read {
   async function run(batch: readonly Waiting[]) {
     underWay++
     try {
-      share(batch, await read(batch.flatMap(({ requests }) => requests)))
+      const requests = batch.flatMap((waiting) => waiting.requests)
+      share(batch, await sharedStep('online read', batch, call, () => read(requests)))
     } catch (error) {
       for (const { reject } of batch) reject(error)
     } finally {
@@ -41,7 +45,7 @@ export function createGatheredReads(read: Read): Read {
   return (requests) => {
     const { promise, resolve, reject } = Promise.withResolvers<readonly ReadAnswer[] | null>()
     const values = requests.reduce((sum, request) => sum + request.values.length, 0)
-    waiting.push({ requests, values, resolve, reject })
+    waiting.push({ requests, values, span: activeSpan(), resolve, reject })
     if (underWay < readsAtOnce) next()
     return promise
   }

@@ -2,6 +2,7 @@
 
 import DataLoader from 'dataloader'
 import { AppError } from '../errors.ts'
+import { activeSpan } from '../telemetry/spans.ts'
 import type { Lookup, LookupRequest } from './lookup.ts'
 import type { LookupAnswers, LookupTarget } from './result.ts'
 
@@ -23,7 +24,7 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): RealtimeLoader
   return {
     async load(target, indexValues) {
       // An answer that is still computed holds up no other: it comes as a promise.
-      const answers = await loader.load({ target, indexValues })
+      const answers = await loader.load({ target, indexValues, span: activeSpan() })
       if (answers instanceof AppError) throw answers
       return answers
     },

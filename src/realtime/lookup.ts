@@ -1,10 +1,13 @@
 // The lookup: index values in, rows out; one read of the online store for all that is asked at once.
 
+import type { Span } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../byte-text.ts'
 import type { Column, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { ReadAnswer } from '../online/port.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { sharedStep } from '../telemetry/spans.ts'
 import type { Background } from './background.ts'
 import { noRows, servable } from './entry.ts'
 import { canonicalText, isCanonical, parseIndexValue } from './index-value.ts'
@@ -16,6 +19,8 @@ import type { View, Views } from './views.ts'
 export interface LookupRequest {
   target: LookupTarget
   indexValues: readonly string[]
+  /** Of whoever asks, where that is traced. */
+  span: Span | undefined
 }
 
 /** A result for each of a request's values, or the error that concerns it whole. */
@@ -59,15 +64,17 @@ export function createLookup(options: {
   readThrough: ReadThrough
   background: Background
   maxIndexValues: number
+  metrics: Metrics
   log: Logger
 }): Lookup {
   const { views, store, readThrough, background, maxIndexValues, log } = options
+  const count = createCounting(options.metrics.lookups)
 
   /** At once for a view that is known. */
   function prepare({
     target,
     indexValues,
-  }: LookupRequest): Prepared | AppError | Promise<Prepared | AppError> {
+  }: Omit<LookupRequest, 'span'>): Prepared | AppError | Promise<Prepared | AppError> {
     if (indexValues.length > maxIndexValues) {
       return new AppError(
         'TOO_LARGE',
@@ -111,15 +118,18 @@ export function createLookup(options: {
       })
     })
     refreshStale(stale)
-    if (missing.size === 0) return found as LookupAnswers[]
+    if (missing.size === 0) {
+      for (const results of found) count.answered(results as LookupAnswers)
+      return found as LookupAnswers[]
+    }
 
     const computed = new Map(
       [...missing.values()].map(({ view, floor, keys }) => [view.id, readThrough.get(view, keys, floor)]),
     )
     return found.map((results, i) => {
       const request = prepared[i]
-      if (request === undefined || !results.some(isMissing)) return results as LookupAnswers
-      return fillIn(request, results, computed.get(request.view.id), nowMs)
+      if (request === undefined || !results.some(isMissing)) return count.answered(results as LookupAnswers)
+      return fillIn(request, results, computed.get(request.view.id), nowMs).then(count.answered)
     })
   }
 
@@ -170,25 +180,58 @@ export function createLookup(options: {
     return prepared.map((request) => (request instanceof AppError ? request : (served[next++] ?? [])))
   }
 
+  async function lookUp(requests: readonly LookupRequest[]) {
+    const preparing = requests.map(prepare)
+    if (!preparing.some(isLate)) return serveAll(preparing as (Prepared | AppError)[])
+    // Views that the catalog is asked for wait for one another, so that an operation's failures keep their order.
+    const late = Promise.all(preparing.filter(isLate)).then(serveAll)
+    const served = await serveAll(
+      preparing.filter((request): request is Prepared | AppError => !isLate(request)),
+    )
+    let [next, nextLate] = [0, 0]
+    return preparing.map((request) => {
+      if (!isLate(request)) return served[next++] ?? []
+      const position = nextLate++
+      return late.then((answers) => answers[position] ?? [])
+    })
+  }
+
   return {
-    async lookUp(requests) {
-      const preparing = requests.map(prepare)
-      if (!preparing.some(isLate)) return serveAll(preparing as (Prepared | AppError)[])
-      // Views that the catalog is asked for wait for one another, so that an operation's failures keep their order.
-      const late = Promise.all(preparing.filter(isLate)).then(serveAll)
-      const served = await serveAll(
-        preparing.filter((request): request is Prepared | AppError => !isLate(request)),
-      )
-      let [next, nextLate] = [0, 0]
-      return preparing.map((request) => {
-        if (!isLate(request)) return served[next++] ?? []
-        const position = nextLate++
-        return late.then((answers) => answers[position] ?? [])
-      })
+    lookUp(requests) {
+      const values = count.asked(requests)
+      const attributes = { 'gateway.requests': requests.length, 'gateway.values': values }
+      return sharedStep('lookup batch', requests, { attributes }, () => lookUp(requests))
     },
     async lookUpIn(view, indexValues) {
       const [results] = await readAndServe([parse(view, indexValues)])
       return (await results) ?? []
+    },
+  }
+}
+
+/** Adds to numbers that are at hand: nothing is looked up or made for a value. */
+function createCounting({ answered, failed, batchRequests, batchValues }: Metrics['lookups']) {
+  const ofSource = (source: RealtimeSource) => ({
+    FRESH: answered('FRESH', source),
+    STALE: answered('STALE', source),
+    NOT_FOUND: answered('NOT_FOUND', source),
+  })
+  const counts = { ONLINE: ofSource('ONLINE'), WAREHOUSE: ofSource('WAREHOUSE') }
+  return {
+    answered(results: LookupAnswers): LookupAnswers {
+      for (const result of results) {
+        if (result instanceof AppError) failed(result.code).value += 1
+        else counts[result.source][result.status].value += 1
+      }
+      return results
+    },
+    /** How many values the requests ask for. */
+    asked(requests: readonly LookupRequest[]): number {
+      let values = 0
+      for (const { indexValues } of requests) values += indexValues.length
+      batchRequests.observe(requests.length)
+      batchValues.observe(values)
+      return values
     },
   }
 }

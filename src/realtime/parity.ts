@@ -3,6 +3,7 @@
 import { toText } from '../byte-text.ts'
 import { AppError } from '../errors.ts'
 import type { OnlineStore } from '../online/port.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import type { Compute } from './compute.ts'
@@ -57,8 +58,9 @@ export function createParity(options: {
   /** Resolves when the appends that are being followed are through. */
   settled: () => Promise<void>
   background: Background
+  metrics: Metrics
 }): Parity {
-  const { warehouse, online, lookup, compute, trainingRows, settled, background } = options
+  const { warehouse, online, lookup, compute, trainingRows, settled, background, metrics } = options
 
   async function serve(view: View, texts: readonly string[]) {
     const results = await lookup.lookUpIn(view, texts)
@@ -88,6 +90,14 @@ export function createParity(options: {
     return differences
   }
 
+  function count(report: ParityReport): ParityReport {
+    metrics.work.parityValues.value += report.sampled
+    for (const kind of ['mismatched', 'missing', 'extra'] as const) {
+      metrics.work.parityFaults[kind].value += report[kind]
+    }
+    return report
+  }
+
   async function run(view: View, sample: number, reference: Reference): Promise<ParityReport> {
     const fromOnline = await online.sample(view.id, Math.ceil(sample / 2))
     const first = await reference(new Set(fromOnline), sample)
@@ -103,7 +113,7 @@ export function createParity(options: {
       differences = await compare(view, suspects, await reference(new Set(suspects), 0))
       steady = (await warehouse.version()) === before ? steady + 1 : 0
     }
-    return toReport(texts.length, differences)
+    return count(toReport(texts.length, differences))
   }
 
   async function computeAnew(view: View, texts: Iterable<string>): Promise<Map<string, readonly string[]>> {

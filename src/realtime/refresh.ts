@@ -4,6 +4,9 @@ import type { Logger } from 'pino'
 import type { Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { timed } from '../telemetry/observe.ts'
+import { step } from '../telemetry/spans.ts'
 import type { TableRows } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import type { Compute } from './compute.ts'
@@ -50,9 +53,10 @@ export function createRefresh(options: {
   fullRefresh: FullRefresh
   events: Events
   background: Background
+  metrics: Metrics
   log: Logger
 }): Refresh {
-  const { views, compute, store, fullRefresh, events, background, log } = options
+  const { views, compute, store, fullRefresh, events, background, metrics, log } = options
   const queues = new Map<string, Queue>()
   const following = new Set<Promise<void>>()
 
@@ -144,7 +148,13 @@ export function createRefresh(options: {
     }
   }
 
-  async function refreshBatch(view: View, keys: ReadonlyMap<string, Value>) {
+  function refreshBatch(view: View, keys: ReadonlyMap<string, Value>): Promise<void> {
+    const attributes = { 'gateway.view.id': view.id, 'gateway.values': keys.size }
+    const seconds = (outcome: string) => metrics.work.refreshSeconds('BY_KEY', outcome)
+    return step('refresh by key', { attributes }, () => timed(seconds, () => computeAndStore(view, keys)))
+  }
+
+  async function computeAndStore(view: View, keys: ReadonlyMap<string, Value>) {
     if (!views.isLive(view.id)) return
     const computed = await compute.byKey(view, keys, background.signal)
     const entries = [...computed.outcomes].map(([text, outcome]) => toWriteEntry(text, outcome, computed))

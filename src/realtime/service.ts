@@ -8,6 +8,7 @@ import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { createBackground } from './background.ts'
 import { createCompute } from './compute.ts'
@@ -61,12 +62,13 @@ export function createRealtime(options: {
   events: Events
   temporaryFolder: string
   limits: { lookupTimeoutMs: number; maxIndexValues: number }
+  metrics?: Metrics
   log: Logger
 }): Realtime {
-  const { online, events, limits } = options
+  const { online, events, limits, metrics = createMetrics() } = options
   const log = options.log.child({ part: 'realtime' })
   const background = createBackground({ log })
-  const shared = { ...options, ...limits, log, background }
+  const shared = { ...options, ...limits, metrics, log, background }
   const views = createViews({ ...shared, retire: (id) => online.raiseFloor(id, retiredFloor) })
   const endListening = events.listen('views', 'all', views.forget)
   const store = createOnlineAccess(shared)
@@ -85,6 +87,14 @@ export function createRealtime(options: {
     settled,
   })
   const watch = createWatch({ ...shared, views, parity, store, fullRefresh, settled })
+
+  metrics.gauge(
+    {
+      name: 'gateway_views_behind',
+      help: 'Feature views that wait for a refresh in full by this process; their lookups may read through',
+    },
+    () => [[[], fullRefresh.behind()]],
+  )
 
   async function takeUp() {
     const all = (await views.all()).filter(({ record }) => record.refresh !== 'MANUAL')

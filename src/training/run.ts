@@ -7,6 +7,8 @@ import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import { inSpan } from '../telemetry/spans.ts'
 import { createPool } from './pool.ts'
 
 export interface RunContext {
@@ -51,6 +53,7 @@ export interface RunnerOptions {
   /** How many datasets are made at once; the others wait as QUEUED. */
   concurrency: number
   timeoutMs: number
+  metrics?: Metrics
   log: Logger
 }
 
@@ -65,7 +68,15 @@ export function datasetPath(datasetsFolder: string, datasetId: string): string {
 }
 
 export function createRunner(options: RunnerOptions): Runner {
-  const { datasets, events, datasetsFolder, temporaryFolder, timeoutMs, log } = options
+  const {
+    datasets,
+    events,
+    datasetsFolder,
+    temporaryFolder,
+    timeoutMs,
+    metrics = createMetrics(),
+    log,
+  } = options
   const pool = createPool(options.concurrency)
   const runs = new Map<string, { controller: AbortController; ended: Promise<RunEnd> }>()
 
@@ -166,10 +177,18 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   }
 
+  function count({ dataset: { etlId, status, elapsedMs, rowCount } }: RunEnd) {
+    const kind = etlId === null ? 'query' : 'extract'
+    metrics.work.datasetSeconds(kind, status).observe((elapsedMs ?? 0) / 1000)
+    if (status === 'SUCCEEDED') metrics.work.datasetRows(kind).observe(Number(rowCount ?? 0))
+  }
+
   return {
     start(dataset, work) {
       const controller = new AbortController()
-      const ended = runToEnd(dataset, work, controller)
+      const attributes = { 'gateway.dataset.id': dataset.id }
+      const ended = inSpan('make a dataset', { attributes }, () => runToEnd(dataset, work, controller))
+      void ended.then(count)
       runs.set(dataset.id, { controller, ended })
       events.publish('dataset', dataset.id, { datasetId: dataset.id })
       return ended

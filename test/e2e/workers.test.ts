@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { publishAndFollow, train } from '../../examples/client/features.ts'
 import { createFolder } from '../servers/child.ts'
+import { parseExposition } from '../telemetry/exposition.ts'
 import { spawnGateway } from './gateway.ts'
 import { openServers } from './stores.ts'
 
@@ -51,6 +52,45 @@ test('a worker that is killed is started again, while the other goes on answerin
   for (let i = 0; i < 4; i++) {
     const response = await fetch(`${gateway.url}/readyz`, { headers: { connection: 'close' } })
     expect(response.status).toBe(200)
+  }
+})
+
+test('metrics are those of every worker, whichever is asked, each under its number', async () => {
+  const body = JSON.stringify({ query: 'query Asked { __typename }' })
+  const headers = { 'content-type': 'application/json', connection: 'close' }
+  for (let i = 0; i < 6; i++) await fetch(`${gateway.url}/graphql`, { method: 'POST', body, headers })
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(`${gateway.url}/metrics`, { headers: { connection: 'close' } })
+    const { value, samples } = parseExposition(await response.text())
+    expect(value('gateway_operations_total', { operation: 'Asked', outcome: 'OK' })).toBe(6)
+    for (const worker of ['1', '2']) {
+      expect(value('gateway_operations_total', { operation: 'Asked', worker })).toBe(3)
+      expect(value('gateway_worker_up', { worker })).toBe(1)
+      expect(value('process_resident_memory_bytes', { worker })).toBeGreaterThan(1e7)
+    }
+    // What they share is told once.
+    const shared = samples.filter(({ name }) => name === 'gateway_jobs' || name === 'gateway_dependency_up')
+    expect(shared.filter(({ labels }) => 'worker' in labels)).toEqual([])
+    expect(shared).toHaveLength(4 + 3)
+  }
+})
+
+test('a worker that hangs is left out of the metrics, which say so', async () => {
+  const pid = serving(2).at(-1) ?? Number.NaN
+  process.kill(pid, 'SIGSTOP')
+  try {
+    const controller = new AbortController()
+    const asked = Array.from({ length: 4 }, () =>
+      fetch(`${gateway.url}/metrics`, { headers: { connection: 'close' }, signal: controller.signal }),
+    )
+    const response = await Promise.any(asked)
+    const { value } = parseExposition(await response.text())
+    controller.abort()
+    await Promise.allSettled(asked)
+    expect([1, 2].map((worker) => value('gateway_worker_up', { worker: `${worker}` }))).toEqual([1, 0])
+    expect(value('process_resident_memory_bytes', { worker: '1' })).toBeGreaterThan(1e7)
+  } finally {
+    process.kill(pid, 'SIGCONT')
   }
 })
 

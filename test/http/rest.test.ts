@@ -365,11 +365,42 @@ describe('documentation and health', () => {
     expect(JSON.stringify(body)).toContain('SCHEMA_MISMATCH')
   })
 
-  test('health and readiness name each dependency', async () => {
-    const dependencies = { catalog: 'up', warehouse: 'up', online: 'up' }
-    for (const path of ['/healthz', '/readyz']) {
-      expect(await server.rest('GET', path)).toEqual({ status: 200, body: { status: 'ok', dependencies } })
+  test('readiness names each dependency with its state and how long it took to answer', async () => {
+    const took = expect.any(Number)
+    expect(await server.rest('GET', '/readyz')).toEqual({
+      status: 200,
+      body: {
+        status: 'ok',
+        dependencies: { catalog: 'up', warehouse: 'up', online: 'up' },
+        latencyMs: { catalog: took, warehouse: took, online: took },
+      },
+    })
+  })
+
+  test('health asks nothing of the dependencies: a process that serves is alive', async () => {
+    const never = { ping: () => new Promise<never>(() => {}) }
+    const broken = await gateway.serve({ services: { ...gateway.services, online: never, warehouse: never } })
+    const startedMs = performance.now()
+    expect(await broken.rest('GET', '/healthz')).toMatchObject({ status: 200, body: { status: 'ok' } })
+    expect(performance.now() - startedMs).toBeLessThan(1500)
+    await broken.close()
+  })
+
+  test('a dependency that hangs is not pinged again while it does, and costs two seconds', async () => {
+    let pings = 0
+    const hanging = () => {
+      pings++
+      return new Promise<void>(() => {})
     }
+    const broken = await gateway.serve({ services: { ...gateway.services, online: { ping: hanging } } })
+    const [first, second] = await Promise.all([1, 2].map(() => broken.rest('GET', '/readyz')))
+    for (const answer of [first, second]) {
+      expect(answer).toMatchObject({ status: 503, body: { dependencies: { online: 'down' } } })
+      const latencyMs = answer?.body.latencyMs as { online: number } | undefined
+      expect(latencyMs?.online).toBeGreaterThanOrEqual(1990)
+    }
+    expect(pings).toBe(1)
+    await broken.close()
   })
 
   test('a dependency that is down or does not answer makes it unready, not unhealthy', async () => {

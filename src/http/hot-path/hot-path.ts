@@ -3,48 +3,59 @@
 import { GraphQLError, Source } from 'graphql'
 import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
+import type { ErrorCode } from '../../errors.ts'
 import type { RequestFacts } from '../../schema/context.ts'
 import type { Services } from '../../schema/services.ts'
-import { formatError } from '../graphql-errors.ts'
+import type { Operation, Operations } from '../../telemetry/operations.ts'
+import { codeOf, formatError } from '../graphql-errors.ts'
 import type { TrustedDocuments } from '../trusted-documents.ts'
 import { createPlans } from './plans.ts'
 import { FailedField, run } from './run.ts'
 import type { VariableValues } from './variables.ts'
 
+/** Filled in by whoever answers. */
+export interface HotPathFacts extends Pick<RequestFacts, 'requestId' | 'charge'> {
+  operation?: Operation
+  failed?: ErrorCode
+}
+
 export interface HotPath {
   /** Notes a document that is parsed and valid, so that its next request may be answered here. */
   accept(document: string): void
   /** The response's text for a request's body, as JSON.parse gives it; null when the reference path has to answer. */
-  answer(body: unknown, facts: Pick<RequestFacts, 'requestId' | 'charge'>): Promise<ByteText> | null
+  answer(body: unknown, facts: HotPathFacts): Promise<ByteText> | null
 }
 
 export function createHotPath({
   services,
   trusted,
+  operations,
   log,
 }: {
   services: Pick<Services, 'realtime'>
   trusted: Pick<TrustedDocuments, 'find'>
+  operations?: Operations
   log: Logger
 }): HotPath {
-  const plans = createPlans()
+  const plans = createPlans(operations)
 
   return {
     accept: plans.accept,
-    answer(body, { requestId, charge }) {
+    answer(body, facts) {
       const request = readRequest(body, trusted)
       if (request === null) return null
       const plan = plans.find(request.query, request.operationName)
       if (plan === null) return null
       const answer = run(plan, request.variables, {
         realtimeLoader: services.realtime.createLoader(),
-        charge,
+        charge: facts.charge,
       })
-      return answer?.catch((error: unknown) => describe(error, request.query, requestId)) ?? null
+      facts.operation = plan.operation
+      return answer?.catch((error: unknown) => describe(error, request.query, facts)) ?? null
     },
   }
 
-  function describe(error: unknown, document: string, requestId: string): ByteText {
+  function describe(error: unknown, document: string, facts: HotPathFacts): ByteText {
     if (!(error instanceof FailedField)) throw error
     const originalError = error.cause instanceof Error ? error.cause : new Error(String(error.cause))
     const located = new GraphQLError(originalError.message, {
@@ -53,7 +64,9 @@ export function createHotPath({
       path: error.path,
       originalError,
     })
-    return toByteText(JSON.stringify({ errors: [formatError(located, { requestId, log })], data: null }))
+    const formatted = formatError(located, { requestId: facts.requestId, log })
+    facts.failed = codeOf(formatted)
+    return toByteText(JSON.stringify({ errors: [formatted], data: null }))
   }
 }
 

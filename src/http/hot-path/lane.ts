@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { ByteText } from '../../byte-text.ts'
+import { bound } from '../../telemetry/spans.ts'
 import { handleFirst } from '../handle-first.ts'
 import { decode, isJson } from './negotiation.ts'
 
@@ -45,7 +46,7 @@ export function addLane(app: FastifyInstance, { routes, isStopping, log }: LaneO
     if (route === undefined) return goOn()
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
+    const onEnd = () => {
       const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
       const id = randomUUID()
       const answer = answerOf(route, body, request, id, log)
@@ -53,7 +54,8 @@ export function addLane(app: FastifyInstance, { routes, isStopping, log }: LaneO
         bodies.set(request, body)
         goOn()
       } else answer.then((given) => send(response, given, id), fail)
-    })
+    }
+    request.on('end', bound(onEnd))
 
     function fail(error: unknown) {
       log.error({ err: error }, 'A request failed unexpectedly')

@@ -2,14 +2,17 @@
 
 import type { Logger } from 'pino'
 import { toByteText } from '../../byte-text.ts'
-import { httpStatusByCode } from '../../errors.ts'
+import { type ErrorCode, httpStatusByCode } from '../../errors.ts'
 import type { LookupTarget } from '../../realtime/service.ts'
 import type { Services } from '../../schema/services.ts'
+import type { Operation, Operations } from '../../telemetry/operations.ts'
 import type { Admission } from '../admission.ts'
 import { describeFailure } from '../failures.ts'
+import { nameRoute } from '../operation-names.ts'
 import { encodeLookup } from '../rest.ts'
 import { describeRestFailure } from '../rest-failures.ts'
-import type { HotPath } from './hot-path.ts'
+import { nameRequest } from '../traced-requests.ts'
+import type { HotPath, HotPathFacts } from './hot-path.ts'
 import type { LaneRoute } from './lane.ts'
 import { negotiate } from './negotiation.ts'
 
@@ -18,40 +21,55 @@ const json = 'application/json; charset=utf-8'
 export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): LaneRoute {
   return (body, { headers, id, raw }) => {
     const contentType = negotiate(headers)
-    const facts = { requestId: id, charge: admission.chargerOf(raw) }
+    const startedAtMs = performance.now()
+    const facts: HotPathFacts = { requestId: id, charge: admission.chargerOf(raw) }
     const answer = contentType === null ? null : hotPath.answer(body, facts)
-    return answer?.then((text) => ({ status: 200, contentType: contentType ?? json, text })) ?? null
+    if (answer === null) return null
+    facts.operation?.nameRequest(nameRequest)
+    return answer.then((text) => {
+      facts.operation?.end(facts.failed ?? null, startedAtMs)
+      return { status: 200, contentType: contentType ?? json, text }
+    })
   }
 }
 
 export function createLookupLanes(options: {
   services: Pick<Services, 'realtime'>
+  operations: Operations
   log: Logger
 }): [string, LaneRoute][] {
-  return [
-    ['/query/realtime', createLookupLane(false, options)],
-    ['/extract/realtime', createLookupLane(true, options)],
-  ]
+  const lane = (path: string, withEtl: boolean): [string, LaneRoute] => {
+    const operation = options.operations.of(nameRoute('POST', path))
+    return [path, createLookupLane(withEtl, { ...options, operation })]
+  }
+  return [lane('/query/realtime', false), lane('/extract/realtime', true)]
 }
 
 function createLookupLane(
   withEtl: boolean,
-  { services, log }: { services: Pick<Services, 'realtime'>; log: Logger },
+  { services, operation, log }: { services: Pick<Services, 'realtime'>; operation: Operation; log: Logger },
 ): LaneRoute {
   async function answer(target: LookupTarget, value: string, requestId: string) {
+    const startedAtMs = performance.now()
+    let failed: ErrorCode | null = null
     try {
       const [result] = await services.realtime.lookup(target, [value])
       return { status: 200, contentType: json, text: encodeLookup(result) }
     } catch (error) {
       const { code, message } = describeFailure(error, { requestId, log })
+      failed = code
       const text = toByteText(JSON.stringify(describeRestFailure(code, message)))
       return { status: httpStatusByCode[code], contentType: json, text }
+    } finally {
+      operation.end(failed, startedAtMs)
     }
   }
 
   return (body, { id }) => {
     const request = readRequest(body, withEtl)
-    return request && answer(request.target, request.value, id)
+    if (request === null) return null
+    operation.nameRequest(nameRequest)
+    return answer(request.target, request.value, id)
   }
 }
 

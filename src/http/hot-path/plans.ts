@@ -1,6 +1,9 @@
 // The documents that the reference path has found valid, and their plans: the least recently used go first.
 
 import { parse } from 'graphql'
+import { createMetrics } from '../../telemetry/metrics.ts'
+import type { Operation, Operations } from '../../telemetry/operations.ts'
+import { nameOperation } from '../operation-names.ts'
 import { createTextCache } from '../text-cache.ts'
 import { compile, findOperation, type Plan } from './compile.ts'
 import type { Layout } from './layout.ts'
@@ -15,6 +18,8 @@ const mostLayouts = 4
 
 export interface CompiledPlan extends Plan {
   layoutOf(conditions: readonly boolean[]): Layout
+  /** What its answers are counted in. */
+  operation: Operation
 }
 
 interface Known {
@@ -30,7 +35,7 @@ export interface Plans {
   readonly size: { documents: number; characters: number }
 }
 
-export function createPlans(): Plans {
+export function createPlans(operations: Operations = createMetrics().operations): Plans {
   const known = createTextCache<Known>({
     longest: longestDocument,
     most: mostDocuments,
@@ -51,7 +56,7 @@ export function createPlans(): Plans {
       // Names that the document lacks are not kept: there is no end of them.
       if (operation === null) return null
       const compiled = compile(parsed, operation)
-      const kept = compiled === null ? null : withLayouts(compiled)
+      const kept = compiled && withLayouts(compiled, operations.of(nameOperation(operation)))
       found.plans.set(operationName, kept)
       return kept
     },
@@ -62,10 +67,11 @@ export function createPlans(): Plans {
   }
 }
 
-function withLayouts(plan: Plan): CompiledPlan {
+function withLayouts(plan: Plan, operation: Operation): CompiledPlan {
   const layouts = new Map<string, Layout>()
   return {
     ...plan,
+    operation,
     layoutOf(conditions) {
       const key = conditions.join()
       const found = layouts.get(key)
