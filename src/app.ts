@@ -166,6 +166,8 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     'the ETL engine',
     createEtlEngine({
       parquet,
+      folders: [temporaryFolder, stores.datasetsFolder],
+      parquetMemoryMb: config.warehouseMemoryMb,
       timeoutMs: config.etlTimeoutMs,
       memoryMb: config.etlMemoryMb,
       temporaryFolder,

@@ -37,7 +37,15 @@ export async function openParts({ folder, log = testLog(), files = [], onlineUrl
     createOnlineStore({ url: onlineUrl, folder: onlineFolder, log }),
     createParquetEngine({ folders: [temporaryFolder, datasetsFolder], memoryMb, temporaryFolder }),
   ])
-  const etlEngine = createEtlEngine({ parquet, timeoutMs: 10_000, memoryMb: 128, temporaryFolder, log })
+  const etlEngine = createEtlEngine({
+    parquet,
+    folders: [temporaryFolder, datasetsFolder],
+    parquetMemoryMb: memoryMb,
+    timeoutMs: 10_000,
+    memoryMb: 128,
+    temporaryFolder,
+    log,
+  })
   const loader = createEtlLoader({ sources: { hosts: [], folders: [etlFolder] }, log })
   const etlService = createEtlService({ catalog, loader, etlEngine, log })
 

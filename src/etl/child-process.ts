@@ -51,7 +51,13 @@ function startProcess({ timeoutMs, memoryMb, log }: ChildOptions, onExit: (ended
   const entry = fileURLToPath(new URL('./child.ts', import.meta.url))
   const started = fork(entry, [String(timeoutMs), String(memoryMb)], {
     // isolated-vm needs a process without a start-up snapshot; a fixed zone and language make dates read alike everywhere.
-    execArgv: ['--no-node-snapshot', '--disable-warning=ExperimentalWarning'],
+    // Batches are short-lived: where they fit among an isolate's young objects, collecting them costs half as much.
+    execArgv: [
+      '--no-node-snapshot',
+      '--disable-warning=ExperimentalWarning',
+      '--min-semi-space-size=16',
+      '--max-semi-space-size=16',
+    ],
     env: { TZ: 'UTC', LC_ALL: 'en_US.UTF-8' },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

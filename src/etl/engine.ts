@@ -5,7 +5,7 @@ import type { Column } from '../columns.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 import { createSandbox } from './sandbox.ts'
-import { createScriptFiles } from './script-file.ts'
+import { createFileThread } from './script-file-thread.ts'
 import { createScriptGroups } from './script-groups.ts'
 import { createScriptLoader, type LoadedScript } from './script-load.ts'
 import { createSqlEtls } from './sql.ts'
@@ -30,6 +30,10 @@ export interface EtlEngine {
 
 export interface EtlEngineOptions {
   parquet: ParquetEngine
+  /** Absolute folders that hold the files. */
+  folders: readonly string[]
+  /** What the engine that reads and writes scripts' files may hold in memory. */
+  parquetMemoryMb: number
   timeoutMs: number
   memoryMb: number
   temporaryFolder: string
@@ -38,6 +42,8 @@ export interface EtlEngineOptions {
 
 export function createEtlEngine({
   parquet,
+  folders,
+  parquetMemoryMb,
   timeoutMs,
   memoryMb,
   temporaryFolder,
@@ -45,7 +51,7 @@ export function createEtlEngine({
 }: EtlEngineOptions): EtlEngine {
   const sandbox = createSandbox({ timeoutMs, memoryMb, log })
   const loader = createScriptLoader(sandbox)
-  const files = createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder })
+  const files = createFileThread({ folders, parquetMemoryMb, temporaryFolder, timeoutMs, memoryMb, log })
   const groups = createScriptGroups(sandbox)
   const sql = createSqlEtls(parquet)
 
@@ -67,6 +73,8 @@ export function createEtlEngine({
       const script = await loadScript(etl)
       return script === null ? sql.runGroups({ etl, ...request }) : groups.run({ script, ...request })
     },
-    close: () => sandbox.close(),
+    async close() {
+      await Promise.all([sandbox.close(), files.close()])
+    },
   }
 }

@@ -15,7 +15,15 @@ export async function openEngineStack({ timeoutMs = 5000, memoryMb = 128 } = {})
   const folder = await mkdtemp(join(tmpdir(), 'etl-engine-'))
   const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
   const parquet = await createParquetEngine({ folders: [folder], memoryMb: 1024, temporaryFolder: folder })
-  const engine = createEtlEngine({ parquet, timeoutMs, memoryMb, temporaryFolder: folder, log })
+  const engine = createEtlEngine({
+    parquet,
+    folders: [folder],
+    parquetMemoryMb: 1024,
+    timeoutMs,
+    memoryMb,
+    temporaryFolder: folder,
+    log,
+  })
   let files = 0
 
   return {
