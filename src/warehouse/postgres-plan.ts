@@ -3,6 +3,7 @@
 import type { Column } from '../columns.ts'
 import { refuseDuplicates } from '../parquet/plan.ts'
 import { quoteName } from '../parquet/sql-text.ts'
+import { createPlanCache } from './plan-cache.ts'
 import type { BaseTable } from './port.ts'
 import { type JudgedStatement, judgeStatement } from './postgres-judge.ts'
 import { prove } from './postgres-proofs.ts'
@@ -22,24 +23,12 @@ export interface Plan {
   ways: Map<number, 'together' | 'each'>
 }
 
-/** Someone else may change the tables meanwhile. */
-const keptMs = 60_000
-const mostKept = 500
-
 export function createPlans() {
-  const kept = new Map<string, { plan: Plan; madeMs: number }>()
+  const cache = createPlanCache<Plan>()
   return {
-    find(sql: string): Plan | undefined {
-      const entry = kept.get(sql)
-      return entry !== undefined && Date.now() - entry.madeMs < keptMs ? entry.plan : undefined
-    },
-    async make(session: Session, sql: string): Promise<Plan> {
-      const plan = await makePlan(session, sql)
-      kept.delete(sql)
-      if (kept.size >= mostKept) kept.delete(kept.keys().next().value ?? '')
-      kept.set(sql, { plan, madeMs: Date.now() })
-      return plan
-    },
+    find: cache.find,
+    make: async (session: Session, sql: string): Promise<Plan> =>
+      cache.keep(sql, await makePlan(session, sql)),
   }
 }
 

@@ -3,8 +3,8 @@
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
+import { createPermits, type Permits } from './permits.ts'
 import { isConnectionLost } from './postgres-error.ts'
-import { createPermits, type Permits } from './postgres-permits.ts'
 import { createSession, type Session } from './postgres-session.ts'
 
 /**
