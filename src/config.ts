@@ -61,7 +61,7 @@ const settings = z.object({
   DATA_DIR: z.string().min(1).default('./data'),
   DATASETS_DIR: z.string().optional(),
   CATALOG_URL: storeUrl('pglite:', ['pglite', 'postgres', 'postgresql']),
-  WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb', 'postgres', 'postgresql']),
+  WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb', 'postgres', 'postgresql', 'trino']),
   WAREHOUSE_FILES: list,
   ONLINE_URL: storeUrl('lmdb:', [
     'lmdb',

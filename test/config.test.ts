@@ -17,6 +17,13 @@ test('without any setting everything is embedded and listens on loopback', () =>
   })
 })
 
+test.for(['duckdb:/a.duckdb', 'postgres://host/db', 'trino://host:8080/catalog'])(
+  'the warehouse may be %s',
+  (url) => {
+    expect(parseConfig({ WAREHOUSE_URL: url }).warehouseUrl).toBe(url)
+  },
+)
+
 test('an empty variable counts as unset', () => {
   expect(parseConfig({ PORT: '', ONLINE_URL: '' })).toEqual(parseConfig({}))
 })

@@ -23,7 +23,7 @@ function toNumber(scaled: bigint, scale: number): number {
   return power === undefined ? Number(formatDecimal(scaled, scale)) : Number(scaled) / power
 }
 
-function formatDecimal(scaled: bigint, scale: number): string {
+export function formatDecimal(scaled: bigint, scale: number): string {
   if (scale === 0) return scaled.toString()
   const sign = scaled < 0n ? '-' : ''
   const digits = (scaled < 0n ? -scaled : scaled).toString().padStart(scale + 1, '0')

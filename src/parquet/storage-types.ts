@@ -13,8 +13,10 @@ import {
   INTEGER,
   LIST,
   SMALLINT,
+  STRUCT,
   TIMESTAMP,
   TIMESTAMPTZ,
+  TINYINT,
   VARCHAR,
 } from '@duckdb/node-api'
 
@@ -22,6 +24,7 @@ export type StorageType = DuckDBType
 
 export const storageTypes = {
   boolean: BOOLEAN,
+  int8: TINYINT,
   int16: SMALLINT,
   int32: INTEGER,
   int64: BIGINT,
@@ -37,3 +40,5 @@ export const storageTypes = {
 
 export const decimalType = (width: number, scale: number): StorageType => DECIMAL(width, scale)
 export const listType = (item: StorageType): StorageType => LIST(item)
+export const structType = (fields: readonly { name: string; type: StorageType }[]): StorageType =>
+  STRUCT(Object.fromEntries(fields.map(({ name, type }) => [name, type])))

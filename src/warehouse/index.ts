@@ -8,6 +8,7 @@ const adapters: Record<string, () => Promise<(options: WarehouseOptions) => Prom
   duckdb: async () => (await import('./duckdb.ts')).createDuckdbWarehouse,
   postgres: async () => (await import('./postgres.ts')).createPostgresWarehouse,
   postgresql: async () => (await import('./postgres.ts')).createPostgresWarehouse,
+  trino: async () => (await import('./trino.ts')).createTrinoWarehouse,
 }
 
 export async function createWarehouse(options: WarehouseOptions): Promise<Warehouse> {

@@ -1,0 +1,90 @@
+// The version of the Trino warehouse, and reads of one version: nothing may have been appended between their beginning and their end.
+
+import { AppError } from '../errors.ts'
+import type { TrinoNames } from './trino-schema.ts'
+import type { TrinoSession } from './trino-session.ts'
+import { createTurns } from './trino-turns.ts'
+
+export interface Ledger {
+  /** How many appends were committed: no fewer than when it was asked. */
+  version(): Promise<number>
+  /** One append at a time in this process. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
+  /**
+   * Reads at one version. `read` is given a check to make once it has seen all that it reads: that throws when something
+   * was appended since the beginning, and the read is done again; from the third time on in a turn of reads, between
+   * which this process appends nothing.
+   */
+  atOneVersion<T>(read: (check: () => Promise<number>) => Promise<T>, signal?: AbortSignal): Promise<T>
+}
+
+/** Something was appended meanwhile. */
+export class Disturbed extends Error {
+  override readonly name = 'Disturbed'
+}
+
+const freeReads = 2
+const mostReads = 20
+
+export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Ledger {
+  const turns = createTurns()
+  /** What the ledger held at some moment before now. It only grows: a later read that gives the same saw no change. */
+  let known: number | null = null
+  let running: Promise<number> | null = null
+  let following: Promise<number> | null = null
+
+  async function read(): Promise<number> {
+    const { rows } = await session.query('version', `SELECT count(*) FROM ${ledger}`)
+    const count = Number(rows[0]?.[0])
+    known = count
+    return count
+  }
+
+  function start(): Promise<number> {
+    const started = read().finally(() => {
+      running = null
+    })
+    running = started
+    return started
+  }
+
+  /** One under way may have looked too early: all who ask meanwhile share the next. */
+  function version(): Promise<number> {
+    if (running === null) return start()
+    following ??= running
+      .catch(() => undefined)
+      .then(() => {
+        following = null
+        return start()
+      })
+    return following
+  }
+
+  async function readOnce<T>(work: (check: () => Promise<number>) => Promise<T>): Promise<T> {
+    const before = known ?? (await version())
+    return work(async () => {
+      const after = await version()
+      if (after !== before) throw new Disturbed()
+      return after
+    })
+  }
+
+  return {
+    version,
+    inTurn: turns.alone,
+    async atOneVersion(work, signal) {
+      for (let count = 0; count < mostReads; count++) {
+        signal?.throwIfAborted()
+        try {
+          return await (count < freeReads ? readOnce(work) : turns.together(() => readOnce(work)))
+        } catch (error) {
+          if (!(error instanceof Disturbed)) throw error
+        }
+      }
+      throw new AppError(
+        'WAREHOUSE_FAILED',
+        `Other gateways appended rows during each of ${mostReads} reads; try again when they publish less.`,
+      )
+    },
+  }
+}

@@ -1,0 +1,107 @@
+// Looks values of a key up: as literals in the statement, for the protocol carries values in no other way.
+
+import type { Row, Value } from '../columns.ts'
+import { AppError } from '../errors.ts'
+import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import type { LookupRequest, LookupResult } from './port.ts'
+import type { Ledger } from './trino-ledger.ts'
+import { columnName, type Plan } from './trino-plan.ts'
+import type { CellRow, TrinoSession } from './trino-session.ts'
+
+/** Of literals in one statement; it may have a million characters, as the server comes. */
+const mostCharacters = 500_000
+
+export async function lookup(
+  session: TrinoSession,
+  ledger: Ledger,
+  plan: Plan,
+  { key, values, signal }: LookupRequest,
+): Promise<LookupResult> {
+  const conditions = conditionsOf(plan, keyIndex(key, plan), { key, values })
+  const { columns } = plan
+  const read = async () => {
+    const rows: Row[] = []
+    for (const condition of conditions) {
+      const found = await session.query('quick', `${plan.select} WHERE ${condition}`, { signal })
+      for (const row of found.rows) rows.push(readRow(plan, row))
+    }
+    return rows
+  }
+  if (conditions.length === 0) return { version: await ledger.version(), columns, rows: [] }
+  if (!plan.analysis.readsAppends) {
+    const [version, rows] = await Promise.all([ledger.version(), read()])
+    return { version, columns, rows }
+  }
+  return ledger.atOneVersion(async (check) => {
+    const rows = await read()
+    return { version: await check(), columns, rows }
+  }, signal)
+}
+
+export function readRow({ carriers }: Plan, cells: CellRow): Row {
+  return carriers.map((carrier, i) => {
+    const cell = cells[i] ?? null
+    return cell === null ? null : carrier.read(cell)
+  })
+}
+
+/** The key's place among the columns. */
+export function keyIndex(key: string, { columns }: Plan): number {
+  const index = columns.findIndex(({ name }) => name === key)
+  if (index >= 0) return index
+  const known = columns.map(({ name }) => name).join(', ')
+  throw new AppError('BAD_USER_INPUT', `The query has no column "${key}" to look up by; it has ${known}.`, {
+    details: { key },
+  })
+}
+
+/** What the key is compared by, and how values of it are written; a type that cannot be a key is refused. */
+export function keyOf(plan: Plan, index: number) {
+  const { literal, key, type } = plan.carriers[index] ?? {}
+  if (literal == null || key === undefined) {
+    const name = plan.columns[index]?.name
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `Column "${name}" is of type ${type}, by which nothing can be looked up.`,
+    )
+  }
+  return { literal, expression: key(columnName(index)) }
+}
+
+/** Of the values those that a row can have, each once, in statements of a length that the server takes. */
+function conditionsOf(
+  plan: Plan,
+  index: number,
+  { key, values }: Pick<LookupRequest, 'key' | 'values'>,
+): string[] {
+  const { literal, expression } = keyOf(plan, index)
+  const literals = new Set<string>()
+  let hasNaN = false
+  try {
+    for (const value of values as readonly Exclude<Value, null>[]) {
+      const text = literal(value)
+      // Not equal to itself.
+      if (Number.isNaN(value)) hasNaN = true
+      else if (text !== null) literals.add(text)
+    }
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    const message = `Column "${key}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
+  }
+  const lists = listsOf([...literals]).map((list) => `${expression} IN (${list})`)
+  return hasNaN ? [...lists, `is_nan(${expression})`] : lists
+}
+
+function listsOf(literals: readonly string[]): string[] {
+  const lists: string[] = []
+  let length = Number.POSITIVE_INFINITY
+  for (const text of literals) {
+    length += text.length + 2
+    if (length > mostCharacters) {
+      lists.push(text)
+      length = text.length
+    } else lists[lists.length - 1] += `, ${text}`
+  }
+  return lists
+}

@@ -1,0 +1,55 @@
+// Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
+
+import type { Row } from '../columns.ts'
+import type { RunOptions, ScanResult } from './port.ts'
+import { toTrinoError } from './trino-error.ts'
+import type { Ledger } from './trino-ledger.ts'
+import { keyIndex, keyOf, readRow } from './trino-lookup.ts'
+import { columnName, type Plan } from './trino-plan.ts'
+import type { Page, TrinoSession } from './trino-session.ts'
+
+type Pages = AsyncGenerator<Page, void, undefined>
+
+export async function scan(
+  { session, ledger }: { session: TrinoSession; ledger: Ledger },
+  plan: Plan,
+  { sql, key, signal }: { sql: string; key: string } & RunOptions,
+): Promise<ScanResult> {
+  const index = keyIndex(key, plan)
+  const name = columnName(index)
+  const statement = `${plan.select} WHERE ${name} IS NOT NULL ORDER BY ${keyOf(plan, index).expression}`
+
+  async function begin(check: () => Promise<number>) {
+    const pages = session.pages('stream', statement, { signal })
+    try {
+      const first = await nextRows(pages)
+      return { pages, first, version: await check() }
+    } catch (error) {
+      await pages.return()
+      throw error
+    }
+  }
+  const { pages, first, version } = plan.analysis.readsAppends
+    ? await ledger.atOneVersion(begin, signal)
+    : await begin(() => ledger.version())
+
+  const batches = async function* (): AsyncGenerator<readonly Row[]> {
+    try {
+      for (let page = first; page !== null; page = await nextRows(pages))
+        yield page.rows.map((row) => readRow(plan, row))
+    } catch (error) {
+      throw toTrinoError(error, { sql, signal })
+    } finally {
+      await pages.return()
+    }
+  }
+  return { version, columns: plan.columns, batches: batches() }
+}
+
+async function nextRows(pages: Pages): Promise<Page | null> {
+  for (;;) {
+    const { value, done } = await pages.next()
+    if (done || value === undefined) return null
+    if (value.rows.length > 0) return value
+  }
+}

@@ -1,0 +1,99 @@
+// The warehouse on Trino: results paged and streamed, reads of one version, appends that a ledger makes seen at once.
+
+import { createCsvWriter } from '../parquet/csv-to-parquet.ts'
+import type { WarehouseOptions } from './options.ts'
+import { createPlanCache } from './plan-cache.ts'
+import type { QueryDescription, RunOptions, Warehouse } from './port.ts'
+import { append } from './trino-append.ts'
+import { createChangeFinder } from './trino-changes.ts'
+import { type TrinoErrorContext, toTrinoError } from './trino-error.ts'
+import { exportPages } from './trino-export.ts'
+import { createLedger } from './trino-ledger.ts'
+import { lookup } from './trino-lookup.ts'
+import { makePlan, type Plan } from './trino-plan.ts'
+import { scan } from './trino-scan.ts'
+import { completeColumns, createSchemas, listTables, namesOf } from './trino-schema.ts'
+import { openTrinoSession } from './trino-session.ts'
+import { parseTrinoUrl } from './trino-url.ts'
+
+const pingTimeoutMs = 10_000
+const whyNotLocal = 'Trino shows no tree of a statement that it could be proven by'
+
+export async function createTrinoWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const address = parseTrinoUrl(options.url)
+  const names = namesOf(address)
+  const csv = await createCsvWriter({
+    folders: [options.datasetsFolder, options.temporaryFolder],
+    temporaryFolder: options.temporaryFolder,
+    memoryMb: options.memoryMb,
+  })
+  const session = openTrinoSession(address)
+  const ledger = createLedger(session, names)
+  const findChange = createChangeFinder(session)
+  const plans = createPlanCache<Plan>()
+
+  /** What the engine or the way to it throws comes out as an AppError. */
+  async function guarded<T>(context: TrinoErrorContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw toTrinoError(error, context)
+    }
+  }
+
+  async function planned(sql: string, signal?: AbortSignal): Promise<Plan> {
+    return plans.find(sql) ?? plans.keep(sql, await makePlan(session, address, sql, signal))
+  }
+
+  async function describe(sql: string, { signal, key }: RunOptions & { key?: string }) {
+    const { columns, tables, analysis } = await planned(sql, signal)
+    const described: QueryDescription = {
+      columns,
+      tables: await completeColumns(session, address, tables, signal),
+    }
+    if (key === undefined) return described
+    return { ...described, changing: await findChange(analysis), whyNotLocal }
+  }
+
+  async function close() {
+    await session.close()
+    await csv.close()
+  }
+
+  try {
+    await guarded({ refused: 'WAREHOUSE_FAILED' }, () => createSchemas(session, address))
+  } catch (error) {
+    await close()
+    throw error
+  }
+
+  return {
+    name: 'trino',
+    describe: (sql, given = {}) => guarded({ sql, signal: given.signal }, () => describe(sql, given)),
+    exportParquet: (request) =>
+      guarded(request, async () =>
+        exportPages({ session, ledger, csv }, await planned(request.sql, request.signal), request),
+      ),
+    lookup: (request) =>
+      guarded(request, async () =>
+        lookup(session, ledger, await planned(request.sql, request.signal), request),
+      ),
+    scan: (request) =>
+      guarded(request, async () =>
+        scan({ session, ledger }, await planned(request.sql, request.signal), request),
+      ),
+    append: (request) =>
+      guarded({ refused: 'BAD_USER_INPUT' }, () => append({ session, address, names, ledger }, request)),
+    tables: () =>
+      guarded({}, async () => {
+        const tables = await listTables(session, address)
+        return tables.map(({ schema, name, columns }) => ({ schema, name, columns }))
+      }),
+    version: () => guarded({}, () => ledger.version()),
+    ping: () =>
+      guarded({ refused: 'WAREHOUSE_FAILED' }, async () => {
+        await session.query('quick', 'SELECT 1', { signal: AbortSignal.timeout(pingTimeoutMs) })
+      }),
+    close,
+  }
+}

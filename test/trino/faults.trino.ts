@@ -1,0 +1,169 @@
+// A Trino that goes away or hangs, queries that are stopped, and gateways that append at the same time.
+
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
+import type { Warehouse } from '../../src/warehouse/port.ts'
+import { startProxy } from '../servers/proxy.ts'
+import { createTrinoFolder, execute, trinoUrl } from './open.ts'
+
+const slow =
+  'SELECT count(*) AS s /* marked */ FROM UNNEST(sequence(1, 10000)) a(a), UNNEST(sequence(1, 10000)) b(b), UNNEST(sequence(1, 10000)) c(c) WHERE a.a * b.b <> c.c'
+const endless = 'SELECT * FROM tpch.sf100.lineitem /* marked */'
+
+let subject: Awaited<ReturnType<typeof createTrinoFolder>>
+let warehouse: Warehouse
+let other: Warehouse
+let proxy: Awaited<ReturnType<typeof startProxy>>
+
+beforeAll(async () => {
+  subject = await createTrinoFolder()
+  proxy = await startProxy(inject('trinoPort'))
+  warehouse = await subject.open(trinoUrl('faults', proxy.port))
+  other = await subject.open(trinoUrl('faults'))
+})
+
+afterEach(() => proxy.goOn())
+
+afterAll(async () => {
+  await warehouse?.close()
+  await other?.close()
+  await proxy?.stop()
+  await subject?.remove()
+})
+
+const addUser = (through: Warehouse, id: string, jobId: string, batch = 0) =>
+  through.append({ jobId, batch, tables: [{ table: 'users', columns: ['user_id'], rows: [[id]] }] })
+const findUser = (through: Warehouse, id: string) =>
+  through.lookup({ sql: 'SELECT user_id FROM feature_store.users', key: 'user_id', values: [id] })
+
+/** Resolves once the engine runs so many statements that are marked. */
+async function untilRunning(expected: boolean): Promise<void> {
+  const sql =
+    "SELECT count(*) FROM system.runtime.queries WHERE state IN ('RUNNING', 'QUEUED', 'PLANNING', 'STARTING', 'FINISHING') AND query LIKE '%/* marked */%' AND query NOT LIKE '%runtime%'"
+  await expect.poll(async () => Number((await execute('faults', sql))[0]?.[0]) > 0).toBe(expected)
+}
+
+test('an aborted export is stopped in the engine too, before its first row and amidst its rows', async () => {
+  for (const sql of [slow, endless]) {
+    const controller = new AbortController()
+    const path = join(subject.datasetsFolder, 'aborted.parquet')
+    const exporting = warehouse.exportParquet({ sql, path, signal: controller.signal })
+    exporting.catch(() => undefined)
+    await untilRunning(true)
+    controller.abort(new Error('enough'))
+    await expect(exporting).rejects.toThrow('enough')
+    await untilRunning(false)
+  }
+  expect(await readdir(subject.datasetsFolder)).toEqual([])
+})
+
+test('a scan whose reader left holds nothing in the engine', async () => {
+  const { batches } = await warehouse.scan({
+    sql: 'SELECT orderkey AS k, comment AS c /* marked */ FROM tpch.tiny.lineitem',
+    key: 'k',
+  })
+  for await (const _ of batches) break
+  await untilRunning(false)
+})
+
+test('an engine that hangs leaves a caller free to go, and serves again when it goes on', async () => {
+  await addUser(warehouse, 'steady', 'hang')
+  proxy.hang()
+  const startedMs = performance.now()
+  const reason = new Error('no longer')
+  const signal = AbortSignal.timeout(300)
+  const looking = warehouse.lookup({
+    sql: 'SELECT user_id FROM feature_store.users',
+    key: 'user_id',
+    values: ['steady'],
+    signal,
+  })
+  await expect(looking).rejects.toMatchObject({ name: 'TimeoutError' })
+  const controller = new AbortController()
+  const path = join(subject.datasetsFolder, 'hanging.parquet')
+  const exporting = warehouse.exportParquet({ sql: endless, path, signal: controller.signal })
+  controller.abort(reason)
+  await expect(exporting).rejects.toBe(reason)
+  await expect(warehouse.ping()).rejects.toMatchObject({ code: 'WAREHOUSE_FAILED' })
+  expect(performance.now() - startedMs).toBeLessThan(20_000)
+  proxy.goOn()
+  await warehouse.ping()
+  expect((await findUser(warehouse, 'steady')).rows).toEqual([['steady']])
+})
+
+test('an engine that is gone fails everything at once with WAREHOUSE_FAILED', async () => {
+  const gone = await startProxy(inject('trinoPort'))
+  const through = await subject.open(trinoUrl('faults', gone.port))
+  const path = join(subject.datasetsFolder, 'gone.parquet')
+  const exporting = expect(through.exportParquet({ sql: slow, path })).rejects.toMatchObject({
+    code: 'WAREHOUSE_FAILED',
+  })
+  await untilRunning(true)
+  await gone.stop()
+  await exporting
+  for (const call of [
+    () => through.ping(),
+    () => findUser(through, 'x'),
+    () => addUser(through, 'x', 'gone'),
+  ])
+    await expect(call()).rejects.toMatchObject({ code: 'WAREHOUSE_FAILED' })
+  await through.close()
+  await expect(subject.open(trinoUrl('faults', gone.port))).rejects.toMatchObject({
+    code: 'WAREHOUSE_FAILED',
+  })
+})
+
+test('what is asked for while the engine refuses for a moment is asked for again', async () => {
+  const { createServer } = await import('node:http')
+  let refusals = 3
+  const front = createServer((request, response) => {
+    if (refusals-- > 0) {
+      response.writeHead(503).end()
+      return
+    }
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', async () => {
+      const answer = await fetch(`http://127.0.0.1:${inject('trinoPort')}${request.url}`, {
+        method: request.method ?? 'GET',
+        headers: { 'x-trino-user': 'test', 'x-trino-catalog': 'faults' },
+        ...(request.method === 'POST' && { body: Buffer.concat(chunks) }),
+      })
+      response.writeHead(answer.status, { 'content-type': 'application/json' })
+      response.end(Buffer.from(await answer.arrayBuffer()))
+    })
+  })
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+  const address = front.address()
+  if (address === null || typeof address === 'string') throw new Error('No port was given')
+  const through = await subject.open(trinoUrl('faults', address.port))
+  expect(refusals).toBeLessThan(0)
+  await through.close()
+  front.closeAllConnections()
+  front.close()
+})
+
+test('two gateways that append one batch at the same time leave its rows once', async () => {
+  const before = await warehouse.version()
+  for (let batch = 0; batch < 3; batch++) {
+    const both = await Promise.all([
+      addUser(warehouse, `twice${batch}`, 'twice', batch),
+      addUser(other, `twice${batch}`, 'twice', batch),
+    ])
+    expect(both.some(({ applied }) => applied)).toBe(true)
+    for (const through of [warehouse, other])
+      expect((await findUser(through, `twice${batch}`)).rows).toEqual([[`twice${batch}`]])
+  }
+  expect(await other.version()).toBeGreaterThanOrEqual(before + 3)
+})
+
+test('rows of an append that never reached the ledger are not seen, and doing it again shows them once', async () => {
+  await execute(
+    'faults',
+    "INSERT INTO faults.gateway.users (user_id, append_id) VALUES ('half', 'a dead gateway')",
+  )
+  expect((await findUser(warehouse, 'half')).rows).toEqual([])
+  expect((await addUser(warehouse, 'half', 'half')).applied).toBe(true)
+  expect((await findUser(warehouse, 'half')).rows).toEqual([['half']])
+})

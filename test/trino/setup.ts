@@ -1,0 +1,23 @@
+// Starts the one Trino that the suite shares; each file has a catalog of its own. Without a server the suite fails.
+
+import type { TestProject } from 'vitest/node'
+import { startTrino } from '../servers/trino.ts'
+
+/** By the file that uses it. */
+export const trinoCatalogs = ['contract', 'reads', 'faults', 'gateway', 'progress'] as const
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    trinoPort: number
+  }
+}
+
+export async function setup(project: TestProject) {
+  const server = await startTrino(trinoCatalogs).catch((error: unknown) => {
+    // Not thrown: the sentence would drown in the runner's stack trace and its "no test files found".
+    process.stderr.write(`\nThe Trino suite cannot run: ${String(error)}\n`)
+    process.exit(1)
+  })
+  project.provide('trinoPort', server.port)
+  return () => server.stop()
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm run test:trino`: apart from the other tests, for its server is a download of 220 MB. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ['module-sync', 'node'] } },
+  test: {
+    name: 'Trino',
+    include: ['test/trino/**/*.trino.ts'],
+    globalSetup: ['test/setup.ts', 'test/trino/setup.ts'],
+    provide: { stores: 'SERVERS' },
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 20_000 } },
+    maxWorkers: 2,
+    pool: 'forks',
+    reporters: ['default', './test/plain-summary.ts'],
+  },
+})
