@@ -13,6 +13,7 @@ import { createHttpServer } from './http/server.ts'
 import { createOnlineStore, createSharedCounters } from './online/index.ts'
 import { observeOnlineStore } from './online/observed.ts'
 import { createParquetEngine } from './parquet/engine.ts'
+import { createSqlRunner } from './parquet/sql-apart.ts'
 import { createPublishing } from './publish/service.ts'
 import { createRealtime } from './realtime/service.ts'
 import type { GatherMetrics } from './telemetry/gather.ts'
@@ -120,6 +121,8 @@ async function openStores(config: Config, metrics: Metrics, log: Logger, parts: 
         temporaryFolder: paths.temporary,
         datasetsFolder: paths.datasets,
         memoryMb: config.warehouseMemoryMb,
+        spillMb: config.trainLimits.megabytes,
+        lookupLimits: config.lookupLimits,
         log,
       }),
     ),
@@ -160,12 +163,22 @@ async function openCounters(
 
 async function openServices(config: Config, metrics: Metrics, log: Logger, parts: Parts) {
   const stores = await openStores(config, metrics, log, parts)
-  const { catalog, warehouse, online, parquet, temporaryFolder } = stores
+  const { catalog, warehouse, online, temporaryFolder } = stores
   const { events } = catalog
+  const sqlRunner = await parts.open(
+    'the engine of SQL ETLs',
+    createSqlRunner({
+      folders: [temporaryFolder, stores.datasetsFolder],
+      memoryMb: config.warehouseMemoryMb,
+      spillMb: config.trainLimits.megabytes,
+      temporaryFolder,
+      log,
+    }),
+  )
   const etls = await parts.open(
     'the ETL engine',
     createEtlEngine({
-      parquet,
+      sqlRunner,
       folders: [temporaryFolder, stores.datasetsFolder],
       parquetMemoryMb: config.warehouseMemoryMb,
       timeoutMs: config.etlTimeoutMs,
@@ -184,6 +197,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       ...shared,
       concurrency: config.trainConcurrency,
       timeoutMs: config.trainTimeoutMs,
+      limits: config.trainLimits,
     }),
   )
   const realtime = await parts.open(

@@ -79,6 +79,10 @@ const settings = z.object({
   WAREHOUSE_MEMORY_MB: integer(2048, 128, 1_048_576),
   ETL_TIMEOUT_MS: integer(5000, 10, 600_000),
   ETL_MEMORY_MB: integer(256, 16, 65_536),
+  TRAIN_MAX_ROWS: integer(1_000_000_000, 1, Number.MAX_SAFE_INTEGER),
+  TRAIN_MAX_MB: integer(20_480, 1, 1_000_000_000),
+  LOOKUP_MAX_ROWS: integer(100_000, 1, 10_000_000),
+  LOOKUP_MAX_MB: integer(64, 1, 1024),
   LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
@@ -136,6 +140,10 @@ export interface Config {
   warehouseMemoryMb: number
   etlTimeoutMs: number
   etlMemoryMb: number
+  /** What one dataset may hold, and what comes in between on its way. */
+  trainLimits: { rows: number; megabytes: number }
+  /** What one lookup may find in the warehouse, for all its values together. */
+  lookupLimits: { rows: number; megabytes: number }
   lookupTimeoutMs: number
   maxIndexValues: number
   publishConcurrency: number
@@ -209,6 +217,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     warehouseMemoryMb: e.WAREHOUSE_MEMORY_MB,
     etlTimeoutMs: e.ETL_TIMEOUT_MS,
     etlMemoryMb: e.ETL_MEMORY_MB,
+    trainLimits: { rows: e.TRAIN_MAX_ROWS, megabytes: e.TRAIN_MAX_MB },
+    lookupLimits: { rows: e.LOOKUP_MAX_ROWS, megabytes: e.LOOKUP_MAX_MB },
     lookupTimeoutMs: e.LOOKUP_TIMEOUT_MS,
     maxIndexValues: e.MAX_INDEX_VALUES,
     publishConcurrency: e.PUBLISH_CONCURRENCY,

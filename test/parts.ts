@@ -12,6 +12,7 @@ import { createEvents } from '../src/events.ts'
 import { createOnlineStore } from '../src/online/index.ts'
 import { createParquetEngine } from '../src/parquet/engine.ts'
 import { createWarehouse } from '../src/warehouse/index.ts'
+import { lookupLimits } from './limits.ts'
 
 export interface PartsOptions {
   folder: string
@@ -33,14 +34,24 @@ export async function openParts({ folder, log = testLog(), files = [], onlineUrl
   const events = createEvents()
   const [catalog, warehouse, online, parquet] = await Promise.all([
     openCatalog({ url: 'pglite:', folder: catalogFolder, log }),
-    createWarehouse({ url: 'duckdb:', file, files, temporaryFolder, datasetsFolder, memoryMb, log }),
+    createWarehouse({
+      url: 'duckdb:',
+      file,
+      files,
+      temporaryFolder,
+      datasetsFolder,
+      memoryMb,
+      spillMb: 4096,
+      lookupLimits,
+      log,
+    }),
     createOnlineStore({ url: onlineUrl, folder: onlineFolder, log }),
     createParquetEngine({ folders: [temporaryFolder, datasetsFolder], memoryMb, temporaryFolder }),
   ])
   const etlEngine = createEtlEngine({
-    parquet,
     folders: [temporaryFolder, datasetsFolder],
     parquetMemoryMb: memoryMb,
+    sqlRunner: parquet,
     timeoutMs: 10_000,
     memoryMb: 128,
     temporaryFolder,

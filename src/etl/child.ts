@@ -5,11 +5,14 @@ import { stripTypeScriptTypes } from 'node:module'
 import { basename } from 'node:path'
 import ivm from 'isolated-vm'
 import { messageOf } from '../errors.ts'
+import { closeInheritedFiles } from '../parquet/inherited-files.ts'
 import type { Failure } from './isolate/harness.ts'
 import type { OutputBatch } from './isolate/pack.ts'
 import type { Reply, Request } from './messages.ts'
 import { enterIsolate, leaveIsolate } from './packed-texts.ts'
 import { ScriptError, type ScriptSource, wrapScript } from './script.ts'
+
+closeInheritedFiles()
 
 const maxIsolates = 16
 const loadTimeoutMs = 5000

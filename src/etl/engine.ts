@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Column } from '../columns.ts'
-import type { ParquetEngine } from '../parquet/engine.ts'
+import type { SqlRunner } from '../parquet/sql-apart.ts'
 import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 import { createSandbox } from './sandbox.ts'
 import { createFileThread } from './script-file-thread.ts'
@@ -29,11 +29,12 @@ export interface EtlEngine {
 }
 
 export interface EtlEngineOptions {
-  parquet: ParquetEngine
   /** Absolute folders that hold the files. */
   folders: readonly string[]
   /** What the engine that reads and writes scripts' files may hold in memory. */
   parquetMemoryMb: number
+  /** Runs SQL ETLs. */
+  sqlRunner: SqlRunner
   timeoutMs: number
   memoryMb: number
   temporaryFolder: string
@@ -41,9 +42,9 @@ export interface EtlEngineOptions {
 }
 
 export function createEtlEngine({
-  parquet,
   folders,
   parquetMemoryMb,
+  sqlRunner,
   timeoutMs,
   memoryMb,
   temporaryFolder,
@@ -53,7 +54,7 @@ export function createEtlEngine({
   const loader = createScriptLoader(sandbox)
   const files = createFileThread({ folders, parquetMemoryMb, temporaryFolder, timeoutMs, memoryMb, log })
   const groups = createScriptGroups(sandbox)
-  const sql = createSqlEtls(parquet)
+  const sql = createSqlEtls(sqlRunner)
 
   /** Null for SQL. */
   async function loadScript({ name, language, source }: RunnableEtl): Promise<LoadedScript | null> {

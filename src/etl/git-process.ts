@@ -12,6 +12,8 @@ export class GitError extends Error {}
 export interface GitProcessOptions {
   folder: string
   remote: string
+  /** The address that the host's name stands for; null leaves that to git. */
+  reach: string | null
   address: GitAddress
   signal: AbortSignal
   sshCommand: string | undefined
@@ -25,7 +27,13 @@ const outputLimit = 16_000_000
 const watchMs = 250
 
 /** The remote's URL goes by the environment: it is in no file, and in no list of processes. */
-function environmentOf({ folder, remote, address, sshCommand }: GitProcessOptions): Record<string, string> {
+function environmentOf({
+  folder,
+  remote,
+  reach,
+  address,
+  sshCommand,
+}: GitProcessOptions): Record<string, string> {
   const url = address.transport === 'file' ? `file://${remote}` : remote
   const settings: [string, string][] = [
     ['remote.origin.url', url],
@@ -43,6 +51,9 @@ function environmentOf({ folder, remote, address, sshCommand }: GitProcessOption
     ['maintenance.auto', 'false'],
     ['transfer.fsckObjects', 'false'],
     ['submodule.recurse', 'false'],
+    // Of a larger object nothing is held in memory: none is an ETL.
+    ['core.bigFileThreshold', '4m'],
+    ...(reach === null ? [] : reachByHttp(address, reach)),
   ]
   const configured = settings.flatMap(([name, value], i) => [
     [`GIT_CONFIG_KEY_${i}`, name],
@@ -63,10 +74,20 @@ function environmentOf({ folder, remote, address, sshCommand }: GitProcessOption
     GIT_ASKPASS: 'false',
     SSH_ASKPASS: 'false',
     GIT_PROTOCOL_FROM_USER: '0',
-    GIT_SSH_COMMAND: sshCommand ?? process.env.GIT_SSH_COMMAND ?? 'ssh -o BatchMode=yes -o ConnectTimeout=15',
+    GIT_SSH_COMMAND: `${sshCommand ?? process.env.GIT_SSH_COMMAND ?? 'ssh -o BatchMode=yes -o ConnectTimeout=15'}${reach === null ? '' : reachBySsh(address, reach)}`,
     GIT_SSH_VARIANT: 'ssh',
     ...(agent === undefined ? {} : { SSH_AUTH_SOCK: agent }),
   }
+}
+
+function reachByHttp({ host, transport }: GitAddress, reach: string): [string, string][] {
+  const port = host?.port ?? (transport === 'http' ? '80' : '443')
+  return [['http.curloptResolve', `${host?.name}:${port}:${reach.includes(':') ? `[${reach}]` : reach}`]]
+}
+
+/** The host is still known by its own name. */
+function reachBySsh({ host }: GitAddress, reach: string): string {
+  return ` -o HostName=${reach} -o HostKeyAlias=${host?.name}`
 }
 
 async function sizeOf(folder: string): Promise<number> {

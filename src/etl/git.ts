@@ -8,6 +8,7 @@ import { type GitAddress, loadFailed } from './address.ts'
 import type { AllowList } from './allow-list.ts'
 import { maxEtlBytes, tooLong } from './file.ts'
 import { createGitProcess, GitError, type RunGit } from './git-process.ts'
+import { publicAddressOf } from './private-address.ts'
 
 const commitText = /^[0-9a-f]{40}([0-9a-f]{24})?$/
 const shortCommitText = /^[0-9a-f]{4,64}$/
@@ -37,12 +38,12 @@ export function createGitSource({
   timeLimitMs = 60_000,
   sizeLimitBytes = 256_000_000,
 }: GitSourceOptions) {
-  async function remoteOf(address: GitAddress): Promise<string> {
-    if (address.host !== null) {
-      allowList.checkHost(address.host, address.publicPath)
-      return address.remote
-    }
-    return allowList.checkFolder(resolve(address.remote), address.publicPath)
+  /** `reach` is the address to connect to, where the host was not allowed by its own name. */
+  async function remoteOf({ host, publicPath, remote }: GitAddress) {
+    if (host === null)
+      return { remote: await allowList.checkFolder(resolve(remote), publicPath), reach: null }
+    const { named } = allowList.checkHost(host, publicPath)
+    return { remote, reach: named ? null : await publicAddressOf(host.name, publicPath) }
   }
 
   /** A work tree's `.git` may be a file that leads elsewhere: what git takes for its store must be allowed too. */
@@ -56,11 +57,11 @@ export function createGitSource({
   }
 
   async function read(address: GitAddress): Promise<GitFile> {
-    const remote = await remoteOf(address)
+    const { remote, reach } = await remoteOf(address)
     const folder = await mkdtemp(join(tmpdir(), 'etl-git-'))
     const signal = AbortSignal.timeout(timeLimitMs)
     try {
-      const git = createGitProcess({ folder, remote, address, signal, sshCommand, sizeLimitBytes })
+      const git = createGitProcess({ folder, remote, reach, address, signal, sshCommand, sizeLimitBytes })
       const work = { address, folder, git }
       await writeFile(join(folder, 'config'), gitConfig(address, remote))
       if (address.transport === 'file') await checkStore(work, remote)

@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises'
 import type { Column, Row } from '../columns.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
-import type { ParquetEngine } from '../parquet/engine.ts'
+import type { SqlRunner } from '../parquet/sql-apart.ts'
 import { type Difference, mismatchError } from './output.ts'
 import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 
@@ -20,7 +20,7 @@ function toEtlError(error: unknown, { name }: RunnableEtl, code: ErrorCode = 'ET
   })
 }
 
-export function createSqlEtls(parquet: ParquetEngine) {
+export function createSqlEtls(parquet: SqlRunner) {
   async function runApart({
     etl,
     inputColumns,

@@ -1,6 +1,6 @@
 // A DuckDB instance that can touch nothing but the folders it is given, with a fixed set of connections to share out.
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { escapePath, quoteText } from './sql-text.ts'
@@ -37,6 +37,8 @@ export interface DatabaseOptions {
   /** A file, or `:memory:`. */
   file: string
   memoryMb: number
+  /** What may go there. */
+  spillMb?: number
   /** Where intermediates that outgrow the memory go; made when missing. */
   spillFolder: string
   /** Absolute folders and files that statements of the gateway may read and write. */
@@ -54,6 +56,7 @@ interface Opened extends Omit<Database, 'close'> {
 }
 
 const interruptIntervalMs = 10
+const defaultSpillMb = 20_480
 const connections = { quick: 8, slow: 16 }
 
 /** A running statement keeps one of Node's worker threads; half of them, less two, may be kept for long. */
@@ -132,10 +135,13 @@ function isInvalidating(error: unknown): boolean {
 }
 
 async function openInstance(options: DatabaseOptions): Promise<Opened> {
+  // What a process that was ended left there is of no use to anybody.
+  await rm(options.spillFolder, { recursive: true, force: true })
   await mkdir(options.spillFolder, { recursive: true })
   const instance = await DuckDBInstance.create(options.file, {
     memory_limit: `${options.memoryMb}MiB`,
     temp_directory: options.spillFolder,
+    max_temp_directory_size: `${options.spillMb ?? defaultSpillMb}MiB`,
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',

@@ -86,6 +86,8 @@ export interface ParquetEngineOptions {
   /** Absolute folders that hold the files. */
   folders: readonly string[]
   memoryMb: number
+  /** What may be spilled to disk. */
+  spillMb?: number
   temporaryFolder: string
 }
 
@@ -98,6 +100,7 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     file: ':memory:',
     memoryMb: options.memoryMb,
     spillFolder: join(options.temporaryFolder, 'parquet'),
+    ...(options.spillMb !== undefined && { spillMb: options.spillMb }),
     folders: options.folders,
     async prepare(connection) {
       judge = await createEtlJudge(connection)

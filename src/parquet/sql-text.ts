@@ -1,5 +1,17 @@
 // SQL as text: quoting what goes into a statement, and finding places in one.
 
+import { AppError } from '../errors.ts'
+
+/** In characters. Parsing and planning take more than proportionally long: at six times as many, ten seconds. */
+export const longestSql = 100_000
+
+/** Throws TOO_LARGE. */
+export function refuseLong(sql: string): void {
+  if (sql.length <= longestSql) return
+  const message = `The statement has ${sql.length} characters; at most ${longestSql} are taken. Put long lists into a table.`
+  throw new AppError('TOO_LARGE', message, { details: { most: longestSql } })
+}
+
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

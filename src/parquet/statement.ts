@@ -1,8 +1,9 @@
 // Judges a statement by the engine's own parser: one SELECT, WITH or VALUES that reads nothing but the tables it may.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { AppError } from '../errors.ts'
 import { refuse } from './engine-error.ts'
-import { blankSemicolons, type Place, placeOf, quoteName } from './sql-text.ts'
+import { blankSemicolons, type Place, placeOf, quoteName, refuseLong } from './sql-text.ts'
 
 export interface TableReference {
   catalog: string
@@ -26,9 +27,12 @@ export type SyntaxNode = { readonly [key: string]: unknown }
 
 const tableFunctions = new Set(['unnest', 'range', 'generate_series'])
 
-/** Functions that tell of the server, change it, or run text as SQL. */
+/** Names that the engine's own tables have, and no WITH may have. */
+const engineTable = /^(duckdb|pg|sqlite|pragma)_/
+
+/** Functions that tell of the server, change it, run text as SQL, or take bytes for the engine's own. */
 const refusedFunction =
-  /^(getenv|current_setting|getvariable|query|query_table|nextval|currval|setseed|write_log|parse_duckdb_log_message|sleep|sleep_ms|stats|current_query|current_query_id|current_transaction_id|current_connection_id|current_(database|schema|schemas|user|role|catalog)|session_user|user|version|txid_current|in_search_path|has_\w+_privilege|pragma_.*|duckdb_.*|pg_.*|read_.*|parquet_.*|sniff_csv|glob|json_execute.*|json_serialize_.*|json_deserialize_.*|getvariable|which_secret|from_substrait.*|add_parquet_key|inet_.*|col_description|obj_description|shobj_description)$/
+  /^(getenv|current_setting|getvariable|query|query_table|nextval|currval|setseed|write_log|parse_duckdb_log_message|sleep|sleep_ms|stats|current_query|current_query_id|current_transaction_id|current_connection_id|current_(database|schema|schemas|user|role|catalog)|session_user|user|version|txid_current|in_search_path|has_\w+_privilege|pragma_.*|duckdb_.*|pg_.*|read_.*|parquet_.*|sniff_csv|glob|json_execute.*|json_serialize_.*|json_deserialize_.*|getvariable|which_secret|from_substrait.*|add_parquet_key|inet_.*|col_description|obj_description|shobj_description|get_block_size|format_pg_type|map_to_pg_oid|__internal_.*|finalize|combine|variant_bytes_to_variant)$/
 
 const tableReferenceTypes = new Set([
   'BASE_TABLE',
@@ -48,8 +52,9 @@ interface Parsed {
   statements?: readonly SyntaxNode[]
 }
 
-/** Rejects with INVALID_SQL and the place of what may not be. */
+/** Rejects with INVALID_SQL and the place of what may not be, with TOO_LARGE what would take long only to be planned. */
 export async function judgeStatement(connection: DuckDBConnection, sql: string): Promise<JudgedStatement> {
+  refuseLong(sql)
   if (sql.includes('\0'))
     throw refuse('The statement holds a NUL character.', placeOf(sql, Buffer.from(sql).indexOf(0)))
   const tree = onlyStatement(await parse(connection, sql), sql)
@@ -60,6 +65,7 @@ export async function judgeStatement(connection: DuckDBConnection, sql: string):
   }
   const judgement = { tables: [] as TableReference[], functions: new Set<string>(), names: new Set<string>() }
   visit(tree, new Set(), createJudge(sql, judgement))
+  refuseManyTables(countTables(tree, new Map()))
   return { sql: blanked, tree, ...judgement }
 }
 
@@ -135,7 +141,7 @@ function createJudge(
       const catalog = String(node.catalog_name ?? '')
       const schema = String(node.schema_name ?? '')
       const name = String(node.table_name ?? '')
-      if (schema !== '' || catalog !== '' || !scope.has(name.toLowerCase())) {
+      if (schema !== '' || catalog !== '' || !scope.has(nameInEngine(name))) {
         found.tables.push({ catalog, schema, name, place: place(node) })
       }
     }
@@ -157,12 +163,49 @@ function visit(part: unknown, scope: Scope, judge: Judge): void {
   let inner = scope
   for (const { key, value } of definitionsOf(node)) {
     visit(value, inner, judge)
-    inner = new Set([...inner, key.toLowerCase()])
+    const name = nameInEngine(key)
+    if (engineTable.test(name))
+      throw refuse(`WITH ${key} may not be used: tables of the engine have such names.`, null)
+    inner = new Set([...inner, name])
   }
-  const ownName = node.type === 'RECURSIVE_CTE_NODE' || node.type === 'CTE_NODE' ? node.cte_name : undefined
-  if (typeof ownName === 'string') inner = new Set([...inner, ownName.toLowerCase()])
   judge(node, inner)
-  for (const [key, child] of Object.entries(node)) if (key !== 'cte_map') visit(child, inner, judge)
+  // A recursion's first part does not see it: there the name is a table's.
+  const ownName = node.type === 'RECURSIVE_CTE_NODE' ? String(node.cte_name) : null
+  const within = ownName === null ? inner : new Set([...inner, nameInEngine(ownName)])
+  for (const [key, child] of Object.entries(node)) {
+    if (key !== 'cte_map') visit(child, key === 'right' ? within : inner, judge)
+  }
+}
+
+/** Two names are one to the engine when they differ in the case of ASCII letters only: \u212a is no k. */
+function nameInEngine(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
+/** Each WITH may be planned wherever it is used: some that double from one to the next would be planned for hours. */
+const mostTables = 5_000
+
+function refuseManyTables(count: number): void {
+  if (count <= mostTables) return
+  const message = `The statement reads tables in more than ${mostTables} places, what each WITH reads counted wherever it is used; read from fewer.`
+  throw new AppError('TOO_LARGE', message, { details: { most: mostTables } })
+}
+
+/** How many tables stand after FROM once every WITH stands in its places. */
+function countTables(part: unknown, counts: ReadonlyMap<string, number>): number {
+  if (Array.isArray(part)) return part.reduce<number>((sum, item) => sum + countTables(item, counts), 0)
+  if (typeof part !== 'object' || part === null) return 0
+  const node = part as SyntaxNode
+  let within = counts
+  for (const { key, value } of definitionsOf(node))
+    within = new Map([...within, [nameInEngine(key), countTables(value, within)]])
+  if (node.type === 'BASE_TABLE') {
+    const isBare = node.schema_name === undefined && node.catalog_name === undefined
+    return (isBare ? within.get(nameInEngine(String(node.table_name))) : undefined) ?? 1
+  }
+  let count = 0
+  for (const [key, child] of Object.entries(node)) if (key !== 'cte_map') count += countTables(child, within)
+  return count
 }
 
 function definitionsOf(node: SyntaxNode): readonly { key: string; value: unknown }[] {

@@ -30,7 +30,34 @@ export function createCompute(options: {
 }): Compute {
   const { warehouse, etlEngine, views } = options
 
+  /** Of keys that are too large together, each half on its own: in the end those that are it alone have that as their outcome. */
   async function byKey(view: View, keys: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<Computed> {
+    try {
+      return await byKeyAtOnce(view, keys, signal)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'TOO_LARGE') throw error
+      const all = [...keys]
+      const [only] = all
+      if (all.length === 1 && only !== undefined) {
+        const version = await warehouse.version()
+        return { version, computedAtMs: Date.now(), outcomes: new Map([[only[0], { ok: false, error }]]) }
+      }
+      const middle = Math.ceil(all.length / 2)
+      const first = await byKey(view, new Map(all.slice(0, middle)), signal)
+      const second = await byKey(view, new Map(all.slice(middle)), signal)
+      return {
+        version: Math.min(first.version, second.version),
+        computedAtMs: Math.min(first.computedAtMs, second.computedAtMs),
+        outcomes: new Map([...first.outcomes, ...second.outcomes]),
+      }
+    }
+  }
+
+  async function byKeyAtOnce(
+    view: View,
+    keys: ReadonlyMap<string, Value>,
+    signal: AbortSignal,
+  ): Promise<Computed> {
     const computedAtMs = Date.now()
     const result = await warehouse.lookup({
       sql: view.query.sql,

@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { inSpan } from '../telemetry/spans.ts'
+import { refuseManyRows, type TrainLimits, watchSize } from './limits.ts'
 import { createPool } from './pool.ts'
 
 export interface RunContext {
@@ -54,6 +55,7 @@ export interface RunnerOptions {
   concurrency: number
   timeoutMs: number
   metrics?: Metrics
+  limits: TrainLimits
   log: Logger
 }
 
@@ -74,6 +76,7 @@ export function createRunner(options: RunnerOptions): Runner {
     datasetsFolder,
     temporaryFolder,
     timeoutMs,
+    limits,
     metrics = createMetrics(),
     log,
   } = options
@@ -108,12 +111,16 @@ export function createRunner(options: RunnerOptions): Runner {
       (fraction) => update(id, { progress: fraction }),
       (error) => log.debug({ err: error, datasetId: id }, 'The progress of a dataset could not be stored'),
     )
+    const endWatching = watchSize([datasetsFolder, temporaryFolder], id, limits, (error) =>
+      controller.abort(error),
+    )
     const path = datasetPath(datasetsFolder, id)
     const temporaryPath = join(temporaryFolder, `${id}.query.parquet`)
     try {
       await update(id, { status: 'RUNNING' })
       const result = await work({ signal, path, temporaryPath, onProgress: progress.report })
       signal.throwIfAborted()
+      refuseManyRows(result.rowCount, limits)
       await progress.stop()
       const elapsedMs = performance.now() - startedMs
       const { rowCount } = result
@@ -126,6 +133,7 @@ export function createRunner(options: RunnerOptions): Runner {
       })
     } finally {
       clearTimeout(timer)
+      endWatching()
       await progress.stop()
       await removeFiles(temporaryFolder, id)
     }

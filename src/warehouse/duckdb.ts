@@ -18,6 +18,7 @@ import { createAppends } from './duckdb-append.ts'
 import { mountFiles } from './duckdb-files.ts'
 import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
+import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { WarehouseOptions } from './options.ts'
 import type { BaseTable, LookupRequest, LookupResult, ScanResult, Warehouse } from './port.ts'
 
@@ -37,6 +38,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     file,
     memoryMb: options.memoryMb,
     spillFolder: join(options.temporaryFolder, 'warehouse'),
+    spillMb: options.spillMb,
     folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
     files: options.files,
     onFailure: (error) =>
@@ -91,7 +93,13 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       const index = keyIndex(request.key, made.columns)
       return inTransaction(connection, async () => {
         const version = await readVersion(connection)
-        const rows = await runLookup(connection, { prefix, request, index, plan: made })
+        const rows = await runLookup(connection, {
+          prefix,
+          request,
+          index,
+          plan: made,
+          limits: options.lookupLimits,
+        })
         return { version, columns: made.columns, rows }
       })
     })
@@ -222,20 +230,21 @@ interface LookupRun {
   /** The key's place among the columns. */
   index: number
   plan: Plan
+  limits: LookupLimits
 }
 
 /** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it one list of them. */
 const mostParameters = 256
 
 async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<Row[]> {
-  const { request, index, plan } = run
+  const { request, index, plan, limits } = run
   if (request.values.length === 0) return []
   const type = plan.types[index]
   if (type === undefined) throw new Error(`Column ${request.key} has no type`)
   const items = writeKeys(request, plan.carriers[index])
   const asList = items.length > mostParameters
   const among = asList ? 'SELECT unnest($1)' : items.map((_, i) => `$${i + 1}`).join(', ')
-  const sql = `${run.prefix}${plan.select}) t WHERE ${quoteName(request.key)} IN (${among})`
+  const sql = `${run.prefix}${plan.select}) t WHERE ${quoteName(request.key)} IN (${among}) LIMIT ${limits.rows + 1}`
   const prepared = await connection.prepare(sql)
   try {
     if (asList) prepared.bindList(1, items, LIST(type))
@@ -243,7 +252,10 @@ async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<
       items.forEach((item, i) => {
         prepared.bindValue(i + 1, item, type)
       })
-    return await readRows(await prepared.run(), plan.carriers)
+    const rows = await readRows(await prepared.run(), plan.carriers)
+    refuseManyRows(rows.length, limits)
+    refuseLargeRows(rows, limits)
+    return rows
   } finally {
     prepared.destroySync()
   }

@@ -5,7 +5,7 @@ import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
 
 const adapters: Record<string, () => Promise<(options: WarehouseOptions) => Promise<Warehouse>>> = {
-  duckdb: async () => (await import('./duckdb.ts')).createDuckdbWarehouse,
+  duckdb: async () => (await import('./duckdb-apart.ts')).createDuckdbWarehouseApart,
   postgres: async () => (await import('./postgres.ts')).createPostgresWarehouse,
   postgresql: async () => (await import('./postgres.ts')).createPostgresWarehouse,
   trino: async () => (await import('./trino.ts')).createTrinoWarehouse,

@@ -2,6 +2,8 @@
 
 import type { Logger } from 'pino'
 
+import type { LookupLimits } from './lookup-limits.ts'
+
 export interface WarehouseOptions {
   /** `duckdb:` or `duckdb:/path.duckdb`. */
   url: string
@@ -12,5 +14,9 @@ export interface WarehouseOptions {
   temporaryFolder: string
   datasetsFolder: string
   memoryMb: number
+  /** What statements together may spill to disk. */
+  spillMb: number
+  /** What one lookup may give, for all its values together. */
+  lookupLimits: LookupLimits
   log: Logger
 }

@@ -1,6 +1,7 @@
 // Judges a statement by the server's own analysis of it: what it reads and calls, wherever it stands, views seen through.
 
 import { refuse } from '../parquet/engine-error.ts'
+import { refuseLong } from '../parquet/sql-text.ts'
 import type { BaseTable } from './port.ts'
 import { toPostgresError } from './postgres-error.ts'
 import { featureSchema, internalSchema } from './postgres-schema.ts'
@@ -59,6 +60,7 @@ const refusedFunction =
  * The session must stand in a transaction that may write; nothing of it is to be kept.
  */
 export async function judgeStatement(session: Session, sql: string): Promise<JudgedStatement> {
+  refuseLong(sql)
   const fields = await session.describe(sql).catch((error: unknown) => {
     throw toPostgresError(error, { sql })
   })

@@ -4,6 +4,7 @@ import type { Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { quoteName } from '../parquet/sql-text.ts'
+import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from './lookup-limits.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
 import { readVersion } from './postgres-append.ts'
 import { toPostgresError } from './postgres-error.ts'
@@ -13,16 +14,26 @@ import type { Session, TextRow } from './postgres-session.ts'
 import { lengthInCharacters } from './postgres-text.ts'
 import { isWithinRange, quoteItem } from './postgres-types.ts'
 
-export async function lookup(session: Session, plan: Plan, request: LookupRequest): Promise<LookupResult> {
+export async function lookup(
+  session: Session,
+  plan: Plan,
+  request: LookupRequest,
+  limits: LookupLimits,
+): Promise<LookupResult> {
   const index = keyIndex(request.key, plan)
   const texts = encodeKeys(plan, index, request)
   if (texts.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
   const keys = `{${texts.map(quoteItem).join(',')}}`
   const statement = await chooseStatement(session, { plan, index, keys, count: texts.length })
   try {
-    const found = await session.query(statement.text, [keys])
+    const found = await session.query(`${statement.text} LIMIT ${limits.rows + 1}`, [keys], {
+      bytes: 2 * limits.megabytes * 1_000_000,
+      tooLarge: () => tooLarge(limits),
+    })
+    refuseManyRows(found.length, limits)
     const rows: Row[] = []
     for (const row of found) if (row[1] !== null) rows.push(readRow(plan, row, 2))
+    refuseLargeRows(rows, limits)
     return { version: Number(found[0]?.[0]), columns: plan.columns, rows }
   } catch (error) {
     throw toPostgresError(error, { sql: request.sql, offset: lengthInCharacters(statement.prefix) })

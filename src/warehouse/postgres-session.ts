@@ -1,6 +1,6 @@
 // One connection to PostgreSQL: statements in, texts out, and what a statement would give without running it.
 
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import type { ClientBase, Connection, QueryArrayConfig, QueryArrayResult, Submittable } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { CopyOut } from './postgres-copy-out.ts'
@@ -14,9 +14,15 @@ export interface ResultField {
 /** Cells are the server's texts. */
 export type TextRow = readonly (string | null)[]
 
+export interface QueryLimits {
+  /** The connection ends once the server has sent more. */
+  bytes: number
+  tooLarge: () => Error
+}
+
 export interface Session {
   /** Always by the extended protocol, which takes one statement only. */
-  query(sql: string, values?: readonly (string | null)[]): Promise<TextRow[]>
+  query(sql: string, values?: readonly (string | null)[], limits?: QueryLimits): Promise<TextRow[]>
   /** Parses one statement and tells its result, without running it; null when it gives none. */
   describe(sql: string): Promise<readonly ResultField[] | null>
   /** Simple statements of our own, several in one round trip. */
@@ -35,7 +41,7 @@ const asText = { getTypeParser: () => (text: string | Buffer) => text }
 
 export function createSession(client: ClientBase): Session {
   return {
-    async query(text, values = []) {
+    async query(text, values = [], limits) {
       const query: QueryArrayConfig & { queryMode: string } = {
         text,
         values: [...values],
@@ -44,8 +50,11 @@ export function createSession(client: ClientBase): Session {
         // Not in pg's types: without it a statement without values goes by the simple protocol.
         queryMode: 'extended',
       }
-      const { rows }: QueryArrayResult<(string | null)[]> = await client.query(query)
-      return rows
+      const run = async () => {
+        const { rows }: QueryArrayResult<(string | null)[]> = await client.query(query)
+        return rows
+      }
+      return limits === undefined ? run() : withinBytes(streamOf(client), limits, run)
     },
     describe(sql) {
       const description = new Description(sql)
@@ -62,9 +71,32 @@ export function createSession(client: ClientBase): Session {
       return Number((client as unknown as { processID: number }).processID)
     },
     destroy() {
-      const { connection } = client as unknown as { connection: { stream: { destroy(): void } } }
-      connection.stream.destroy()
+      streamOf(client).destroy()
     },
+  }
+}
+
+function streamOf(client: ClientBase): Duplex {
+  return (client as unknown as { connection: { stream: Duplex } }).connection.stream
+}
+
+async function withinBytes<T>(
+  stream: Duplex,
+  { bytes, tooLarge }: QueryLimits,
+  work: () => Promise<T>,
+): Promise<T> {
+  let received = 0
+  const count = (chunk: Uint8Array) => {
+    received += chunk.length
+    if (received > bytes) stream.destroy()
+  }
+  stream.on('data', count)
+  try {
+    return await work()
+  } catch (error) {
+    throw received > bytes ? tooLarge() : error
+  } finally {
+    stream.off('data', count)
   }
 }
 

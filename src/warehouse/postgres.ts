@@ -117,7 +117,9 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
         return exportCsv(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log })
       }),
     lookup: (request) =>
-      use('quick', request, async (session) => lookup(session, await planned(session, request.sql), request)),
+      use('quick', request, async (session) =>
+        lookup(session, await planned(session, request.sql), request, options.lookupLimits),
+      ),
     scan,
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
     tables: () =>

@@ -16,9 +16,9 @@ export async function openEngineStack({ timeoutMs = 5000, memoryMb = 128 } = {})
   const log = pino({ level: process.env.LOG_LEVEL ?? 'silent' })
   const parquet = await createParquetEngine({ folders: [folder], memoryMb: 1024, temporaryFolder: folder })
   const engine = createEtlEngine({
-    parquet,
     folders: [folder],
     parquetMemoryMb: 1024,
+    sqlRunner: parquet,
     timeoutMs,
     memoryMb,
     temporaryFolder: folder,

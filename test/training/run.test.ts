@@ -9,6 +9,7 @@ import { createEvents } from '../../src/events.ts'
 import { watchDataset } from '../../src/training/progress.ts'
 import { createRunner, type Runner } from '../../src/training/run.ts'
 import { createDataFolder } from '../data-folder.ts'
+import { trainLimits } from '../limits.ts'
 
 const log = pino({ level: 'silent' })
 const events = createEvents()
@@ -26,6 +27,7 @@ beforeAll(async () => {
     temporaryFolder: folder.path,
     concurrency: 1,
     timeoutMs: 30_000,
+    limits: trainLimits,
     log,
   })
 }, 180_000)

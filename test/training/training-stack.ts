@@ -1,6 +1,7 @@
 // The training service on its real stores.
 
 import { createTraining, type TrainingOptions } from '../../src/training/service.ts'
+import { trainLimits } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 export type TrainingStack = Awaited<ReturnType<typeof openTrainingStack>>
@@ -11,7 +12,7 @@ export async function openTrainingStack(folder: string) {
   return {
     ...parts,
     training(options: Partial<TrainingOptions> = {}) {
-      return createTraining({ ...parts, concurrency: 2, timeoutMs: 60_000, ...options })
+      return createTraining({ ...parts, concurrency: 2, timeoutMs: 60_000, limits: trainLimits, ...options })
     },
   }
 }

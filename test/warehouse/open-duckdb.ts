@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { lookupLimits } from '../limits.ts'
 
 export async function createWarehouseFolder() {
   const folder = await mkdtemp(join(tmpdir(), 'warehouse-'))
@@ -28,6 +29,8 @@ export function openWarehouse(folder: string, options: { url?: string; files?: r
     temporaryFolder: join(folder, 'tmp'),
     datasetsFolder: join(folder, 'datasets'),
     memoryMb: 512,
+    spillMb: 4096,
+    lookupLimits,
     log: pino({ level: 'silent' }),
   })
 }

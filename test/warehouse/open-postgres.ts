@@ -7,6 +7,7 @@ import pg from 'pg'
 import { pino } from 'pino'
 import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { lookupLimits } from '../limits.ts'
 
 /** `prepare` runs as the database's owner before the warehouse is opened. */
 export async function createPostgresWarehouseFolder(url: string, prepare = 'SELECT 1') {
@@ -25,6 +26,8 @@ export async function createPostgresWarehouseFolder(url: string, prepare = 'SELE
         temporaryFolder: join(folder, 'tmp'),
         datasetsFolder,
         memoryMb: 512,
+        spillMb: 4096,
+        lookupLimits,
         log: pino({ level: 'silent' }),
       }),
     remove: () => rm(folder, { recursive: true }),

@@ -1,0 +1,44 @@
+// The process that runs the embedded warehouse's engine.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import { serveApart } from '../parquet/apart-child.ts'
+import { createDuckdbWarehouse } from './duckdb.ts'
+import type { WarehouseOptions } from './options.ts'
+import type { AppendRequest, ExportRequest, LookupRequest, Warehouse } from './port.ts'
+
+type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
+
+serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
+  const warehouse = await openOnceFree({ ...options, log })
+  return {
+    handlers: {
+      describe: ({ sql, key }: { sql: string; key?: string }, { signal }) =>
+        warehouse.describe(sql, { signal, ...(key !== undefined && { key }) }),
+      exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>
+        warehouse.exportParquet({ ...request, signal, onProgress }),
+      lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
+      scan: (request: { sql: string; key: string }, { signal }) => warehouse.scan({ ...request, signal }),
+      append: (request: AppendRequest) => warehouse.append(request),
+      tables: () => warehouse.tables(),
+      version: () => warehouse.version(),
+      ping: () => warehouse.ping(),
+    },
+    close: () => warehouse.close(),
+  }
+})
+
+const waitMs = 50
+const attempts = 100
+
+/** A process that was ended a moment ago may still hold the file. */
+async function openOnceFree(options: WarehouseOptions): Promise<Warehouse> {
+  for (let left = attempts; ; left--) {
+    try {
+      return await createDuckdbWarehouse(options)
+    } catch (error) {
+      if (left === 1 || !/could not set lock|conflicting lock/i.test(messageOf(error))) throw error
+      await sleep(waitMs)
+    }
+  }
+}
