@@ -13,13 +13,17 @@ import urllib.request
 import pandas as pd
 
 GATEWAY = os.environ.get("GATEWAY_URL", "http://127.0.0.1:4000")
+# An API key or a token, for a gateway that asks who is calling (AUTH=required).
+TOKEN = os.environ.get("GATEWAY_TOKEN")
+CREDENTIALS = {"authorization": f"Bearer {TOKEN}"} if TOKEN else {}
 
 
 def call(method, path, body=None, **parameters):
     """Calls a REST route and returns its JSON; a refusal says why."""
     url = f"{GATEWAY}{path}?{urllib.parse.urlencode(parameters)}"
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
+    headers = {"content-type": "application/json", **CREDENTIALS}
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request) as response:
             return json.load(response)
@@ -44,7 +48,7 @@ training = call("POST", "/query/train", {"query": SQL, "query_name": "quote_feat
 print(training["query_id"], training["dataset_id"], [column["name"] for column in training["columns"]])
 
 # %% All rows by the dataset's Parquet URL.
-frame = pd.read_parquet(f"{GATEWAY}/datasets/{training['dataset_id']}.parquet")
+frame = pd.read_parquet(f"{GATEWAY}/datasets/{training['dataset_id']}.parquet", storage_options=CREDENTIALS or None)
 print(frame.describe(include="all").transpose()[["count", "unique"]])
 print("card types:", frame["card_type"].value_counts(dropna=False).to_dict())
 

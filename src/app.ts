@@ -2,6 +2,8 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
+import { openAccess } from './access/access.ts'
+import { openOperatorSocket } from './access/operator-socket.ts'
 import { acquireLock } from './catalog/lock.ts'
 import { openCatalog } from './catalog/open.ts'
 import { type Config, dataPaths } from './config.ts'
@@ -211,7 +213,12 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     'publishing',
     createPublishing({ ...shared, realtime, concurrency: config.publishConcurrency }),
   )
+  const access = await parts.open('access', openAccess(config.auth, { catalog, log }))
+  if (!catalog.isShared) {
+    const path = dataPaths(config.dataDir).operatorSocket
+    await parts.open('the operator’s socket', openOperatorSocket({ path, keyDesk: access.keyDesk, log }))
+  }
   await realtime.start()
   await publishing.start()
-  return { catalog, warehouse, online, training, realtime, publishing, etlService, metrics }
+  return { catalog, warehouse, online, training, realtime, publishing, etlService, metrics, access }
 }

@@ -2,32 +2,11 @@
 
 import { isAbsolute, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { type AuthConfig, authSettings, faultsOfAuth, readAuth } from './auth-settings.ts'
 import { withoutSecrets } from './secrets.ts'
+import { flag, integer, list } from './setting-kinds.ts'
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-/** An integer setting with its bounds and default. */
-function integer(fallback: number, min: number, max: number) {
-  return z.coerce.number().int().min(min).max(max).default(fallback)
-}
-
-function flag(fallback: boolean) {
-  return z
-    .enum(['true', 'false', '1', '0'])
-    .default(fallback ? 'true' : 'false')
-    .transform((text) => text === 'true' || text === '1')
-}
-
-/** A comma-separated list. */
-const list = z
-  .string()
-  .default('')
-  .transform((text) =>
-    text
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-  )
 
 /** Not `*`: whoever opens a page of any site would lend it this gateway. */
 function isOrigin(text: string): boolean {
@@ -102,10 +81,13 @@ const settings = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   OTEL_SDK_DISABLED: flag(false),
+  ...authSettings,
 })
 
 /** What is embedded belongs to one process: workers need stores that they can share. */
 const environment = settings.superRefine((given, context) => {
+  for (const [name, message] of faultsOfAuth(given))
+    context.addIssue({ code: 'custom', path: [name], message })
   if ((given.TRUSTED_DOCUMENTS === 'off') !== (given.TRUSTED_DOCUMENTS_FILE.length === 0)) {
     const message = 'goes with TRUSTED_DOCUMENTS_FILE, the manifests to trust: set both or neither'
     context.addIssue({ code: 'custom', path: ['TRUSTED_DOCUMENTS'], message })
@@ -171,6 +153,7 @@ export interface Config {
   tracing: boolean
   /** Processes that share the port, each a gateway of its own on the same stores. */
   workers: number
+  auth: AuthConfig
 }
 
 /** Thrown with one line for each faulty setting: its name, what is wrong, what it may be. */
@@ -191,7 +174,8 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => {
       const name = issue.path.join('.')
-      return `  ${name}=${JSON.stringify(given[name] ?? '')}: ${issue.message}`
+      const value = name === 'JWT_SECRET' ? '***' : JSON.stringify(given[name] ?? '')
+      return `  ${name}=${value}: ${issue.message}`
     })
     throw new ConfigError(withoutSecrets(`These settings are not usable:\n${faults.join('\n')}`))
   }
@@ -240,6 +224,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       !e.OTEL_SDK_DISABLED &&
       (e.OTEL_EXPORTER_OTLP_ENDPOINT ?? e.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) !== undefined,
     workers: e.WORKERS,
+    auth: readAuth(e),
   }
 }
 
@@ -252,5 +237,7 @@ export function dataPaths(dataDir: string) {
     datasets: join(dataDir, 'datasets'),
     temporary: join(dataDir, 'tmp'),
     lock: join(dataDir, 'gateway.lock'),
+    /** In a folder that its owner alone may enter. */
+    operatorSocket: join(dataDir, 'operator', 'gateway.sock'),
   }
 }

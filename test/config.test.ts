@@ -1,7 +1,7 @@
 // Settings: defaults, derived paths, and all faults at once.
 
 import { resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ConfigError, parseConfig } from '../src/config.ts'
 
 test('without any setting everything is embedded and listens on loopback', () => {
@@ -61,4 +61,63 @@ test('traces are sent where the standard variables say where to, unless they tur
   expect(() => parseConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' })).toThrow(
     /OTEL_EXPORTER_OTLP_ENDPOINT/,
   )
+})
+
+describe('who may come in', () => {
+  test.each(['0.0.0.0', '::', '192.168.1.5', 'gateway.internal', '2130706433', '::ffff:10.0.0.1'])(
+    'HOST=%s is refused where nobody is asked, and the sentence says what to set',
+    (HOST) => {
+      expect(() => parseConfig({ HOST })).toThrow(
+        /HOST=.*nobody is asked who they are\. Set AUTH=required.*AUTH=none-a-proxy-authenticates/,
+      )
+      expect(parseConfig({ HOST, AUTH: 'required' }).auth.required).toBe(true)
+      expect(parseConfig({ HOST, AUTH: 'none-a-proxy-authenticates' }).auth.required).toBe(false)
+    },
+  )
+
+  test.each(['127.0.0.1', '127.8.9.10', '::1', 'localhost', '::ffff:127.0.0.1'])(
+    'HOST=%s is loopback',
+    (HOST) => {
+      expect(parseConfig({ HOST }).auth).toEqual({
+        required: false,
+        jwt: null,
+        downloadLinkSeconds: 3600,
+        openMetrics: false,
+      })
+    },
+  )
+
+  const tokens = { AUTH: 'required', JWT_ISSUER: 'https://issuer', JWT_AUDIENCE: 'gateway' }
+  const JWT_SECRET = 'a secret of thirty-two characters'
+
+  test('tokens come from a JWKS or a shared secret, each with algorithms of its own kind', () => {
+    const JWT_JWKS_URL = 'https://issuer/keys'
+    expect(parseConfig({ ...tokens, JWT_JWKS_URL }).auth.jwt).toEqual({
+      issuer: 'https://issuer',
+      audience: 'gateway',
+      jwksUrl: JWT_JWKS_URL,
+      algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      clockToleranceSeconds: 30,
+    })
+    expect(parseConfig({ ...tokens, JWT_SECRET }).auth.jwt).toMatchObject({ algorithms: ['HS256'] })
+  })
+
+  test.each([
+    [{ ...tokens, AUTH: 'none', JWT_SECRET }, /AUTH="none": tokens are asked for with AUTH=required/],
+    [{ AUTH: 'required', JWT_SECRET }, /JWT_ISSUER="": tokens need it.*\n.*JWT_AUDIENCE="": tokens need it/],
+    [{ ...tokens, JWT_SECRET: 'guessable' }, /JWT_SECRET=\*\*\*: must have at least 32 characters/],
+    [{ ...tokens, JWT_JWKS_URL: 'http://issuer/keys' }, /JWT_JWKS_URL=.*must be an https URL/],
+    [{ ...tokens, JWT_JWKS_URL: 'https://issuer/keys', JWT_SECRET }, /set this or JWT_SECRET, not both/],
+    [
+      { ...tokens, JWT_JWKS_URL: 'https://i/k', JWT_ALGORITHMS: 'RS256,HS256,none' },
+      /JWT_ALGORITHMS=.*not HS256, none/,
+    ],
+    [{ ...tokens, JWT_SECRET, JWT_ALGORITHMS: 'RS256' }, /may hold HS256, HS384, HS512, not RS256/],
+  ])('%j is refused', (env, sentence) => {
+    expect(() => parseConfig(env)).toThrow(sentence)
+  })
+
+  test('no password of a URL is shown', () => {
+    expect(() => parseConfig({ CATALOG_URL: 'mysql://me:hunter2@host/db' })).toThrow('mysql://me:***@host/db')
+  })
 })

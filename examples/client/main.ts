@@ -4,6 +4,7 @@ import { extract, featuresOf, publishAndFollow, train } from './features.ts'
 import { createTransport } from './transport.ts'
 
 const gateway = createTransport(process.env.GATEWAY_URL ?? 'http://127.0.0.1:4000', {
+  token: process.env.GATEWAY_TOKEN,
   byDocumentId: process.env.BY_DOCUMENT_ID === 'true',
 })
 const etlPath = process.env.ETL_PATH ?? 'file:./examples/etl/quote-features.ts'

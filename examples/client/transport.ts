@@ -31,10 +31,14 @@ export type Transport = ReturnType<typeof createTransport>
 export interface TransportOptions {
   /** Sends each document's id instead of its text, for a gateway that trusts this client's manifest (TRUSTED_DOCUMENTS). */
   byDocumentId?: boolean
+  /** An API key or a JSON Web Token, for a gateway that asks who is calling (AUTH=required). */
+  token?: string | undefined
 }
 
 /** `url` is the gateway's address, for example `http://127.0.0.1:4000`. */
-export function createTransport(url: string, { byDocumentId = false }: TransportOptions = {}) {
+export function createTransport(url: string, { byDocumentId = false, token }: TransportOptions = {}) {
+  const credentials: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+
   function named<TData, TVariables>(document: TypedDocumentString<TData, TVariables>) {
     const documentId: unknown = document.__meta__?.hash
     if (!byDocumentId || typeof documentId !== 'string') return { query: document.toString() }
@@ -47,7 +51,11 @@ export function createTransport(url: string, { byDocumentId = false }: Transport
   ): Promise<TData> {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/graphql-response+json',
+        ...credentials,
+      },
       body: JSON.stringify({ ...named(document), variables }),
     })
     return dataOf((await response.json()) as Answer<TData>)
@@ -57,7 +65,10 @@ export function createTransport(url: string, { byDocumentId = false }: Transport
     document: TypedDocumentString<TData, TVariables>,
     variables: TVariables,
   ): AsyncGenerator<TData> {
-    const socket = createClient({ url: `${url.replace(/^http/, 'ws')}/graphql` })
+    const socket = createClient({
+      url: `${url.replace(/^http/, 'ws')}/graphql`,
+      connectionParams: credentials,
+    })
     try {
       // The protocol asks for a query, be it empty.
       for await (const event of socket.iterate<TData>({ query: '', ...named(document), variables })) {

@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Events } from '../events.ts'
+import { type ApiKeys, createApiKeys } from './api-keys.ts'
 import { type Backlog, readBacklog } from './backlog.ts'
 import type { Database } from './database.ts'
 import { createDatasets, type Datasets } from './datasets.ts'
@@ -12,6 +13,7 @@ import { migrate } from './migrate.ts'
 import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
 import { createJobQueue, type JobQueue } from './queue.ts'
 import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
+import { createSharedSecrets, type SharedSecrets } from './shared-secrets.ts'
 import { withoutNul } from './violations.ts'
 
 export interface Catalog {
@@ -21,11 +23,15 @@ export interface Catalog {
   featureViews: FeatureViews
   datasets: Datasets
   publishJobs: PublishJobs
+  apiKeys: ApiKeys
+  sharedSecrets: SharedSecrets
   queue: JobQueue
   /** Those of every gateway on this catalog. */
   events: Events
   /** What waits and runs, on every gateway of this catalog. */
   backlog(): Promise<readonly Backlog[]>
+  /** Whether other processes may change the catalog while this one has it open. */
+  isShared: boolean
   /** Rejects when the database does not answer. */
   ping(): Promise<void>
   /** Stops the queue, then closes the database. */
@@ -67,9 +73,12 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       featureViews: createFeatureViews(prisma),
       datasets: createDatasets(prisma, owner),
       publishJobs: createPublishJobs(prisma, owner),
+      apiKeys: createApiKeys(prisma),
+      sharedSecrets: createSharedSecrets(prisma),
       queue,
       events: database.events,
       backlog: () => readBacklog(prisma),
+      isShared: database.presence !== null,
       async ping() {
         await prisma.$queryRaw`SELECT 1`
       },

@@ -100,6 +100,7 @@ export async function openSharedEvents({
       case 'datasetCancel':
         return local.publish(topic, id, { datasetId: id })
       case 'views':
+      case 'apiKeys':
         return local.publish(topic, id, { changed: true })
     }
   }

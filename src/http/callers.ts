@@ -1,15 +1,17 @@
 // Whom a request counts for: who it says it is, where that is known, else where it comes from.
 
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-
-/** Who a request's headers say is calling, from memory and at once; null for nobody in particular. */
-export type Recall = (headers: IncomingHttpHeaders) => string | null
+import type { IncomingMessage } from 'node:http'
+import type { Identities } from './identities.ts'
 
 export type CallerOf = (request: IncomingMessage) => string
 
-export function createCallerOf(options: { trustProxy: boolean; recall?: Recall }): CallerOf {
-  const { trustProxy, recall = () => null } = options
-  return (request) => recall(request.headers) ?? networkOf(addressOf(request, trustProxy))
+/** Who is not recalled yet counts as where it comes from, so that guesses count for whoever makes them. */
+export function createCallerOf(options: {
+  trustProxy: boolean
+  identities: Pick<Identities, 'recall'>
+}): CallerOf {
+  const { trustProxy, identities } = options
+  return (request) => identities.recall(request)?.caller ?? networkOf(addressOf(request, trustProxy))
 }
 
 /** A proxy appends whom it heard: the last is what ours saw, those before it anybody may have written. */

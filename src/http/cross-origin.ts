@@ -7,6 +7,7 @@ import { handleFirst } from './handle-first.ts'
 /** What a script may read beside the headers that any may. */
 const exposedHeaders = [
   'x-request-id',
+  'www-authenticate',
   'retry-after',
   'ratelimit',
   'ratelimit-policy',

@@ -4,20 +4,36 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import type { LinkQuery } from '../access/download-links.ts'
 import { AppError } from '../errors.ts'
 import type { Services } from '../schema/services.ts'
 import { downloadFormats } from '../training/download.ts'
 import { parseByteRange } from './byte-range.ts'
 import type { RestServer } from './openapi.ts'
+import type { RouteAccess } from './route-access.ts'
 
-export function addDownloads(app: RestServer, { training }: Pick<Services, 'training'>) {
+export function addDownloads(app: RestServer, { training, access }: Pick<Services, 'training' | 'access'>) {
+  /** A signed link is enough by itself, for readers that send no headers of ours. */
+  function judge(request: FastifyRequest): RouteAccess {
+    const query = request.query as LinkQuery
+    if (access.downloadLinks === null || (query.signature === undefined && query.expires === undefined))
+      return 'train'
+    access.downloadLinks.check(request.url.split('?', 1)[0] ?? '', query)
+    return 'open'
+  }
+
   app.route({
     method: ['GET', 'HEAD'],
     url: '/datasets/:id.:format',
+    config: { access: judge },
     schema: {
       tags: ['datasets'],
       summary: "A dataset's file; Parquet answers range requests",
       params: z.object({ id: z.string(), format: z.enum(downloadFormats) }),
+      querystring: z.object({
+        expires: z.string().optional().describe('Of a signed link, as GraphQL gives it'),
+        signature: z.string().optional().describe('Of a signed link: no other sign-in is needed then'),
+      }),
     },
     handler: async (request, reply) => {
       const download = await training.download(request.params.id, request.params.format)

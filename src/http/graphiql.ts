@@ -88,21 +88,26 @@ query Lookup($queryId: ID!, $userId: String!) {
   },
 ]
 
+/** What is to be filled in, where callers have to say who they are. */
+const credentials = '{ "Authorization": "Bearer …" }'
+
 export interface Page {
   html: Buffer
   gzipped: Buffer
 }
 
 /** Rendered on first use and kept: the page is some megabytes and always the same. */
-export function createGraphiQLPage(endpoint: string): () => Promise<Page> {
+export function createGraphiQLPage(endpoint: string, { asksWho }: { asksWho: boolean }): () => Promise<Page> {
   let page: Promise<Page> | undefined
   async function render(): Promise<Page> {
     const html = Buffer.from(
       renderGraphiQL({
         title: 'Feature gateway',
         endpoint,
-        defaultTabs: tabs,
-        subscriptionsProtocol: 'WS',
+        defaultTabs: asksWho ? tabs.map((tab) => ({ ...tab, headers: credentials })) : tabs,
+        ...(asksWho && { defaultHeaders: credentials }),
+        // A browser's WebSocket carries no headers, and GraphiQL sends them along with no other message.
+        subscriptionsProtocol: asksWho ? 'SSE' : 'WS',
       }).trim(),
     )
     return { html, gzipped: await promisify(gzip)(html) }

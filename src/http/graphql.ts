@@ -9,6 +9,7 @@ import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
 import type { Operation } from '../telemetry/operations.ts'
+import { createTextCache } from '../text-cache.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
 import { closeSchema } from './closed-schema.ts'
 import { limitDocuments } from './document-limits.ts'
@@ -22,7 +23,6 @@ import type { OpenStreams } from './open-streams.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
 import { asAppError } from './rest-failures.ts'
-import { createTextCache } from './text-cache.ts'
 import { nameRequest } from './traced-requests.ts'
 import { type TrustedDocuments, takeTrustedDocuments } from './trusted-documents.ts'
 
@@ -170,6 +170,8 @@ export interface RouteOptions {
   settings: Config['graphql']
   admission: Admission
   streams: OpenStreams
+  /** Whether callers have to say who they are. */
+  asksWho: boolean
   trustProxy: boolean
   maxBodyBytes: number
   log: Logger
@@ -177,7 +179,7 @@ export interface RouteOptions {
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
   const { yoga, settings, admission, streams, trustProxy, maxBodyBytes, log } = options
-  const graphiql = createGraphiQLPage(graphqlPath)
+  const graphiql = createGraphiQLPage(graphqlPath, options)
 
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
@@ -185,8 +187,10 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
       done(null, body),
     )
     scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, log))
-    scope.all(graphqlPath, { schema: { hide: true } }, async (request, reply) => {
-      if (settings.graphiql && wantsGraphiQL(request)) return sendPage(reply, request, await graphiql())
+    const isPage = (request: FastifyRequest) => settings.graphiql && wantsGraphiQL(request)
+    const config = { access: (request: FastifyRequest) => (isPage(request) ? 'open' : 'signed-in') } as const
+    scope.all(graphqlPath, { schema: { hide: true }, config }, async (request, reply) => {
+      if (isPage(request)) return sendPage(reply, request, await graphiql())
       assertPreflighted(request)
       if (request.method === 'GET' && !settings.get) return sendGetRefusal(reply)
       const gone = new AbortController()
@@ -196,6 +200,7 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
       const facts = {
         requestId: request.id,
         origin: originOf(request.raw, { trustProxy }),
+        identity: request.identity,
         charge: admission.chargerOf(request.raw),
       }
       const response = await yoga.fetch(toFetchRequest(yoga, request, facts.origin, gone.signal), facts)
@@ -234,7 +239,7 @@ async function sendResponse(
       throw tooManyConnections()
     }
     reply.raw.once('close', release)
-    return reply.send(streams.open(response.body))
+    return reply.send(streams.open(response.body, reply.request.identity))
   }
   const text = await response.text()
   if (text === '' && response.status >= 400) {

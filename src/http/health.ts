@@ -81,6 +81,7 @@ export function addHealth(app: RestServer, { probes, isStopping }: HealthOptions
   app.get(
     '/healthz',
     {
+      config: { access: 'open' },
       schema: {
         tags: ['health'],
         summary: 'Whether the process answers at all; it asks nothing of what it stands on',
@@ -95,6 +96,7 @@ export function addHealth(app: RestServer, { probes, isStopping }: HealthOptions
   app.get(
     '/readyz',
     {
+      config: { access: 'open' },
       schema: {
         tags: ['health'],
         summary: 'Whether requests should be sent to this gateway, and how it stands with each dependency',

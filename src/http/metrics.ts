@@ -16,15 +16,18 @@ export interface MetricsOptions {
   metrics: Metrics
   catalog: Pick<Catalog, 'backlog'>
   probes: Probes
+  /** Else it takes the scope `admin`. */
+  isOpen: boolean
   gather?: GatherMetrics | undefined
 }
 
 export function addMetrics(app: RestServer, options: MetricsOptions) {
-  const { metrics, gather = createOwnMetrics(metrics.registry) } = options
+  const { metrics, isOpen, gather = createOwnMetrics(metrics.registry) } = options
   const shared = createSharedRegistry(options)
   app.get(
     '/metrics',
     {
+      config: { access: isOpen ? 'open' : 'admin' },
       schema: {
         tags: ['health'],
         summary: 'Metrics for Prometheus, of all processes that share this port',

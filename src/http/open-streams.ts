@@ -1,6 +1,7 @@
 // The answers that stay open (SSE): paced by their reader, ended when the client leaves or the server closes.
 
 import { Readable } from 'node:stream'
+import type { Identity } from '../access/identity.ts'
 
 export type OpenStreams = ReturnType<typeof createOpenStreams>
 
@@ -8,8 +9,11 @@ export function createOpenStreams() {
   const enders = new Set<() => void>()
 
   return {
-    /** A web stream as Node's: read only as fast as the client takes it, cancelled once it is destroyed. */
-    open(body: ReadableStream<Uint8Array>): Readable {
+    /**
+     * A web stream as Node's: read only as fast as the client takes it, cancelled once it is destroyed. It ends when its
+     * caller's identity does, without the event that would call it complete: clients connect again.
+     */
+    open(body: ReadableStream<Uint8Array>, identity: Identity | null): Readable {
       const reader = body.getReader()
       let ended = false
       const stream = new Readable({
@@ -25,6 +29,7 @@ export function createOpenStreams() {
         destroy(error, callback) {
           ended = true
           enders.delete(end)
+          stopWatching?.()
           reader.cancel(error).then(
             () => callback(null),
             () => callback(null),
@@ -36,6 +41,7 @@ export function createOpenStreams() {
         ended = true
       }
       enders.add(end)
+      const stopWatching = identity?.onEnd(end)
       return stream
     },
     size: () => enders.size,

@@ -11,6 +11,8 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
 
+export const docsPath = '/docs'
+
 export type RestServer = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -22,7 +24,7 @@ export type RestServer = FastifyInstance<
 /** Registers what must be there before the first route. */
 export async function addOpenApi(
   app: FastifyInstance,
-  { version }: { version: string },
+  { version, asksWho }: { version: string; asksWho: boolean },
 ): Promise<RestServer> {
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
@@ -42,17 +44,37 @@ export async function addOpenApi(
         { name: 'datasets', description: "Datasets' files" },
         { name: 'health', description: 'Whether the gateway and what it stands on answer' },
       ],
+      ...(asksWho && {
+        components: {
+          securitySchemes: {
+            bearer: { type: 'http', scheme: 'bearer', description: 'An API key (fgw_…) or a JSON Web Token' },
+            apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key (fgw_…)' },
+          },
+        },
+      }),
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoute(asksWho),
   })
   await app.register(swaggerUi, {
-    routePrefix: '/docs',
+    routePrefix: docsPath,
     uiConfig: { docExpansion: 'list', validatorUrl: null },
     theme: {
       title: 'Feature gateway',
       css: [{ filename: 'gateway.css', content: '.swagger-ui .topbar { display: none }' }],
     },
   })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  app.get('/openapi.json', { schema: { hide: true }, config: { access: 'open' } }, () => app.swagger())
   return app.withTypeProvider<ZodTypeProvider>()
+}
+
+/** Where callers are asked who they are, each route names the scope that it needs. */
+function describeRoute(asksWho: boolean): typeof jsonSchemaTransform {
+  return (route) => {
+    const described = jsonSchemaTransform(route)
+    const access = route.route.config?.access
+    if (!asksWho || access === 'open') return described
+    const scopes = [typeof access === 'string' ? access : 'train']
+    const security = [{ bearer: scopes }, { apiKey: scopes }]
+    return { ...described, schema: { ...described.schema, security } }
+  }
 }

@@ -48,6 +48,7 @@ function addTraining(app: RestServer, services: Services) {
   app.post(
     '/query/train',
     {
+      config: { access: 'train' },
       schema: {
         tags: ['query'],
         summary: 'Runs SQL on the warehouse into a dataset, and saves it',
@@ -72,6 +73,7 @@ function addTraining(app: RestServer, services: Services) {
   app.post(
     '/extract/train',
     {
+      config: { access: 'train' },
       schema: {
         tags: ['extract'],
         summary: "Runs a saved query's rows through an ETL into a dataset, and saves the ETL",
@@ -100,6 +102,7 @@ function addLookups(app: RestServer, services: Services) {
   app.post(
     '/query/realtime',
     {
+      config: { access: 'realtime' },
       schema: {
         tags: ['query'],
         summary: "One entity's rows of a saved query, now",
@@ -115,6 +118,7 @@ function addLookups(app: RestServer, services: Services) {
   app.post(
     '/extract/realtime',
     {
+      config: { access: 'realtime' },
       schema: {
         tags: ['extract'],
         summary: "One entity's features, now: a saved query's rows through an ETL",
@@ -133,6 +137,7 @@ function addPublish(app: RestServer, services: Services) {
   app.put(
     '/publish',
     {
+      config: { access: 'publish' },
       schema: {
         tags: ['publish'],
         summary: 'Writes emulated flows; answers once they are written and served',

@@ -1,6 +1,7 @@
 // The HTTP server: GraphQL, REST, downloads and health on one port, opened last and closed without cutting off an answer.
 
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -21,18 +22,20 @@ import { addHealth, createProbes, type Probe } from './health.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
 import { addLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
+import { createIdentities } from './identities.ts'
 import { parseJson } from './json.ts'
 import { addMetrics } from './metrics.ts'
 import { createOpenStreams } from './open-streams.ts'
-import { addOpenApi } from './openapi.ts'
+import { addOpenApi, docsPath } from './openapi.ts'
 import { createOperationFinder } from './operation-names.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
 import { countRequests } from './rest-metrics.ts'
+import { type GuardedRoute, guardRoutes } from './route-access.ts'
 import { inRequestsTrace, traceRequests } from './traced-requests.ts'
 import { openTrustedDocuments } from './trusted-documents.ts'
-import { type Authenticate, createSocketServer } from './websocket.ts'
+import { createSocketServer } from './websocket.ts'
 
 const maxBodyBytes = 32 * 1024 * 1024
 /** Answers still under way when the server closes have so long to end. */
@@ -42,11 +45,14 @@ export interface HttpServer {
   /** Opens the port; rejects with a ConfigError when it cannot be had. */
   listen(): Promise<{ url: string }>
   close(): Promise<void>
+  /** Who may use what. */
+  readonly routes: readonly GuardedRoute[]
 }
 
 export interface HttpServerOptions {
   config: Pick<
     Config,
+    | 'auth'
     | 'host'
     | 'port'
     | 'trustProxy'
@@ -65,8 +71,6 @@ export interface HttpServerOptions {
   counters?: SharedCounters | null
   /** False has the full pipeline answer everything, for tests and benchmarks that compare. */
   hotPath?: boolean
-  /** Who may open a WebSocket; by default everyone. */
-  authenticate?: Authenticate
   /** For tests that do not wait so long: see SocketOptions. */
   connectionInitWaitMs?: number
   /** A client has so long to send a request's headers, and all of it. */
@@ -100,21 +104,25 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     config.rateLimit &&
     createRateLimiter({ limit: config.rateLimit, counters: options.counters ?? null, log })
   const { maxConnectionsPerCaller, maxSubscriptions } = config
+  const { authentication, isRequired: asksWho } = services.access
+  const identities = createIdentities(authentication, asksWho)
   const admission = createAdmission({
     limiter,
-    callerOf: createCallerOf({ trustProxy }),
+    callerOf: createCallerOf({ trustProxy, identities }),
     maxConnectionsPerCaller,
     refused: metrics.refused,
   })
   let stopping = false
 
   countRequests(app, { operations: metrics.operations, except: graphqlPath })
-  const rest = await addOpenApi(app, packageJson)
+  const guardedRoutes = guardRoutes(app, { identities, openUnder: docsPath })
+  const rest = await addOpenApi(app, { version: packageJson.version, asksWho })
   await addGraphQLRoute(app, {
     yoga,
     settings: config.graphql,
     admission,
     streams,
+    asksWho,
     trustProxy,
     maxBodyBytes,
     log,
@@ -124,20 +132,21 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { catalog, warehouse, online } = services
   const probes = createProbes({ catalog, warehouse, online })
   addHealth(rest, { probes, isStopping: () => stopping })
-  addMetrics(rest, { metrics, catalog, probes, gather: options.gatherMetrics })
+  const isOpen = config.auth.openMetrics
+  addMetrics(rest, { metrics, catalog, probes, isOpen, gather: options.gatherMetrics })
   const sockets = createSocketServer({
     server: app.server,
     yoga,
     trusted,
     operations,
     admission,
+    identities,
     maxSubscriptions,
     trustProxy,
     corsOrigins,
     maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
     pingEveryMs: 12_000,
-    authenticate: options.authenticate ?? (() => true),
     log,
   })
 
@@ -158,7 +167,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       [graphqlPath, createGraphQLLane(hotPath, admission)],
       ...createLookupLanes({ services, operations: metrics.operations, log }),
     ])
-    addLane(app, { routes, isStopping: () => stopping, log })
+    const mayUse = (request: IncomingMessage) => identities.recall(request)?.grants('realtime') === true
+    addLane(app, { routes, mayUse, isStopping: () => stopping, log })
   }
   if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
   if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
@@ -178,7 +188,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     await yoga.dispose()
   }
 
-  return { listen: () => listen(app, config), close }
+  return { listen: () => listen(app, config), close, routes: guardedRoutes }
 }
 
 function createFastify(log: Logger, within: { headersMs: number; requestMs: number }): FastifyInstance {

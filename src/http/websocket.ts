@@ -7,6 +7,7 @@ import { type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST
 import { CloseCode, handleProtocols, makeServer, type Context as SocketContext } from 'graphql-ws'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { Identity } from '../access/identity.ts'
 import { AppError } from '../errors.ts'
 import { withRequestId } from '../request-id.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
@@ -14,6 +15,7 @@ import { mayOpenSocket } from './cross-origin.ts'
 import type { GraphQLServer } from './graphql.ts'
 import { graphqlPath } from './graphql.ts'
 import { codeOf, formatError, formatResult, formatResults } from './graphql-errors.ts'
+import type { Identities } from './identities.ts'
 import { exactly } from './json.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
@@ -24,21 +26,13 @@ import type { TrustedDocuments } from './trusted-documents.ts'
 const goingAway = 1001
 const closeWithinMs = 2_000
 
-export interface Connection {
-  /** What the client sent along with connection_init. */
-  connectionParams: Record<string, unknown> | undefined
-  request: IncomingMessage
-}
-
-/** Whether a client may connect; false closes its socket with 4403. */
-export type Authenticate = (connection: Connection) => Promise<boolean> | boolean
-
 export interface SocketOptions {
   server: Server
   yoga: GraphQLServer
   trusted: TrustedDocuments
   operations: OperationFinder
   admission: Admission
+  identities: Identities
   /** Operations under way on one socket. */
   maxSubscriptions: number
   trustProxy: boolean
@@ -49,13 +43,15 @@ export interface SocketOptions {
   connectionInitWaitMs: number
   /** A client is pinged this often, and dropped when it does not answer for as long. */
   pingEveryMs: number
-  authenticate: Authenticate
   log: Logger
 }
 
 interface Extra {
   request: IncomingMessage
   origin: string
+  socket: WebSocket
+  /** From the acknowledgement on. */
+  identity: Identity | null
 }
 
 export function createSocketServer(options: SocketOptions): { size(): number; close(): Promise<void> } {
@@ -77,7 +73,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     if (release === null) return refuse(connection, '429 Too Many Requests', refused ?? tooManyConnections())
     connection.once('close', release)
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      serve(socket, { request, origin })
+      serve(socket, { request, origin, socket, identity: null })
     })
   })
 
@@ -116,12 +112,12 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
 }
 
 function createProtocol(options: SocketOptions) {
-  const { yoga, trusted, operations, admission, maxSubscriptions, log, connectionInitWaitMs, authenticate } =
+  const { yoga, trusted, operations, admission, maxSubscriptions, log, connectionInitWaitMs, identities } =
     options
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: connectionInitWaitMs,
     jsonMessageReviver: exactly,
-    onConnect: ({ connectionParams, extra }) => authenticate({ connectionParams, request: extra.request }),
+    onConnect: ({ connectionParams = {}, extra }) => admit(extra, connectionParams, identities),
     onSubscribe: (context, _id, payload) => prepare(context, payload),
     execute: (args) => run(args, 'execute'),
     subscribe: (args) => run(args, 'subscribe'),
@@ -129,8 +125,8 @@ function createProtocol(options: SocketOptions) {
 
   /** An answer for every document, also for one that cannot be parsed: the socket's other operations go on. */
   async function prepare(context: SocketContext<Record<string, unknown>, Extra>, payload: Payload) {
-    const { request, origin } = context.extra
-    const facts = { requestId: randomUUID(), origin, charge: admission.chargerOf(request) }
+    const { request, origin, identity } = context.extra
+    const facts = { requestId: randomUUID(), origin, identity, charge: admission.chargerOf(request) }
     const failing = { requestId: facts.requestId, log }
     const startedAtMs = performance.now()
     function refuseAll(errors: readonly GraphQLError[]) {
@@ -189,6 +185,44 @@ function createProtocol(options: SocketOptions) {
       return { errors: [formatError(error, failing)] }
     }
   }
+}
+
+/** Lets in who is known, until its identity ends. Who is not is told why as the socket closes, with 4403. */
+async function admit(
+  extra: Extra,
+  params: Record<string, unknown>,
+  identities: Identities,
+): Promise<boolean> {
+  const { socket, request } = extra
+  const refuse = (why: string) => socket.close(CloseCode.Forbidden, toCloseReason(why))
+  try {
+    const identity = await identities.introduce(request, params)
+    if (identity === null) {
+      refuse('Send an API key or a token as "Authorization" in connection_init')
+      return false
+    }
+    extra.identity = identity
+    if (socket.readyState !== socket.OPEN) return false
+    const stopWatching = identity.onEnd((end) =>
+      refuse(
+        end === 'EXPIRED' ? 'What you signed in with has expired' : 'What you signed in with was revoked',
+      ),
+    )
+    socket.once('close', stopWatching)
+    return true
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    refuse(error.message)
+    return false
+  }
+}
+
+/** A close frame carries 123 bytes. */
+function toCloseReason(text: string): string {
+  return Buffer.from(text)
+    .subarray(0, 123)
+    .toString()
+    .replace(/\uFFFD+$/, '')
 }
 
 /** The protocol asks for a `query`: with a documentId it is empty. */

@@ -4,13 +4,16 @@ import SchemaBuilder from '@pothos/core'
 import ComplexityPlugin from '@pothos/plugin-complexity'
 import PrismaPlugin from '@pothos/plugin-prisma'
 import RelayPlugin from '@pothos/plugin-relay'
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth'
 import ValidationPlugin from '@pothos/plugin-validation'
 import { z } from 'zod'
+import type { Identity } from '../access/identity.ts'
 import { type IdPrefix, idPrefix } from '../catalog/ids.ts'
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { PublishProgress } from '../publish/service.ts'
 import type { ParityReport, RealtimeResult } from '../realtime/service.ts'
+import { type AuthScopes, authScopesOf, refuseField } from './authorization.ts'
 import type { Context } from './context.ts'
 import type PrismaTypes from './generated/pothos.ts'
 import { getDatamodel } from './generated/pothos.ts'
@@ -32,11 +35,13 @@ const typeNames: Record<IdPrefix, string> = {
   dst: 'Dataset',
   fv: 'FeatureView',
   job: 'PublishJob',
+  key: 'ApiKey',
 }
 
 interface SchemaTypes {
   PrismaTypes: PrismaTypes
   Context: Context
+  AuthScopes: AuthScopes
   DefaultFieldNullability: false
   DefaultEdgesNullability: { list: false; items: false }
   DefaultNodeNullability: false
@@ -48,6 +53,8 @@ interface SchemaTypes {
     DatasetDownloads: { id: string }
     QueryTrainPayload: { queryId: string | null; datasetId: string }
     ExtractTrainPayload: { etlId: string | null; datasetId: string }
+    CreateApiKeyPayload: { keyId: string; token: string }
+    Caller: Identity
   }
   Scalars: {
     ID: { Input: string; Output: string }
@@ -61,8 +68,13 @@ export type Builder = ReturnType<typeof createBuilder>
 
 export function createBuilder(services: Services) {
   return new SchemaBuilder<SchemaTypes>({
-    plugins: [ComplexityPlugin, RelayPlugin, PrismaPlugin, ValidationPlugin],
+    plugins: [ComplexityPlugin, ScopeAuthPlugin, RelayPlugin, PrismaPlugin, ValidationPlugin],
     defaultFieldNullability: false,
+    scopeAuth: {
+      authScopes: ({ identity }) => authScopesOf(identity),
+      authorizeOnSubscribe: true,
+      unauthorizedError: (_parent, { identity }, info, result) => refuseField(identity, info, result),
+    },
     relay: {
       encodeGlobalID: (_typename, id) => String(id),
       decodeGlobalID,
@@ -70,8 +82,11 @@ export function createBuilder(services: Services) {
       nodeFieldOptions: { nullable: false },
       firstArgOptions: pageArgument('from the beginning'),
       lastArgOptions: pageArgument('from the end'),
-      nodeQueryOptions: { description: 'Anything that has an id.' },
+      nodeQueryOptions: { description: 'Anything that has an id.', authScopes: { signedIn: true } },
       nodesQueryOptions: false,
+      pageInfoTypeOptions: { authScopes: { signedIn: true } },
+      defaultConnectionTypeOptions: { authScopes: { signedIn: true } },
+      defaultEdgeTypeOptions: { authScopes: { signedIn: true } },
       nodeTypeOptions: { description: 'Anything that has an id.' },
     },
     prisma: {

@@ -10,6 +10,7 @@ export function addColumn(builder: Builder) {
   })
   builder.objectType('Column', {
     description: 'A column of rows.',
+    authScopes: { 'catalog:read': true, 'catalog:write': true, train: true },
     fields: (t) => ({
       name: t.exposeString('name'),
       type: t.expose('type', { type: columnType }),

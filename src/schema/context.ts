@@ -1,5 +1,6 @@
 // What every resolver is given for one operation, whatever transport it came by.
 
+import type { Identity } from '../access/identity.ts'
 import type { Realtime } from '../realtime/service.ts'
 import type { Services } from './services.ts'
 
@@ -9,6 +10,8 @@ export interface RequestFacts {
   requestId: string
   /** How the client reached the gateway: `https://host:port`, without a slash at its end. Downloads' URLs begin with it. */
   origin: string
+  /** Who is asking; null for nobody that is known. */
+  identity: Identity | null
   /** Is told how many index values the operation looks up, where callers' shares are limited. */
   charge?: ((indexValues: number) => void) | undefined
 }
@@ -23,6 +26,7 @@ export function createContext(services: Pick<Services, 'realtime'>, facts: Reque
   return {
     requestId: facts.requestId,
     origin: facts.origin,
+    identity: facts.identity,
     charge: facts.charge,
     realtimeLoader: services.realtime.createLoader(),
   }

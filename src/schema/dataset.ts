@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { parseColumns } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { encodeFrame } from '../columns.ts'
-import { downloadFormats } from '../training/download.ts'
+import { type DownloadFormat, downloadFormats } from '../training/download.ts'
 import { maxPage } from '../training/limits.ts'
 import type { Builder } from './builder.ts'
 import type { JobStatusRef } from './job-status.ts'
@@ -16,19 +16,26 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
   builder.objectType('DatasetDownloads', {
     description:
       "Where a dataset's file is to be had, in four formats. The Parquet URL answers range requests.",
+    authScopes: { train: true },
     fields: (t) =>
       Object.fromEntries(
         downloadFormats.map((format) => [
           format,
-          t.string({ resolve: ({ id }, _args, { origin }) => `${origin}/datasets/${id}.${format}` }),
+          t.string({ resolve: ({ id }, _args, { origin }) => `${origin}${pathOf(id, format)}` }),
         ]),
       ),
   })
+
+  function pathOf(id: string, format: DownloadFormat): string {
+    const path = `/datasets/${id}.${format}`
+    return services.access.downloadLinks?.sign(path) ?? path
+  }
 
   const dataset = builder.prismaNode('Dataset', {
     description:
       'The result of a training query or extraction: a Parquet file with columns, rows and downloads.',
     nullable: true,
+    authScopes: { 'catalog:read': true, train: true },
     id: { field: 'id' },
     fields: (t) => ({
       status: t.expose('status', { type: jobStatus }),
@@ -44,6 +51,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       rows: t.field({
         type: 'JSON',
         description: 'A page of rows: an array of objects, empty until it has SUCCEEDED.',
+        authScopes: { train: true },
         args: {
           offset: t.arg.int({ defaultValue: 0, validate: z.number().min(0).nullish() }),
           limit: t.arg.int({
@@ -59,7 +67,11 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
           return new JsonText(encodeFrame(await services.training.rows(id, page)))
         },
       }),
-      downloads: t.field({ type: 'DatasetDownloads', resolve: ({ id }) => ({ id }) }),
+      downloads: t.field({
+        type: 'DatasetDownloads',
+        authScopes: { train: true },
+        resolve: ({ id }) => ({ id }),
+      }),
       progress: t.exposeFloat('progress', {
         nullable: true,
         description: 'From 0 to 1 while it runs, where the engine tells.',
@@ -75,6 +87,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
     t.prismaField({
       type: 'Dataset',
       nullable: true,
+      authScopes: { 'catalog:read': true, train: true },
       args: { id: t.arg.id({ required: true }) },
       resolve: (query, _root, { id }) =>
         services.catalog.prisma.dataset.findUnique({ ...query, where: { id } }),
@@ -87,6 +100,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
         type: 'Dataset',
         cursor: 'id',
         description: 'Datasets, the newest first.',
+        authScopes: { 'catalog:read': true, train: true },
         totalCount: () => services.catalog.prisma.dataset.count(),
         resolve: (query) => services.catalog.prisma.dataset.findMany({ ...query, orderBy: newestFirst }),
       },
@@ -100,6 +114,7 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       type: dataset,
       description:
         'A dataset while it is made: first as it stands, then each change, then its end; then it completes.',
+      authScopes: { 'catalog:read': true, train: true },
       args: { id: t.arg.id({ required: true }) },
       subscribe: async (_root, { id }) => {
         await services.catalog.datasets.byId(id)

@@ -15,6 +15,7 @@ export function addEtl(builder: Builder, services: Services) {
   builder.prismaNode('Etl', {
     description: 'A transformation of rows into features, pinned by commit and content hash.',
     nullable: true,
+    authScopes: { 'catalog:read': true, 'catalog:write': true, train: true },
     // Field by field: a page of ETLs need not carry every source.
     select: { id: true },
     id: { field: 'id' },
@@ -46,6 +47,7 @@ export function addEtl(builder: Builder, services: Services) {
     t.prismaField({
       type: 'Etl',
       nullable: true,
+      authScopes: { 'catalog:read': true },
       args: { id: t.arg.id({ required: true }) },
       resolve: (query, _root, { id }) => services.catalog.prisma.etl.findUnique({ ...query, where: { id } }),
     }),
@@ -57,6 +59,7 @@ export function addEtl(builder: Builder, services: Services) {
         type: 'Etl',
         cursor: 'id',
         description: 'ETLs, the newest first.',
+        authScopes: { 'catalog:read': true },
         args: {
           search: t.arg.string({ description: 'Text within the name, the path or the source, in any case.' }),
         },
@@ -78,6 +81,7 @@ export function addEtl(builder: Builder, services: Services) {
     t.prismaField({
       type: 'Etl',
       description: 'Loads an ETL again from where it came; other content becomes its next version.',
+      authScopes: { 'catalog:write': true },
       args: { id: t.arg.id({ required: true }) },
       resolve: async (query, _root, args) => {
         const { id } = await services.etlService.refresh(args.id)

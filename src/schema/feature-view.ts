@@ -23,6 +23,7 @@ export function addFeatureView(builder: Builder, services: Services) {
   builder.prismaNode('FeatureView', {
     description: 'A saved query, and perhaps an ETL, served online by an index key.',
     nullable: true,
+    authScopes: { 'catalog:read': true, 'catalog:write': true },
     id: { field: 'id' },
     fields: (t) => ({
       name: t.exposeString('name'),
@@ -52,6 +53,7 @@ export function addFeatureView(builder: Builder, services: Services) {
         type: 'FeatureView',
         cursor: 'id',
         description: 'Feature views, the newest first.',
+        authScopes: { 'catalog:read': true },
         totalCount: () => services.catalog.prisma.featureView.count(),
         resolve: (query) => services.catalog.prisma.featureView.findMany({ ...query, orderBy: newestFirst }),
       },
@@ -64,6 +66,7 @@ export function addFeatureView(builder: Builder, services: Services) {
     t.prismaField({
       type: 'FeatureView',
       description: 'Serves a saved query online by an index key. A name that is taken is a CONFLICT.',
+      authScopes: { 'catalog:write': true },
       args: {
         name: t.arg.string({ required: true, validate: z.string().min(1).max(longestName) }),
         queryId: t.arg.id({ required: true }),
@@ -89,6 +92,7 @@ export function addFeatureView(builder: Builder, services: Services) {
   builder.mutationField('deleteFeatureView', (t) =>
     t.id({
       description: 'Removes a feature view and its rows from the online store; answers with its id.',
+      authScopes: { 'catalog:write': true },
       args: { id: t.arg.id({ required: true }) },
       resolve: async (_root, { id }) => {
         await services.realtime.deleteFeatureView(id)

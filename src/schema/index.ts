@@ -1,6 +1,7 @@
 // The GraphQL schema, one file for each noun.
 
 import type { GraphQLSchema } from 'graphql'
+import { addApiKey } from './api-key.ts'
 import { createBuilder } from './builder.ts'
 import { addColumn } from './column.ts'
 import { addDataset } from './dataset.ts'
@@ -32,5 +33,6 @@ export function createSchema(services: Services): GraphQLSchema {
   addPublishJob(builder, services, jobStatus)
   addRealtime(builder, services)
   addParity(builder, services)
+  addApiKey(builder, services)
   return builder.toSchema()
 }

@@ -10,6 +10,7 @@ export function addParity(builder: Builder, services: Services) {
   builder.objectType('ParityReport', {
     description:
       'How the rows that training sees compare with those served online, for sampled index values.',
+    authScopes: { train: true },
     fields: (t) => ({
       sampled: t.exposeInt('sampled', { description: 'The index values that were compared.' }),
       mismatched: t.exposeInt('mismatched', { description: 'Index values whose rows differ.' }),
@@ -26,6 +27,7 @@ export function addParity(builder: Builder, services: Services) {
     t.field({
       type: 'ParityReport',
       description: 'Compares training and serving for sampled index values. It must find no difference.',
+      authScopes: { train: true },
       args: {
         featureViewId: t.arg.id({ required: true }),
         sample: t.arg.int({ defaultValue: 100, validate: z.number().min(1).max(maxSample).nullish() }),

@@ -21,6 +21,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
   builder.prismaNode('PublishJob', {
     description: 'Durable work that writes to the warehouse and refreshes the online store.',
     nullable: true,
+    authScopes: { 'catalog:read': true, publish: true },
     // Field by field: an ingest's rows stay in the database.
     select: { id: true },
     id: { field: 'id' },
@@ -51,6 +52,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
 
   builder.objectType('PublishProgress', {
     description: 'Where a publish job stands.',
+    authScopes: { 'catalog:read': true, publish: true },
     fields: (t) => ({
       jobId: t.exposeID('jobId'),
       status: t.expose('status', { type: jobStatus }),
@@ -66,6 +68,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     t.prismaField({
       type: 'PublishJob',
       nullable: true,
+      authScopes: { 'catalog:read': true, publish: true },
       args: { id: t.arg.id({ required: true }) },
       resolve: (query, _root, { id }) =>
         services.catalog.prisma.publishJob.findUnique({ ...query, where: { id } }),
@@ -78,6 +81,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
         type: 'PublishJob',
         cursor: 'id',
         description: 'Publish jobs, the newest first.',
+        authScopes: { 'catalog:read': true, publish: true },
         totalCount: () => services.catalog.prisma.publishJob.count(),
         resolve: (query) => services.catalog.prisma.publishJob.findMany({ ...query, orderBy: newestFirst }),
       },
@@ -90,6 +94,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     publish: t.prismaField({
       type: 'PublishJob',
       description: 'Begins to write emulated flows and answers at once; publishProgress tells the rest.',
+      authScopes: { publish: true },
       args: {
         nFlows: t.arg.int({ required: true, validate: z.number().min(1).max(maxFlows) }),
         seed: t.arg.int({ description: 'With a seed, the same flows come again.' }),
@@ -105,6 +110,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     ingest: t.prismaField({
       type: 'PublishJob',
       description: "Begins to write an application's own rows to a table and answers at once.",
+      authScopes: { publish: true },
       args: {
         table: t.arg.string({ required: true }),
         rows: t.arg({ type: 'JSON', required: true, description: 'An array of objects, by column.' }),
@@ -117,6 +123,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     cancelJob: t.field({
       type: builder.nodeInterfaceRef(),
       description: 'Stops a publish job or the making of a dataset. One that has ended is a CONFLICT.',
+      authScopes: (_root, { id }) => (idPrefix(id) === 'dst' ? { train: true } : { publish: true }),
       args: { id: t.arg.id({ required: true }) },
       resolve: (_root, { id }) => cancel(services, id),
     }),
@@ -126,6 +133,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     t.field({
       type: 'PublishProgress',
       description: 'A publish job: first where it stands, then each step, then its end; then it completes.',
+      authScopes: { 'catalog:read': true, publish: true },
       args: { jobId: t.arg.id({ required: true }) },
       subscribe: async (_root, { jobId }) => {
         await services.catalog.publishJobs.byId(jobId)

@@ -25,6 +25,7 @@ export function addRealtime(builder: Builder, services: Services) {
 
   builder.objectType('RealtimeResult', {
     description: 'The rows that training would see for one index value, at this moment.',
+    authScopes: { realtime: true },
     fields: (t) => ({
       indexKey: t.exposeString('indexKey'),
       indexValue: t.exposeString('indexValue'),
@@ -64,12 +65,14 @@ export function addRealtime(builder: Builder, services: Services) {
       queryRealtime: t.field({
         type: 'RealtimeResult',
         description: "One entity's rows of a saved query.",
+        authScopes: { realtime: true },
         args: { ...query, indexValue: one },
         resolve: (_root, args, context) => lookUpOne(context, targetOf(args), args.indexValue),
       }),
       queryRealtimeMany: t.field({
         type: ['RealtimeResult'],
         description: "Many entities' rows of a saved query, one result for each value, in order.",
+        authScopes: { realtime: true },
         args: { ...query, indexValues: many },
         complexity: costOfMany,
         resolve: (_root, args, context) => lookUpMany(context, targetOf(args), args.indexValues),
@@ -77,12 +80,14 @@ export function addRealtime(builder: Builder, services: Services) {
       extractRealtime: t.field({
         type: 'RealtimeResult',
         description: "One entity's features: a saved query's rows through an ETL.",
+        authScopes: { realtime: true },
         args: { ...query, etlPath, indexValue: one },
         resolve: (_root, args, context) => lookUpOne(context, targetOf(args), args.indexValue),
       }),
       extractRealtimeMany: t.field({
         type: ['RealtimeResult'],
         description: "Many entities' features, one result for each value, in order.",
+        authScopes: { realtime: true },
         args: { ...query, etlPath, indexValues: many },
         complexity: costOfMany,
         resolve: (_root, args, context) => lookUpMany(context, targetOf(args), args.indexValues),
@@ -94,6 +99,7 @@ export function addRealtime(builder: Builder, services: Services) {
     t.field({
       type: 'RealtimeResult',
       description: "One entity's rows: now, and again at every change.",
+      authScopes: { realtime: true },
       args: {
         queryId: t.arg.id({ required: true }),
         indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),

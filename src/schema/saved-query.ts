@@ -11,6 +11,7 @@ export function addSavedQuery(builder: Builder, services: Services) {
   builder.prismaNode('SavedQuery', {
     description: 'SQL under a name and version. The same SQL under the same name is the same entry.',
     nullable: true,
+    authScopes: { 'catalog:read': true, 'catalog:write': true, train: true },
     id: { field: 'id' },
     fields: (t) => ({
       name: t.exposeString('name'),
@@ -35,6 +36,7 @@ export function addSavedQuery(builder: Builder, services: Services) {
       type: 'SavedQuery',
       nullable: true,
       description: 'One saved query: by id, or the newest version under a name.',
+      authScopes: { 'catalog:read': true },
       args: { id: t.arg.id(), name: t.arg.string() },
       resolve: (query, _root, { id, name }) => {
         const { savedQuery } = services.catalog.prisma
@@ -55,6 +57,7 @@ export function addSavedQuery(builder: Builder, services: Services) {
         type: 'SavedQuery',
         cursor: 'id',
         description: 'Saved queries, the newest first.',
+        authScopes: { 'catalog:read': true },
         args: {
           search: t.arg.string({
             description: 'Text within the name, the description or the SQL, in any case.',
@@ -79,6 +82,7 @@ export function addSavedQuery(builder: Builder, services: Services) {
     t.prismaField({
       type: 'SavedQuery',
       description: 'Says what a saved query is for. Its SQL never changes: other SQL is the next version.',
+      authScopes: { 'catalog:write': true },
       args: {
         id: t.arg.id({ required: true }),
         description: t.arg.string({ description: 'Left out, it stays; null takes it away.' }),

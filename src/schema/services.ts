@@ -1,5 +1,6 @@
 // What the resolvers and the HTTP routes call: the services beneath, as app.ts wires them.
 
+import type { Access } from '../access/access.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Publishing } from '../publish/service.ts'
@@ -12,4 +13,5 @@ export interface Services {
   realtime: Realtime
   publishing: Publishing
   etlService: EtlService
+  access: Access
 }

@@ -11,6 +11,7 @@ const name = z.string().min(1).max(longestName)
 
 export function addTraining(builder: Builder, services: Services) {
   builder.objectType('QueryTrainPayload', {
+    authScopes: { train: true },
     fields: (t) => ({
       query: t.prismaField({
         type: 'SavedQuery',
@@ -30,6 +31,7 @@ export function addTraining(builder: Builder, services: Services) {
   })
 
   builder.objectType('ExtractTrainPayload', {
+    authScopes: { train: true },
     fields: (t) => ({
       etl: t.prismaField({
         type: 'Etl',
@@ -60,6 +62,7 @@ export function addTraining(builder: Builder, services: Services) {
     return {
       queryTrain: t.field({
         type: 'QueryTrainPayload',
+        authScopes: { train: true },
         description:
           'Runs SQL on the warehouse into a dataset: to the end, or for waitMs; then datasetProgress tells the rest.',
         args: {
@@ -84,6 +87,7 @@ export function addTraining(builder: Builder, services: Services) {
       }),
       extractTrain: t.field({
         type: 'ExtractTrainPayload',
+        authScopes: { train: true },
         description: "Runs a saved query's rows through an ETL into a dataset: to the end, or for waitMs.",
         args: {
           queryId: t.arg.id({ required: true }),

@@ -9,11 +9,12 @@ export interface Answer {
   }[]
 }
 
-export function createClient(url: string) {
+/** `headers` go with every request. */
+export function createClient(url: string, headers: Record<string, string> = {}) {
   async function graphql(query: string, variables?: Record<string, unknown>): Promise<Answer> {
     const response = await fetch(`${url}/graphql`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ query, variables }),
     })
     return (await response.json()) as Answer
@@ -27,8 +28,8 @@ export function createClient(url: string) {
   async function rest(method: string, path: string, body?: unknown) {
     const response = await fetch(`${url}${path}`, {
       method,
+      headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && {
-        headers: { 'content-type': 'application/json' },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
     })

@@ -20,7 +20,7 @@ export async function openGateway(settings: Record<string, string> = {}) {
   async function serve(options: Partial<HttpServerOptions> = {}) {
     const server = await createHttpServer({ config, services: app.services, log, ...options })
     const { url } = await server.listen()
-    return { url, close: server.close, ...createClient(url) }
+    return { url, close: server.close, routes: server.routes, ...createClient(url) }
   }
 
   async function close() {

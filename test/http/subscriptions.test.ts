@@ -5,6 +5,8 @@ import { createClient as createSseClient } from 'graphql-sse'
 import { type Client, type ClientOptions, createClient } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { Authentication, Credentials } from '../../src/access/authentication.ts'
+import { everyone, type Identity } from '../../src/access/identity.ts'
 import type { HttpServerOptions } from '../../src/http/server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
@@ -63,6 +65,11 @@ function watchSources({ services }: Gateway) {
   }
 }
 
+/** The services, where callers are asked who they are. */
+function guardedBy(authentication: Authentication) {
+  return { ...sources.services, access: { ...sources.services.access, isRequired: true, authentication } }
+}
+
 function connect(options: Partial<ClientOptions> = {}, { url } = server): Client {
   const client = createClient({
     url: `${url.replace('http', 'ws')}/graphql`,
@@ -119,25 +126,25 @@ describe('close codes of WebSockets', () => {
   })
 
   test('4401 for a subscription before the acknowledgement', async () => {
-    const answer = Promise.withResolvers<boolean>()
-    const slow = await serve({ authenticate: () => answer.promise })
+    const answer = Promise.withResolvers<Identity | null>()
+    const slow = await serve({
+      services: guardedBy({ recall: () => null, identify: () => answer.promise }),
+    })
     const client = connect(
       { lazy: false, webSocketImpl: misbehaving('connection_init', subscribeTo('1')) },
       slow,
     )
     expect(await closeCode(client)).toBe(4401)
-    answer.resolve(true)
+    answer.resolve(everyone)
     await slow.close()
   })
 
   test('4403 for a client that may not connect', async () => {
-    const guarded = await serve({
-      authenticate: ({ connectionParams }) => connectionParams?.token === 'right',
-    })
-    expect(await closeCode(connect({ lazy: false, connectionParams: { token: 'wrong' } }, guarded))).toBe(
-      4403,
-    )
-    const client = connect({ connectionParams: { token: 'right' } }, guarded)
+    const identify = async ({ authorization }: Credentials) => (authorization === 'right' ? everyone : null)
+    const guarded = await serve({ services: guardedBy({ recall: () => null, identify }) })
+    const stranger = connect({ lazy: false, connectionParams: { authorization: 'wrong' } }, guarded)
+    expect(await closeCode(stranger)).toBe(4403)
+    const client = connect({ connectionParams: { authorization: 'right' } }, guarded)
     expect((await client.iterate({ query: '{ __typename }' }).next()).value).toEqual({
       data: { __typename: 'Query' },
     })

@@ -27,13 +27,15 @@ export type LaneRoute = (
 
 export interface LaneOptions {
   routes: ReadonlyMap<string, LaneRoute>
+  /** Whether a request's caller is known, and may use the routes; whoever is not, Fastify judges and answers. */
+  mayUse(request: IncomingMessage): boolean
   /** From then on Fastify turns requests away. */
   isStopping(): boolean
   log: Logger
 }
 
 /** Puts the lane before Fastify's own handler. */
-export function addLane(app: FastifyInstance, { routes, isStopping, log }: LaneOptions) {
+export function addLane(app: FastifyInstance, { routes, mayUse, isStopping, log }: LaneOptions) {
   const bodies = new WeakMap<IncomingMessage, Buffer>()
   // What was read here already, Fastify reads again from memory.
   app.addHook('preParsing', (request, _reply, payload, done) => {
@@ -43,7 +45,7 @@ export function addLane(app: FastifyInstance, { routes, isStopping, log }: LaneO
 
   handleFirst(app.server, (request, response, goOn) => {
     const route = isPlain(request) && !isStopping() ? routes.get(request.url ?? '') : undefined
-    if (route === undefined) return goOn()
+    if (route === undefined || !mayUse(request)) return goOn()
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     const onEnd = () => {

@@ -3,8 +3,8 @@
 import { parse } from 'graphql'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
+import { createTextCache } from '../../text-cache.ts'
 import { nameOperation } from '../operation-names.ts'
-import { createTextCache } from '../text-cache.ts'
 import { compile, findOperation, type Plan } from './compile.ts'
 import type { Layout } from './layout.ts'
 

@@ -1,0 +1,50 @@
+// Which scopes let a caller see a field: the rules stand at the types and fields, here is how they are judged and refused.
+
+import type { AuthFailure, ForbiddenResult } from '@pothos/plugin-scope-auth'
+import type { GraphQLResolveInfo } from 'graphql'
+import type { Identity } from '../access/identity.ts'
+import { type Scope, scopes } from '../access/scopes.ts'
+import { AppError } from '../errors.ts'
+
+/** `signedIn` is for what any caller may see that is known at all. */
+export type AuthScopes = Record<Scope | 'signedIn', boolean>
+
+const nobody: AuthScopes = scopesOf(() => false, false)
+
+/** What an identity may see. Asked once for each operation. */
+export function authScopesOf(identity: Identity | null): AuthScopes {
+  return identity === null ? nobody : scopesOf(identity.grants, true)
+}
+
+function scopesOf(grants: (scope: Scope) => boolean, signedIn: boolean): AuthScopes {
+  const granted = Object.fromEntries(scopes.map((scope) => [scope, grants(scope)])) as Record<Scope, boolean>
+  return { ...granted, signedIn }
+}
+
+/** What a caller is told that may not see a field. */
+export function refuseField(
+  identity: Identity | null,
+  { parentType, fieldName }: Pick<GraphQLResolveInfo, 'parentType' | 'fieldName'>,
+  { failure }: ForbiddenResult,
+): AppError {
+  const field = `${parentType.name}.${fieldName}`
+  if (identity === null) return new AppError('UNAUTHENTICATED', `${field} is for callers that sign in`)
+  const needs = [...new Set(missingScopes(failure))]
+  return new AppError('FORBIDDEN', `${field} needs ${describeScopes(needs)}; ${describeOwn(identity)}`, {
+    details: { needs },
+  })
+}
+
+function missingScopes(failure: AuthFailure): string[] {
+  if ('failures' in failure) return failure.failures.flatMap(missingScopes)
+  return 'scope' in failure ? [failure.scope] : []
+}
+
+/** `the scope train, or realtime`: any of them will do. */
+export function describeScopes(needs: readonly string[]): string {
+  return `the scope ${needs.join(' or ')}`
+}
+
+export function describeOwn({ scopes: own }: Identity): string {
+  return own.length === 0 ? 'this caller has none' : `this caller has ${own.join(', ')}`
+}

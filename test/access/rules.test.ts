@@ -1,0 +1,195 @@
+// Every field and every route has a rule that says who may use it: none is found without, and each is as written here.
+
+import {
+  type GraphQLField,
+  type GraphQLInputType,
+  graphql,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  type OperationTypeNode,
+  parse,
+  subscribe,
+} from 'graphql'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createIdentity, type Identity } from '../../src/access/identity.ts'
+import { findAppError } from '../../src/http/failures.ts'
+import type { Context } from '../../src/schema/context.ts'
+import { createSchema } from '../../src/schema/index.ts'
+import type { Services } from '../../src/schema/services.ts'
+import { type Gateway, openGateway } from '../http/gateway.ts'
+
+const schema = createSchema({} as Services)
+const roots = ['Query', 'Mutation', 'Subscription']
+
+interface Ruled {
+  extensions: { pothosOptions?: { authScopes?: unknown } }
+}
+const hasRule = ({ extensions }: Ruled) => extensions.pothosOptions?.authScopes !== undefined
+
+describe('fields', () => {
+  test('each has a rule of its own or of its type', () => {
+    const unruled = Object.values(schema.getTypeMap())
+      .filter(isObjectType)
+      .filter(({ name }) => !name.startsWith('__'))
+      .flatMap((type) =>
+        Object.values(type.getFields())
+          .filter(
+            (field) => !hasRule(field as Ruled) && (roots.includes(type.name) || !hasRule(type as Ruled)),
+          )
+          .map((field) => `${type.name}.${field.name}`),
+      )
+    expect(unruled).toEqual([])
+  })
+
+  const read = ['catalog:read']
+  const write = ['catalog:write']
+  const known: Record<string, readonly string[]> = {
+    'Query.apiKeys': ['admin'],
+    'Query.dataset': ['catalog:read', 'train'],
+    'Query.datasets': ['catalog:read', 'train'],
+    'Query.etl': read,
+    'Query.etls': read,
+    'Query.extractRealtime': ['realtime'],
+    'Query.extractRealtimeMany': ['realtime'],
+    'Query.featureViews': read,
+    // Whoever is known; what the node is decides about its fields.
+    'Query.me': [],
+    'Query.node': [],
+    'Query.parity': ['train'],
+    'Query.publishJob': ['catalog:read', 'publish'],
+    'Query.publishJobs': ['catalog:read', 'publish'],
+    'Query.queryRealtime': ['realtime'],
+    'Query.queryRealtimeMany': ['realtime'],
+    'Query.savedQueries': read,
+    'Query.savedQuery': read,
+    'Mutation.cancelJob': ['publish'],
+    'Mutation.createApiKey': ['admin'],
+    'Mutation.createFeatureView': write,
+    'Mutation.deleteFeatureView': write,
+    'Mutation.extractTrain': ['train'],
+    'Mutation.ingest': ['publish'],
+    'Mutation.publish': ['publish'],
+    'Mutation.queryTrain': ['train'],
+    'Mutation.refreshEtl': write,
+    'Mutation.revokeApiKey': ['admin'],
+    'Mutation.updateSavedQuery': write,
+    'Subscription.datasetProgress': ['catalog:read', 'train'],
+    'Subscription.featureUpdates': ['realtime'],
+    'Subscription.publishProgress': ['catalog:read', 'publish'],
+  }
+  const fields = roots.flatMap((root) => {
+    const type = schema.getType(root)
+    if (!isObjectType(type)) throw new Error(`${root} is an object type`)
+    return Object.values(type.getFields()).map((field) => [`${root}.${field.name}`, field] as const)
+  })
+
+  test('those of the roots are the ones written here', () => {
+    expect(fields.map(([name]) => name).sort()).toEqual(Object.keys(known).sort())
+  })
+
+  test.each(fields.filter(([name]) => known[name]?.length !== 0))(
+    '%s is refused without its scope, and without anybody',
+    async (name, field) => {
+      const { identity } = createIdentity({
+        caller: 'x',
+        name: 'x',
+        scopes: [],
+        expiresAtMs: Date.now() + 60_000,
+      })
+      expect(await refusal(name, field, identity)).toMatchObject({
+        code: 'FORBIDDEN',
+        details: { needs: known[name] },
+      })
+      expect(await refusal(name, field, null)).toMatchObject({ code: 'UNAUTHENTICATED' })
+    },
+  )
+
+  async function refusal(name: string, field: GraphQLField<unknown, unknown>, identity: Identity | null) {
+    const operation = name.split('.')[0]?.toLowerCase() as OperationTypeNode
+    const args = field.args
+      .filter(({ type }) => isNonNullType(type))
+      .map(({ name: arg, type }) => `${arg}: ${literal(type)}`)
+    const called = `${field.name}${args.length === 0 ? '' : `(${args.join(', ')})`}`
+    const source = `${operation} { ${called} ${/ID!?$/.test(String(field.type)) ? '' : '{ __typename }'} }`
+    const contextValue = { identity } as Context
+    const result =
+      operation === 'subscription'
+        ? await subscribe({ schema, document: parse(source), contextValue })
+        : await graphql({ schema, source, contextValue })
+    if (Symbol.asyncIterator in result) throw new Error(`${name} was let through`)
+    return findAppError(result.errors?.[0])
+  }
+
+  function literal(type: GraphQLInputType): string {
+    if (isNonNullType(type)) return literal(type.ofType)
+    if (isListType(type)) return `[${literal(type.ofType)}]`
+    return type.name === 'Int' ? '1' : '"x"'
+  }
+})
+
+describe('routes', () => {
+  let gateway: Gateway
+  let server: Awaited<ReturnType<Gateway['serve']>>
+
+  beforeAll(async () => {
+    gateway = await openGateway({ AUTH: 'required' })
+    server = await gateway.serve()
+  })
+
+  afterAll(async () => {
+    await server.close()
+    await gateway.close()
+  })
+
+  test('each is as written here, and those that are not open refuse whoever says nothing', async () => {
+    const routes = server.routes.filter(({ method, url }) => method !== 'HEAD' && !url.startsWith('/docs'))
+    const rules = Object.fromEntries(
+      routes
+        .filter(({ url }) => url !== '/graphql')
+        .map(({ method, url, access }) => [`${method} ${url}`, access]),
+    )
+    expect(rules).toEqual({
+      'GET /datasets/:id.:format': 'judged',
+      'GET /healthz': 'open',
+      'GET /metrics': 'admin',
+      'GET /openapi.json': 'open',
+      'GET /readyz': 'open',
+      'POST /extract/realtime': 'realtime',
+      'POST /extract/train': 'train',
+      'POST /query/realtime': 'realtime',
+      'POST /query/train': 'train',
+      'PUT /publish': 'publish',
+    })
+    for (const { method, url, access } of routes) {
+      if (method === 'TRACE') continue
+      const response = await fetch(`${server.url}${url.replace(':id.:format', 'dst_1.csv')}`, { method })
+      await response.arrayBuffer()
+      expect([method, url, response.status]).toEqual([method, url, access === 'open' ? 200 : 401])
+      if (access !== 'open') expect(response.headers.get('www-authenticate')).toMatch(/^Bearer realm=/)
+    }
+  })
+
+  test('a route that does not say who may use it is not registered', async () => {
+    const { default: Fastify } = await import('fastify')
+    const { guardRoutes } = await import('../../src/http/route-access.ts')
+    const { createIdentities } = await import('../../src/http/identities.ts')
+    const app = Fastify()
+    const { authentication } = gateway.services.access
+    guardRoutes(app, { identities: createIdentities(authentication, true), openUnder: '/docs' })
+    expect(() => app.get('/forgotten', () => 'secret')).toThrow(
+      'The route GET /forgotten does not say who may use it: give its config an access',
+    )
+  })
+
+  test('openapi.json names what each route needs', async () => {
+    const { body } = await server.rest('GET', '/openapi.json')
+    const { components, paths } = body as {
+      components: { securitySchemes: Record<string, unknown> }
+      paths: Record<string, Record<string, { security?: Record<string, string[]>[] }>>
+    }
+    expect(Object.keys(components.securitySchemes)).toEqual(['bearer', 'apiKey'])
+    expect(paths['/publish']?.put?.security).toEqual([{ bearer: ['publish'] }, { apiKey: ['publish'] }])
+    expect(paths['/healthz']?.get?.security).toBeUndefined()
+  })
+})
