@@ -89,7 +89,7 @@ query Lookup($queryId: ID!, $userId: String!) {
 ]
 
 /** What is to be filled in, where callers have to say who they are. */
-const credentials = '{ "Authorization": "Bearer …" }'
+const credentials = '{ "Authorization": "Bearer <API key or token>" }'
 
 export interface Page {
   html: Buffer

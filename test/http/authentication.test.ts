@@ -308,7 +308,7 @@ describe('downloads', () => {
 
   test('need nothing but their signed link, ranges too', async () => {
     const { parquet = '', csv = '' } = await linksOf()
-    expect(await (await fetch(csv)).text()).toBe('n\n0\n1\n2\n')
+    expect(await (await fetch(csv)).text()).toBe('n\r\n0\r\n1\r\n2\r\n')
     const range = await fetch(parquet, { headers: { range: 'bytes=0-3' } })
     expect([range.status, await range.text()]).toEqual([206, 'PAR1'])
     expect((await fetch(parquet, { method: 'HEAD' })).status).toBe(200)
@@ -318,7 +318,7 @@ describe('downloads', () => {
     const url = `${server.url}/datasets/${datasetId}.csv`
     expect((await fetch(url)).status).toBe(401)
     expect((await fetch(url, { headers: bearer(await tokenOf('realtime')) })).status).toBe(403)
-    expect(await (await fetch(url, { headers: bearer(await tokenOf('train')) })).text()).toBe('n\n0\n1\n2\n')
+    expect(await (await fetch(url, { headers: bearer(await tokenOf('train')) })).text()).toBe('n\r\n0\r\n1\r\n2\r\n')
   })
 
   test('are refused to who sees the catalog only', async () => {

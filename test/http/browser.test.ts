@@ -2,6 +2,7 @@
 
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openAccess } from '../../src/access/access.ts'
 import { type Chromium, startChromium } from '../servers/chromium.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
@@ -90,6 +91,32 @@ test('GraphiQL runs a subscription and a training query, with nothing from elsew
   expect(elsewhere).toEqual([])
   expect(complaints).toEqual([])
   await page.close()
+})
+
+test('GraphiQL sends the headers that are filled in, with subscriptions too', async () => {
+  const { catalog } = gateway.services
+  const access = await openAccess(
+    { required: true, jwt: null, downloadLinkSeconds: 60 },
+    { catalog, log: gateway.log },
+  )
+  const guarded = await gateway.serve({ services: { ...gateway.services, access } })
+  const { token } = await access.keyDesk.create({ name: 'ada', scopes: ['catalog:read'], expiresAt: null })
+  const { publish } = await server.data<{ publish: { id: string } }>('mutation { publish(nFlows: 1) { id } }')
+
+  const page = await chromium.newPage()
+  const query = `subscription { publishProgress(jobId: "${publish.id}") { status } }`
+  await page.goto(`${guarded.url}/graphql?query=${encodeURIComponent(query)}`)
+  expect(await result(page, 'errors')).toContain('UNAUTHENTICATED')
+  await page.getByRole('button', { name: 'Headers' }).click()
+  await page.locator('.monaco-editor[data-uri*="headers"]').click()
+  await page.keyboard.press('Control+A')
+  // The editor closes the text and the brace itself.
+  await page.keyboard.insertText(`{"Authorization": "Bearer ${token}`)
+  await page.getByRole('button', { name: /Execute query/ }).click()
+  expect(await result(page, 'publishProgress')).toContain('SUCCEEDED')
+  await page.close()
+  await guarded.close()
+  await access.close()
 })
 
 test('the REST documentation lists the routes, with nothing from elsewhere', async () => {
