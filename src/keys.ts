@@ -7,7 +7,6 @@ import { createKeyDesk, type KeyDesk, type KeyEntry } from './access/key-desk.ts
 import { callKeyDesk } from './access/operator-socket.ts'
 import { scopes } from './access/scopes.ts'
 import { acquireLock } from './catalog/lock.ts'
-import { openCatalog } from './catalog/open.ts'
 import { type Config, ConfigError, dataPaths, parseConfig } from './config.ts'
 import { AppError, messageOf } from './errors.ts'
 
@@ -113,6 +112,8 @@ async function withKeyDesk<T>(work: (desk: KeyDesk) => Promise<T>): Promise<T> {
 }
 
 async function withCatalog<T>(config: Config, work: (desk: KeyDesk) => Promise<T>): Promise<T> {
+  // Where a gateway is asked instead, none of it is needed.
+  const { openCatalog } = await import('./catalog/open.ts')
   const log = pino({ level: 'warn' }, pino.destination(2))
   const folder = dataPaths(config.dataDir).catalog
   const catalog = await openCatalog({ url: config.catalogUrl, folder, log })

@@ -43,7 +43,10 @@ export interface OperatorSocket {
   close(): Promise<void>
 }
 
-/** Whoever may enter DATA_DIR may make keys: it could write the catalog as well. */
+/**
+ * Whoever may enter DATA_DIR may make keys: it could write the catalog as well. Where the folder can hold no socket, the
+ * gateway does without one, and says so.
+ */
 export async function openOperatorSocket(options: {
   path: string
   keyDesk: KeyDesk
@@ -51,12 +54,11 @@ export async function openOperatorSocket(options: {
 }): Promise<OperatorSocket> {
   const { keyDesk, log } = options
   const path = shortPath(options.path)
-  if (path === null) {
-    log.warn(
-      `${options.path} is too long for a socket: \`npm run keys\` works while the gateway is stopped only`,
-    )
+  const without = (why: string) => {
+    log.warn(`\`npm run keys\` works while the gateway is stopped only: ${why}`)
     return { close: async () => {} }
   }
+  if (path === null) return without(`${options.path} is too long for a socket`)
   const folder = dirname(options.path)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await chmod(folder, 0o700)
@@ -70,8 +72,12 @@ export async function openOperatorSocket(options: {
       (error: unknown) => socket.end(JSON.stringify({ failure: describe(error, log) })),
     )
   })
-  server.listen(path)
-  await once(server, 'listening')
+  try {
+    server.listen(path)
+    await once(server, 'listening')
+  } catch (error) {
+    return without(`${options.path} cannot be listened at: ${messageOf(error)}`)
+  }
   return {
     async close() {
       server.close()
