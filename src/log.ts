@@ -11,7 +11,7 @@ const names = ['password', 'authorization', 'cookie', 'token', 'secret', 'apiKey
 const redact = {
   paths: ['*', '*.headers', 'req.headers']
     .flatMap((place) => names.map((name) => `${place}.${name}`))
-    .concat(names),
+    .concat(names, 'req.headers["x-api-key"]', '*.headers["x-api-key"]'),
   censor: '***',
 }
 

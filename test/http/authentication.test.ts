@@ -318,7 +318,9 @@ describe('downloads', () => {
     const url = `${server.url}/datasets/${datasetId}.csv`
     expect((await fetch(url)).status).toBe(401)
     expect((await fetch(url, { headers: bearer(await tokenOf('realtime')) })).status).toBe(403)
-    expect(await (await fetch(url, { headers: bearer(await tokenOf('train')) })).text()).toBe('n\r\n0\r\n1\r\n2\r\n')
+    expect(await (await fetch(url, { headers: bearer(await tokenOf('train')) })).text()).toBe(
+      'n\r\n0\r\n1\r\n2\r\n',
+    )
   })
 
   test('are refused to who sees the catalog only', async () => {
