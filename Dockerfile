@@ -21,15 +21,10 @@ COPY --from=build /gateway/node_modules ./node_modules
 COPY --from=build /gateway/prisma ./prisma
 COPY --from=build /gateway/src ./src
 RUN install --directory --owner=node --group=node /data
-<<<<<<< HEAD
 # The image's own user `node`; by number, so that whoever runs it sees that it is not root.
 USER 1000:1000
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000 DATA_DIR=/data
-=======
-USER node
 # Reached from beyond its own loopback, so callers sign in: `node src/keys.ts create …` within it makes their keys.
 ENV NODE_ENV=production HOST=0.0.0.0 AUTH=required PORT=4000 DATA_DIR=/data
->>>>>>> 0c02b32 (Ask callers who they are: API keys, JSON Web Tokens, scopes on every field and route)
 VOLUME /data
 EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
