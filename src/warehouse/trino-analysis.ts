@@ -1,6 +1,7 @@
 // What the engine's analysis of a statement says that it reads and calls, and what of that is refused.
 
 import { z } from 'zod'
+import { AppError } from '../errors.ts'
 import { refuse } from '../parquet/engine-error.ts'
 import { type BaseTable, featureSchema } from './port.ts'
 import { internalSchema } from './trino-schema.ts'
@@ -43,7 +44,12 @@ export function readAnalysis(
   info: unknown,
   { sql, address }: { sql: string; address: TrinoAddress },
 ): Analysis {
-  const { referencedTables, routines } = queryInfo.parse(info)
+  const parsed = queryInfo.safeParse(info)
+  if (!parsed.success)
+    throw new AppError('WAREHOUSE_FAILED', 'Trino tells of a query in a form that is not known here.', {
+      cause: parsed.error,
+    })
+  const { referencedTables, routines } = parsed.data
   const texts = [sql, ...referencedTables.flatMap(({ viewText }) => viewText ?? [])]
   const words = texts.map(findReservedWords)
   const called = [...new Set(routines.map(({ routine }) => routine.toLowerCase()))]

@@ -27,27 +27,32 @@ export function append(
   { jobId, batch, tables }: AppendRequest,
 ): Promise<AppendResult> {
   const entry = `job_id = ${quoteText(jobId)} AND batch = ${BigInt(batch)}`
-  const isThere = `SELECT 1 FROM ${names.ledger} WHERE ${entry}`
+  /** The version, and which append counts as this batch. */
+  async function look() {
+    const { rows } = await session.query(
+      'write',
+      `SELECT count(*), min(IF(${entry}, ${appendColumn})) FROM ${names.ledger}`,
+    )
+    return { version: Number(rows[0]?.[0]), counting: rows[0]?.[1] ?? null }
+  }
 
   return ledger.inTurn(async () => {
-    const known = await listTables(session, address, featureSchema)
     // In order of time, so that of two gateways' appends of one batch the first stays the one that counts.
     const appendId = `${Date.now().toString(36).padStart(10, '0')}-${crypto.randomUUID()}`
+    const known = await listTables(session, address, featureSchema)
     const statements = tables.flatMap((rows) => insertsOf(rows, { known, names, appendId }))
-    const { rows: found } = await session.query('write', `${isThere} LIMIT 1`)
-    if (found.length > 0) return { applied: false, version: await ledger.version() }
+    const before = await look()
+    if (before.counting !== null) return { applied: false, version: before.version }
     for (let i = 0; i < statements.length; i += statementsAtOnce)
       await Promise.all(statements.slice(i, i + statementsAtOnce).map((sql) => session.query('write', sql)))
     await session.query(
       'write',
       `INSERT INTO ${names.ledger} (${appendColumn}, job_id, batch)
-       SELECT ${quoteText(appendId)}, ${quoteText(jobId)}, ${BigInt(batch)} WHERE NOT EXISTS (${isThere})`,
+       SELECT ${quoteText(appendId)}, ${quoteText(jobId)}, ${BigInt(batch)}
+       WHERE NOT EXISTS (SELECT 1 FROM ${names.ledger} WHERE ${entry})`,
     )
-    const { rows: winner } = await session.query(
-      'write',
-      `SELECT min(${appendColumn}) FROM ${names.ledger} WHERE ${entry}`,
-    )
-    return { applied: winner[0]?.[0] === appendId, version: await ledger.version() }
+    const after = await look()
+    return { applied: after.counting === appendId, version: after.version }
   })
 }
 

@@ -4,10 +4,11 @@ import { AppError } from '../errors.ts'
 import type { TrinoNames } from './trino-schema.ts'
 import type { TrinoSession } from './trino-session.ts'
 import { createTurns } from './trino-turns.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface Ledger {
   /** How many appends were committed: no fewer than when it was asked. */
-  version(): Promise<number>
+  version(signal?: AbortSignal): Promise<number>
   /** One append at a time in this process. */
   inTurn<T>(work: () => Promise<T>): Promise<T>
   /**
@@ -49,7 +50,7 @@ export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Led
   }
 
   /** One under way may have looked too early: all who ask meanwhile share the next. */
-  function version(): Promise<number> {
+  function readShared(): Promise<number> {
     if (running === null) return start()
     following ??= running
       .catch(() => undefined)
@@ -60,13 +61,31 @@ export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Led
     return following
   }
 
-  async function readOnce<T>(work: (check: () => Promise<number>) => Promise<T>): Promise<T> {
-    const before = known ?? (await version())
+  const version = (signal?: AbortSignal) => unlessAborted(readShared(), signal)
+
+  async function readOnce<T>(
+    work: (check: () => Promise<number>) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    const before = known ?? (await version(signal))
     return work(async () => {
-      const after = await version()
+      const after = await version(signal)
       if (after !== before) throw new Disturbed()
       return after
     })
+  }
+
+  /** Who gives up while waiting does not begin. */
+  async function inTurnOfReads<T>(read: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const begun = Promise.withResolvers<void>()
+    const done = turns.together(() => {
+      begun.resolve()
+      return read()
+    })
+    done.catch(() => undefined)
+    await unlessAborted(begun.promise, signal)
+    return done
   }
 
   return {
@@ -74,9 +93,9 @@ export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Led
     inTurn: turns.alone,
     async atOneVersion(work, signal) {
       for (let count = 0; count < mostReads; count++) {
-        signal?.throwIfAborted()
         try {
-          return await (count < freeReads ? readOnce(work) : turns.together(() => readOnce(work)))
+          const once = () => readOnce(work, signal)
+          return await (count < freeReads ? once() : inTurnOfReads(once, signal))
         } catch (error) {
           if (!(error instanceof Disturbed)) throw error
         }

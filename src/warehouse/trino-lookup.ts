@@ -27,9 +27,9 @@ export async function lookup(
     }
     return rows
   }
-  if (conditions.length === 0) return { version: await ledger.version(), columns, rows: [] }
+  if (conditions.length === 0) return { version: await ledger.version(signal), columns, rows: [] }
   if (!plan.analysis.readsAppends) {
-    const [version, rows] = await Promise.all([ledger.version(), read()])
+    const [version, rows] = await Promise.all([ledger.version(signal), read()])
     return { version, columns, rows }
   }
   return ledger.atOneVersion(async (check) => {

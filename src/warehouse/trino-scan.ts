@@ -31,7 +31,7 @@ export async function scan(
   }
   const { pages, first, version } = plan.analysis.readsAppends
     ? await ledger.atOneVersion(begin, signal)
-    : await begin(() => ledger.version())
+    : await begin(() => ledger.version(signal))
 
   const batches = async function* (): AsyncGenerator<readonly Row[]> {
     try {

@@ -1,11 +1,13 @@
 // Statements over Trino's protocol, by the official client: page after page, stoppable in the engine at any moment.
 
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BasicAuth, type QueryIterator, type QueryResult, Trino } from 'trino-client'
 import { AppError } from '../errors.ts'
 import { createPermits } from './permits.ts'
 import { TrinoFailure } from './trino-error.ts'
 import type { TrinoAddress } from './trino-url.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /** A cell as the protocol carries it; numbers of 64 bits are asked for as text. */
 export type Cell = null | boolean | number | string | readonly Cell[] | { readonly [key: string]: Cell }
@@ -66,9 +68,12 @@ type Result = QueryResult & {
  * the client's `request`.
  */
 export function openTrinoSession(address: TrinoAddress): TrinoSession {
-  const { server, user, password, catalog, schema } = address
+  const { server, user, password, caFile, catalog, schema } = address
+  // The client makes its agent of these: a connection is kept for the next page.
+  const tls = { keepAlive: true, ...(caFile !== null && { ca: readFileSync(caFile) }) }
   const trino = Trino.create({
     server,
+    ssl: tls,
     source: 'feature-gateway',
     catalog,
     ...(schema !== null && { schema }),
@@ -114,9 +119,14 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
     return retried(ask, (status) => status !== null && passing.has(status))
   }
 
-  function follow(url: string, signal: AbortSignal): Promise<Result> {
+  async function follow(url: string, signal: AbortSignal): Promise<Result> {
     const ask = () => client.request<Result>({ url, timeout: requestTimeoutMs, signal })
-    return retried(ask, (status) => !signal.aborted && (status === null || passing.has(status)))
+    try {
+      return await retried(ask, (status) => !signal.aborted && (status === null || passing.has(status)))
+    } catch (error) {
+      signal.throwIfAborted()
+      throw error
+    }
   }
 
   async function* pages(lane: Lane, sql: string, { signal, session }: StatementOptions = {}) {
@@ -186,17 +196,6 @@ async function retried<T>(ask: () => Promise<T>, mayRetry: (status: number | nul
       if (isOver || !mayRetry(response?.status ?? null)) throw error
       await delay(firstRetryMs * 2 ** retry)
     }
-  }
-}
-
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }
 

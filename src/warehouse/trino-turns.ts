@@ -1,38 +1,47 @@
-// Who takes turns: some alone, others together with those that came after the same one.
+// Who takes turns: some alone; others together, also with those who come later, until someone waits to be alone.
 
 export interface Turns {
   alone<T>(work: () => Promise<T>): Promise<T>
   together<T>(work: () => Promise<T>): Promise<T>
 }
 
+interface Group {
+  begin: Promise<unknown>
+  running: Set<Promise<unknown>>
+}
+
 export function createTurns(): Turns {
   let last: Promise<unknown> = Promise.resolve()
-  /** Begins once its turn has come; null when whoever comes now waits for the one after. */
-  let gathering: { begin: Promise<unknown>; ends: Promise<unknown>[] } | null = null
+  /** Whom those that come may join. */
+  let open: Group | null = null
 
-  function settled(work: Promise<unknown>): Promise<unknown> {
-    return work.catch(() => undefined)
+  async function untilOver({ begin, running }: Group): Promise<void> {
+    await begin
+    while (running.size > 0) await Promise.all(running)
   }
 
   return {
     alone(work) {
-      gathering = null
+      open = null
       const done = last.then(work)
-      last = settled(done)
+      last = done.catch(() => undefined)
       return done
     },
     together(work) {
-      if (gathering === null) {
-        const group = { begin: last, ends: [] as Promise<unknown>[] }
-        gathering = group
-        last = group.begin.then(async () => {
-          if (gathering === group) gathering = null
-          await Promise.all(group.ends)
+      const group = open ?? { begin: last, running: new Set() }
+      const done = group.begin.then(work)
+      const over = done
+        .catch(() => undefined)
+        .then(() => {
+          group.running.delete(over)
+        })
+      group.running.add(over)
+      if (open === null) {
+        open = group
+        last = untilOver(group).then(() => {
+          if (open === group) open = null
         })
       }
-      const { begin, ends } = gathering
-      const done = begin.then(work)
-      ends.push(settled(done))
       return done
     },
   }

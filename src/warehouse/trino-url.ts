@@ -1,4 +1,4 @@
-// What WAREHOUSE_URL says of a Trino: trino://user:password@host:port/catalog/schema?tls=true&rows=catalog
+// What WAREHOUSE_URL says of a Trino: trino://user:password@host:port/catalog/schema?tls=true&ca=/path.pem&rows=catalog
 
 import { ConfigError } from '../config.ts'
 
@@ -7,6 +7,8 @@ export interface TrinoAddress {
   server: string
   user: string
   password: string | null
+  /** The PEM file of the authorities that the server's certificate may come from; null for those that Node trusts. */
+  caFile: string | null
   /** Where statements find their tables, and where the views of `feature_store` are made. */
   catalog: string
   /** For names that have none; null when the URL names none. */
@@ -16,7 +18,7 @@ export interface TrinoAddress {
 }
 
 const example = 'trino://user@host:8080/catalog or trino://user:password@host:443/catalog?tls=true'
-const known = new Set(['tls', 'rows'])
+const known = new Set(['tls', 'ca', 'rows'])
 
 export function parseTrinoUrl(text: string): TrinoAddress {
   const url = URL.parse(text)
@@ -31,11 +33,14 @@ export function parseTrinoUrl(text: string): TrinoAddress {
   if (url.hostname === '') throw fault(`names no host: ${example}`)
   if (url.password !== '' && tls === 'false')
     throw fault('has a password, which Trino takes over TLS alone: add ?tls=true')
+  const caFile = url.searchParams.get('ca')
+  if (caFile !== null && tls === 'false') throw fault('has a ca, which goes with TLS alone: add tls=true')
   const port = url.port === '' ? (tls === 'true' ? '443' : '8080') : url.port
   return {
     server: `${tls === 'true' ? 'https' : 'http'}://${url.hostname}:${port}`,
     user: url.username === '' ? 'gateway' : decodeURIComponent(url.username),
     password: url.password === '' ? null : decodeURIComponent(url.password),
+    caFile,
     catalog,
     schema: schema === '' ? null : schema,
     rowsCatalog: url.searchParams.get('rows') ?? catalog,

@@ -27,6 +27,7 @@ export async function startTrino(catalogs: readonly string[]) {
       'coordinator=true',
       'node-scheduler.include-coordinator=true',
       `http-server.http.port=${port}`,
+      'http-server.process-forwarded=true',
       `discovery.uri=http://127.0.0.1:${port}`,
       'query.max-memory-per-node=300MB',
       'memory.heap-headroom-per-node=200MB',
@@ -62,7 +63,7 @@ export async function startTrino(catalogs: readonly string[]) {
   ]
   const server = await startChild(java, args, {
     ready: /SERVER STARTED/,
-    startTimeoutMs: 150_000,
+    startTimeoutMs: 240_000,
   }).catch(async (error: unknown) => {
     await folder.remove()
     throw error

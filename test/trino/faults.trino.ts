@@ -4,7 +4,9 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { createCertificates } from '../servers/certificates.ts'
 import { startProxy } from '../servers/proxy.ts'
+import { startFront } from './front.ts'
 import { createTrinoFolder, execute, trinoUrl } from './open.ts'
 
 const slow =
@@ -86,7 +88,7 @@ test('an engine that hangs leaves a caller free to go, and serves again when it 
   controller.abort(reason)
   await expect(exporting).rejects.toBe(reason)
   await expect(warehouse.ping()).rejects.toMatchObject({ code: 'WAREHOUSE_FAILED' })
-  expect(performance.now() - startedMs).toBeLessThan(20_000)
+  expect(performance.now() - startedMs).toBeLessThan(60_000)
   proxy.goOn()
   await warehouse.ping()
   expect((await findUser(warehouse, 'steady')).rows).toEqual([['steady']])
@@ -114,39 +116,26 @@ test('an engine that is gone fails everything at once with WAREHOUSE_FAILED', as
   })
 })
 
-test('what is asked for while the engine refuses for a moment is asked for again', async () => {
-  const { createServer } = await import('node:http')
-  let refusals = 3
-  const front = createServer((request, response) => {
-    if (refusals-- > 0) {
-      response.writeHead(503).end()
-      return
-    }
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', async () => {
-      const answer = await fetch(`http://127.0.0.1:${inject('trinoPort')}${request.url}`, {
-        method: request.method ?? 'GET',
-        headers: { 'x-trino-user': 'test', 'x-trino-catalog': 'faults' },
-        ...(request.method === 'POST' && { body: Buffer.concat(chunks) }),
-      })
-      response.writeHead(answer.status, { 'content-type': 'application/json' })
-      response.end(Buffer.from(await answer.arrayBuffer()))
-    })
-  })
-  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
-  const address = front.address()
-  if (address === null || typeof address === 'string') throw new Error('No port was given')
-  const through = await subject.open(trinoUrl('faults', address.port))
-  expect(refusals).toBeLessThan(0)
-  await through.close()
-  front.closeAllConnections()
-  front.close()
+test('by TLS the authority is checked, and what is refused for a moment is asked for again', async () => {
+  const certificates = await createCertificates()
+  const front = await startFront(inject('trinoPort'), 3, certificates)
+  const url = `${trinoUrl('faults', front.port)}?tls=true`
+  try {
+    const through = await subject.open(`${url}&ca=${certificates.authority}`)
+    expect(front.refusalsLeft()).toBe(0)
+    await through.ping()
+    await through.close()
+    for (const ca of ['', `&ca=${certificates.stranger}`])
+      await expect(subject.open(url + ca)).rejects.toMatchObject({ code: 'WAREHOUSE_FAILED' })
+  } finally {
+    await front.stop()
+    await certificates.remove()
+  }
 })
 
 test('two gateways that append one batch at the same time leave its rows once', async () => {
   const before = await warehouse.version()
-  for (let batch = 0; batch < 3; batch++) {
+  for (let batch = 0; batch < 2; batch++) {
     const both = await Promise.all([
       addUser(warehouse, `twice${batch}`, 'twice', batch),
       addUser(other, `twice${batch}`, 'twice', batch),
@@ -155,7 +144,7 @@ test('two gateways that append one batch at the same time leave its rows once', 
     for (const through of [warehouse, other])
       expect((await findUser(through, `twice${batch}`)).rows).toEqual([[`twice${batch}`]])
   }
-  expect(await other.version()).toBeGreaterThanOrEqual(before + 3)
+  expect(await other.version()).toBeGreaterThanOrEqual(before + 2)
 })
 
 test('rows of an append that never reached the ledger are not seen, and doing it again shows them once', async () => {

@@ -11,14 +11,16 @@ describe('WAREHOUSE_URL for Trino', () => {
       server: 'http://host:9000',
       user: 'ann',
       password: null,
+      caFile: null,
       catalog: 'lake',
       schema: 'sales',
       rowsCatalog: 'lake',
     })
-    expect(parseTrinoUrl('trino://ann:p%40ss@host/lake?tls=true&rows=db')).toEqual({
+    expect(parseTrinoUrl('trino://ann:p%40ss@host/lake?tls=true&rows=db&ca=/ca.pem')).toEqual({
       server: 'https://host:443',
       user: 'ann',
       password: 'p@ss',
+      caFile: '/ca.pem',
       catalog: 'lake',
       schema: null,
       rowsCatalog: 'db',
@@ -31,6 +33,7 @@ describe('WAREHOUSE_URL for Trino', () => {
     ['trino:///lake', /host/],
     ['trino://host/lake?ssl=true', /"ssl".*tls/],
     ['trino://host/lake?tls=yes', /tls/],
+    ['trino://host/lake?ca=/ca.pem', /tls=true/],
     ['trino://ann:secret@host/lake', /\?tls=true/],
   ] as const)('%s is refused, without its password', ([url, message]) => {
     expect(() => parseTrinoUrl(url)).toThrow(message)
