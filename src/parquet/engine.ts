@@ -5,6 +5,7 @@ import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/
 import type { Column, Frame, Row, Value } from '../columns.ts'
 import { type ColumnBatch, createColumnAppender } from './append-columns.ts'
 import { createRowAppender } from './append-rows.ts'
+import { withAppender } from './appender.ts'
 import { listScalarFunctions } from './at-once.ts'
 import { openDatabase } from './database.ts'
 import { readChunk, readRows } from './decode.ts'
@@ -168,13 +169,17 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     const members = columns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
     try {
       await call(() => connection.run(`CREATE OR REPLACE TEMP TABLE frames (${members.join(', ')})`))
-      const appender = await connection.createAppender('frames', 'main', 'temp')
-      const target = createTarget(appender)
-      for await (const batch of batches) {
-        signal?.throwIfAborted()
-        target.append(batch)
-      }
-      appender.closeSync()
+      await withAppender(
+        connection,
+        { table: 'frames', schema: 'main', catalog: 'temp' },
+        async (appender) => {
+          const target = createTarget(appender)
+          for await (const batch of batches) {
+            signal?.throwIfAborted()
+            target.append(batch)
+          }
+        },
+      )
       return await call(() =>
         writeParquet(connection, { select: 'SELECT * FROM temp.frames', columns, path }),
       )

@@ -3,6 +3,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column, Row } from '../columns.ts'
 import { createRowAppender } from './append-rows.ts'
+import { withAppender } from './appender.ts'
 import { type AtOnce, proveAtOnce, tagAlias, tags, withTag } from './at-once.ts'
 import { readRows } from './decode.ts'
 import { carrierOf } from './duckdb-types.ts'
@@ -58,10 +59,11 @@ async function fill(
     await connection.run(`ALTER TABLE temp.${inputTable} ADD COLUMN ${tags.groups} BIGINT`)
     cells.push({ name: tags.groups, cell: cells.length })
   }
-  const appender = await connection.createAppender(inputTable, 'main', 'temp')
-  const target = createRowAppender(appender, cells)
-  target.append(isTagged ? groups.flatMap((rows, i) => rows.map((row) => [...row, i])) : groups.flat())
-  appender.closeSync()
+  await withAppender(connection, { table: inputTable, schema: 'main', catalog: 'temp' }, (appender) =>
+    createRowAppender(appender, cells).append(
+      isTagged ? groups.flatMap((rows, i) => rows.map((row) => [...row, i])) : groups.flat(),
+    ),
+  )
 }
 
 async function runAtOnce(

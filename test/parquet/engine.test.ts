@@ -3,6 +3,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Column, Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
@@ -111,6 +114,27 @@ describe('files', () => {
     const error = await refusal(engine.writeFrames({ path: newPath(), columns: people, batches: failing() }))
     expect(error.message).toBe('row 11 is bad')
     expect(await readdir(folder)).toEqual(before)
+  })
+
+  test('rows of a writer that failed are in no later file, whenever what held them is collected', async () => {
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    const failing = function* () {
+      yield rowsOf(100, 110)
+      throw new AppError('ETL_FAILED', 'no more')
+    }
+    await refusal(engine.writeFrames({ path: newPath(), columns: people, batches: failing() }))
+    const path = newPath()
+    const batches = async function* () {
+      yield rowsOf(0, 2)
+      for (let turn = 0; turn < 5; turn++) {
+        collectGarbage()
+        await setImmediate()
+      }
+    }
+    const { rowCount } = await engine.writeFrames({ path, columns: people, batches: batches() })
+    expect(rowCount).toBe(2n)
+    expect((await engine.read(path, { columns: people })).rows).toEqual(rowsOf(0, 2))
   })
 
   test('a value of another type than its column is named by row and column', async () => {
