@@ -9,14 +9,15 @@ import {
 } from '@duckdb/node-api'
 import type { Row, Value } from '../columns.ts'
 import { type Carrier, carrierOf, ValueMismatch } from './duckdb-types.ts'
+import { plainCells, plainTexts, setPlain } from './plain-cells.ts'
 import { packable, packStrings, writeTexts } from './text-vector.ts'
 
 /** As many rows as the engine takes at once. */
 export const chunkRows = 2048
 
 export interface RowAppender {
-  /** Throws ValueMismatch, which names the row and the column. */
-  append(rows: readonly Row[]): void
+  /** Throws ValueMismatch, which names the row, counted on from those before, and the column. */
+  append(rows: readonly Row[], rowsBefore?: number): void
 }
 
 /** `targets` says for each column of the table which cell of a row goes there; null leaves it null. */
@@ -37,13 +38,26 @@ export function createRowAppender(
     )
   }
 
+  function setCells(chunk: DuckDBDataChunk, part: readonly Row[], from: number, index: number): void {
+    const type = types[index]
+    if (type === undefined) return
+    const cell = targets[index]?.cell ?? null
+    const plain = cell === null ? null : plainCells(part, cell, type)
+    if (plain !== null) {
+      setPlain({ chunk, index, type }, plain, 0, part.length)
+      return
+    }
+    const texts = cell === null ? null : plainTexts(part, cell, type)
+    setColumn(chunk, index, type, texts ?? writeColumn(part, from, index))
+  }
+
   return {
-    append(rows) {
+    append(rows, rowsBefore = 0) {
       for (let from = 0; from < rows.length; from += chunkRows) {
         const part = rows.slice(from, from + chunkRows)
         const chunk = DuckDBDataChunk.create(types, part.length)
-        types.forEach((type, i) => {
-          setColumn(chunk, i, type, writeColumn(part, from, i))
+        types.forEach((_, i) => {
+          setCells(chunk, part, rowsBefore + from, i)
         })
         appender.appendDataChunk(chunk)
       }

@@ -1,5 +1,6 @@
 // Runs one publish job batch by batch: append, serve, advance. It may be killed anywhere and run again.
 
+import { setImmediate } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Realtime } from '../realtime/service.ts'
 import type { TableRows, Warehouse } from '../warehouse/port.ts'
@@ -7,22 +8,46 @@ import { type Cut, cutEvenly, cutGrowing } from './batches.ts'
 import { createFlowGenerator, type FlowSource } from './flows.ts'
 import { retry } from './retry.ts'
 
+/** Flows that are made between two turns of the event loop. */
+const flowsPerTurn = 1000
+
 /** What a job writes: `total` items in batches, each batch the same rows whenever it is asked for. */
 export interface Work {
   total: number
   cut: Cut
-  rows(from: number, to: number): readonly TableRows[]
+  rows(from: number, to: number): Promise<readonly TableRows[]>
 }
 
 export function createFlowWork(total: number, source: FlowSource): Work {
-  return { total, cut: cutGrowing({ first: 250, doublings: 4 }), rows: createFlowGenerator(source) }
+  const generate = createFlowGenerator(source)
+  return {
+    total,
+    cut: cutGrowing({ first: 250, doublings: 5 }),
+    async rows(from, to) {
+      const parts: TableRows[] = []
+      for (let start = from; start < to; start += flowsPerTurn) {
+        parts.push(...generate(start, Math.min(start + flowsPerTurn, to)))
+        await setImmediate()
+      }
+      return joined(parts)
+    },
+  }
+}
+
+/** Each table once, its rows in their order. */
+function joined(parts: readonly TableRows[]): TableRows[] {
+  const byTable = Map.groupBy(parts, ({ table }) => table)
+  return [...byTable.values()].flatMap((own) => {
+    const [first] = own
+    return first === undefined ? [] : [{ ...first, rows: own.flatMap(({ rows }) => rows) }]
+  })
 }
 
 export function createRowsWork({ table, columns, rows }: TableRows): Work {
   return {
     total: rows.length,
     cut: cutEvenly(4000),
-    rows: (from, to) => [{ table, columns, rows: rows.slice(from, to) }],
+    rows: async (from, to) => [{ table, columns, rows: rows.slice(from, to) }],
   }
 }
 
@@ -97,7 +122,7 @@ function createSteps({ warehouse, realtime, retryDelaysMs, log }: Stores, run: B
 
   async function appendBatch(batch: number): Promise<AppendedBatch> {
     const end = Math.min(work.cut.start(batch + 1), work.total)
-    const tables = work.rows(work.cut.start(batch), end)
+    const tables = await work.rows(work.cut.start(batch), end)
     const { version } = await retry({ ...retryOptions, what: 'Appending a batch to the warehouse' }, () =>
       warehouse.append({ jobId, batch, tables }),
     )

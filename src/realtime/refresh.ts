@@ -17,7 +17,8 @@ import { keyOfCell } from './index-value.ts'
 import type { OnlineAccess } from './online-access.ts'
 import type { View, Views } from './views.ts'
 
-const valuesPerLookup = 2000
+/** Each lookup reads the query's tables anew; more at once would only hold more in memory. */
+const valuesPerLookup = 8000
 /** Refreshes of one view that run at once; appends that come meanwhile share the next one. */
 const concurrentPerView = 2
 

@@ -1,12 +1,17 @@
 // Appends to the embedded warehouse: rows, ledger and version in one transaction, one append at a time.
 
+import { setImmediate } from 'node:timers/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { createRowAppender } from '../parquet/append-rows.ts'
+import { withAppender } from '../parquet/appender.ts'
 import type { Database } from '../parquet/database.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { internalSchema, type TableList } from './duckdb-schema.ts'
 import { type AppendRequest, type AppendResult, featureSchema, type TableRows } from './port.ts'
+
+/** Rows that are handed to the engine between two turns of the event loop. */
+const rowsPerTurn = 4096
 
 export function createAppends(write: Database['write'], tables: TableList) {
   let turn: Promise<unknown> = Promise.resolve()
@@ -49,12 +54,16 @@ export function createAppends(write: Database['write'], tables: TableList) {
       const cell = columns.indexOf(name)
       return { name, cell: cell < 0 ? null : cell }
     })
-    const appender = await connection.createAppender(targets.name, targets.schema)
+    const place = { table: targets.name, schema: targets.schema }
     try {
-      createRowAppender(appender, cells).append(rows)
-      appender.closeSync()
+      await withAppender(connection, place, async (appender) => {
+        const target = createRowAppender(appender, cells)
+        for (let from = 0; from < rows.length; from += rowsPerTurn) {
+          if (from > 0) await setImmediate()
+          target.append(rows.slice(from, from + rowsPerTurn), from)
+        }
+      })
     } catch (error) {
-      appender.clear()
       if (error instanceof ValueMismatch) throw badInput(`Table ${table}, ${error.message}.`)
       throw error
     }

@@ -2,6 +2,7 @@
 
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { quoteName } from '../parquet/sql-text.ts'
@@ -18,7 +19,8 @@ export async function append(
   { jobId, batch, tables }: AppendRequest,
 ): Promise<AppendResult> {
   const known = await listTables(session, featureSchema)
-  const targets = tables.map((rows) => createTarget(rows, known))
+  const targets: Target[] = []
+  for (const rows of tables) targets.push(await createTarget(rows, known))
   await session.script('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
   try {
     // Waits for one of the same name that is under way.
@@ -57,7 +59,7 @@ interface Target {
 }
 
 /** Throws before anything is sent. */
-function createTarget(request: TableRows, known: readonly ListedTable[]): Target {
+async function createTarget(request: TableRows, known: readonly ListedTable[]): Promise<Target> {
   const { table, columns } = request
   const found = known.find(({ name }) => name === table)
   if (found === undefined) {
@@ -72,7 +74,12 @@ function createTarget(request: TableRows, known: readonly ListedTable[]): Target
     throw badInput(`Table ${table} has no column "${column}"; it has ${names}.`)
   })
   const copy = `COPY ${qualifiedName(found.schema, found.name)} (${columns.map(quoteName).join(', ')}) FROM STDIN`
-  return { copy, texts: [...encodeRows(request, carriers)] }
+  const texts: string[] = []
+  for (const text of encodeRows(request, carriers)) {
+    texts.push(text)
+    await setImmediate()
+  }
+  return { copy, texts }
 }
 
 /** In the server's text format. */
