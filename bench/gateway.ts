@@ -23,10 +23,23 @@ export async function startGateway(settings: Record<string, string>, nodeOptions
     return answer.data
   }
 
+  /** Resolves once the publish job has succeeded: its progress, an event stream, ends with it. */
+  async function published(jobId: string): Promise<void> {
+    const query = 'subscription ($id: ID!) { publishProgress(jobId: $id) { status error } }'
+    const response = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query, variables: { id: jobId } }),
+    })
+    const told = await response.text()
+    if (!told.includes('"status":"SUCCEEDED"')) throw new Error(told.slice(-1000))
+  }
+
   return {
     url,
     pid: child.pid,
     data,
+    published,
     async stop() {
       await child.end()
       await folder.remove()

@@ -5,12 +5,16 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import type { Comparison } from './comparison.ts'
+import { benchEtl } from './etl-run.ts'
+import { benchPublish } from './publish.ts'
 import { benchRealtime } from './realtime.ts'
 import { benchTraining } from './training.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
   training: benchTraining,
+  etl: benchEtl,
+  publish: benchPublish,
 }
 
 const resultsFile = join(import.meta.dirname, 'results.json')
