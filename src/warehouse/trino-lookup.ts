@@ -3,6 +3,7 @@
 import type { Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
 import type { Ledger } from './trino-ledger.ts'
 import { columnName, type Plan } from './trino-plan.ts'
@@ -16,14 +17,21 @@ export async function lookup(
   ledger: Ledger,
   plan: Plan,
   { key, values, signal }: LookupRequest,
+  limits: LookupLimits,
 ): Promise<LookupResult> {
   const conditions = conditionsOf(plan, keyIndex(key, plan), { key, values })
   const { columns } = plan
   const read = async () => {
     const rows: Row[] = []
     for (const condition of conditions) {
-      const found = await session.query('quick', `${plan.select} WHERE ${condition}`, { signal })
+      const found = await session.query(
+        'quick',
+        `${plan.select} WHERE ${condition} LIMIT ${limits.rows + 1}`,
+        { signal },
+      )
       for (const row of found.rows) rows.push(readRow(plan, row))
+      refuseManyRows(rows.length, limits)
+      refuseLargeRows(rows, limits)
     }
     return rows
   }

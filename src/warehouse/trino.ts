@@ -76,7 +76,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       ),
     lookup: (request) =>
       guarded(request, async () =>
-        lookup(session, ledger, await planned(request.sql, request.signal), request),
+        lookup(session, ledger, await planned(request.sql, request.signal), request, options.lookupLimits),
       ),
     scan: (request) =>
       guarded(request, async () =>

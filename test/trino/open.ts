@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import { Trino } from 'trino-client'
 import { inject } from 'vitest'
 import { createWarehouse } from '../../src/warehouse/index.ts'
+import { lookupLimits } from '../limits.ts'
 import type { trinoCatalogs } from './setup.ts'
 
 export function trinoUrl(catalog: (typeof trinoCatalogs)[number], port = inject('trinoPort')): string {
@@ -27,6 +28,8 @@ export async function createTrinoFolder() {
         temporaryFolder: join(folder, 'tmp'),
         datasetsFolder,
         memoryMb: 512,
+        spillMb: 4096,
+        lookupLimits,
         log: pino({ level: 'silent' }),
       }),
     remove: () => rm(folder, { recursive: true }),
