@@ -156,3 +156,18 @@ test('rows of an append that never reached the ledger are not seen, and doing it
   expect((await addUser(warehouse, 'half', 'half')).applied).toBe(true)
   expect((await findUser(warehouse, 'half')).rows).toEqual([['half']])
 })
+
+test('rows may be kept in another catalog than the views', async () => {
+  const apart = await subject.open(`${trinoUrl('progress')}?rows=rows`)
+  const sql = 'SELECT user_id FROM feature_store.users'
+  expect((await addUser(apart, 'apart', 'apart')).applied).toBe(true)
+  expect((await findUser(apart, 'apart')).rows).toEqual([['apart']])
+  expect(await execute('rows', 'SELECT user_id FROM rows.gateway.users')).toEqual([['apart']])
+  expect((await apart.describe(sql)).tables.map(({ schema, name }) => `${schema}.${name}`)).toEqual([
+    'feature_store.users',
+  ])
+  await expect(apart.describe('SELECT * FROM rows.gateway.ledger')).rejects.toMatchObject({
+    code: 'INVALID_SQL',
+  })
+  await apart.close()
+})

@@ -13,7 +13,7 @@ testPromise('Trino', async () => ({
 
 test('a training query’s progress in datasetProgress is the engine’s own, and cancelJob stops it', async () => {
   const folder = await createDataFolder('trino-progress')
-  const gateway = await startGateway(folder.path, { WAREHOUSE_URL: trinoUrl('progress') })
+  const gateway = await startGateway(folder.path, { WAREHOUSE_URL: trinoUrl('reads') })
   try {
     const { queryTrain } = await gateway.data<{ queryTrain: { dataset: { id: string } } }>(
       `mutation { queryTrain(query: "SELECT count(*) AS n, sum(extendedprice) AS s FROM sliced.sf1.lineitem", queryName: "slow", waitMs: 0) { dataset { id } } }`,

@@ -4,7 +4,7 @@ import type { TestProject } from 'vitest/node'
 import { startTrino } from '../servers/trino.ts'
 
 /** By the file that uses it. */
-export const trinoCatalogs = ['contract', 'reads', 'faults', 'gateway', 'progress'] as const
+export const trinoCatalogs = ['contract', 'reads', 'faults', 'gateway', 'progress', 'rows'] as const
 
 declare module 'vitest' {
   interface ProvidedContext {
