@@ -46,6 +46,8 @@ type AuthSettings = z.infer<typeof shape>
 export interface AuthConfig {
   /** False: everyone who reaches the gateway may do everything. */
   required: boolean
+  /** Whether nobody is asked, and nobody in front has been: by this machine's own names alone is it reached then. */
+  ownNamesOnly: boolean
   /** Null: API keys alone are taken. */
   jwt: JwtSettings | null
   /** How long a download's link is good. */
@@ -116,6 +118,7 @@ function faultsOfTokens(given: AuthSettings): [name: string, message: string][] 
 export function readAuth(given: AuthSettings): AuthConfig {
   return {
     required: given.AUTH === 'required',
+    ownNamesOnly: given.AUTH === 'none',
     jwt: readJwt(given),
     downloadLinkSeconds: given.DOWNLOAD_LINK_SECONDS,
     openMetrics: given.METRICS_OPEN,

@@ -78,11 +78,12 @@ describe('who may come in', () => {
   test.each(['127.0.0.1', '127.8.9.10', '::1', 'localhost', '::ffff:127.0.0.1'])(
     'HOST=%s is loopback',
     (HOST) => {
-      expect(parseConfig({ HOST }).auth).toEqual({
+      expect(parseConfig({ HOST }).auth).toMatchObject({
         required: false,
         jwt: null,
         downloadLinkSeconds: 3600,
         openMetrics: false,
+        ownNamesOnly: true,
       })
     },
   )

@@ -28,6 +28,7 @@ import { addMetrics } from './metrics.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi, docsPath } from './openapi.ts'
 import { createOperationFinder } from './operation-names.ts'
+import { answerToOwnNamesOnly } from './own-names.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
@@ -80,6 +81,7 @@ export interface HttpServerOptions {
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { config, services, log } = options
   const { trustProxy, corsOrigins } = config
+  const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
   const app = createFastify(log, options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 })
   const schema = createSchema(services)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
@@ -144,6 +146,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     maxSubscriptions,
     trustProxy,
     corsOrigins,
+    ownNamesOnly,
     maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
     pingEveryMs: 12_000,
@@ -172,6 +175,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   }
   if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
   if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
+  if (ownNamesOnly) answerToOwnNamesOnly(app.server)
   if (config.tracing) traceRequests(app.server)
 
   app.addHook('preClose', async () => {

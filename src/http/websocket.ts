@@ -19,6 +19,7 @@ import type { Identities } from './identities.ts'
 import { exactly } from './json.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
+import { asksThisMachine } from './own-names.ts'
 import { inCallersTrace, nameRequest } from './traced-requests.ts'
 import type { TrustedDocuments } from './trusted-documents.ts'
 
@@ -38,6 +39,8 @@ export interface SocketOptions {
   trustProxy: boolean
   /** Origins of other sites whose pages may connect. */
   corsOrigins: readonly string[]
+  /** Whether it answers to this machine's own names alone. */
+  ownNamesOnly: boolean
   maxMessageBytes: number
   /** A client that sends no connection_init for so long is closed with 4408. */
   connectionInitWaitMs: number
@@ -67,6 +70,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     connection.on('error', (error) => log.debug({ err: error }, 'A connection broke while it was upgraded'))
     const origin = originOf(request, { trustProxy })
     if (pathOf(request) !== graphqlPath) return refuse(connection, '404 Not Found')
+    if (options.ownNamesOnly && !asksThisMachine(request)) return refuse(connection, '403 Forbidden')
     if (!mayOpenSocket(request, origin, options.corsOrigins)) return refuse(connection, '403 Forbidden')
     const refused = options.admission.refusal(request)
     const release = refused === null ? options.admission.hold(request) : null

@@ -2,7 +2,9 @@
 
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
+import { type IncomingMessage, request } from 'node:http'
 import { dirname } from 'node:path'
+import { text } from 'node:stream/consumers'
 import {
   base64url,
   CompactEncrypt,
@@ -445,6 +447,65 @@ describe('WebSockets', () => {
     expect([code, 4401]).toContain(got)
     expect(said.join()).not.toContain('connection_ack')
   })
+})
+
+describe('where nobody is asked', () => {
+  let open: Awaited<ReturnType<Gateway['serve']>>
+
+  beforeAll(async () => {
+    const auth = { ...gateway.config.auth, ownNamesOnly: true }
+    const access = { ...gateway.services.access, isRequired: false }
+    const config = { ...gateway.config, auth, trustProxy: false }
+    open = await gateway.serve({ config, services: { ...gateway.services, access } })
+  })
+
+  afterAll(() => open.close())
+
+  /** As a browser asks whose page has its own name point to this machine; fetch would not let it. */
+  async function ask(host: string, method = 'POST', more: Record<string, string> = {}) {
+    const body = method === 'POST' ? JSON.stringify({ query: lookup }) : ''
+    const asked = request(`${open.url}/graphql`, {
+      method,
+      headers: {
+        host,
+        origin: `http://${host}`,
+        'content-type': 'application/json',
+        'content-length': body.length,
+        ...more,
+      },
+    }).end(body)
+    const [answered] = (await Promise.race([once(asked, 'response'), once(asked, 'upgrade')])) as [
+      IncomingMessage,
+    ]
+    const told = answered.statusCode === 101 ? '' : await text(answered)
+    asked.destroy()
+    return { status: answered.statusCode, text: told }
+  }
+
+  test.each([
+    'evil.example',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '10.0.0.1',
+    '[fe80::1]',
+    'localhost:80@evil.example',
+  ])('a page of %s does not get in by that name', async (name) => {
+    expect(await ask(name)).toEqual({ status: 403, text: expect.stringContaining('set AUTH=required') })
+    const upgrade = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'eA==',
+    }
+    expect((await ask(name, 'GET', upgrade)).status).toBe(403)
+  })
+
+  test.each(['localhost', '127.0.0.1:1', '[::1]:8080', 'gateway.localhost'])(
+    'this machine’s own %s does',
+    async (name) => {
+      expect(await ask(name)).toMatchObject({ status: 200, text: expect.stringContaining('SECRET-ROW') })
+    },
+  )
 })
 
 test('the operator’s socket is for the owner of DATA_DIR alone', async () => {

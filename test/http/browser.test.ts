@@ -96,7 +96,7 @@ test('GraphiQL runs a subscription and a training query, with nothing from elsew
 test('GraphiQL sends the headers that are filled in, with subscriptions too', async () => {
   const { catalog } = gateway.services
   const access = await openAccess(
-    { required: true, jwt: null, downloadLinkSeconds: 60, openMetrics: false },
+    { required: true, jwt: null, downloadLinkSeconds: 60, openMetrics: false, ownNamesOnly: false },
     { catalog, log: gateway.log },
   )
   const guarded = await gateway.serve({ services: { ...gateway.services, access } })
