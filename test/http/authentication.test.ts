@@ -188,7 +188,7 @@ describe('both paths', () => {
   })
 
   test('forget a token when it expires, and a key when it is revoked', async () => {
-    const token = await issuer.sign({ scope: 'realtime', exp: inSeconds(2) })
+    const token = await issuer.sign({ scope: 'realtime', exp: inSeconds(5) })
     const { key, token: keyToken } = await keyOf(['realtime'])
     const ask = async (each: string) =>
       (await post(`${server.url}/graphql`, { query: lookup() }, bearer(each))).status
@@ -246,7 +246,7 @@ describe('other transports', () => {
   test.each(['a token expires', 'a key is revoked'])('streams that are open end when %s', async (how) => {
     const { key, token } = await keyOf(['realtime'])
     const expiring = how === 'a token expires'
-    const headers = bearer(expiring ? await issuer.sign({ scope: 'realtime', exp: inSeconds(3) }) : token)
+    const headers = bearer(expiring ? await issuer.sign({ scope: 'realtime', exp: inSeconds(6) }) : token)
 
     const socket = socketTo({ params: headers })
     const closed = closeOf(socket)
@@ -271,7 +271,7 @@ describe('other transports', () => {
   })
 
   test('a client that signs in anew after its token expired goes on', async () => {
-    const tokens = [await issuer.sign({ scope: 'realtime', exp: inSeconds(2) }), await tokenOf('realtime')]
+    const tokens = [await issuer.sign({ scope: 'realtime', exp: inSeconds(5) }), await tokenOf('realtime')]
     const client = createSocketClient({
       url: `${server.url.replace('http', 'ws')}/graphql`,
       webSocketImpl: WebSocket,
