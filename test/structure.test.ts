@@ -39,6 +39,9 @@ const driverHomes: Record<string, RegExp> = {
   'isolated-vm': /^src\/etl\//,
   fastify: /^src\/http\//,
   jose: /^src\/access\//,
+  'prom-client': /^src\/(telemetry\/|http\/metrics)/,
+  '@opentelemetry/sdk-trace': /^src\/telemetry\/sdk/,
+  '@opentelemetry/exporter-trace-otlp-proto': /^src\/telemetry\/sdk/,
 }
 
 function layerOf(path: string): string {

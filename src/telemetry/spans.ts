@@ -9,6 +9,7 @@ import {
   type Span,
   SpanKind,
   SpanStatusCode,
+  TraceFlags,
   trace,
 } from '@opentelemetry/api'
 import { AppError, messageOf } from '../errors.ts'
@@ -23,10 +24,10 @@ interface SpanOptions {
   links?: Link[]
 }
 
-/** The span that the caller works in, if there is one that is recorded. */
+/** The span that the caller works in, if its trace is sampled. It may have ended: what it began can go on. */
 export function activeSpan(): Span | undefined {
   const span = trace.getActiveSpan()
-  return span?.isRecording() ? span : undefined
+  return span && (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0 ? span : undefined
 }
 
 /** Runs the work in a span: of the trace that the caller works in, else of a new one. */
