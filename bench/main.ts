@@ -8,10 +8,12 @@ import type { Comparison } from './comparison.ts'
 import { benchEtl } from './etl-run.ts'
 import { benchPublish } from './publish.ts'
 import { benchRealtime } from './realtime.ts'
+import { benchRefresh } from './refresh.ts'
 import { benchTraining } from './training.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
+  refresh: benchRefresh,
   training: benchTraining,
   etl: benchEtl,
   publish: benchPublish,

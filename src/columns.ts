@@ -85,7 +85,13 @@ export function createRowEncoder(columns: readonly Column[]): (row: Row) => stri
 
 /** A frame as the JSON text of an array of objects. */
 export function encodeFrame(frame: Frame): string {
-  return `[${frame.rows.map(createRowEncoder(frame.columns)).join(',')}]`
+  return encodeRows(frame.rows, createRowEncoder(frame.columns))
+}
+
+/** The same, for many frames of the same columns. */
+export function encodeRows(rows: readonly Row[], encode: (row: Row) => string): string {
+  const [first] = rows
+  return rows.length === 1 && first !== undefined ? `[${encode(first)}]` : `[${rows.map(encode).join(',')}]`
 }
 
 const microsPerSecond = 1_000_000n

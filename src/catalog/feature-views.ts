@@ -5,10 +5,12 @@ import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 import { checkName, isMissingReference, isUniqueViolation } from './violations.ts'
 
-export interface FeatureViewRecord extends Omit<FeatureView, 'refresh' | 'refreshedVersion'> {
+export interface FeatureViewRecord extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'floor'> {
   refresh: RefreshBy
   /** The warehouse's version that the view is wholly at, when refreshed in full. */
   refreshedVersion: number | null
+  /** Rows of an older version are behind, whatever the online store says; null where it was always told itself. */
+  floor: number | null
 }
 
 export type RefreshBy = 'BY_KEY' | 'FULL' | 'MANUAL'
@@ -47,6 +49,8 @@ export interface FeatureViews {
   all(): Promise<FeatureViewRecord[]>
   /** Throws NOT_FOUND. */
   update(id: string, changes: FeatureViewChanges): Promise<FeatureViewRecord>
+  /** Lifts the view's floor, never lowers it; of a view that is gone nothing is kept. */
+  raiseFloor(id: string, version: number): Promise<void>
   /** Throws NOT_FOUND. */
   remove(id: string): Promise<void>
 }
@@ -102,6 +106,13 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       return toRecord(view)
     },
 
+    async raiseFloor(id, version) {
+      await prisma.featureView.updateMany({
+        where: { id, OR: [{ floor: null }, { floor: { lt: version } }] },
+        data: { floor: version },
+      })
+    },
+
     async remove(id) {
       const { count } = await prisma.featureView.deleteMany({ where: { id } })
       if (count === 0) throw notFound(id)
@@ -114,10 +125,15 @@ function isSameTarget(a: FeatureView, b: NewFeatureView): boolean {
 }
 
 function toRecord(view: FeatureView): FeatureViewRecord {
-  const { refresh, refreshedVersion, ...rest } = view
+  const { refresh, refreshedVersion, floor, ...rest } = view
   if (refresh === 'AUTO')
     throw new Error(`The feature view ${view.id} is kept as AUTO, which is only ever asked for`)
-  return { ...rest, refresh, refreshedVersion: refreshedVersion === null ? null : Number(refreshedVersion) }
+  return {
+    ...rest,
+    refresh,
+    refreshedVersion: refreshedVersion === null ? null : Number(refreshedVersion),
+    floor: floor === null ? null : Number(floor),
+  }
 }
 
 function notFound(id: string): AppError {

@@ -14,6 +14,7 @@ import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
 import { createJobQueue, type JobQueue } from './queue.ts'
 import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
 import { createSharedSecrets, type SharedSecrets } from './shared-secrets.ts'
+import { createViewRefreshes, type ViewRefreshes } from './view-refreshes.ts'
 import { withoutNul } from './violations.ts'
 
 export interface Catalog {
@@ -21,6 +22,7 @@ export interface Catalog {
   savedQueries: SavedQueries
   etls: Etls
   featureViews: FeatureViews
+  viewRefreshes: ViewRefreshes
   datasets: Datasets
   publishJobs: PublishJobs
   apiKeys: ApiKeys
@@ -71,6 +73,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       savedQueries: createSavedQueries(prisma),
       etls: createEtls(prisma),
       featureViews: createFeatureViews(prisma),
+      viewRefreshes: createViewRefreshes(prisma, owner),
       datasets: createDatasets(prisma, owner),
       publishJobs: createPublishJobs(prisma, owner),
       apiKeys: createApiKeys(prisma),

@@ -101,6 +101,7 @@ export async function openSharedEvents({
         return local.publish(topic, id, { datasetId: id })
       case 'views':
       case 'apiKeys':
+      case 'floors':
         return local.publish(topic, id, { changed: true })
     }
   }

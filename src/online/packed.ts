@@ -28,7 +28,10 @@ export function pack(
 ): Buffer {
   const valueBytes = value === null ? null : Buffer.from(value, 'utf16le')
   const size =
-    headerEnd + (expiresAtMs === null ? 0 : 8) + (valueBytes ? 4 + valueBytes.length : 0) + entry.rows.length
+    headerEnd +
+    (expiresAtMs === null ? 0 : 8) +
+    (valueBytes ? 4 + valueBytes.length : 0) +
+    Buffer.byteLength(entry.rows)
   const packed = Buffer.allocUnsafe(size)
   packed[0] = format | (expiresAtMs === null ? 0 : hasExpiry) | (valueBytes ? hasValue : 0)
   packed.writeDoubleLE(entry.version, 1)
@@ -39,7 +42,8 @@ export function pack(
     at = packed.writeUInt32LE(valueBytes.length, at)
     at += valueBytes.copy(packed, at)
   }
-  packed.set(entry.rows, at)
+  if (typeof entry.rows === 'string') packed.write(entry.rows, at)
+  else packed.set(entry.rows, at)
   return packed
 }
 

@@ -30,7 +30,8 @@ export interface ReadAnswer {
 
 export interface WriteEntry extends Computed {
   value: string
-  rows: Buffer
+  /** As text, or as its UTF-8. */
+  rows: Buffer | string
   /** The entry may be forgotten after this; null keeps it. */
   expiresInMs: number | null
 }

@@ -42,6 +42,8 @@ const keysPerRead = 10_000
 const entriesPerWrite = 250
 const bytesPerWrite = 1_000_000
 const keysPerScan = 1000
+/** Pages of keys that are looked through while the next is asked for. */
+const removalsAtOnce = 3
 /** Writes sent before the first is answered. */
 const writesAtOnce = 4
 
@@ -208,14 +210,25 @@ function* writeChunks(connection: RedisConnection, keys: readonly string[], entr
 
 async function removeBelow(connection: RedisConnection, view: string, version: number): Promise<number> {
   let removed = 0
-  for (const node of await connection.nodes()) {
-    for await (const keys of scan(node, view, '0')) {
-      for (const part of connection.parts(keys)) {
-        const partKeys = part.map((i) => keys[i] ?? '')
-        removed += await connection.scripts.removeEntries(partKeys, `${version}`)
-      }
+  const removing: Promise<void>[] = []
+
+  async function remove(keys: readonly string[]) {
+    for (const part of connection.parts(keys)) {
+      const partKeys = part.map((i) => keys[i] ?? '')
+      removed += await connection.scripts.removeEntries(partKeys, `${version}`)
     }
   }
+
+  for (const node of await connection.nodes()) {
+    for await (const keys of scan(node, view, '0')) {
+      const removal = remove(keys)
+      // Heard of when its turn comes.
+      removal.catch(() => undefined)
+      removing.push(removal)
+      if (removing.length >= removalsAtOnce) await removing.shift()
+    }
+  }
+  await Promise.all(removing)
   return removed
 }
 

@@ -1,6 +1,6 @@
 // Rows from the warehouse, grouped by index value and run through the view's ETL: what an online entry holds.
 
-import { type Column, encodeFrame, type Row, type Value } from '../columns.ts'
+import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row, type Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { Warehouse } from '../warehouse/port.ts'
@@ -84,17 +84,17 @@ export function createCompute(options: {
     groups: Groups,
     signal: AbortSignal,
   ): Promise<Map<string, Outcome>> {
-    const texts = [...groups.keys()]
-    const rows = [...groups.values()]
-    if (view.etl === null || texts.length === 0) {
-      return new Map(
-        texts.map((text, i) => [text, { ok: true, rows: encodeFrame({ columns, rows: rows[i] ?? [] }) }]),
-      )
+    if (view.etl === null || groups.size === 0) {
+      const encode = createRowEncoder(columns)
+      const outcomes = new Map<string, Outcome>()
+      for (const [text, own] of groups) outcomes.set(text, { ok: true, rows: encodeRows(own, encode) })
+      return outcomes
     }
+    const texts = [...groups.keys()]
     const results = await etlEngine.runGroups({
       etl: view.etl,
       inputColumns: columns,
-      groups: rows,
+      groups: [...groups.values()],
       outputColumns: await views.outputColumns(view),
       signal,
     })

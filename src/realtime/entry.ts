@@ -1,8 +1,10 @@
 // What an online entry holds: a value's rows, or the error that its ETL gave; and when an entry may be served.
 
 import { type ByteText, toText } from '../byte-text.ts'
+import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
 import type { OnlineEntry, WriteEntry } from '../online/port.ts'
+import type { View } from './views.ts'
 
 /** One index value's outcome, computed from the warehouse. */
 export type Outcome = { ok: true; rows: string } | { ok: false; error: AppError }
@@ -21,16 +23,34 @@ const rememberedMs = 3_600_000
 /** An ETL's failure is answered from memory for so long; then the next lookup tries again. */
 const failureServedMs = 10_000
 
+/** After its view's TTL a value is served as STALE for as long again, and at least so long; then the store forgets it. */
+const shortestStaleMs = 60_000
+
 /** A failure is stored too: it takes the place of rows that are no longer right. It begins with `{`, rows with `[`. */
-export function toWriteEntry(value: string, outcome: Outcome, computed: Computed): WriteEntry {
+export function toWriteEntry(
+  { record }: Pick<View, 'record'>,
+  value: string,
+  outcome: Outcome,
+  computed: Pick<Computed, 'version' | 'computedAtMs'>,
+): WriteEntry {
   const text = outcome.ok ? outcome.rows : encodeFailure(outcome.error)
   return {
     value,
     version: computed.version,
     computedAtMs: computed.computedAtMs,
-    rows: Buffer.from(text),
-    expiresInMs: text.startsWith('{') || text === noRows ? rememberedMs : null,
+    rows: text,
+    expiresInMs: earlier(lifeMs(record), text.startsWith('{') || text === noRows ? rememberedMs : null),
   }
+}
+
+/** What is refreshed by hand only stays until it is. */
+function lifeMs({ ttlSeconds, refresh }: FeatureViewRecord): number | null {
+  if (ttlSeconds === null || refresh === 'MANUAL') return null
+  return ttlSeconds * 1000 + Math.max(ttlSeconds * 1000, shortestStaleMs)
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
 /** The entry's rows or its failure, or null when it must be computed anew: nothing there, behind the floor, or an old failure. */

@@ -1,36 +1,40 @@
-// Refreshing in full: the whole result, streamed in the key's order, takes the place of all that a view holds online.
+// Refreshes in full, when they are due: one of a view at a time over all gateways, taken up from a gateway that is gone.
 
 import type { Logger } from 'pino'
-import type { Row } from '../columns.ts'
+import type { Catalog } from '../catalog/open.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
-import type { OnlineStore, WriteEntry } from '../online/port.ts'
+import type { OnlineStore } from '../online/port.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { timed } from '../telemetry/observe.ts'
 import { inSpan } from '../telemetry/spans.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
-import { type Compute, keyPosition } from './compute.ts'
-import { toWriteEntry } from './entry.ts'
-import { canonicalText } from './index-value.ts'
+import type { Compute } from './compute.ts'
 import { type OnlineAccess, retiredFloor } from './online-access.ts'
+import { createRefreshRunner, TakenOver } from './refresh-run.ts'
 import type { View, Views } from './views.ts'
 
-/** Groups are computed and written in batches of about so many rows. */
-const rowsPerBatch = 4000
 /** Appends that follow each other closely share one refresh. */
 const quietMs = 150
 const maxWaitMs = 3000
+/** The last one again and again. */
 const retryDelaysMs = [1000, 5000, 30_000, 120_000] as const
-const reportAfterMs = 2000
+/** How often it is looked whether another gateway is done, or gone. */
+const lookEveryMs = 500
+const takeUpEveryMs = 2000
+/** One that took longer is told in the log. */
+const longMs = 2000
 
 export interface FullRefresh {
   /** Refreshes in the background, soon. While one runs, any number of calls make one more. */
   schedule(viewId: string): void
-  /** Refreshes now, after one that runs. */
+  /** Refreshes now, after one that runs, here or on another gateway. */
   run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }>
-  /** How many views wait for their refresh, are in it, or had it fail for good. */
+  /** How many views wait for their refresh here, or are in it. */
   behind(): number
+  /** Takes up what gateways that are gone have left undone, now and from now on. */
+  takeUp(): Promise<void>
 }
 
 interface Schedule {
@@ -38,6 +42,7 @@ interface Schedule {
 }
 
 export function createFullRefresh(options: {
+  catalog: Pick<Catalog, 'viewRefreshes'>
   warehouse: Warehouse
   online: OnlineStore
   store: OnlineAccess
@@ -48,19 +53,40 @@ export function createFullRefresh(options: {
   metrics: Metrics
   log: Logger
 }): FullRefresh {
-  const { warehouse, online, store, views, compute, events, background, metrics, log } = options
+  const { warehouse, online, views, events, background, metrics, log } = options
+  const { viewRefreshes } = options.catalog
+  const runRefresh = createRefreshRunner(options)
   const schedules = new Map<string, Schedule>()
-  /** Views whose refreshes have failed as often as they are tried. */
-  const givenUp = new Set<string>()
   /** Refreshes go one after the other: each may use the whole engine. */
   let turn: Promise<unknown> = Promise.resolve()
 
   function run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }> {
     const both = signal === undefined ? background.signal : AbortSignal.any([signal, background.signal])
-    const done = turn.then(() => observed(viewId, both))
-    turn = done.catch(() => undefined)
+    const done = refreshAlone(viewId, both)
     background.track(done)
     return done
+  }
+
+  async function refreshAlone(viewId: string, signal: AbortSignal): Promise<{ rows: number }> {
+    for (;;) {
+      await untilClaimed(viewId, signal)
+      const done = turn.then(() => observed(viewId, signal))
+      turn = done.catch(() => undefined)
+      try {
+        return await done
+      } catch (error) {
+        if (!(error instanceof TakenOver)) throw error
+      }
+    }
+  }
+
+  /** While another gateway has the view's refresh it is waited for; whether it was. */
+  async function untilClaimed(viewId: string, signal: AbortSignal): Promise<boolean> {
+    for (let waited = false; ; waited = true) {
+      signal.throwIfAborted()
+      if ((await viewRefreshes.claim(viewId)) !== null) return waited
+      await background.pause(lookEveryMs)
+    }
   }
 
   function observed(viewId: string, signal: AbortSignal) {
@@ -69,53 +95,55 @@ export function createFullRefresh(options: {
     return inSpan('refresh in full', { attributes }, () => timed(seconds, () => refresh(viewId, signal)))
   }
 
+  /** Where a schedule keeps it, a refresh that failed stays this gateway's, with what was done. */
   async function refresh(viewId: string, signal: AbortSignal) {
+    try {
+      const rows = await refreshClaimed(viewId, signal)
+      await viewRefreshes.release(viewId)
+      return rows
+    } catch (error) {
+      if (!schedules.has(viewId) && !background.signal.aborted) await viewRefreshes.release(viewId)
+      throw error
+    }
+  }
+
+  async function refreshClaimed(viewId: string, signal: AbortSignal) {
     signal.throwIfAborted()
+    // Anew, since another may have had it while this one waited for its turn.
+    const claimed = await viewRefreshes.claim(viewId)
+    if (claimed === null) throw new TakenOver()
     const view = await views.byId(viewId)
-    const startedAtMs = Date.now()
-    const { version, columns, batches } = await warehouse.scan({
-      sql: view.query.sql,
-      key: view.keyColumn.name,
+    const startedMs = performance.now()
+    const { rows, version, startedAt } = await runRefresh({
+      view,
+      from: claimed.progress,
+      advance: (progress) => viewRefreshes.advance(viewId, progress),
+      isLive: () => views.isLive(viewId),
       signal,
     })
-    let rows = 0
-    let reportedAtMs = startedAtMs
-    for await (const groups of grouped(view, keyPosition(columns, view), batches)) {
-      signal.throwIfAborted()
-      const outcomes = await compute.ofGroups(view, columns, groups, signal)
-      const computed = { version, computedAtMs: startedAtMs, outcomes }
-      const entries: WriteEntry[] = []
-      for (const [text, outcome] of outcomes) entries.push(toWriteEntry(text, outcome, computed))
-      if (!views.isLive(viewId)) break
-      await store.write(viewId, entries)
-      for (const group of groups.values()) rows += group.length
-      if (Date.now() - reportedAtMs > reportAfterMs) {
-        reportedAtMs = Date.now()
-        log.info({ view: view.record.name, rows }, 'Refreshing a feature view in full')
-      }
-    }
-    // Whatever older snapshots still write is behind from here on; then what is gone from the result goes from the store.
-    await store.raiseFloor(viewId, version)
-    await online.removeBelow(viewId, version)
-    if (views.isLive(viewId)) {
-      await views.noteRefresh(viewId, new Date(startedAtMs), version).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error
-        views.noteRemoved(viewId)
-      })
-    }
+    if (views.isLive(viewId)) await noteRefresh(view, startedAt, version)
     if (!views.isLive(viewId)) await online.removeBelow(viewId, retiredFloor)
-    givenUp.delete(viewId)
     events.publish('online', viewId, { values: null })
-    log.debug(
-      { view: view.record.name, rows, ms: Date.now() - startedAtMs },
+    const ms = Math.round(performance.now() - startedMs)
+    log[ms > longMs ? 'info' : 'debug'](
+      { view: view.record.name, rows, ms },
       'Refreshed a feature view in full',
     )
     return { rows }
   }
 
+  async function noteRefresh({ id }: View, startedAt: Date, version: number) {
+    await views.noteRefresh(id, startedAt, version).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error
+      views.noteRemoved(id)
+    })
+  }
+
   async function runScheduled(viewId: string, schedule: Schedule) {
     let tookMs = 0
     while (schedule.again && !background.signal.aborted) {
+      // From here on others know of it, should this gateway be gone before it is done.
+      await viewRefreshes.claim(viewId).catch(() => undefined)
       // A refresh that the next append overtakes is in vain: wait for quiet, and leave others their share of the engine.
       const waitMs = Math.min(Math.max(quietMs, tookMs), maxWaitMs)
       for (let waitedMs = 0; schedule.again && waitedMs < maxWaitMs; waitedMs += waitMs) {
@@ -124,48 +152,75 @@ export function createFullRefresh(options: {
       }
       schedule.again = false
       const startedAtMs = Date.now()
-      await retried(viewId)
+      await refreshUntilDone(viewId)
       tookMs = Date.now() - startedAtMs
     }
     schedules.delete(viewId)
+    if (!background.signal.aborted) await viewRefreshes.release(viewId)
   }
 
-  async function retried(viewId: string) {
-    for (const delayMs of [...retryDelaysMs, null]) {
+  async function refreshUntilDone(viewId: string) {
+    for (let failures = 0; ; failures++) {
       try {
-        return await run(viewId)
+        if ((await untilClaimed(viewId, background.signal)) && (await isDone(viewId))) return
+        return void (await run(viewId))
       } catch (error) {
         if (isNotFound(error)) views.noteRemoved(viewId)
         if (background.signal.aborted || !views.isLive(viewId)) return
-        if (delayMs === null) {
-          givenUp.add(viewId)
-          log.error(
-            { err: error, viewId },
-            'A feature view could not be refreshed in full; its lookups read through',
-          )
-          return
-        }
-        log.warn(
+        const delayMs = retryDelaysMs[Math.min(failures, retryDelaysMs.length - 1)] ?? 0
+        const level = failures < retryDelaysMs.length ? 'warn' : 'error'
+        log[level](
           { err: error, viewId, delayMs },
-          'A feature view could not be refreshed in full; trying again',
+          'A feature view could not be refreshed in full; its lookups read through, and it is tried again',
         )
         await background.pause(delayMs)
       }
     }
   }
 
+  /** The other gateway's refresh may have seen all that this one was to bring online. */
+  async function isDone(viewId: string): Promise<boolean> {
+    const { record } = await views.byId(viewId)
+    return record.refreshedVersion === (await warehouse.version())
+  }
+
+  /** What is seen twice only: a gateway whose connection was lost is soon seen again. */
+  async function takeUpWhileOpen() {
+    let seen = new Set<string>()
+    while (!background.signal.aborted) {
+      await background.pause(takeUpEveryMs)
+      try {
+        const abandoned = await viewRefreshes.abandoned()
+        for (const viewId of abandoned.filter((id) => seen.has(id))) {
+          log.warn({ viewId }, 'A refresh in full is taken over from a gateway that is gone')
+          schedule(viewId)
+        }
+        seen = new Set(abandoned)
+      } catch (error) {
+        if (!background.signal.aborted)
+          log.warn({ err: error }, 'Refreshes of gateways that are gone could not be found')
+      }
+    }
+  }
+
+  function schedule(viewId: string) {
+    const running = schedules.get(viewId)
+    if (running !== undefined) {
+      running.again = true
+      return
+    }
+    const started = { again: true }
+    schedules.set(viewId, started)
+    background.run('Refreshing a feature view in full', () => runScheduled(viewId, started))
+  }
+
   return {
     run,
-    behind: () => new Set([...schedules.keys(), ...givenUp].filter(views.isLive)).size,
-    schedule(viewId) {
-      const running = schedules.get(viewId)
-      if (running !== undefined) {
-        running.again = true
-        return
-      }
-      const schedule = { again: true }
-      schedules.set(viewId, schedule)
-      background.run('Refreshing a feature view in full', () => runScheduled(viewId, schedule))
+    schedule,
+    behind: () => schedules.size,
+    async takeUp() {
+      for (const viewId of await viewRefreshes.abandoned()) schedule(viewId)
+      if (viewRefreshes.isShared) void takeUpWhileOpen()
     },
   }
 }
@@ -173,30 +228,4 @@ export function createFullRefresh(options: {
 /** Another gateway has removed the view. */
 function isNotFound(error: unknown): boolean {
   return error instanceof AppError && error.code === 'NOT_FOUND'
-}
-
-/** The rows of one index value stand together: whole groups leave in batches, no more than one batch and one group are held. */
-async function* grouped(view: View, position: number, batches: AsyncIterable<readonly Row[]>) {
-  let groups = new Map<string, Row[]>()
-  let held = 0
-  let lastText: string | undefined
-  let group: Row[] = []
-  for await (const rows of batches) {
-    for (const row of rows) {
-      const text = canonicalText(view.keyColumn, row[position] ?? null)
-      if (text !== lastText) {
-        if (held >= rowsPerBatch) {
-          yield groups
-          groups = new Map()
-          held = 0
-        }
-        lastText = text
-        group = groups.get(text) ?? []
-        groups.set(text, group)
-      }
-      group.push(row)
-      held++
-    }
-  }
-  if (groups.size > 0) yield groups
 }

@@ -1,6 +1,8 @@
 // The online store as lookups and refreshes see it: an outage is noticed once, bridged, and no floor is forgotten over it.
 
 import type { Logger } from 'pino'
+import type { FeatureViews } from '../catalog/feature-views.ts'
+import type { Events } from '../events.ts'
 import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
 import type { Background } from './background.ts'
 import { createGatheredReads } from './gathered-reads.ts'
@@ -20,18 +22,28 @@ export interface OnlineAccess {
   read(requests: readonly ReadRequest[]): Promise<readonly ReadAnswer[] | null>
   /** In batches; rejects when the store cannot be reached. */
   write(view: string, entries: readonly WriteEntry[]): Promise<void>
-  /** From the call on this process serves nothing older. Waits for the store over an outage; should that last, it rejects, and the floor is raised when the store is back. */
+  /**
+   * From the call on this process serves nothing older. Waits for the store over an outage; should that last, it
+   * rejects, and the floor is raised when the store is back. Until then the catalog holds it, for the other gateways
+   * and for whoever starts after this process is gone.
+   */
   raiseFloor(view: string, version: number): Promise<void>
+  /** Has the store told the floors that the catalog holds; from the call's end on this process serves nothing older. */
+  takeUpFloors(): Promise<void>
   isDown(): boolean
 }
 
 export function createOnlineAccess(options: {
   online: OnlineStore
+  floors: Pick<FeatureViews, 'all' | 'raiseFloor'>
+  events: Events
   background: Background
   log: Logger
 }): OnlineAccess {
-  const { online, background, log } = options
+  const { online, floors, events, background, log } = options
   const owed = new Map<string, number>()
+  /** What the store has been told of the floors that the catalog holds. */
+  const told = new Map<string, number>()
   let failedAtMs: number | null = null
   let settling = false
 
@@ -53,6 +65,7 @@ export function createOnlineAccess(options: {
     try {
       for (const [view, version] of owed) {
         await online.raiseFloor(view, version)
+        told.set(view, version)
         if (owed.get(view) === version) owed.delete(view)
       }
     } finally {
@@ -82,8 +95,31 @@ export function createOnlineAccess(options: {
     for (const batch of inBatches(entries)) await online.write(view, batch)
   }
 
-  async function raiseFloor(view: string, version: number) {
+  function owe(view: string, version: number) {
     if ((owed.get(view) ?? 0) < version) owed.set(view, version)
+  }
+
+  /** Before the store is back, so that no gateway that it comes back to has missed it. */
+  async function keepInCatalog(view: string, version: number): Promise<boolean> {
+    try {
+      await floors.raiseFloor(view, version)
+      events.publish('floors', 'all', { changed: true })
+      return true
+    } catch (error) {
+      log.warn({ err: error }, 'A floor that the online store could not be told is not in the catalog either')
+      return false
+    }
+  }
+
+  async function takeUpFloors() {
+    for (const { id, floor } of await floors.all()) {
+      if (floor !== null && floor > (told.get(id) ?? 0)) owe(id, floor)
+    }
+  }
+
+  async function raiseFloor(view: string, version: number) {
+    owe(view, version)
+    let isKept = false
     const deadlineMs = Date.now() + patienceMs
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
       try {
@@ -92,13 +128,20 @@ export function createOnlineAccess(options: {
         return noteSuccess()
       } catch (error) {
         noteFailure(error)
+        if (!isKept) isKept = await keepInCatalog(view, version)
         if (background.signal.aborted || Date.now() + waitMs > deadlineMs) throw error
         await background.pause(waitMs)
       }
     }
   }
 
-  return { read: createGatheredReads(read), write, raiseFloor, isDown: () => failedAtMs !== null }
+  return {
+    read: createGatheredReads(read),
+    write,
+    raiseFloor,
+    takeUpFloors,
+    isDown: () => failedAtMs !== null,
+  }
 }
 
 function* inBatches(entries: readonly WriteEntry[]): Generator<readonly WriteEntry[]> {

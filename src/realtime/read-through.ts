@@ -129,7 +129,9 @@ export function createReadThrough(options: {
   async function storeOnline(view: View, computed: Computed) {
     if (!views.isLive(view.id)) return
     try {
-      const entries = [...computed.outcomes].map(([text, outcome]) => toWriteEntry(text, outcome, computed))
+      const entries = [...computed.outcomes].map(([text, outcome]) =>
+        toWriteEntry(view, text, outcome, computed),
+      )
       await store.write(view.id, entries)
     } catch (error) {
       if (!store.isDown())

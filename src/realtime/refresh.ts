@@ -158,7 +158,9 @@ export function createRefresh(options: {
   async function computeAndStore(view: View, keys: ReadonlyMap<string, Value>) {
     if (!views.isLive(view.id)) return
     const computed = await compute.byKey(view, keys, background.signal)
-    const entries = [...computed.outcomes].map(([text, outcome]) => toWriteEntry(text, outcome, computed))
+    const entries = [...computed.outcomes].map(([text, outcome]) =>
+      toWriteEntry(view, text, outcome, computed),
+    )
     await store.write(view.id, entries)
     events.publish('online', view.id, { values: [...keys.keys()] })
   }

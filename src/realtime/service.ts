@@ -71,7 +71,10 @@ export function createRealtime(options: {
   const shared = { ...options, ...limits, metrics, log, background }
   const views = createViews({ ...shared, retire: (id) => online.raiseFloor(id, retiredFloor) })
   const endListening = events.listen('views', 'all', views.forget)
-  const store = createOnlineAccess(shared)
+  const store = createOnlineAccess({ ...shared, floors: options.catalog.featureViews })
+  const endHearingFloors = events.listen('floors', 'all', () =>
+    background.run('Taking up floors from the catalog', store.takeUpFloors),
+  )
   const compute = createCompute({ ...shared, views })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
   const lookup = createLookup({ ...shared, views, store, readThrough })
@@ -97,6 +100,8 @@ export function createRealtime(options: {
   )
 
   async function takeUp() {
+    await store.takeUpFloors()
+    await fullRefresh.takeUp()
     const all = (await views.all()).filter(({ record }) => record.refresh !== 'MANUAL')
     const answers = await store.read(all.map(({ id }) => ({ view: id, values: [] })))
     const version = await options.warehouse.version()
@@ -155,6 +160,7 @@ export function createRealtime(options: {
     idle: () => background.idle(),
     close() {
       endListening()
+      endHearingFloors()
       return background.close()
     },
   }

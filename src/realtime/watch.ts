@@ -110,7 +110,7 @@ export function createWatch(options: {
 
   /** Appends that still see the view as by-key are awaited before the floor rises, so that none slips through. */
   async function mend(view: View, refreshNote: string) {
-    await views.change(view.id, { refresh: 'FULL', refreshNote })
+    await views.change(view.id, { refresh: 'FULL', refreshNote, refreshedVersion: null })
     await settled()
     await store.raiseFloor(view.id, await warehouse.version())
     events.publish('online', view.id, { values: null })

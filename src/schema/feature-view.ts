@@ -20,6 +20,26 @@ export function addFeatureView(builder: Builder, services: Services) {
     } as const,
   })
 
+  builder.prismaObject('ViewRefresh', {
+    name: 'FeatureViewRefresh',
+    description: 'A refresh in full that waits for its turn, or is under way on one of the gateways.',
+    fields: (t) => ({
+      startedAt: t.expose('startedAt', {
+        type: 'DateTime',
+        nullable: true,
+        description: 'When it began to read; null while it waits. A gateway that goes on with it leaves it.',
+      }),
+      rows: t.expose('rows', {
+        type: 'BigInt',
+        description: 'Rows of the query that are online by now.',
+      }),
+      updatedAt: t.expose('updatedAt', {
+        type: 'DateTime',
+        description: 'When that was; every second while it is under way.',
+      }),
+    }),
+  })
+
   builder.prismaNode('FeatureView', {
     description: 'A saved query, and perhaps an ETL, served online by an index key.',
     nullable: true,
@@ -32,7 +52,8 @@ export function addFeatureView(builder: Builder, services: Services) {
       indexKey: t.exposeString('indexKey', { description: "The column that finds an entity's rows." }),
       ttlSeconds: t.exposeInt('ttlSeconds', {
         nullable: true,
-        description: 'Older answers than this say STALE. Null: none does.',
+        description:
+          'Older answers than this say STALE, and leave the online store after as long again. Null: none does.',
       }),
       refresh: t.expose('refresh', { type: refreshPolicy }),
       refreshNote: t.exposeString('refreshNote', {
@@ -40,6 +61,10 @@ export function addFeatureView(builder: Builder, services: Services) {
         description: 'Why it is refreshed so, where the gateway chose or changed it.',
       }),
       refreshedAt: t.expose('refreshedAt', { type: 'DateTime', nullable: true }),
+      refreshing: t.relation('refreshing', {
+        nullable: true,
+        description: 'The refresh in full that is due or under way; null when there is none.',
+      }),
       implicit: t.exposeBoolean('implicit', {
         description: 'Made on first use rather than by createFeatureView.',
       }),

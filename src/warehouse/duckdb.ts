@@ -20,7 +20,7 @@ import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { WarehouseOptions } from './options.ts'
-import type { BaseTable, LookupRequest, LookupResult, ScanResult, Warehouse } from './port.ts'
+import type { BaseTable, LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from './port.ts'
 
 interface Plan extends StatementPlan {
   sql: string
@@ -105,22 +105,27 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     })
   }
 
-  async function scan(request: Parameters<Warehouse['scan']>[0]): Promise<ScanResult> {
-    const { sql, key, signal } = request
+  async function scan({ sql, key, after, signal }: ScanRequest): Promise<ScanResult> {
     const lease = await database.lease('stream', signal)
     const { connection } = lease
+    let index = 0
     const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
     try {
       const { made, version } = await lease.run(async () => {
         const planned = await plan(connection, sql)
-        keyIndex(key, planned.columns)
+        index = keyIndex(key, planned.columns)
         await connection.run('BEGIN TRANSACTION READ ONLY')
         return { made: planned, version: await readVersion(connection) }
       })
-      const statement = `SELECT * FROM (${made.select}) t WHERE ${quoteName(key)} IS NOT NULL ORDER BY ${quoteName(key)}`
+      const name = quoteName(key)
+      const bounds = after === undefined ? [] : writeKeys({ key, values: [after] }, made.carriers[index])
+      const among = bounds.length === 0 ? `${name} IS NOT NULL` : `${name} > $1`
+      const statement = `SELECT * FROM (${made.select}) t WHERE ${among} ORDER BY ${name}`
       const batches = async function* () {
         try {
-          const result = await lease.run(() => connection.stream(statement))
+          const result = await lease.run(() =>
+            connection.stream(statement, bounds, made.types.slice(index, index + bounds.length)),
+          )
           for (;;) {
             const chunk = await lease.run(() => result.fetchChunk())
             if (chunk === null || chunk.rowCount === 0) return
@@ -262,7 +267,7 @@ async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<
 }
 
 function writeKeys(
-  { key, values }: LookupRequest,
+  { key, values }: Pick<LookupRequest, 'key' | 'values'>,
   carrier: Plan['carriers'][number] | undefined,
 ): DuckDBValue[] {
   try {

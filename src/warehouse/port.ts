@@ -73,9 +73,17 @@ export interface LookupResult extends Snapshot {
   rows: readonly Row[]
 }
 
+export interface ScanRequest extends RunOptions {
+  sql: string
+  /** The name of one of the result's columns. */
+  key: string
+  /** Rows of this key and of those that come before it in the order of the scan are left out; without it none are. */
+  after?: Exclude<Value, null> | undefined
+}
+
 export interface ScanResult extends Snapshot {
   columns: readonly Column[]
-  /** Rows in batches of a few thousand, ordered by the key, so that a key's rows stand together; rows whose key is null are left out. */
+  /** Rows in batches of a few thousand, in an order of the keys that is always the same, so that a key's rows stand together; rows whose key is null are left out. */
   batches: AsyncIterable<readonly Row[]>
 }
 
@@ -108,7 +116,7 @@ export interface AppendResult extends Snapshot {
  *   (from 1) where the engine tells. Two result columns of one name are INVALID_SQL too.
  * - `describe`, `exportParquet`, `lookup` and `scan` run the same statement and give the same values and types for the
  *   same row. A column of a type that the table of types does not carry is cast to text on every path alike.
- * - `lookup` binds its values; it never splices them into the statement. Rows come in no order.
+ * - `lookup` and `scan` bind their values and never splice them into the statement. A lookup's rows come in no order.
  * - Reads see one committed state each; appends are atomic and durable once they resolve.
  * - A failure of the engine that is not the statement's fault is WAREHOUSE_FAILED; one of resources is TOO_LARGE or TIMEOUT.
  *
@@ -120,7 +128,7 @@ export interface Warehouse {
   describe(sql: string, options?: RunOptions & { key?: string }): Promise<QueryDescription>
   exportParquet(request: ExportRequest): Promise<ExportResult>
   lookup(request: LookupRequest): Promise<LookupResult>
-  scan(request: { sql: string; key: string } & RunOptions): Promise<ScanResult>
+  scan(request: ScanRequest): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>
   /** The tables that statements may read. Those of `featureSchema` take appends. */
   tables(): Promise<readonly WarehouseTable[]>

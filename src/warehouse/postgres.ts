@@ -1,20 +1,18 @@
 // The warehouse on a PostgreSQL server: reads in read-only transactions, exports streamed, appends counted by a version.
 
 import { createCsvWriter } from '../parquet/csv-to-parquet.ts'
-import { quoteName } from '../parquet/sql-text.ts'
 import type { WarehouseOptions } from './options.ts'
-import type { ScanResult, Warehouse } from './port.ts'
+import type { Warehouse } from './port.ts'
 import { append, readVersion } from './postgres-append.ts'
 import { type PostgresErrorContext, toPostgresError } from './postgres-error.ts'
 import { exportCsv } from './postgres-export.ts'
-import { keyIndex, lookup, readRow } from './postgres-lookup.ts'
+import { lookup } from './postgres-lookup.ts'
 import { createPlans, type Plan, proveStatement } from './postgres-plan.ts'
+import { scan } from './postgres-scan.ts'
 import { createSchemas, listTables } from './postgres-schema.ts'
 import type { Session } from './postgres-session.ts'
 import { type Lane, openSessions } from './postgres-sessions.ts'
-import { lengthInCharacters } from './postgres-text.ts'
 
-const scanRows = 4096
 /** The server stops what takes longer; callers usually stop sooner. */
 const exportTimeoutMs = 24 * 3600 * 1000
 
@@ -45,53 +43,6 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     return plans.find(sql) ?? (await plans.make(session, sql))
   }
 
-  async function scan({ sql, key, signal }: Parameters<Warehouse['scan']>[0]): Promise<ScanResult> {
-    const fail = (error: unknown, offset = 0) => toPostgresError(error, { sql, signal, offset })
-    const lease = await sessions.lease('stream', signal).catch((error: unknown) => {
-      throw fail(error)
-    })
-    const { session } = lease
-    const prefix = 'DECLARE rows NO SCROLL CURSOR FOR '
-    try {
-      const { plan, version } = await lease.run(async () => {
-        const made = await planned(session, sql)
-        const name = quoteName(made.columns[keyIndex(key, made)]?.name ?? '')
-        const isOrdered = made.carriers[keyIndex(key, made)]?.keyType != null
-        await session.script(
-          `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${exportTimeoutMs}`,
-        )
-        const read = await readVersion(session)
-        // The result's column is what is read; the query's own is what an index orders.
-        const order = isOrdered
-          ? `t.${name}`
-          : `(${made.carriers[keyIndex(key, made)]?.select(`t.${name}`)})::text`
-        await session
-          .query(`${prefix}${made.select}${made.sql}\n) t WHERE t.${name} IS NOT NULL ORDER BY ${order}`)
-          .catch((error: unknown) => {
-            throw fail(error, lengthInCharacters(prefix + made.select))
-          })
-        return { plan: made, version: read }
-      })
-      const batches = async function* () {
-        try {
-          for (;;) {
-            const rows = await lease.run(() => session.query(`FETCH ${scanRows} FROM rows`))
-            if (rows.length > 0) yield rows.map((row) => readRow(plan, row))
-            if (rows.length < scanRows) return
-          }
-        } catch (error) {
-          throw fail(error)
-        } finally {
-          await lease.release()
-        }
-      }
-      return { version, columns: plan.columns, batches: batches() }
-    } catch (error) {
-      await lease.release()
-      throw fail(error)
-    }
-  }
-
   async function close() {
     await sessions.close()
     await csv.close()
@@ -120,7 +71,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
       use('quick', request, async (session) =>
         lookup(session, await planned(session, request.sql), request, options.lookupLimits),
       ),
-    scan,
+    scan: (request) => scan(request, { sessions, planned, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
     tables: () =>
       use('quick', {}, async (session) => {

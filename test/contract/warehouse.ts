@@ -340,6 +340,39 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         expect(new Set(turns).size).toBe(turns.length)
       })
 
+      test('MUST go on behind any key that it was given, of whatever text, with just the rows that come after it', async () => {
+        const texts = [
+          '',
+          ' ',
+          '"',
+          "'; --",
+          '\\',
+          '\\N',
+          'a\tb',
+          'a\nb\r',
+          'A',
+          'a',
+          'Z',
+          'ä',
+          'é',
+          '日本',
+          '😀',
+          '￿',
+        ]
+        const rows = texts.flatMap((text) => [
+          [text, 'behind'],
+          [text, 'behind'],
+        ])
+        await users(['user_id', 'name'], rows)
+        const sql = "SELECT user_id, name FROM feature_store.users WHERE name = 'behind'"
+        const order = (await collect(await warehouse.scan({ sql, key: 'user_id' }))).map((row) => row[0])
+        expect(new Set(order)).toEqual(new Set(texts))
+        for (const [i, text] of [...new Set(order)].entries()) {
+          const rest = await warehouse.scan({ sql, key: 'user_id', after: String(text) })
+          expect((await collect(rest)).map((row) => row[0])).toEqual(order.slice(2 * i + 2))
+        }
+      })
+
       test('MUST leave room for others when its reader walks away, again and again', async () => {
         for (let i = 0; i < 40; i++) {
           const { batches } = await warehouse.scan({ sql: usersOf('bulk'), key: 'user_id' })
