@@ -260,12 +260,24 @@ async function sample(connection: RedisConnection, view: string, count: number):
     }
   }
   const keys = shuffled([...found]).slice(0, count)
-  const packed = (await connection.getMany(keys)) ?? []
-  const values = keys.map((key, i) => {
-    const entry = packed[i]
-    return entry ? (packedValue(entry) ?? plainValue(key.slice(prefix.length))) : null
-  })
-  return values.filter((value) => value !== null)
+  const values = keys.map((key) => plainValue(key.slice(prefix.length)))
+  const aside = await valuesKeptAside(
+    connection,
+    keys.filter((_, i) => values[i] === null),
+  )
+  return [...values.filter((value) => value !== null), ...aside]
+}
+
+/** Entries whose keys are hashes hold their values themselves. */
+async function valuesKeptAside(connection: RedisConnection, keys: readonly string[]): Promise<string[]> {
+  const values: string[] = []
+  for (let from = 0; from < keys.length; from += keysPerScan) {
+    for (const packed of (await connection.getMany(keys.slice(from, from + keysPerScan))) ?? []) {
+      const value = packed && packedValue(packed)
+      if (value !== null) values.push(value)
+    }
+  }
+  return values
 }
 
 function shuffled<T>(items: T[]): T[] {

@@ -97,8 +97,7 @@ export function createViews(options: {
     try {
       return await toView(record)
     } catch (error) {
-      if (error instanceof AppError && (error.code === 'NOT_FOUND' || error.code === 'BAD_USER_INPUT'))
-        return null
+      if (isRefusal(error)) return null
       throw error
     }
   }
@@ -172,7 +171,8 @@ export function createViews(options: {
         found.checkedAtMs = Date.now()
         background.run('Comparing a feature view with the catalog', () =>
           startResolving(key, target).catch((error) => {
-            byTarget.delete(key)
+            // While the catalog is away, what is known of it goes on being served.
+            if (isRefusal(error)) byTarget.delete(key)
             throw error
           }),
         )
@@ -213,6 +213,11 @@ export function createViews(options: {
       return columns
     },
   }
+}
+
+/** The catalog has answered, and the target or its view is no more. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof AppError && (error.code === 'NOT_FOUND' || error.code === 'BAD_USER_INPUT')
 }
 
 function targetKey({ queryId, etlPath, indexKey }: LookupTarget): string {

@@ -2,6 +2,7 @@
 
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
 import type { Column } from '../columns.ts'
@@ -64,6 +65,7 @@ class RunCancelled extends Error {
 }
 
 const progressIntervalMs = 250
+const catalogPatienceMs = 60_000
 
 export function datasetPath(datasetsFolder: string, datasetId: string): string {
   return join(datasetsFolder, `${datasetId}.parquet`)
@@ -88,6 +90,23 @@ export function createRunner(options: RunnerOptions): Runner {
     if (dataset.cancelRequested) stop(id)
     events.publish('dataset', id, { datasetId: id })
     return dataset
+  }
+
+  /** How it ended is not lost to a catalog that is away for a while: nobody else would ever tell. */
+  async function updateAtLast(
+    id: string,
+    changes: Parameters<Datasets['update']>[1],
+  ): Promise<DatasetRecord> {
+    const deadlineMs = performance.now() + catalogPatienceMs
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+      try {
+        return await update(id, changes)
+      } catch (error) {
+        if (error instanceof AppError || performance.now() + waitMs > deadlineMs) throw error
+        log.warn({ err: error, datasetId: id }, 'How a dataset ended could not be stored; trying again')
+        await sleep(waitMs)
+      }
+    }
   }
 
   function stop(id: string) {
@@ -124,7 +143,7 @@ export function createRunner(options: RunnerOptions): Runner {
       await progress.stop()
       const elapsedMs = performance.now() - startedMs
       const { rowCount } = result
-      return await update(id, {
+      return await updateAtLast(id, {
         status: 'SUCCEEDED',
         columns: [...result.columns],
         rowCount,
@@ -147,12 +166,12 @@ export function createRunner(options: RunnerOptions): Runner {
     await removeFiles(datasetsFolder, dataset.id)
     const elapsedMs = startedMs === null ? null : performance.now() - startedMs
     if (reason instanceof RunCancelled) {
-      return { dataset: await update(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
+      return { dataset: await updateAtLast(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
     }
     const error = toAppError(reason)
     if (error.code === 'INTERNAL') log.error({ err: reason, datasetId: dataset.id }, 'A dataset failed')
     const changes = { status: 'FAILED', error: error.message, errorCode: error.code, elapsedMs } as const
-    return { dataset: await update(dataset.id, changes), error }
+    return { dataset: await updateAtLast(dataset.id, changes), error }
   }
 
   async function runToEnd(
