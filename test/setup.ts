@@ -7,7 +7,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { debianPackage, locateProgram, programs } from './servers/programs.ts'
+import { adapters, isServerProgram, missingPrograms, requiredAdapters } from './adapters.ts'
+import { debianPackage, locateProgram, type Program, programs } from './servers/programs.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -28,21 +29,43 @@ export async function setup(project: TestProject) {
 }
 
 function ensurePrograms() {
-  const missing = missingPackages()
-  if (missing.length === 0) return
-  if (mayInstall()) install(missing)
-  const still = missingPackages()
-  if (still.length === 0) return
-  const names = still.join(' ')
-  // Not thrown: the sentence would drown in the runner's stack trace and its "no test files found".
-  process.stderr.write(
-    `\nThe tests need programs that this machine lacks: install ${names} (on Debian, as root: apt-get install -y ${names}).\n`,
-  )
+  const required = failingWith(requiredAdapters)
+  if (missingPackages(programs).length > 0 && mayInstall()) install(missingPackages(programs))
+  const needed = missingPackages([
+    ...programs.filter((program) => !isServerProgram(program)),
+    ...required.flatMap(missingPrograms),
+  ])
+  if (needed.length > 0) {
+    const names = needed.join(' ')
+    fail(
+      `The tests need programs that this machine lacks: install ${names} (on Debian, as root: apt-get install -y ${names}).`,
+    )
+  }
+  for (const adapter of adapters) {
+    const missing = missingPackages(missingPrograms(adapter))
+    if (missing.length === 0) continue
+    process.stderr.write(
+      `\n!!! ${adapter} is NOT TESTED here, and whatever else needs its server fails: install ${missing.join(' ')}\n`,
+    )
+  }
+}
+
+/** Not thrown: the sentence would drown in the runner's stack trace and its "no test files found". */
+function fail(sentence: string): never {
+  process.stderr.write(`\n${sentence}\n`)
   process.exit(1)
 }
 
-function missingPackages(): string[] {
-  return [...new Set(programs.filter((program) => locateProgram(program) === null).map(debianPackage))]
+function failingWith<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    return fail(String(error))
+  }
+}
+
+function missingPackages(wanted: readonly Program[]): string[] {
+  return [...new Set(wanted.filter((program) => locateProgram(program) === null).map(debianPackage))]
 }
 
 function mayInstall(): boolean {

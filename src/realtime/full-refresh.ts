@@ -217,7 +217,7 @@ export function createFullRefresh(options: {
   return {
     run,
     schedule,
-    behind: () => schedules.size,
+    behind: () => [...schedules.keys()].filter(views.isLive).length,
     async takeUp() {
       for (const viewId of await viewRefreshes.abandoned()) schedule(viewId)
       if (viewRefreshes.isShared) void takeUpWhileOpen()

@@ -85,20 +85,39 @@ function conditionsOf(
   const { literal, expression } = keyOf(plan, index)
   const literals = new Set<string>()
   let hasNaN = false
+  for (const value of values as readonly Exclude<Value, null>[]) {
+    const text = written(key, () => literal(value))
+    // Not equal to itself.
+    if (Number.isNaN(value)) hasNaN = true
+    else if (text !== null) literals.add(text)
+  }
+  const lists = listsOf([...literals]).map((list) => `${expression} IN (${list})`)
+  return hasNaN ? [...lists, `is_nan(${expression})`] : lists
+}
+
+/** The condition of what stands behind a value in the key's order, where NaN is the last. */
+export function comesAfter(
+  plan: Plan,
+  index: number,
+  { key, after }: { key: string; after: Exclude<Value, null> },
+): string {
+  if (Number.isNaN(after)) return 'false'
+  const { literal, expression } = keyOf(plan, index)
+  const text = written(key, () => literal(after))
+  if (text === null) return `${expression} IS NOT NULL`
+  const isBehind = `${expression} > ${text}`
+  return plan.columns[index]?.type === 'FLOAT64' ? `(${isBehind} OR is_nan(${expression}))` : isBehind
+}
+
+/** What a value that is none of the column's type makes of the writing. */
+function written<T>(key: string, write: () => T): T {
   try {
-    for (const value of values as readonly Exclude<Value, null>[]) {
-      const text = literal(value)
-      // Not equal to itself.
-      if (Number.isNaN(value)) hasNaN = true
-      else if (text !== null) literals.add(text)
-    }
+    return write()
   } catch (error) {
     if (!(error instanceof ValueMismatch)) throw error
     const message = `Column "${key}": ${error.message}.`
     throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
   }
-  const lists = listsOf([...literals]).map((list) => `${expression} IN (${list})`)
-  return hasNaN ? [...lists, `is_nan(${expression})`] : lists
 }
 
 function listsOf(literals: readonly string[]): string[] {

@@ -1,10 +1,10 @@
 // Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
 
 import type { Row } from '../columns.ts'
-import type { RunOptions, ScanResult } from './port.ts'
+import type { ScanRequest, ScanResult } from './port.ts'
 import { toTrinoError } from './trino-error.ts'
 import type { Ledger } from './trino-ledger.ts'
-import { keyIndex, keyOf, readRow } from './trino-lookup.ts'
+import { comesAfter, keyIndex, keyOf, readRow } from './trino-lookup.ts'
 import { columnName, type Plan } from './trino-plan.ts'
 import type { Page, TrinoSession } from './trino-session.ts'
 
@@ -13,11 +13,12 @@ type Pages = AsyncGenerator<Page, void, undefined>
 export async function scan(
   { session, ledger }: { session: TrinoSession; ledger: Ledger },
   plan: Plan,
-  { sql, key, signal }: { sql: string; key: string } & RunOptions,
+  { sql, key, after, signal }: ScanRequest,
 ): Promise<ScanResult> {
   const index = keyIndex(key, plan)
   const name = columnName(index)
-  const statement = `${plan.select} WHERE ${name} IS NOT NULL ORDER BY ${keyOf(plan, index).expression}`
+  const among = after === undefined ? `${name} IS NOT NULL` : comesAfter(plan, index, { key, after })
+  const statement = `${plan.select} WHERE ${among} ORDER BY ${keyOf(plan, index).expression}`
 
   async function begin(check: () => Promise<number>) {
     const pages = session.pages('stream', statement, { signal })

@@ -6,6 +6,7 @@ import { createOnlineStore } from '../../src/online/index.ts'
 import type { OnlineStore } from '../../src/online/port.ts'
 import { createRedisClusterStore } from '../../src/online/redis-cluster.ts'
 import { slotOf } from '../../src/online/redis-slot.ts'
+import { onAdapter } from '../adapters.ts'
 import { describeOnlineStore } from '../contract/online.ts'
 import { createCertificates } from '../servers/certificates.ts'
 import { runProgram } from '../servers/child.ts'
@@ -15,10 +16,12 @@ import { boundMs, commandCounts, entry, everyCall } from './redis-calls.ts'
 
 const log = pino({ level: 'silent' })
 
-describeOnlineStore('Redis Cluster', async () => {
-  const cluster = await startRedisCluster()
-  return { store: await createOnlineStore({ url: cluster.url, folder: '', log }), stop: cluster.stop }
-})
+onAdapter('redis-cluster', () =>
+  describeOnlineStore('Redis Cluster', async () => {
+    const cluster = await startRedisCluster()
+    return { store: await createOnlineStore({ url: cluster.url, folder: '', log }), stop: cluster.stop }
+  }),
+)
 
 let cluster: RedisCluster
 let store: OnlineStore

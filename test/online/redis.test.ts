@@ -5,6 +5,7 @@ import { type DestinationStream, pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { createOnlineStore } from '../../src/online/index.ts'
 import { createRedisStore } from '../../src/online/redis.ts'
+import { onAdapter } from '../adapters.ts'
 import { describeOnlineStore } from '../contract/online.ts'
 import { createCertificates } from '../servers/certificates.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../servers/redis.ts'
@@ -22,10 +23,12 @@ const log = pino({ level: 'silent' })
 /** For tests in which the server does not answer. */
 const commandTimeoutMs = 400
 
-describeOnlineStore('Redis', async () => {
-  const server = await startRedis()
-  return { store: await createOnlineStore({ url: server.url, folder: '', log }), stop: server.stop }
-})
+onAdapter('redis', () =>
+  describeOnlineStore('Redis', async () => {
+    const server = await startRedis()
+    return { store: await createOnlineStore({ url: server.url, folder: '', log }), stop: server.stop }
+  }),
+)
 
 async function openStore(options: RedisOptions = {}) {
   const server = await startRedis(options)

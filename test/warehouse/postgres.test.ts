@@ -1,5 +1,6 @@
 // PostgreSQL against the warehouse's contract.
 
+import { onAdapter } from '../adapters.ts'
 import { testWarehouse } from '../contract/warehouse.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { createPostgresWarehouseFolder } from './open-postgres.ts'
@@ -14,19 +15,21 @@ const types = `
   CREATE FUNCTION poke() RETURNS int8 LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
   CREATE AGGREGATE first_seen(int8) (SFUNC = int8pl, STYPE = int8);`
 
-testWarehouse('PostgreSQL', async () => {
-  const server = await startPostgres()
-  const { datasetsFolder, open, remove } = await createPostgresWarehouseFolder(server.url, types)
-  return {
-    folder: datasetsFolder,
-    open,
-    async remove() {
-      await server.stop()
-      await remove()
-    },
-    sql: { slow, refused, values },
-  }
-})
+onAdapter('postgres', () =>
+  testWarehouse('PostgreSQL', async () => {
+    const server = await startPostgres()
+    const { datasetsFolder, open, remove } = await createPostgresWarehouseFolder(server.url, types)
+    return {
+      folder: datasetsFolder,
+      open,
+      async remove() {
+        await server.stop()
+        await remove()
+      },
+      sql: { slow, refused, values },
+    }
+  }),
+)
 
 const refused = [
   "SELECT pg_read_file('/etc/passwd') AS a",
