@@ -43,7 +43,7 @@ export async function benchRefresh({ quick }: { quick: boolean }): Promise<Compa
   for (const open of [openEmbedded, openServers]) {
     const stores = await open(keys)
     try {
-      comparisons.push(...(await benchOn(stores, keys, quick ? 1 : 3)))
+      comparisons.push(...(await benchOn(stores, keys, 1)))
     } finally {
       await stores.stop()
     }

@@ -215,7 +215,8 @@ async function removeBelow(connection: RedisConnection, view: string, version: n
   async function remove(keys: readonly string[]) {
     for (const part of connection.parts(keys)) {
       const partKeys = part.map((i) => keys[i] ?? '')
-      removed += await connection.scripts.removeEntries(partKeys, `${version}`)
+      const count = await connection.scripts.removeEntries(partKeys, `${version}`)
+      removed += count
     }
   }
 
