@@ -38,7 +38,7 @@ function columns(number: string, textType: string) {
 }
 
 export async function benchRefresh({ quick }: { quick: boolean }): Promise<Comparison[]> {
-  const keys = quick ? 200_000 : 2_000_000
+  const keys = quick ? 20_000 : 2_000_000
   const comparisons: Comparison[] = []
   for (const open of [openEmbedded, openServers]) {
     const stores = await open(keys)
