@@ -9,7 +9,11 @@ const ready = /Ready\. GraphQL and GraphiQL: (\S+)\/graphql/
 export async function startGateway(settings: Record<string, string>, nodeOptions: readonly string[] = []) {
   const folder = await createFolder('bench')
   const env = { PORT: '0', DATA_DIR: folder.path, ...settings }
-  const child = await startChild(process.execPath, [...nodeOptions, 'src/main.ts'], { ready, env })
+  const child = await startChild(process.execPath, [...nodeOptions, 'src/main.ts'], {
+    ready,
+    env,
+    startTimeoutMs: 120_000,
+  })
   const url = ready.exec(child.output())?.[1] ?? ''
 
   async function data<Data>(query: string, variables: Record<string, unknown> = {}): Promise<Data> {
