@@ -1,11 +1,14 @@
 // Wires everything by hand: stores, services and the HTTP server, started in order and stopped in reverse.
 
+import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { openAccess } from './access/access.ts'
 import { openOperatorSocket } from './access/operator-socket.ts'
+import { listenForCommands } from './backup/talk.ts'
 import { acquireLock } from './catalog/lock.ts'
 import { openCatalog } from './catalog/open.ts'
+import { createAnswers } from './commands.ts'
 import { type Config, dataPaths } from './config.ts'
 import { createEtlEngine } from './etl/engine.ts'
 import { observeEtlEngine } from './etl/observed.ts'
@@ -26,9 +29,12 @@ import { observeWarehouse } from './warehouse/observed.ts'
 
 /** What takes longer than this while starting is named in the log. */
 const announceAfterMs = 1000
+/** Once the server takes no more requests, those under way may wait so long for the jobs that they have started. */
+const jobsEndWithinMs = 3000
 
 /**
- * Opens every store, takes up the work that an earlier process left, and builds the server; `listen` opens the port.
+ * Opens every store, takes up the work that an earlier process left, and builds the server; `listen` opens the port,
+ * `leave` has balancers and clients go elsewhere, `close` ends what runs: requests are answered, jobs handed back.
  * When a part cannot be opened, those already open are closed again and the failure is thrown.
  */
 export async function createApp(
@@ -45,7 +51,17 @@ export async function createApp(
       'the HTTP server',
       createHttpServer({ config, services, counters, gatherMetrics, log }),
     )
-    return { services, listen: http.listen, close: parts.closeAll }
+    const { training, publishing } = services
+    async function close() {
+      const timer = setTimeout(() => {
+        Promise.all([training.handBack(), publishing.close()]).catch((error: unknown) =>
+          log.error({ err: error }, 'Jobs could not be handed back'),
+        )
+      }, jobsEndWithinMs)
+      await parts.closeAll()
+      clearTimeout(timer)
+    }
+    return { services, listen: http.listen, leave: http.leave, close }
   } catch (error) {
     await parts.closeAll()
     throw error
@@ -104,6 +120,10 @@ async function openFolder(config: Config, parts: Parts) {
   await mkdir(config.dataDir, { recursive: true })
   const lock = await acquireLock(paths.lock)
   await parts.open('the data folder', { close: () => lock.release() })
+  if (existsSync(paths.restoring))
+    throw new Error(
+      `A backup was being put back into ${config.dataDir}, and that was cut short: run \`npm run restore\` again`,
+    )
   await rm(paths.temporary, { recursive: true, force: true })
   await mkdir(paths.temporary, { recursive: true })
   await mkdir(paths.datasets, { recursive: true })
@@ -200,6 +220,9 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       concurrency: config.trainConcurrency,
       timeoutMs: config.trainTimeoutMs,
       limits: config.trainLimits,
+      maxQueued: config.trainQueue,
+      stallMs: config.stallTimeoutMs,
+      retention: { maxAgeMs: config.retention.datasetsMs, maxBytes: config.retention.datasetsBytes },
     }),
   )
   const realtime = await parts.open(
@@ -211,8 +234,20 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   )
   const publishing = await parts.open(
     'publishing',
-    createPublishing({ ...shared, realtime, concurrency: config.publishConcurrency }),
+    createPublishing({
+      ...shared,
+      realtime,
+      concurrency: config.publishConcurrency,
+      maxQueued: config.publishQueue,
+      retentionMs: config.retention.jobsMs,
+    }),
   )
+  const { restored, socket } = dataPaths(config.dataDir)
+  if (existsSync(restored)) {
+    log.info('A backup was put back: what is online is dropped and computed anew')
+    await realtime.dropAll()
+    await rm(restored)
+  }
   const access = await parts.open('access', openAccess(config.auth, { catalog, log }))
   if (!catalog.isShared) {
     const path = dataPaths(config.dataDir).operatorSocket
@@ -220,5 +255,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   }
   await realtime.start()
   await publishing.start()
+  const answers = createAnswers({ catalog, warehouse, online, realtime })
+  await parts.open('the socket for commands', listenForCommands(socket, answers, log))
   return { catalog, warehouse, online, training, realtime, publishing, etlService, metrics, access }
 }

@@ -25,6 +25,9 @@ const rate = z
   })
   .optional()
 
+const dayMs = 86_400_000
+const days = z.coerce.number().min(0.001).max(36_500)
+
 function storeUrl(fallback: string, schemes: readonly string[]) {
   return z
     .string()
@@ -64,7 +67,12 @@ const settings = z.object({
   LOOKUP_MAX_MB: integer(64, 1, 1024),
   LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
+  TRAIN_QUEUE: integer(1000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
+  PUBLISH_QUEUE: integer(1000, 1, 1_000_000),
+  MAX_REQUESTS: integer(5000, 1, 1_000_000),
+  MAX_EVENT_LOOP_DELAY_MS: integer(1000, 10, 60_000),
+  STALL_TIMEOUT_SECONDS: integer(60, 1, 86_400),
   TRUST_PROXY: flag(false),
   CORS_ORIGINS: list.refine((origins) => origins.every(isOrigin), {
     error: 'must be origins as browsers name them, such as https://app.example.com, separated by commas',
@@ -82,6 +90,10 @@ const settings = z.object({
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   OTEL_SDK_DISABLED: flag(false),
   ...authSettings,
+  DATASET_RETENTION_DAYS: days.optional(),
+  DATASETS_MAX_MB: z.coerce.number().int().min(1).max(1_000_000_000).optional(),
+  JOB_RETENTION_DAYS: days.default(90),
+  DRAIN_SECONDS: integer(0, 0, 3600),
 })
 
 /** What is embedded belongs to one process: workers need stores that they can share. */
@@ -129,6 +141,16 @@ export interface Config {
   lookupTimeoutMs: number
   maxIndexValues: number
   publishConcurrency: number
+  /** Datasets that may wait in this process. */
+  trainQueue: number
+  /** Publish jobs that may be unfinished, in all gateways on the catalog. */
+  publishQueue: number
+  /** Under way at once: lookups on the hot path, and as many others. */
+  maxRequests: number
+  /** How late the event loop may be, turn after turn, before requests are turned away. */
+  maxEventLoopDelayMs: number
+  /** How long a client may take nothing of what waits for it. */
+  stallTimeoutMs: number
   /** Whether X-Forwarded-Proto and X-Forwarded-Host say how clients reach the gateway. Only behind a proxy that sets them. */
   trustProxy: boolean
   /** Origins (`https://app.example.com`) whose pages may use the gateway from a browser. */
@@ -154,6 +176,15 @@ export interface Config {
   /** Processes that share the port, each a gateway of its own on the same stores. */
   workers: number
   auth: AuthConfig
+  retention: {
+    /** Null keeps them however old. */
+    datasetsMs: number | null
+    /** Null sets no limit. */
+    datasetsBytes: number | null
+    jobsMs: number
+  }
+  /** Between the signal to stop and the closing of the port: for balancers to notice that /readyz says 503. */
+  drainMs: number
 }
 
 /** Thrown with one line for each faulty setting: its name, what is wrong, what it may be. */
@@ -206,6 +237,11 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     lookupTimeoutMs: e.LOOKUP_TIMEOUT_MS,
     maxIndexValues: e.MAX_INDEX_VALUES,
     publishConcurrency: e.PUBLISH_CONCURRENCY,
+    trainQueue: e.TRAIN_QUEUE,
+    publishQueue: e.PUBLISH_QUEUE,
+    maxRequests: e.MAX_REQUESTS,
+    maxEventLoopDelayMs: e.MAX_EVENT_LOOP_DELAY_MS,
+    stallTimeoutMs: e.STALL_TIMEOUT_SECONDS * 1000,
     trustProxy: e.TRUST_PROXY,
     corsOrigins: e.CORS_ORIGINS,
     graphql: {
@@ -225,6 +261,12 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
       (e.OTEL_EXPORTER_OTLP_ENDPOINT ?? e.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) !== undefined,
     workers: e.WORKERS,
     auth: readAuth(e),
+    retention: {
+      datasetsMs: e.DATASET_RETENTION_DAYS === undefined ? null : e.DATASET_RETENTION_DAYS * dayMs,
+      datasetsBytes: e.DATASETS_MAX_MB === undefined ? null : e.DATASETS_MAX_MB * 1024 * 1024,
+      jobsMs: e.JOB_RETENTION_DAYS * dayMs,
+    },
+    drainMs: e.DRAIN_SECONDS * 1000,
   }
 }
 
@@ -239,5 +281,11 @@ export function dataPaths(dataDir: string) {
     lock: join(dataDir, 'gateway.lock'),
     /** In a folder that its owner alone may enter. */
     operatorSocket: join(dataDir, 'operator', 'gateway.sock'),
+    /** Where the gateway that has the folder hears commands. */
+    socket: join(dataDir, 'gateway.sock'),
+    /** There while a backup is put back, and when that was cut short. */
+    restoring: join(dataDir, 'restoring'),
+    /** There until the first start on a backup that was put back. */
+    restored: join(dataDir, 'restored'),
   }
 }

@@ -62,6 +62,34 @@ export class AppError extends Error {
   }
 }
 
+/** Why a gateway turns away for now what it would answer at another time, or what another gateway would. */
+export type Unavailability = 'OVERLOADED' | 'STOPPING'
+
+/** Whoever asks, and however seldom: RATE_LIMITED with a reason, and over HTTP 503 with Retry-After. */
+export function unavailable(
+  reason: Unavailability,
+  message: string,
+  details: { retryAfterSeconds: number } & Record<string, unknown>,
+): AppError {
+  return new AppError('RATE_LIMITED', message, { details: { reason, ...details } })
+}
+
+/** Nothing is wrong with the request, nor with what its caller asked before. */
+export function isUnavailable(details: Record<string, unknown> | undefined): boolean {
+  return details?.reason === 'OVERLOADED' || details?.reason === 'STOPPING'
+}
+
+/** The HTTP status that says a failure. */
+export function httpStatusOf({
+  code,
+  details,
+}: {
+  code: ErrorCode
+  details?: Record<string, unknown> | undefined
+}): number {
+  return isUnavailable(details) ? 503 : httpStatusByCode[code]
+}
+
 /** What was thrown, in its own words. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -2,6 +2,7 @@
 
 import { enableCompileCache } from 'node:module'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Config, ConfigError, parseConfig } from './config.ts'
@@ -12,8 +13,10 @@ import { createWorkerMetrics } from './telemetry/gather.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { announceReady, startWorkers, workerConfig, workerNumber } from './workers.ts'
 
-/** A part that hangs while stopping does not keep the process longer than this. */
+/** A part that hangs while stopping does not keep the process longer than this, once it has drained. */
 const stopWithinMs = 15_000
+/** The first process waits a little longer than its workers. */
+const workersStopWithinMs = stopWithinMs + 3_000
 
 async function main() {
   const config = parseConfig(process.env)
@@ -25,7 +28,8 @@ async function main() {
   if (config.workers === 1) return serve(config, log, announce)
 
   const workers = await startWorkers(config, log)
-  stopOnSignals(log, workers)
+  const limitMs = config.drainMs + workersStopWithinMs
+  stopOnSignals(log, { ...workers, limitMs })
   announce(workers.url)
 }
 
@@ -40,8 +44,12 @@ async function serve(config: Config, log: Logger, announce: (url: string) => voi
   metrics.watchProcess()
   const gatherMetrics = workerNumber() === null ? undefined : createWorkerMetrics(metrics.registry)
   const app = await createApp(config, log, { metrics, gatherMetrics })
+  const limitMs = config.drainMs + stopWithinMs
   stopOnSignals(log, {
+    limitMs,
     async stop() {
+      app.leave()
+      await sleep(config.drainMs)
       await app.close()
       await tracing?.stop()
     },
@@ -63,7 +71,10 @@ async function startTraces(log: Logger) {
 }
 
 /** `killNow` takes along what the process has started, when it is not waited for any longer. */
-function stopOnSignals(log: Logger, part: { stop: () => Promise<void>; killNow?: () => void }) {
+function stopOnSignals(
+  log: Logger,
+  part: { stop: () => Promise<void>; killNow?: () => void; limitMs: number },
+) {
   let stopping = false
   function exitNow() {
     part.killNow?.()
@@ -77,9 +88,9 @@ function stopOnSignals(log: Logger, part: { stop: () => Promise<void>; killNow?:
       stopping = true
       log.info('Stopping: finishing what runs (once more to stop at once)')
       setTimeout(() => {
-        log.error(`Stopped without waiting any longer than ${stopWithinMs / 1000} s`)
+        log.error(`Stopped without waiting any longer than ${part.limitMs / 1000} s`)
         exitNow()
-      }, stopWithinMs).unref()
+      }, part.limitMs).unref()
       await part.stop()
       process.exit(0)
     })

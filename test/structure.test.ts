@@ -11,8 +11,9 @@ const written = sources.filter(({ path }) => !path.includes('/generated/'))
 /** From the top down: a layer imports from those after its own; those in one line do not know each other. */
 const layers: readonly (readonly string[])[] = [
   ['main', 'keys'],
-  ['app', 'workers'],
-  ['http'],
+  ['app', 'workers', 'doctor'],
+  ['commands'],
+  ['http', 'backup'],
   ['schema'],
   ['publish'],
   ['realtime', 'training'],
@@ -22,7 +23,7 @@ const layers: readonly (readonly string[])[] = [
   ['parquet'],
   ['log'],
   ['telemetry'],
-  ['columns', 'errors', 'config', 'events', 'follow', 'byte-text', 'text-cache'],
+  ['columns', 'errors', 'config', 'events', 'follow', 'repeat', 'remarks', 'byte-text', 'text-cache'],
   ['auth-settings'],
   ['request-id', 'secrets', 'setting-kinds'],
 ]
@@ -119,12 +120,15 @@ describe('imports', () => {
     },
   )
 
-  test.each(['src/warehouse', 'src/online'])('of %s’s index stand in app.ts alone', (folder) => {
-    const importers = sources.filter(({ imports }) =>
-      imports.some(({ target, kind }) => target === `${folder}/index.ts` && kind !== 'type'),
-    )
-    expect(importers.map(({ path }) => path)).toEqual(['src/app.ts'])
-  })
+  test.each(['src/warehouse', 'src/online'])(
+    'of %s’s index stand in app.ts and in the doctor alone',
+    (folder) => {
+      const importers = sources.filter(({ imports }) =>
+        imports.some(({ target, kind }) => target === `${folder}/index.ts` && kind !== 'type'),
+      )
+      expect(importers.map(({ path }) => path)).toEqual(['src/app.ts', 'src/doctor/probe.ts'])
+    },
+  )
 
   test.each(Object.entries(driverHomes))('of the package %s stand in its adapter alone', (name, home) => {
     const importers = sources.filter(({ imports }) => imports.some(({ target }) => target === name))

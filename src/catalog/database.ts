@@ -14,12 +14,16 @@ export interface Database {
    * a script is one statement to the server, so it may hold any text.
    */
   inMigration<T>(migrate: (factory: SqlMigrationAwareDriverAdapterFactory) => Promise<T>): Promise<T>
+  /** The rows of one statement that changes nothing. */
+  read(sql: string): Promise<unknown[][]>
   /** How pg-boss reaches the same database. */
   queue: ConstructorOptions
   /** How other processes on the database see that this one lives; null where there can be no other. */
   presence: Presence | null
   /** Those of every process on the database. */
   events: Events
+  /** Copies its files into a folder that is not there yet, as of one moment; null where they are a server's. */
+  copyTo: ((folder: string) => Promise<void>) | null
   close(): Promise<void>
 }
 

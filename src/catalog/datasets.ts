@@ -3,9 +3,9 @@
 import type { Column } from '../columns.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
-import type { Dataset, PrismaClient } from './generated/client.ts'
+import { type Dataset, Prisma, type PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
-import { refusal, statusesBefore } from './job-states.ts'
+import { isEnded, jobStatuses, refusal, statusesBefore } from './job-states.ts'
 import { isGone } from './presence.ts'
 import { checkText } from './violations.ts'
 
@@ -17,6 +17,8 @@ export interface NewDataset {
   queryId: string | null
   etlId: string | null
   sql: string
+  /** What whoever makes it in this one's place has to know of an ETL that is not in the catalog. */
+  unsavedEtl?: Prisma.InputJsonObject
 }
 
 export interface DatasetChanges {
@@ -39,10 +41,20 @@ export interface Datasets {
   update(id: string, changes: DatasetChanges): Promise<DatasetRecord>
   /** Asks the process that makes it to stop; false when it has ended. */
   requestCancel(id: string): Promise<boolean>
+  /** Leaves one of this process to whoever takes it next, as QUEUED; null when it has ended meanwhile. */
+  handBack(id: string): Promise<DatasetRecord | null>
+  /** The oldest that was handed back, from here on this process's to make; null where there is none. */
+  takeHandedBack(): Promise<DatasetRecord | null>
+  /** The oldest that have ended, of those made before. */
+  endedBefore(date: Date, limit: number): Promise<string[]>
+  /** Of these ids, those that the catalog has. */
+  present(ids: readonly string[]): Promise<ReadonlySet<string>>
+  /** Forgets those that have ended, and counts them. */
+  remove(ids: readonly string[]): Promise<number>
   /** Of these ids, those that are QUEUED or RUNNING. */
   unfinishedOf(ids: readonly string[]): Promise<ReadonlySet<string>>
   /**
-   * Fails those that are QUEUED or RUNNING, left by a process that is gone, and counts them. Where the database has one
+   * Fails those that are QUEUED or RUNNING, left by a process that was killed, and counts them. Where the database has one
    * process only, that is all of them: call it before any is made.
    */
   failOrphans(message: string): Promise<number>
@@ -53,8 +65,10 @@ export interface Datasets {
 }
 
 const failed = `UPDATE "Dataset" SET status = 'FAILED', error = $1, "errorCode" = $2
-  WHERE status IN ('QUEUED', 'RUNNING')`
+  WHERE status IN ('QUEUED', 'RUNNING') AND NOT "handedBack"`
 const failedCode: ErrorCode = 'INTERNAL'
+
+const ended = jobStatuses.filter(isEnded)
 
 /** SQL that is true of what no living process makes; `own` is the parameter that names this one. */
 function orphaned(own: string): string {
@@ -85,6 +99,7 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
           ...changes,
           ...(columns !== undefined && { columns: toColumnsJson(columns) }),
           ...(typeof changes.error === 'string' && { error: changes.error.replaceAll('\0', '') }),
+          ...(changes.status !== undefined && isEnded(changes.status) && { unsavedEtl: Prisma.DbNull }),
         },
       })
       if (dataset === undefined) throw refusal('dataset', id, (await byId(id)).status, changes.status)
@@ -97,6 +112,47 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
         data: { cancelRequested: true },
       })
       return count > 0
+    },
+
+    async handBack(id) {
+      const [dataset] = await prisma.dataset.updateManyAndReturn({
+        where: { id, owner, status: { in: ['QUEUED', 'RUNNING'] } },
+        data: { status: 'QUEUED', owner: null, handedBack: true, progress: null },
+      })
+      return dataset === undefined ? null : toRecord(dataset)
+    },
+
+    async takeHandedBack() {
+      // Of two that ask at once, each gets another one.
+      const [taken] = await prisma.$queryRawUnsafe<{ id: string }[]>(
+        `UPDATE "Dataset" SET owner = $1, "handedBack" = false WHERE id = (
+          SELECT id FROM "Dataset" WHERE status = 'QUEUED' AND "handedBack"
+          ORDER BY "createdAt", id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id`,
+        owner,
+      )
+      return taken === undefined ? null : byId(taken.id)
+    },
+
+    async endedBefore(date, limit) {
+      const found = await prisma.dataset.findMany({
+        where: { createdAt: { lt: date }, status: { in: ended } },
+        orderBy: { createdAt: 'asc' },
+        take: limit,
+        select: { id: true },
+      })
+      return found.map(({ id }) => id)
+    },
+
+    async present(ids) {
+      const found = await prisma.dataset.findMany({ where: { id: { in: [...ids] } }, select: { id: true } })
+      return new Set(found.map(({ id }) => id))
+    },
+
+    async remove(ids) {
+      const { count } = await prisma.dataset.deleteMany({
+        where: { id: { in: [...ids] }, status: { in: ended } },
+      })
+      return count
     },
 
     async unfinishedOf(ids) {
@@ -115,7 +171,7 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
     async orphans() {
       if (owner === null) return []
       const found = await prisma.$queryRawUnsafe<{ id: string }[]>(
-        `SELECT id FROM "Dataset" WHERE status IN ('QUEUED', 'RUNNING') AND ${orphaned('$1')}`,
+        `SELECT id FROM "Dataset" WHERE status IN ('QUEUED', 'RUNNING') AND NOT "handedBack" AND ${orphaned('$1')}`,
         owner,
       )
       return found.map(({ id }) => id)

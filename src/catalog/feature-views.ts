@@ -53,6 +53,9 @@ export interface FeatureViews {
   raiseFloor(id: string, version: number): Promise<void>
   /** Throws NOT_FOUND. */
   remove(id: string): Promise<void>
+  /** The ids of those that were removed, until what is left of them is gone too. */
+  removed(): Promise<string[]>
+  forgetRemoved(id: string): Promise<void>
 }
 
 export function createFeatureViews(prisma: PrismaClient): FeatureViews {
@@ -114,8 +117,18 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     },
 
     async remove(id) {
-      const { count } = await prisma.featureView.deleteMany({ where: { id } })
-      if (count === 0) throw notFound(id)
+      const removed =
+        await prisma.$executeRaw`WITH removed AS (DELETE FROM "FeatureView" WHERE id = ${id} RETURNING id)
+        INSERT INTO "RemovedView" (id) SELECT id FROM removed ON CONFLICT DO NOTHING`
+      if (removed === 0) throw notFound(id)
+    },
+
+    async removed() {
+      return (await prisma.removedView.findMany({ orderBy: { removedAt: 'asc' } })).map(({ id }) => id)
+    },
+
+    async forgetRemoved(id) {
+      await prisma.removedView.deleteMany({ where: { id } })
     },
   }
 }

@@ -7,17 +7,22 @@ export interface FolderLock {
   release(): Promise<void>
 }
 
+/** Another process has the folder; the message names it. */
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse'
+}
+
 /** SQLite's code for a lock that another connection holds. */
 const busy = 5
 
 /**
  * `path` becomes a text file with this process's id. The lock itself is SQLite's, on a file beside it: a killed process
  * loses it at once, whatever process has its id by now, and containers that share the folder see each other's.
- * Throws a sentence that names the process which has the folder; nothing was touched then.
+ * Throws a FolderInUse, a sentence that names the process which has the folder; nothing was touched then.
  */
 export async function acquireLock(path: string): Promise<FolderLock> {
   const held = holdFile(`${path}.held`)
-  if (held === null) throw new Error(await describeHolder(path))
+  if (held === null) throw new FolderInUse(await describeHolder(path))
   try {
     await writeFile(path, `${process.pid}\n`)
   } catch (error) {

@@ -53,6 +53,28 @@ export async function migrate({
   return applied
 }
 
+/** What `migrate` would have to do, changing nothing; a sentence where it would refuse. */
+export async function compareMigrations({
+  database,
+  folder = migrationsFolder,
+}: {
+  database: Pick<Database, 'read'>
+  folder?: string
+}): Promise<{ applied: number; missing: string[] } | string> {
+  const migrations = await readMigrations(folder)
+  const known = await readHistoryBy(database.read)
+  try {
+    checkHistory(known, migrations)
+  } catch (error) {
+    return messageOf(error)
+  }
+  const names = new Set(known.map(({ name }) => name))
+  return {
+    applied: known.length,
+    missing: migrations.map(({ name }) => name).filter((name) => !names.has(name)),
+  }
+}
+
 interface AppliedMigration {
   name: string
   checksum: string
@@ -60,9 +82,10 @@ interface AppliedMigration {
 
 async function readHistory(factory: SqlMigrationAwareDriverAdapterFactory): Promise<AppliedMigration[]> {
   const adapter = await factory.connect()
-  async function query(sql: string) {
-    return (await adapter.queryRaw({ sql, args: [], argTypes: [] })).rows
-  }
+  return readHistoryBy(async (sql) => (await adapter.queryRaw({ sql, args: [], argTypes: [] })).rows)
+}
+
+async function readHistoryBy(query: (sql: string) => Promise<unknown[][]>): Promise<AppliedMigration[]> {
   const [table] = await query(`SELECT to_regclass('_prisma_migrations')::text`)
   if (table === undefined || table[0] === null) return []
   const rows = await query('SELECT migration_name, checksum FROM _prisma_migrations ORDER BY migration_name')

@@ -34,6 +34,8 @@ export interface Catalog {
   backlog(): Promise<readonly Backlog[]>
   /** Whether other processes may change the catalog while this one has it open. */
   isShared: boolean
+  /** See Database. */
+  copyTo: ((folder: string) => Promise<void>) | null
   /** Rejects when the database does not answer. */
   ping(): Promise<void>
   /** Stops the queue, then closes the database. */
@@ -82,6 +84,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       events: database.events,
       backlog: () => readBacklog(prisma),
       isShared: database.presence !== null,
+      copyTo: database.copyTo,
       async ping() {
         await prisma.$queryRaw`SELECT 1`
       },
@@ -94,7 +97,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
 }
 
 /** The scheme picks the adapter; only that one is loaded. */
-async function openDatabase({ url, folder, log }: CatalogOptions): Promise<Database> {
+export async function openDatabase({ url, folder, log }: CatalogOptions): Promise<Database> {
   if (url.startsWith('pglite:')) {
     const { openPglite } = await import('./pglite.ts')
     return openPglite({ folder, log })

@@ -63,9 +63,11 @@ export async function openPostgres({ url, log }: { url: string; log: Logger }): 
         await single.end()
       }
     },
+    read: async (text) => (await pool.query<unknown[]>({ text, rowMode: 'array' })).rows,
     queue: { connectionString, options, max: 4, application_name: 'feature-gateway-queue' },
     presence,
     events,
+    copyTo: null,
     async close() {
       await events.close()
       await presence?.close()

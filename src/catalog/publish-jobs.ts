@@ -48,7 +48,13 @@ export interface PublishJobs {
   /** Asks whoever runs it, or claims it later, to end it. */
   requestCancel(id: string): Promise<void>
   /** QUEUED or RUNNING, oldest first. */
-  unfinished(): Promise<PublishJobRecord[]>
+  unfinishedIds(): Promise<string[]>
+  countUnfinished(): Promise<number>
+  /**
+   * Forgets those that ended before, and counts them. Of those of a seed the last stays, from which the next one of that
+   * seed counts on: its ids must be none that are there.
+   */
+  removeEndedBefore(date: Date): Promise<number>
   /** The ids of those whose process is gone or has left them in the middle. None where there is one process only. */
   abandoned(): Promise<string[]>
 }
@@ -147,13 +153,22 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
       })
     },
 
-    async unfinished() {
+    async unfinishedIds() {
       const jobs = await prisma.publishJob.findMany({
         where: { status: unfinished },
         orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+        // Their rows to be written may be more than this process can hold.
+        select: { id: true },
       })
-      return jobs.map(toRecord)
+      return jobs.map(({ id }) => id)
     },
+
+    countUnfinished: () => prisma.publishJob.count({ where: { status: unfinished } }),
+
+    removeEndedBefore: (date) =>
+      prisma.$executeRaw`DELETE FROM "PublishJob" job WHERE status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
+        AND "finishedAt" < ${date} AND (kind = 'ROWS' OR EXISTS (
+          SELECT FROM "PublishJob" later WHERE later.seed = job.seed AND later.run > job.run))`,
 
     async abandoned() {
       if (owner === null) return []

@@ -1,12 +1,12 @@
 // What a client may learn of a failure: AppErrors as they are, anything else logged under the request's id and masked.
 
 import type { Logger } from 'pino'
-import { AppError, type ErrorCode } from '../errors.ts'
+import { AppError, type ErrorCode, httpStatusOf } from '../errors.ts'
 
 export interface Failure {
   code: ErrorCode
   message: string
-  details?: Record<string, unknown>
+  details?: Record<string, unknown> | undefined
   /** Where the log tells more: the id to find it by. */
   requestId?: string
 }
@@ -47,4 +47,11 @@ export function describeFailure(error: unknown, { requestId, log }: FailureFacts
     ...(known.details !== undefined && { details: known.details }),
     ...(isLogged && { requestId }),
   }
+}
+
+/** How HTTP says it: the status, and when to ask again where that is known. */
+export function httpAnswerOf(failure: Pick<Failure, 'code' | 'details'>) {
+  const seconds = failure.details?.retryAfterSeconds
+  const headers: Record<string, string> = seconds === undefined ? {} : { 'retry-after': String(seconds) }
+  return { status: httpStatusOf(failure), headers }
 }

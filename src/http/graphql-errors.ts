@@ -2,8 +2,8 @@
 
 import { PothosValidationError } from '@pothos/core'
 import { type ExecutionResult, GraphQLError } from 'graphql'
-import { type ErrorCode, httpStatusByCode, messageOf } from '../errors.ts'
-import { describeFailure, type FailureFacts, findAppError } from './failures.ts'
+import { type ErrorCode, messageOf } from '../errors.ts'
+import { describeFailure, type FailureFacts, findAppError, httpAnswerOf } from './failures.ts'
 
 /** The same for plain results and for each result of a stream, whatever transport carries them. */
 export function formatResult<Result extends ExecutionResult>(result: Result, facts: FailureFacts): Result {
@@ -31,8 +31,9 @@ export function formatHttpResult<Result extends ExecutionResult>(
  */
 function httpStatus(error: GraphQLError) {
   const code = codeOf(error)
+  const details = error.extensions.details as Record<string, unknown> | undefined
   const ofDocument = error.path !== undefined || error.locations !== undefined
-  return { status: httpStatusByCode[code], ...(ofDocument && { spec: true }) }
+  return { ...httpAnswerOf({ code, details }), ...(ofDocument && { spec: true }) }
 }
 
 function copyError(
@@ -58,8 +59,8 @@ export function codeOf(error: GraphQLError): ErrorCode {
 export function formatError(error: unknown, facts: FailureFacts): GraphQLError {
   const located = error instanceof GraphQLError ? error : null
   if (isClientFault(error)) return copyError(located, clientMessage(error), { code: 'BAD_USER_INPUT' })
-  const { message, ...extensions } = describeFailure(error, facts)
-  return copyError(located, message, extensions)
+  const { message, code, details } = describeFailure(error, facts)
+  return copyError(located, message, { code, ...(details && { details }) })
 }
 
 function clientMessage(error: unknown): string {

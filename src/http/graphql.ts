@@ -5,7 +5,7 @@ import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { AppError, httpStatusByCode, messageOf } from '../errors.ts'
+import { AppError, messageOf, unavailable } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
 import type { Operation } from '../telemetry/operations.ts'
@@ -13,7 +13,7 @@ import { createTextCache } from '../text-cache.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
 import { closeSchema } from './closed-schema.ts'
 import { limitDocuments } from './document-limits.ts'
-import { describeFailure } from './failures.ts'
+import { describeFailure, httpAnswerOf } from './failures.ts'
 import { createGraphiQLPage } from './graphiql.ts'
 import { codeOf, formatHttpResult, formatResults } from './graphql-errors.ts'
 import { encodeResult } from './graphql-json.ts'
@@ -174,11 +174,13 @@ export interface RouteOptions {
   asksWho: boolean
   trustProxy: boolean
   maxBodyBytes: number
+  /** From then on no stream is begun: its client is to find another gateway. */
+  isStopping(): boolean
   log: Logger
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, settings, admission, streams, trustProxy, maxBodyBytes, log } = options
+  const { yoga, settings, admission, trustProxy, maxBodyBytes, log } = options
   const graphiql = createGraphiQLPage(graphqlPath, options)
 
   await app.register(async (scope) => {
@@ -204,7 +206,7 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
         charge: admission.chargerOf(request.raw),
       }
       const response = await yoga.fetch(toFetchRequest(yoga, request, facts.origin, gone.signal), facts)
-      return sendResponse(reply, response, { streams, admission })
+      return sendResponse(reply, response, options)
     })
   })
 }
@@ -225,7 +227,7 @@ const notCopied = new Set(['connection', 'transfer-encoding', 'content-length', 
 async function sendResponse(
   reply: FastifyReply,
   response: Response,
-  { streams, admission }: Pick<RouteOptions, 'streams' | 'admission'>,
+  { streams, admission, isStopping }: Pick<RouteOptions, 'streams' | 'admission' | 'isStopping'>,
 ) {
   reply.status(response.status)
   for (const [name, value] of response.headers) {
@@ -233,10 +235,10 @@ async function sendResponse(
   }
   const type = essence(response.headers.get('content-type'))
   if (response.body !== null && (type === 'text/event-stream' || type === 'multipart/mixed')) {
-    const release = admission.hold(reply.request.raw)
+    const release = isStopping() ? null : admission.hold(reply.request.raw)
     if (release === null) {
       await response.body.cancel()
-      throw tooManyConnections()
+      throw isStopping() ? goesAway() : tooManyConnections()
     }
     reply.raw.once('close', release)
     return reply.send(streams.open(response.body, reply.request.identity))
@@ -249,11 +251,21 @@ async function sendResponse(
   return reply.send(text)
 }
 
+function goesAway() {
+  return unavailable('STOPPING', 'This gateway stops: follow it at another one, or at its next start', {
+    retryAfterSeconds: 1,
+  })
+}
+
 /** Fastify's own failures (a body too large, an encoding it does not know) in GraphQL's shape. */
 function sendFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
   const known = asAppError(error) ?? error
   const { message, ...extensions } = describeFailure(known, { requestId: request.id, log })
-  return reply.status(httpStatusByCode[extensions.code]).send({ errors: [{ message, extensions }] })
+  const { status, headers } = httpAnswerOf(extensions)
+  return reply
+    .status(status)
+    .headers(headers)
+    .send({ errors: [{ message, extensions }] })
 }
 
 function sendGetRefusal(reply: FastifyReply) {

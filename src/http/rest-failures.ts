@@ -3,8 +3,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
-import { AppError, type ErrorCode, httpStatusByCode } from '../errors.ts'
-import { describeFailure, findAppError } from './failures.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import { describeFailure, findAppError, httpAnswerOf } from './failures.ts'
 
 interface RestFailure {
   msg: string
@@ -40,10 +40,12 @@ export const failureCodes = new WeakMap<FastifyRequest, ErrorCode>()
 
 export function sendRestFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
   const known = asAppError(error)
-  const { code, message } = describeFailure(known ?? error, { requestId: request.id, log })
+  const { code, message, details } = describeFailure(known ?? error, { requestId: request.id, log })
+  const { status, headers } = httpAnswerOf({ code, details })
   failureCodes.set(request, code)
   return reply
-    .status((known === null ? null : statusOf(error)) ?? httpStatusByCode[code])
+    .status((known === null ? null : statusOf(error)) ?? status)
+    .headers(headers)
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(describeRestFailure(code, message)))
 }

@@ -7,7 +7,7 @@ import type { DatasetRecord } from '../catalog/datasets.ts'
 import { isEnded } from '../catalog/job-states.ts'
 import { longestName } from '../catalog/violations.ts'
 import { columnTypes, encodeFrame } from '../columns.ts'
-import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
+import { AppError, type ErrorCode, errorCodes, unavailable } from '../errors.ts'
 import { maxFlows } from '../publish/service.ts'
 import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
 import type { Services } from '../schema/services.ts'
@@ -37,6 +37,8 @@ const lookedUp = z.object({
   source: z.enum(['ONLINE', 'WAREHOUSE']),
   as_of: z.string().nullable(),
 })
+
+const published = z.object({ msg: z.string(), job_id: z.string() })
 
 export function addRest(app: RestServer, services: Services) {
   addTraining(app, services)
@@ -145,13 +147,17 @@ function addPublish(app: RestServer, services: Services) {
           n_flows: z.coerce.number().int().min(1).max(maxFlows),
           seed: z.coerce.number().int().optional(),
         }),
-        response: { 200: z.object({ msg: z.string(), job_id: z.string() }), ...failures },
+        response: { 200: published, 202: published.describe('Under way: the gateway stops'), ...failures },
       },
     },
-    async ({ query: { n_flows: nFlows, seed } }) => {
+    async ({ query: { n_flows: nFlows, seed } }, reply) => {
       const { id: jobId } = await services.publishing.publish({ nFlows, ...(seed !== undefined && { seed }) })
       const job = await services.publishing.wait(jobId)
       if (job.status === 'SUCCEEDED') return { msg: `Published ${nFlows} flows`, job_id: jobId }
+      if (!isEnded(job.status)) {
+        const msg = `This gateway stops with ${job.done} of ${nFlows} flows published; another one, or its next start, goes on with the job`
+        return reply.status(202).send({ msg, job_id: jobId })
+      }
       const reason = `Publish job ${jobId} ${job.status === 'CANCELLED' ? 'was cancelled' : `failed: ${job.error}`}`
       throw new AppError(job.status === 'CANCELLED' ? 'CONFLICT' : 'WAREHOUSE_FAILED', reason)
     },
@@ -190,7 +196,11 @@ function assertSucceeded(dataset: DatasetRecord) {
     case 'CANCELLED':
       throw new AppError('CONFLICT', `Dataset ${dataset.id} was cancelled`)
     default:
-      throw new Error(`The progress of dataset ${dataset.id} ended while it was ${dataset.status}`)
+      throw unavailable(
+        'STOPPING',
+        `This gateway stops before dataset ${dataset.id} is made; it is made by another one, or at the next start: follow it by GraphQL's datasetProgress`,
+        { retryAfterSeconds: 5, datasetId: dataset.id },
+      )
   }
 }
 

@@ -24,16 +24,19 @@ import { addLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
 import { createIdentities } from './identities.ts'
 import { parseJson } from './json.ts'
+import { createLeaving } from './leaving.ts'
 import { addMetrics } from './metrics.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi, docsPath } from './openapi.ts'
 import { createOperationFinder } from './operation-names.ts'
+import { addOverload, createOverload } from './overload.ts'
 import { answerToOwnNamesOnly } from './own-names.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
 import { countRequests } from './rest-metrics.ts'
 import { type GuardedRoute, guardRoutes } from './route-access.ts'
+import { endStalled } from './stalled.ts'
 import { inRequestsTrace, traceRequests } from './traced-requests.ts'
 import { openTrustedDocuments } from './trusted-documents.ts'
 import { createSocketServer } from './websocket.ts'
@@ -45,6 +48,9 @@ const closeWithinMs = 10_000
 export interface HttpServer {
   /** Opens the port; rejects with a ConfigError when it cannot be had. */
   listen(): Promise<{ url: string }>
+  /** The port stays open, but who looks should go elsewhere: /readyz says 503, answers carry `connection: close`, no WebSocket is taken. */
+  leave(): void
+  /** Opens nothing any more and ends what is open: answers under way come whole, streams and sockets end so that their clients connect anew. */
   close(): Promise<void>
   /** Who may use what. */
   readonly routes: readonly GuardedRoute[]
@@ -63,6 +69,9 @@ export interface HttpServerOptions {
     | 'maxConnectionsPerCaller'
     | 'maxSubscriptions'
     | 'tracing'
+    | 'maxRequests'
+    | 'maxEventLoopDelayMs'
+    | 'stallTimeoutMs'
   >
   services: Services & { warehouse: Probe; online: Probe; metrics: Metrics }
   /** Metrics of all processes that share the port; by default this is the only one. */
@@ -74,6 +83,7 @@ export interface HttpServerOptions {
   hotPath?: boolean
   /** For tests that do not wait so long: see SocketOptions. */
   connectionInitWaitMs?: number
+  pingEveryMs?: number
   /** A client has so long to send a request's headers, and all of it. */
   receiveWithin?: { headersMs: number; requestMs: number }
 }
@@ -114,7 +124,20 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     maxConnectionsPerCaller,
     refused: metrics.refused,
   })
-  let stopping = false
+  const overload = createOverload({
+    maxRequests: config.maxRequests,
+    maxDelayMs: config.maxEventLoopDelayMs,
+    log,
+  })
+  addOverload(app, overload)
+  endStalled(app.server, config.stallTimeoutMs)
+  const leaving = createLeaving(app.server)
+  let closing = false
+  const isStopping = () => closing || leaving.isBegun()
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (isStopping()) reply.header('connection', 'close')
+    done(null, payload)
+  })
 
   countRequests(app, { operations: metrics.operations, except: graphqlPath })
   const guardedRoutes = guardRoutes(app, { identities, openUnder: docsPath })
@@ -127,13 +150,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     asksWho,
     trustProxy,
     maxBodyBytes,
+    isStopping,
     log,
   })
   addRest(rest, services)
   addDownloads(rest, services)
   const { catalog, warehouse, online } = services
   const probes = createProbes({ catalog, warehouse, online })
-  addHealth(rest, { probes, isStopping: () => stopping })
+  addHealth(rest, { probes, isStopping })
   const isOpen = config.auth.openMetrics
   addMetrics(rest, { metrics, catalog, probes, isOpen, gather: options.gatherMetrics })
   const sockets = createSocketServer({
@@ -149,7 +173,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     ownNamesOnly,
     maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
-    pingEveryMs: 12_000,
+    pingEveryMs: options.pingEveryMs ?? 12_000,
+    isStopping,
+    overload,
     log,
   })
 
@@ -171,7 +197,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       ...createLookupLanes({ services, operations: metrics.operations, log }),
     ])
     const mayUse = (request: IncomingMessage) => identities.recall(request)?.grants('realtime') === true
-    addLane(app, { routes, mayUse, isStopping: () => stopping, log })
+    addLane(app, { routes, mayUse, isStopping, overload, log })
   }
   if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
   if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
@@ -184,15 +210,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   })
 
   async function close() {
-    stopping = true
+    closing = true
     const timer = setTimeout(() => app.server.closeAllConnections(), closeWithinMs)
+    // Before all else, so that whoever connects from now on is refused rather than cut off; Fastify waits for its end.
+    if (app.server.listening) app.server.close()
     await app.close()
     clearTimeout(timer)
     limiter?.close()
+    overload.close()
     await yoga.dispose()
   }
 
-  return { listen: () => listen(app, config), close, routes: guardedRoutes }
+  return { listen: () => listen(app, config), leave: leaving.begin, close, routes: guardedRoutes }
 }
 
 function createFastify(log: Logger, within: { headersMs: number; requestMs: number }): FastifyInstance {
@@ -200,6 +229,8 @@ function createFastify(log: Logger, within: { headersMs: number; requestMs: numb
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
+    // What still comes on open connections is answered, and told that it was the last.
+    return503OnClosing: false,
     requestTimeout: within.requestMs,
     http: {
       headersTimeout: within.headersMs,

@@ -19,13 +19,15 @@ import type { Identities } from './identities.ts'
 import { exactly } from './json.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
+import type { Overload } from './overload.ts'
 import { asksThisMachine } from './own-names.ts'
+import { closeSockets } from './socket-closing.ts'
+import { createSocketTurns, type SocketTurns } from './socket-turns.ts'
 import { inCallersTrace, nameRequest } from './traced-requests.ts'
 import type { TrustedDocuments } from './trusted-documents.ts'
 
-/** 1001: the server goes away; clients connect again. */
-const goingAway = 1001
-const closeWithinMs = 2_000
+/** Answers that wait for a client to read them, before no more is taken from it. */
+const mostUnreadBytes = 1024 * 1024
 
 export interface SocketOptions {
   server: Server
@@ -46,6 +48,9 @@ export interface SocketOptions {
   connectionInitWaitMs: number
   /** A client is pinged this often, and dropped when it does not answer for as long. */
   pingEveryMs: number
+  /** From then on no client may connect: it is to find another gateway. */
+  isStopping(): boolean
+  overload: Pick<Overload, 'isOver' | 'refusal' | 'entered' | 'left'>
   log: Logger
 }
 
@@ -55,6 +60,7 @@ interface Extra {
   socket: WebSocket
   /** From the acknowledgement on. */
   identity: Identity | null
+  turns: SocketTurns
 }
 
 export function createSocketServer(options: SocketOptions): { size(): number; close(): Promise<void> } {
@@ -65,6 +71,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     handleProtocols,
   })
   const protocol = createProtocol(options)
+  const turnsOf = new WeakMap<WebSocket, SocketTurns>()
 
   server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
     connection.on('error', (error) => log.debug({ err: error }, 'A connection broke while it was upgraded'))
@@ -72,12 +79,15 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     if (pathOf(request) !== graphqlPath) return refuse(connection, '404 Not Found')
     if (options.ownNamesOnly && !asksThisMachine(request)) return refuse(connection, '403 Forbidden')
     if (!mayOpenSocket(request, origin, options.corsOrigins)) return refuse(connection, '403 Forbidden')
+    if (options.isStopping()) return refuse(connection, '503 Service Unavailable')
     const refused = options.admission.refusal(request)
     const release = refused === null ? options.admission.hold(request) : null
     if (release === null) return refuse(connection, '429 Too Many Requests', refused ?? tooManyConnections())
     connection.once('close', release)
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      serve(socket, { request, origin, socket, identity: null })
+      const turns = createSocketTurns()
+      turnsOf.set(socket, turns)
+      serve(socket, { request, origin, socket, identity: null, turns })
     })
   })
 
@@ -88,7 +98,13 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
         send: (text) =>
           new Promise((resolve, reject) => {
             if (socket.readyState !== socket.OPEN) return resolve()
-            socket.send(text, (error) => (error ? reject(error) : resolve()))
+            socket.send(text, (error) => {
+              if (socket.isPaused && socket.bufferedAmount <= mostUnreadBytes) socket.resume()
+              if (error) reject(error)
+              else resolve()
+            })
+            // Who does not read its answers is not read either, lest they pile up.
+            if (socket.bufferedAmount > mostUnreadBytes) socket.pause()
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
@@ -112,23 +128,34 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     })
   }
 
-  return { size: () => sockets.clients.size, close: () => closeAll(sockets) }
+  return {
+    size: () => sockets.clients.size,
+    async close() {
+      await closeSockets(sockets.clients, (socket) => turnsOf.get(socket)?.settled())
+      sockets.close()
+    },
+  }
 }
 
 function createProtocol(options: SocketOptions) {
-  const { yoga, trusted, operations, admission, maxSubscriptions, log, connectionInitWaitMs, identities } =
-    options
+  const { yoga, trusted, operations, admission, overload, identities } = options
+  const { maxSubscriptions, log, connectionInitWaitMs } = options
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: connectionInitWaitMs,
     jsonMessageReviver: exactly,
     onConnect: ({ connectionParams = {}, extra }) => admit(extra, connectionParams, identities),
-    onSubscribe: (context, _id, payload) => prepare(context, payload),
-    execute: (args) => run(args, 'execute'),
+    onSubscribe: (context, id, payload) => prepare(context, id, payload),
+    onComplete: ({ extra: { turns } }, id) => turns.end(id),
+    execute: (args) => execute(args),
     subscribe: (args) => run(args, 'subscribe'),
   })
 
   /** An answer for every document, also for one that cannot be parsed: the socket's other operations go on. */
-  async function prepare(context: SocketContext<Record<string, unknown>, Extra>, payload: Payload) {
+  async function prepare(
+    context: SocketContext<Record<string, unknown>, Extra>,
+    id: string,
+    payload: Payload,
+  ) {
     const { request, origin, identity } = context.extra
     const facts = { requestId: randomUUID(), origin, identity, charge: admission.chargerOf(request) }
     const failing = { requestId: facts.requestId, log }
@@ -140,6 +167,7 @@ function createProtocol(options: SocketOptions) {
     try {
       const refused = admission.refusal(request)
       if (refused !== null) throw refused
+      if (overload.isOver('OTHER')) throw overload.refusal()
       if (Object.keys(context.subscriptions).length > maxSubscriptions)
         throw tooManyOperations(maxSubscriptions)
       const enveloped = yoga.getEnveloped(facts)
@@ -147,6 +175,7 @@ function createProtocol(options: SocketOptions) {
       const invalid: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
       if (invalid.length > 0) return refuseAll(invalid.map((error) => formatError(error, failing)))
       if (!getOperationAST(document, payload.operationName)) throw noOperation(payload.operationName)
+      const { turns } = context.extra
       return {
         schema: enveloped.schema,
         document,
@@ -159,10 +188,23 @@ function createProtocol(options: SocketOptions) {
           failing,
           request,
           startedAtMs,
+          turns,
+          id,
         } satisfies RootValue,
       }
     } catch (error) {
       return refuseAll([formatError(error, failing)])
+    }
+  }
+
+  async function execute(args: ExecutionArgs) {
+    const { turns, id } = args.rootValue as RootValue
+    overload.entered('OTHER')
+    try {
+      await turns.begin(id)
+      return await run(args, 'execute')
+    } finally {
+      overload.left('OTHER')
     }
   }
 
@@ -246,6 +288,8 @@ interface RootValue {
   /** That became the socket. */
   request: IncomingMessage
   startedAtMs: number
+  turns: SocketTurns
+  id: string
 }
 
 function tooManyOperations(most: number): AppError {
@@ -263,14 +307,17 @@ function noOperation(name: string | null | undefined): GraphQLError {
   )
 }
 
-/** Pings the client; one that has not answered by the next ping is gone. Returns what stops it. */
+/** Pings the client; one that has neither answered nor read anything by the next ping is gone. Returns what stops it. */
 function keepAlive(socket: WebSocket, everyMs: number): () => void {
   let answered = true
+  let unreadBytes = 0
   socket.on('pong', () => {
     answered = true
   })
   const timer = setInterval(() => {
-    if (!answered) return socket.terminate()
+    const reads = socket.bufferedAmount < unreadBytes
+    unreadBytes = socket.bufferedAmount
+    if (!answered && !reads) return socket.terminate()
     answered = false
     socket.ping()
   }, everyMs)
@@ -288,20 +335,4 @@ function refuse(connection: Duplex, status: string, why?: AppError) {
   connection.end(
     `HTTP/1.1 ${status}\r\n${retryAfter}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   )
-}
-
-async function closeAll(sockets: WebSocketServer): Promise<void> {
-  const closed = [...sockets.clients].map(
-    (socket) =>
-      new Promise<void>((resolve) => {
-        socket.once('close', () => resolve())
-        socket.close(goingAway, 'Going away')
-      }),
-  )
-  const timer = setTimeout(() => {
-    for (const socket of sockets.clients) socket.terminate()
-  }, closeWithinMs)
-  await Promise.all(closed)
-  clearTimeout(timer)
-  sockets.close()
 }

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.ts'
+import { ok } from '../remarks.ts'
 import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
 import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
@@ -70,6 +71,12 @@ export async function createLmdbStore({
       }),
     sample: (view, count) => run('Sampling', () => sample(db, view, count)),
     ping: () => run('A ping', () => void readFloor(db, '')),
+    examine: () =>
+      run('Examining', () => {
+        // Every key is touched: a file that is damaged somewhere gives itself away.
+        const entries = db.getKeysCount({ start: 'a', end: 'z' })
+        return [ok(`it can be opened and read: ${entries} keys`)]
+      }),
     sweep,
     close() {
       clearInterval(timer)

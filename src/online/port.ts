@@ -1,6 +1,7 @@
 // The online port: where each feature view's rows wait, by index value. test/contract/online.ts holds every adapter to it.
 
 import type { ByteText } from '../byte-text.ts'
+import type { Remark } from '../remarks.ts'
 
 /** One feature view's part of a read. */
 export interface ReadRequest {
@@ -62,5 +63,7 @@ export interface OnlineStore {
   /** A sample of at most `count` index values that have an entry, in no order. */
   sample(view: string, count: number): Promise<readonly string[]>
   ping(): Promise<void>
+  /** For the doctor: how the servers are, and whether their settings keep what is stored there. */
+  examine?(): Promise<readonly Remark[]>
   close(): Promise<void>
 }

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts'
 import { keptAside, plainTag, plainValue, valueKey, viewKey } from './keys.ts'
 import { pack, packedValue } from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from './port.ts'
+import { examineRedis } from './redis-examine.ts'
 import { translateFailure } from './redis-failure.ts'
 import type { RedisScripts } from './redis-scripts.ts'
 
@@ -95,6 +96,7 @@ export function createStoreOnRedis(name: string, connection: RedisConnection): O
       }),
     sample: (view, count) => run('Sampling', () => sample(connection, view, count)),
     ping: () => run('A ping', () => connection.ping()),
+    examine: () => run('Examining', async () => examineRedis(await connection.nodes())),
     close() {
       closing ??= connection.close()
       return closing

@@ -2,6 +2,7 @@
 
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
+import { setting } from './redis-examine.ts'
 
 /** Floors have no time to live: a server that evicts any key forgets them, and old rows would be served as fresh. */
 export async function warnOfEviction(nodes: readonly Redis[], log: Logger) {
@@ -13,16 +14,5 @@ export async function warnOfEviction(nodes: readonly Redis[], log: Logger) {
       'Redis may evict what must not be lost: set its maxmemory-policy to noeviction, or to volatile-lru or another volatile policy',
     )
     return
-  }
-}
-
-/** Null where the server does not tell: many that are rented forbid CONFIG. */
-async function setting(node: Redis, name: string): Promise<string | null> {
-  try {
-    const answer: unknown = await node.config('GET', name)
-    const value = Array.isArray(answer) ? answer[1] : null
-    return typeof value === 'string' ? value : null
-  } catch {
-    return null
   }
 }

@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
-import { AppError } from '../errors.ts'
+import { AppError, unavailable } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
+import { type Repetition, repeat } from '../repeat.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { describeGiven } from './cells.ts'
@@ -23,6 +24,7 @@ export const maxFlows = 10_000_000
 const queueName = 'publish'
 /** How often this gateway looks for jobs of others that are gone. */
 const takeOverEveryMs = 2000
+const forgetEveryMs = 3_600_000
 const maxInt32 = 2 ** 31 - 1
 
 export interface Publishing {
@@ -52,6 +54,10 @@ interface PublishingOptions {
   realtime: Pick<Realtime, 'onAppended'>
   events: Events
   concurrency: number
+  /** Jobs that may be unfinished on the catalog. */
+  maxQueued: number
+  /** Jobs that ended so long ago are forgotten. */
+  retentionMs: number
   /** Waits before further tries of a failed step. */
   retryDelaysMs?: readonly number[]
   metrics?: Metrics
@@ -69,6 +75,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     closing: closing.signal,
   })
   let takingOver: Promise<void> = Promise.resolve()
+  let forgetting: Repetition | undefined
 
   async function enqueue(job: PublishJobRecord): Promise<PublishJobRecord> {
     try {
@@ -80,15 +87,26 @@ export function createPublishing(options: PublishingOptions): Publishing {
     return job
   }
 
+  async function assertRoom() {
+    if ((await catalog.publishJobs.countUnfinished()) < options.maxQueued) return
+    throw unavailable(
+      'OVERLOADED',
+      `${options.maxQueued} publish jobs are unfinished already (PUBLISH_QUEUE); ask again once some have ended`,
+      { retryAfterSeconds: 10 },
+    )
+  }
+
   async function publish({ nFlows, seed }: { nFlows: number; seed?: number | null | undefined }) {
     checkInteger('nFlows', nFlows, 1, maxFlows)
     if (seed !== undefined && seed !== null) checkInteger('seed', seed, -maxInt32 - 1, maxInt32)
+    await assertRoom()
     const drawn = seed ?? randomInt(maxInt32)
     return enqueue(await catalog.publishJobs.create({ kind: 'FLOWS', total: nFlows, seed: drawn }))
   }
 
   async function ingest({ table: name, rows }: { table: string; rows: unknown }) {
     const table = findIngestTable(await warehouse.tables(), name)
+    await assertRoom()
     const checked = await checkRows(table, rows)
     const payload = await packRows(table, checked)
     const job = { kind: 'ROWS', total: checked.rows.length, table: table.name, payload } as const
@@ -110,8 +128,14 @@ export function createPublishing(options: PublishingOptions): Publishing {
 
   async function start() {
     await catalog.queue.work(queueName, { concurrency }, runner.run)
-    for (const job of await catalog.publishJobs.unfinished()) await catalog.queue.send(queueName, job.id)
+    for (const id of await catalog.publishJobs.unfinishedIds()) await catalog.queue.send(queueName, id)
     takingOver = takeOverWhileOpen()
+    forgetting = repeat({
+      everyMs: forgetEveryMs,
+      failure: 'Publish jobs that are kept no longer could not be forgotten',
+      log,
+      turn: () => catalog.publishJobs.removeEndedBefore(new Date(Date.now() - options.retentionMs)),
+    })
   }
 
   /** Jobs of a gateway that is gone: those that this one sees twice, since a lost connection alone is soon made anew. */
@@ -136,7 +160,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
 
   async function close() {
     closing.abort(new Error('The gateway is stopping'))
-    await Promise.all([runner.settled(), takingOver])
+    await Promise.all([runner.settled(), takingOver, forgetting?.close()])
     log.debug('Publishing is closed')
   }
 

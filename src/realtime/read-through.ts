@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Value } from '../columns.ts'
-import { AppError } from '../errors.ts'
+import { AppError, unavailable } from '../errors.ts'
 import type { Background } from './background.ts'
 import type { Compute } from './compute.ts'
 import { type Computed, type Outcome, toWriteEntry } from './entry.ts'
@@ -11,6 +11,8 @@ import type { View, Views } from './views.ts'
 
 /** Computations of one view that run at once; what comes meanwhile waits and makes the next one larger. */
 const concurrentPerView = 2
+/** Values that wait for the warehouse or are computed: beyond it, who asks for more is turned away. */
+const mostUnderWay = 100_000
 /** Computing again, when a publish overtook the computation. */
 const maxAttempts = 3
 
@@ -55,6 +57,7 @@ export function createReadThrough(options: {
 }): ReadThrough {
   const { compute, store, views, background, lookupTimeoutMs, log } = options
   const queues = new Map<string, Queue>()
+  let underWay = 0
 
   function queueOf(view: View): Queue {
     const queue = queues.get(view.id) ?? {
@@ -147,6 +150,15 @@ export function createReadThrough(options: {
     return new AppError('INTERNAL', 'The lookup failed for a reason that the log tells.', { cause: error })
   }
 
+  function refuse(keys: ReadonlyMap<string, Value>): Map<string, AppError> {
+    const failure = unavailable(
+      'OVERLOADED',
+      `${underWay} index values wait for the warehouse already; ask again in a moment`,
+      { retryAfterSeconds: 1 },
+    )
+    return new Map([...keys.keys()].map((text) => [text, failure]))
+  }
+
   function timeout() {
     return new AppError(
       'TIMEOUT',
@@ -173,6 +185,7 @@ export function createReadThrough(options: {
   return {
     async get(view, keys, floor) {
       if (keys.size === 0) return new Map()
+      if (underWay > 0 && underWay + keys.size > mostUnderWay) return refuse(keys)
       const queue = queueOf(view)
       const answers = [...keys].map(
         async ([text, value]) => [text, await askUntilCurrent(queue, text, value, floor)] as const,
@@ -181,7 +194,9 @@ export function createReadThrough(options: {
       const late = new Promise<null>((resolve) => {
         timer = setTimeout(resolve, lookupTimeoutMs, null)
       })
+      underWay += keys.size
       const answered = await Promise.race([Promise.all(answers), late])
+      underWay -= keys.size
       clearTimeout(timer)
       if (answered !== null) return new Map(answered)
       const failure = timeout()

@@ -45,6 +45,8 @@ export interface Realtime {
   parity(viewId: string, sample: number): Promise<ParityReport>
   /** Has the next lookup by ETL path ask the catalog which ETL that is now. */
   forget(): void
+  /** Forgets all that the online store holds of the views: after a backup was put back it may be of a later time. */
+  dropAll(): Promise<void>
   /** Takes up the refreshes that an earlier process left undone. */
   start(): Promise<void>
   /** Resolves when no refresh or check is left to do. */
@@ -66,9 +68,16 @@ export function createRealtime(options: {
   log: Logger
 }): Realtime {
   const { online, events, limits, metrics = createMetrics() } = options
+  const { featureViews } = options.catalog
   const log = options.log.child({ part: 'realtime' })
   const background = createBackground({ log })
-  const shared = { ...options, ...limits, metrics, log, background }
+  const shared = {
+    ...options,
+    ...limits,
+    metrics,
+    log,
+    background,
+  }
   const views = createViews({ ...shared, retire: (id) => online.raiseFloor(id, retiredFloor) })
   const endListening = events.listen('views', 'all', views.forget)
   const store = createOnlineAccess({ ...shared, floors: options.catalog.featureViews })
@@ -100,6 +109,9 @@ export function createRealtime(options: {
   )
 
   async function takeUp() {
+    for (const id of await featureViews.removed()) {
+      background.run('Removing the rows of a removed feature view', () => removeRows(id))
+    }
     await store.takeUpFloors()
     await fullRefresh.takeUp()
     const all = (await views.all()).filter(({ record }) => record.refresh !== 'MANUAL')
@@ -122,11 +134,17 @@ export function createRealtime(options: {
     events.publish('views', 'all', { changed: true })
   }
 
-  /** Its floor stays, for gateways that have yet to learn that the view is gone. */
-  async function dropRows(viewId: string) {
+  /** None of its rows is served any more; they are removed in the background, by the next start if this one ends before. */
+  function dropRows(viewId: string) {
     announceViews()
-    await online.removeBelow(viewId, retiredFloor)
     events.publish('online', viewId, { values: null })
+    background.run('Removing the rows of a removed feature view', () => removeRows(viewId))
+  }
+
+  /** Its floor stays, for gateways that have yet to learn that the view is gone. */
+  async function removeRows(viewId: string) {
+    await online.removeBelow(viewId, retiredFloor)
+    await featureViews.forgetRemoved(viewId)
   }
 
   return {
@@ -135,14 +153,14 @@ export function createRealtime(options: {
     updates: createUpdates({ views, lookup, events }),
     async createFeatureView(view) {
       const { view: created, replacedId } = await views.create(view)
-      if (replacedId !== null) await dropRows(replacedId)
+      if (replacedId !== null) dropRows(replacedId)
       else announceViews()
       if (created.record.refresh === 'FULL') fullRefresh.schedule(created.id)
       return created.record
     },
     async deleteFeatureView(id) {
       await views.remove(id)
-      await dropRows(id)
+      dropRows(id)
     },
     async onAppended(change) {
       await refresh.onAppended(change)
@@ -156,6 +174,9 @@ export function createRealtime(options: {
       return report
     },
     forget: announceViews,
+    async dropAll() {
+      for (const { id } of await featureViews.all()) await online.dropView(id)
+    },
     start: takeUp,
     idle: () => background.idle(),
     close() {

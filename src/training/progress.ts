@@ -6,13 +6,18 @@ import type { Events } from '../events.ts'
 import { followState } from '../follow.ts'
 
 export function watchDataset(
-  { datasets, events }: { datasets: Datasets; events: Events },
+  {
+    datasets,
+    events,
+    signal,
+  }: { datasets: Datasets; events: Events /** Ends the watching. */; signal?: AbortSignal },
   datasetId: string,
 ): AsyncIterable<DatasetRecord> {
   return followState({
     listen: (onChange) => events.listen('dataset', datasetId, onChange),
     read: () => datasets.byId(datasetId),
     isEnd: ({ status }) => isEnded(status),
+    ...(signal && { signal }),
     isNews: ({ status, progress }, last) => status !== last.status || progress !== last.progress,
   })
 }

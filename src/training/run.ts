@@ -33,7 +33,7 @@ export type RunWork = (context: RunContext) => Promise<RunResult>
 
 export interface RunEnd {
   dataset: DatasetRecord
-  /** Why it failed; null when it succeeded or was cancelled. */
+  /** Why it failed; null when it succeeded, was cancelled or handed back. */
   error: AppError | null
 }
 
@@ -44,7 +44,8 @@ export interface Runner {
   cancel(datasetId: string): Promise<RunEnd> | null
   /** How many wait for room. */
   waiting(): number
-  close(): Promise<void>
+  /** Stops what runs and what is started from here on: it is QUEUED again, for another process or the next start. */
+  handBack(): Promise<void>
 }
 
 export interface RunnerOptions {
@@ -62,6 +63,10 @@ export interface RunnerOptions {
 
 class RunCancelled extends Error {
   override readonly name = 'RunCancelled'
+}
+
+class RunHandedBack extends Error {
+  override readonly name = 'RunHandedBack'
 }
 
 const progressIntervalMs = 250
@@ -83,6 +88,7 @@ export function createRunner(options: RunnerOptions): Runner {
     log,
   } = options
   const pool = createPool(options.concurrency)
+  let stopping = false
   const runs = new Map<string, { controller: AbortController; ended: Promise<RunEnd> }>()
 
   async function update(id: string, changes: Parameters<Datasets['update']>[1]): Promise<DatasetRecord> {
@@ -164,6 +170,11 @@ export function createRunner(options: RunnerOptions): Runner {
     startedMs: number | null,
   ): Promise<RunEnd> {
     await removeFiles(datasetsFolder, dataset.id)
+    if (reason instanceof RunHandedBack) {
+      const handedBack = await datasets.handBack(dataset.id)
+      events.publish('dataset', dataset.id, { datasetId: dataset.id })
+      return { dataset: handedBack ?? (await datasets.byId(dataset.id)), error: null }
+    }
     const elapsedMs = startedMs === null ? null : performance.now() - startedMs
     if (reason instanceof RunCancelled) {
       return { dataset: await updateAtLast(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
@@ -213,6 +224,7 @@ export function createRunner(options: RunnerOptions): Runner {
   return {
     start(dataset, work) {
       const controller = new AbortController()
+      if (stopping) controller.abort(new RunHandedBack())
       const attributes = { 'gateway.dataset.id': dataset.id }
       const ended = inSpan('make a dataset', { attributes }, () => runToEnd(dataset, work, controller))
       void ended.then(count)
@@ -230,13 +242,10 @@ export function createRunner(options: RunnerOptions): Runner {
 
     waiting: pool.waiting,
 
-    async close() {
-      const stopped = new AppError(
-        'INTERNAL',
-        'The gateway stopped while this dataset was made; run it again.',
-      )
+    async handBack() {
+      stopping = true
       const ended = [...runs.values()].map((run) => {
-        run.controller.abort(stopped)
+        run.controller.abort(new RunHandedBack())
         return run.ended
       })
       await Promise.all(ended)

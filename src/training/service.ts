@@ -6,20 +6,23 @@ import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryNotes, SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { longestName } from '../catalog/violations.ts'
 import type { Frame } from '../columns.ts'
-import { AppError } from '../errors.ts'
+import { AppError, unavailable } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Repetition } from '../repeat.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { assertReadable, createDownloads, type Download, type DownloadFormat } from './download.ts'
 import { createExtraction } from './extraction.ts'
+import { packUnsavedEtl, takeHandedBack, unpackUnsavedEtl } from './handed-back.ts'
 import { integerWithin, nameWithin } from './input.ts'
 import { maxPage, maxWaitMs } from './limits.ts'
 import { watchOrphans } from './orphans.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
-import { createRunner, datasetPath, type RunEnd, type RunnerOptions } from './run.ts'
+import { keepRetention, type Retention } from './retention.ts'
+import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
 import { sweep } from './sweep.ts'
 
 export interface QueryTrainRequest extends SavedQueryNotes {
@@ -53,7 +56,12 @@ export interface Training {
   profile(datasetId: string, options?: { signal?: AbortSignal | undefined }): Promise<ColumnProfile[]>
   /** Resolves once what an earlier process left is cleared away; every other call waits for it. */
   start(): Promise<void>
-  /** Stops what runs. */
+  /**
+   * Stops what runs and waits: it is QUEUED again, for another gateway or the next start. Calls that wait for a dataset
+   * are answered with it as it stands then, and following one ends.
+   */
+  handBack(): Promise<void>
+  /** Hands back what is not done. */
   close(): Promise<void>
 }
 
@@ -63,9 +71,12 @@ export interface TrainingOptions extends Omit<RunnerOptions, 'datasets'> {
   parquet: ParquetEngine
   etlService: EtlService
   etlEngine: EtlEngine
+  retention: Retention
+  /** Datasets that may wait for room. */
+  maxQueued: number
+  /** A client that takes nothing of its download for so long is given up. */
+  stallMs: number
 }
-
-const maxQueued = 1000
 
 export function createTraining(options: TrainingOptions): Training {
   const { catalog, warehouse, parquet, events, datasetsFolder, temporaryFolder, log } = options
@@ -73,16 +84,53 @@ export function createTraining(options: TrainingOptions): Training {
   const runner = createRunner({ ...options, datasets })
   const queryColumns = createQueryColumns(catalog)
   const extraction = createExtraction({ ...options, queryColumns })
-  const downloads = createDownloads({ parquet, concurrency: 4, stallMs: 120_000 })
+  const downloads = createDownloads({ parquet, concurrency: 4, stallMs: options.stallMs })
   const started = sweep(options).catch((error: unknown) => {
     log.error({ err: error }, 'What an earlier process left of its datasets could not be cleared away')
   })
   const orphanage = watchOrphans({ datasets, events, log })
+  // Both are of the time after the sweep.
+  let handedBack: Repetition | undefined
+  let retention: Repetition | undefined
+  started.then(() => {
+    if (stopping.signal.aborted) return
+    handedBack = takeHandedBack({ datasets, waiting: runner.waiting, resume, log })
+    retention = keepRetention({ ...options, ...options.retention })
+  })
+  const stopping = new AbortController()
 
   function assertRoom() {
-    if (runner.waiting() < maxQueued) return
-    const message = `${maxQueued} datasets wait to be made already; try again once some have ended.`
-    throw new AppError('RATE_LIMITED', message)
+    if (runner.waiting() < options.maxQueued) return
+    throw unavailable(
+      'OVERLOADED',
+      `${options.maxQueued} datasets wait to be made already (TRAIN_QUEUE); ask again once some have ended`,
+      { retryAfterSeconds: 10 },
+    )
+  }
+
+  function queryWork(dataset: DatasetRecord): RunWork {
+    return async ({ signal, path, onProgress }) => {
+      const report = (progress: { fraction: number | null }) => onProgress(progress.fraction)
+      const result = await warehouse.exportParquet({ sql: dataset.sql, path, signal, onProgress: report })
+      const observed = queryColumns.observed(result)
+      const { id: datasetId, queryId } = dataset
+      if (queryId !== null) await queryColumns.settle({ queryId, datasetId, observed })
+      return observed
+    }
+  }
+
+  /** Whoever asked for it asked another gateway, or this one before it was started again. */
+  async function resume(dataset: DatasetRecord): Promise<void> {
+    const etl = dataset.etlId === null ? null : await catalog.etls.byId(dataset.etlId)
+    const etlSource = etl ?? (dataset.unsavedEtl === null ? null : unpackUnsavedEtl(dataset.unsavedEtl))
+    if (etlSource === null || dataset.queryId === null) {
+      void runner.start(dataset, queryWork(dataset))
+      return
+    }
+    const query = await savedQueries.byId(dataset.queryId)
+    void runner.start(dataset, (context) =>
+      extraction.run(context, { query, source: etlSource, etl, dataset }),
+    )
   }
 
   async function settled(datasetId: string, run: Promise<RunEnd>, waitMs: number): Promise<DatasetRecord> {
@@ -108,6 +156,12 @@ export function createTraining(options: TrainingOptions): Training {
     return true
   }
 
+  async function handBack() {
+    stopping.abort()
+    await handedBack?.close()
+    await runner.handBack()
+  }
+
   return {
     async queryTrain({ sql, name, save, waitMs, ...notes }) {
       const checkedName = nameWithin('queryName', name, longestName)
@@ -117,13 +171,7 @@ export function createTraining(options: TrainingOptions): Training {
       const { columns } = await warehouse.describe(sql)
       const query = save ? await savedQueries.save({ ...notes, name: checkedName, sql, columns }) : null
       const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql })
-      const run = runner.start(dataset, async ({ signal, path, onProgress }) => {
-        const report = (progress: { fraction: number | null }) => onProgress(progress.fraction)
-        const result = await warehouse.exportParquet({ sql, path, signal, onProgress: report })
-        const observed = queryColumns.observed(result)
-        if (query !== null) await queryColumns.settle({ queryId: query.id, datasetId: dataset.id, observed })
-        return observed
-      })
+      const run = runner.start(dataset, queryWork(dataset))
       const settledDataset = await settled(dataset.id, run, waitMs)
       return { query: query === null ? null : await savedQueries.byId(query.id), dataset: settledDataset }
     },
@@ -135,7 +183,12 @@ export function createTraining(options: TrainingOptions): Training {
       await started
       const query = await savedQueries.byId(queryId)
       const { source, etl } = await extraction.resolve({ etlPath, name, save })
-      const dataset = await datasets.create({ queryId: query.id, etlId: etl?.id ?? null, sql: query.sql })
+      const dataset = await datasets.create({
+        queryId: query.id,
+        etlId: etl?.id ?? null,
+        sql: query.sql,
+        ...(etl === null && { unsavedEtl: packUnsavedEtl(source) }),
+      })
       const run = runner.start(dataset, (context) => extraction.run(context, { query, source, etl, dataset }))
       return { etl, dataset: await settled(dataset.id, run, waitMs) }
     },
@@ -157,7 +210,7 @@ export function createTraining(options: TrainingOptions): Training {
       return parquet.read(path, { columns: dataset.columns, offset, limit })
     },
 
-    progress: (datasetId) => watchDataset({ datasets, events }, datasetId),
+    progress: (datasetId) => watchDataset({ datasets, events, signal: stopping.signal }, datasetId),
 
     async download(datasetId, format) {
       const { dataset, path } = await readable(datasetId)
@@ -173,11 +226,13 @@ export function createTraining(options: TrainingOptions): Training {
 
     start: () => started,
 
+    handBack,
+
     async close() {
       await started
-      await orphanage.close()
+      await Promise.all([orphanage.close(), retention?.close()])
       downloads.close()
-      await runner.close()
+      await handBack()
     },
   }
 }

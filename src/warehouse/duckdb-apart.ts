@@ -20,6 +20,9 @@ export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseO
     log,
   })
 
+  /** Settled unless appends are held back. */
+  let mayAppend = Promise.resolve()
+
   return {
     name: 'duckdb',
     describe: (sql, { signal, key } = {}) =>
@@ -31,7 +34,22 @@ export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseO
       }),
     lookup: ({ signal, ...request }) => apart.call('lookup', request, { signal }),
     scan: ({ signal, ...request }) => apart.stream('scan', request, { signal }),
-    append: (request) => apart.call('append', request),
+    async append(request) {
+      await mayAppend
+      return apart.call('append', request)
+    },
+    async copyTo(file, alongside) {
+      const held = Promise.withResolvers<void>()
+      mayAppend = held.promise
+      try {
+        // An append that is on its way is in the warehouse alone, which its job, told again, finds out.
+        await alongside()
+        await apart.call('copyTo', { file })
+      } finally {
+        held.resolve()
+      }
+    },
+    examine: () => apart.call('examine', null),
     tables: () => apart.call('tables', null),
     version: () => apart.call('version', null),
     ping: () => apart.call('ping', null),

@@ -81,12 +81,17 @@ export function createAppends(write: Database['write'], tables: TableList) {
     }
   }
 
+  function inTurn<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const result = turn.then(() => write(work))
+    turn = result.catch(() => undefined)
+    return result
+  }
+
   return {
-    append(request: AppendRequest): Promise<AppendResult> {
-      const result = turn.then(() => write((connection) => append(connection, request)))
-      turn = result.catch(() => undefined)
-      return result
-    },
+    append: (request: AppendRequest): Promise<AppendResult> =>
+      inTurn((connection) => append(connection, request)),
+    /** Work between two appends. */
+    inTurn,
     /** Resolves when the appends begun so far have ended. */
     async settled(): Promise<void> {
       await turn

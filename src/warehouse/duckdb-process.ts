@@ -22,6 +22,8 @@ serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       append: (request: AppendRequest) => warehouse.append(request),
       tables: () => warehouse.tables(),
       version: () => warehouse.version(),
+      copyTo: async ({ file }: { file: string }) => warehouse.copyTo?.(file, async () => undefined),
+      examine: async () => warehouse.examine?.(),
       ping: () => warehouse.ping(),
     },
     close: () => warehouse.close(),

@@ -1,6 +1,7 @@
 // The embedded warehouse: one DuckDB file, files mounted beside it, in this process.
 
-import { mkdir, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { copyFile, mkdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type DuckDBConnection, type DuckDBValue, LIST } from '@duckdb/node-api'
 import type { Row } from '../columns.ts'
@@ -14,6 +15,7 @@ import { copyPrefixBytes, writeParquet } from '../parquet/parquet-file.ts'
 import { planStatement, type StatementPlan } from '../parquet/plan.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import { judgeStatement } from '../parquet/statement.ts'
+import { ok } from '../remarks.ts'
 import { createAppends } from './duckdb-append.ts'
 import { mountFiles } from './duckdb-files.ts'
 import { createProofs, type Proofs } from './duckdb-proofs.ts'
@@ -179,8 +181,22 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
         throw toAppError(error, { refused: 'WAREHOUSE_FAILED' })
       }
     },
+    async copyTo(to, alongside) {
+      await appends.inTurn(async (connection) => {
+        // What stays in the log beside the file, since somebody reads, is copied with it.
+        await connection.run('CHECKPOINT').catch(() => undefined)
+        await alongside()
+        await copyFile(file, to, constants.COPYFILE_FICLONE)
+        await copyFile(`${file}.wal`, `${to}.wal`, constants.COPYFILE_FICLONE).catch(
+          (error: NodeJS.ErrnoException) => {
+            if (error.code !== 'ENOENT') throw error
+          },
+        )
+      })
+    },
     tables: async () => tables.all,
     version: () => run(readVersion),
+    examine: async () => [ok(`it can be opened; its data is at version ${await run(readVersion)}`)],
     ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),
     async close() {
       isClosed = true

@@ -1,6 +1,7 @@
 // The warehouse port: where history lives, asked with SQL. test/contract/warehouse.ts holds every adapter to it.
 
 import type { Column, Row, Value } from '../columns.ts'
+import type { Remark } from '../remarks.ts'
 
 /** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
 export const featureSchema = 'feature_store'
@@ -134,6 +135,13 @@ export interface Warehouse {
   tables(): Promise<readonly WarehouseTable[]>
   /** The present version. */
   version(): Promise<number>
+  /**
+   * Copies the warehouse into a file that is not there yet, as of one moment between two appends; `alongside` runs in that
+   * moment too. Left out where the warehouse is not this process's own.
+   */
+  copyTo?(file: string, alongside: () => Promise<void>): Promise<void>
+  /** For the doctor: how the engine is, and whether it lets the gateway do its work. */
+  examine?(): Promise<readonly Remark[]>
   /** Resolves when the engine answers, else rejects with WAREHOUSE_FAILED. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -5,6 +5,7 @@ import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
 import { append, readVersion } from './postgres-append.ts'
 import { type PostgresErrorContext, toPostgresError } from './postgres-error.ts'
+import { examineServer } from './postgres-examine.ts'
 import { exportCsv } from './postgres-export.ts'
 import { lookup } from './postgres-lookup.ts'
 import { createPlans, type Plan, proveStatement } from './postgres-plan.ts'
@@ -79,6 +80,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
         return tables.map(({ schema, name, columns }) => ({ schema, name, columns }))
       }),
     version: () => use('quick', {}, readVersion),
+    examine: () => use('quick', {}, examineServer),
     async ping() {
       try {
         await sessions.ping()

@@ -49,6 +49,8 @@ export async function openGateway(options: GatewayOptions) {
     realtime: wrapRealtime(realtime),
     events,
     concurrency,
+    maxQueued: 100,
+    retentionMs: 3_600_000,
     retryDelaysMs,
     log,
   })

@@ -228,14 +228,16 @@ describe('Datasets in the background', () => {
     expect((await waiting).dataset.status).toBe('CANCELLED')
   })
 
-  test('end as FAILED when the gateway stops, and say to run them again', async () => {
+  test('are handed back when the gateway stops, and made, or cancelled, by another', async () => {
     const stopping = stack.training()
-    const { dataset } = await run(slowSql, { name: 'slow', waitMs: 100, by: stopping })
+    const waiting = run(slowSql, { name: 'handed back', waitMs: 60_000, by: stopping })
+    const running = { status: 'RUNNING', query: { name: 'handed back' } } as const
+    await expect.poll(() => stack.catalog.prisma.dataset.findFirst({ where: running })).not.toBeNull()
     await stopping.close()
-    expect(await stack.catalog.datasets.byId(dataset.id)).toMatchObject({
-      status: 'FAILED',
-      error: expect.stringMatching(/stopped .* run it again/),
-    })
+    const { dataset } = await waiting
+    expect(dataset).toMatchObject({ status: 'QUEUED', handedBack: true, error: null })
+    await expect.poll(async () => (await stack.catalog.datasets.byId(dataset.id)).status).toBe('RUNNING')
+    expect(await training.cancel(dataset.id)).toMatchObject({ status: 'CANCELLED', handedBack: false })
   })
 })
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
   })
 }, 180_000)
 afterAll(async () => {
-  await runner?.close()
+  await runner?.handBack()
   await catalog?.close()
   await folder?.remove()
 })

@@ -12,7 +12,16 @@ export async function openTrainingStack(folder: string) {
   return {
     ...parts,
     training(options: Partial<TrainingOptions> = {}) {
-      return createTraining({ ...parts, concurrency: 2, timeoutMs: 60_000, limits: trainLimits, ...options })
+      return createTraining({
+        ...parts,
+        concurrency: 2,
+        timeoutMs: 60_000,
+        limits: trainLimits,
+        maxQueued: 100,
+        stallMs: 60_000,
+        retention: { maxAgeMs: null, maxBytes: null },
+        ...options,
+      })
     },
   }
 }

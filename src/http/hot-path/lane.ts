@@ -5,9 +5,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import type { ByteText } from '../../byte-text.ts'
+import { type ByteText, toByteText } from '../../byte-text.ts'
+import type { AppError } from '../../errors.ts'
 import { bound } from '../../telemetry/spans.ts'
+import { httpAnswerOf } from '../failures.ts'
 import { handleFirst } from '../handle-first.ts'
+import type { Overload } from '../overload.ts'
 import { decode, isJson } from './negotiation.ts'
 
 /** Longer bodies gain nothing here. */
@@ -17,25 +20,33 @@ export interface LaneAnswer {
   status: number
   contentType: string
   text: ByteText
+  /** Besides those that every answer has. */
+  headers?: Record<string, string>
 }
 
-/** Null: declined, before anything was done for the request. */
-export type LaneRoute = (
-  body: unknown,
-  request: { headers: IncomingMessage['headers']; id: string; raw: IncomingMessage },
-) => Promise<LaneAnswer> | null
+export interface LaneRoute {
+  /** Null: declined, before anything was done for the request. */
+  answer(
+    body: unknown,
+    request: { headers: IncomingMessage['headers']; id: string; raw: IncomingMessage },
+  ): Promise<LaneAnswer> | null
+  /** A failure in this route's own form. */
+  describe(failure: AppError): object
+}
 
 export interface LaneOptions {
   routes: ReadonlyMap<string, LaneRoute>
   /** Whether a request's caller is known, and may use the routes; whoever is not, Fastify judges and answers. */
   mayUse(request: IncomingMessage): boolean
-  /** From then on Fastify turns requests away. */
+  /** From then on answers ask their clients to leave. */
   isStopping(): boolean
+  overload: Pick<Overload, 'isOver' | 'refusal' | 'entered' | 'left'>
   log: Logger
 }
 
 /** Puts the lane before Fastify's own handler. */
-export function addLane(app: FastifyInstance, { routes, mayUse, isStopping, log }: LaneOptions) {
+export function addLane(app: FastifyInstance, options: LaneOptions) {
+  const { routes, mayUse, isStopping, overload, log } = options
   const bodies = new WeakMap<IncomingMessage, Buffer>()
   // What was read here already, Fastify reads again from memory.
   app.addHook('preParsing', (request, _reply, payload, done) => {
@@ -44,8 +55,9 @@ export function addLane(app: FastifyInstance, { routes, mayUse, isStopping, log 
   })
 
   handleFirst(app.server, (request, response, goOn) => {
-    const route = isPlain(request) && !isStopping() ? routes.get(request.url ?? '') : undefined
+    const route = isPlain(request) ? routes.get(request.url ?? '') : undefined
     if (route === undefined || !mayUse(request)) return goOn()
+    if (overload.isOver('LOOKUP')) return refuse(route, response)
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     const onEnd = () => {
@@ -55,15 +67,35 @@ export function addLane(app: FastifyInstance, { routes, mayUse, isStopping, log 
       if (answer === null) {
         bodies.set(request, body)
         goOn()
-      } else answer.then((given) => send(response, given, id), fail)
+        return
+      }
+      overload.entered('LOOKUP')
+      answer.then((given) => reply(given, id), fail)
     }
     request.on('end', bound(onEnd))
 
+    function reply(given: LaneAnswer, id: string) {
+      overload.left('LOOKUP')
+      if (isStopping()) response.setHeader('connection', 'close')
+      send(response, given, id)
+    }
+
     function fail(error: unknown) {
+      overload.left('LOOKUP')
       log.error({ err: error }, 'A request failed unexpectedly')
       response.destroy()
     }
   })
+
+  function refuse(route: LaneRoute, response: ServerResponse) {
+    const failure = overload.refusal()
+    const text = toByteText(JSON.stringify(route.describe(failure)))
+    send(
+      response,
+      { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text },
+      randomUUID(),
+    )
+  }
 }
 
 function isPlain({ method, headers }: IncomingMessage): boolean {
@@ -79,14 +111,15 @@ function isPlain({ method, headers }: IncomingMessage): boolean {
 function answerOf(route: LaneRoute, bytes: Buffer, raw: IncomingMessage, id: string, log: Logger) {
   const text = decode(bytes)
   try {
-    return text === null ? null : route(JSON.parse(text), { headers: raw.headers, id, raw })
+    return text === null ? null : route.answer(JSON.parse(text), { headers: raw.headers, id, raw })
   } catch (error) {
     if (!(error instanceof SyntaxError)) log.error({ err: error }, 'The hot path failed')
     return null
   }
 }
 
-function send(response: ServerResponse, { status, contentType, text }: LaneAnswer, id: string) {
+function send(response: ServerResponse, { status, contentType, text, headers }: LaneAnswer, id: string) {
+  for (const name in headers) response.setHeader(name, headers[name] ?? '')
   response.writeHead(status, {
     'x-request-id': id,
     'x-content-type-options': 'nosniff',

@@ -2,12 +2,12 @@
 
 import type { Logger } from 'pino'
 import { toByteText } from '../../byte-text.ts'
-import { type ErrorCode, httpStatusByCode } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
 import type { LookupTarget } from '../../realtime/service.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import type { Admission } from '../admission.ts'
-import { describeFailure } from '../failures.ts'
+import { describeFailure, httpAnswerOf } from '../failures.ts'
 import { nameRoute } from '../operation-names.ts'
 import { encodeLookup } from '../rest.ts'
 import { describeRestFailure } from '../rest-failures.ts'
@@ -19,17 +19,20 @@ import { negotiate } from './negotiation.ts'
 const json = 'application/json; charset=utf-8'
 
 export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): LaneRoute {
-  return (body, { headers, id, raw }) => {
-    const contentType = negotiate(headers)
-    const startedAtMs = performance.now()
-    const facts: HotPathFacts = { requestId: id, charge: admission.chargerOf(raw) }
-    const answer = contentType === null ? null : hotPath.answer(body, facts)
-    if (answer === null) return null
-    facts.operation?.nameRequest(nameRequest)
-    return answer.then((text) => {
-      facts.operation?.end(facts.failed ?? null, startedAtMs)
-      return { status: 200, contentType: contentType ?? json, text }
-    })
+  return {
+    answer(body, { headers, id, raw }) {
+      const contentType = negotiate(headers)
+      const startedAtMs = performance.now()
+      const facts: HotPathFacts = { requestId: id, charge: admission.chargerOf(raw) }
+      const answer = contentType === null ? null : hotPath.answer(body, facts)
+      if (answer === null) return null
+      facts.operation?.nameRequest(nameRequest)
+      return answer.then((text) => {
+        facts.operation?.end(facts.failed ?? null, startedAtMs)
+        return { status: 200, contentType: contentType ?? json, text }
+      })
+    },
+    describe: ({ message, code, details }) => ({ errors: [{ message, extensions: { code, details } }] }),
   }
 }
 
@@ -49,27 +52,30 @@ function createLookupLane(
   withEtl: boolean,
   { services, operation, log }: { services: Pick<Services, 'realtime'>; operation: Operation; log: Logger },
 ): LaneRoute {
-  async function answer(target: LookupTarget, value: string, requestId: string) {
+  async function lookUp(target: LookupTarget, value: string, requestId: string) {
     const startedAtMs = performance.now()
     let failed: ErrorCode | null = null
     try {
       const [result] = await services.realtime.lookup(target, [value])
       return { status: 200, contentType: json, text: encodeLookup(result) }
     } catch (error) {
-      const { code, message } = describeFailure(error, { requestId, log })
+      const { code, message, details } = describeFailure(error, { requestId, log })
       failed = code
       const text = toByteText(JSON.stringify(describeRestFailure(code, message)))
-      return { status: httpStatusByCode[code], contentType: json, text }
+      return { ...httpAnswerOf({ code, details }), contentType: json, text }
     } finally {
       operation.end(failed, startedAtMs)
     }
   }
 
-  return (body, { id }) => {
-    const request = readRequest(body, withEtl)
-    if (request === null) return null
-    operation.nameRequest(nameRequest)
-    return answer(request.target, request.value, id)
+  return {
+    answer(body, { id }) {
+      const request = readRequest(body, withEtl)
+      if (request === null) return null
+      operation.nameRequest(nameRequest)
+      return lookUp(request.target, request.value, id)
+    },
+    describe: ({ code, message }) => describeRestFailure(code, message),
   }
 }
 

@@ -1,0 +1,53 @@
+// Datasets that a gateway has handed back when it stopped: this one makes them while it has room, be it the same one started again.
+
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
+import type { EtlSource } from '../etl/source.ts'
+import { type Repetition, repeat } from '../repeat.ts'
+
+const lookEveryMs = 2000
+/** No more are taken while so many wait here: others may have room. */
+const mostWaiting = 20
+
+export function takeHandedBack(options: {
+  datasets: Datasets
+  /** How many wait here already. */
+  waiting(): number
+  /** Begins to make it; whoever asked for it is not here. */
+  resume(dataset: DatasetRecord): Promise<void>
+  log: Logger
+}): Repetition {
+  const { datasets, waiting, resume, log } = options
+  return repeat({
+    everyMs: lookEveryMs,
+    failure: 'Datasets that were handed back could not be taken up',
+    log,
+    async turn(signal) {
+      while (!signal.aborted && waiting() < mostWaiting) {
+        const dataset = await datasets.takeHandedBack()
+        if (dataset === null) return
+        log.info({ datasetId: dataset.id }, 'A dataset that was handed back is made')
+        await resume(dataset)
+      }
+    },
+  })
+}
+
+const source = z.object({
+  path: z.string(),
+  language: z.enum(['SQL', 'JAVASCRIPT', 'TYPESCRIPT']),
+  commit: z.string().nullable(),
+  contentSha256: z.string(),
+  source: z.string(),
+  name: z.string(),
+})
+
+/** An ETL that is not in the catalog, as the dataset that it makes carries it. */
+export function packUnsavedEtl({ path, language, commit, contentSha256, source: text, name }: EtlSource) {
+  return { path, language, commit, contentSha256, source: text, name }
+}
+
+export function unpackUnsavedEtl(json: unknown): EtlSource {
+  return source.parse(json)
+}
