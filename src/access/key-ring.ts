@@ -1,6 +1,7 @@
 // The catalog's API keys in memory, so that a request asks no database; kept in step with what other processes make and revoke.
 
 import { timingSafeEqual } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ApiKeyRecord, ApiKeys } from '../catalog/api-keys.ts'
 import { AppError, messageOf } from '../errors.ts'
@@ -44,6 +45,7 @@ export async function openKeyRing(options: {
   let lookedAtMs = Number.NEGATIVE_INFINITY
   let looking: Promise<void> | null = null
   let again = false
+  let lookingSoon: Promise<void> | null = null
 
   async function load() {
     lookedAtMs = performance.now()
@@ -78,6 +80,15 @@ export async function openKeyRing(options: {
     return looking
   }
 
+  /** For a key that is not known, as soon as it is time; together with whoever asks meanwhile. */
+  function lookAgain(): Promise<void> {
+    lookingSoon ??= sleep(Math.max(0, lookedAtMs + lookAgainAfterMs - performance.now())).then(() => {
+      lookingSoon = null
+      return look()
+    })
+    return lookingSoon
+  }
+
   function lookInBackground() {
     look().catch((error: unknown) => {
       log.warn({ reason: messageOf(error) }, 'The API keys could not be read from the catalog')
@@ -109,10 +120,7 @@ export async function openKeyRing(options: {
     async identify(token) {
       const read = readToken(token)
       if (read === null) throw refusal('The API key is not whole: it has the form fgw_…_…')
-      if (!held.has(read.id)) {
-        const isDue = performance.now() - lookedAtMs >= lookAgainAfterMs
-        await (isDue ? look() : looking)?.catch(() => undefined)
-      }
+      if (!held.has(read.id)) await lookAgain().catch(() => undefined)
       const key = held.get(read.id)
       if (key === undefined || !timingSafeEqual(key.secretSha256, read.secretSha256)) {
         throw refusal('The API key is unknown')
