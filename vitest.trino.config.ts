@@ -8,7 +8,8 @@ export default defineConfig({
     include: ['test/trino/**/*.trino.ts'],
     globalSetup: ['test/setup.ts', 'test/trino/setup.ts'],
     provide: { stores: 'SERVERS' },
-    testTimeout: 120_000,
+    // A JVM that is cold takes its time where others compute beside it.
+    testTimeout: 400_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,

@@ -73,6 +73,8 @@ export async function createCsvWriter(options: {
       return await database.use('slow', signal, async (connection) => {
         let isRead = true
         const feeding = feed(source, pipe, () => isRead, signal)
+        // Asked for below, once the engine is done; a source that breaks before then is not left unheard.
+        feeding.catch(() => undefined)
         const confirm = async (arrived: bigint) => {
           await feeding
           if (arrived !== BigInt(rowCount())) throw lost(arrived, rowCount())
