@@ -24,7 +24,7 @@ if (!(minutes >= 0.5 && minutes <= 600)) throw new Error('--minutes must be from
 if (!Number.isInteger(seed)) throw new Error('--seed must be a whole number')
 
 const tellEveryMs = 5_000
-const sampleEveryMs = 5_000
+const sampleEveryMs = minutes >= 5 ? 5_000 : 2_000
 /** A minute is too short to tell a cache that fills from a leak: it only catches what is gross. */
 const mostMbPerMinute = minutes >= 5 ? 5 : 150
 
@@ -71,6 +71,8 @@ async function soak(place: Place) {
   }, sampleEveryMs)
   const telling = setInterval(() => tell({ outcomes, acknowledged, samples, endsMs }), tellEveryMs)
   const breaking = breakThings(place, outcomes, endsMs)
+  // Thrown where it is awaited, so that what was started is stopped.
+  breaking.catch(() => {})
   const load = runLoad({ client, acknowledged, queries, users, seed, signal: end.signal })
   await sleep(endsMs - Date.now())
   await breaking

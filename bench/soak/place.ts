@@ -61,7 +61,7 @@ async function createGateway(settings: Record<string, string>): Promise<Gateway 
     output: () => outputs + (child?.output() ?? ''),
     async start() {
       const args = ['--expose-gc', '--import', './bench/soak/collect-on-signal.ts', 'src/main.ts']
-      child = await startChild(process.execPath, args, { ready, env, startTimeoutMs: 120_000 })
+      child = await startChild(process.execPath, args, { ready, env, startTimeoutMs: 300_000 })
       sinceMs = Date.now()
     },
     async kill() {
