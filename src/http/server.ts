@@ -22,6 +22,7 @@ import { addHealth, createProbes, type Probe } from './health.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
 import { addLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
+import { TakenRequest } from './hot-path/taken-request.ts'
 import { createIdentities } from './identities.ts'
 import { parseJson } from './json.ts'
 import { createLeaving } from './leaving.ts'
@@ -233,6 +234,7 @@ function createFastify(log: Logger, within: { headersMs: number; requestMs: numb
     return503OnClosing: false,
     requestTimeout: within.requestMs,
     http: {
+      IncomingMessage: TakenRequest,
       headersTimeout: within.headersMs,
       connectionsCheckingInterval: Math.min(within.headersMs, 5_000),
     },

@@ -112,8 +112,8 @@ async function readAll(connection: RedisConnection, requests: readonly ReadReque
   const found = await readInParts(connection, [floors, ...requests.map(entryKeys)])
   let at = floorAt.size
   return requests.map(({ view, values }) => {
-    const entries = found.slice(at, at + values.length).map(entryOf)
-    at += values.length
+    const entries: (OnlineEntry | null)[] = []
+    for (const to = at + values.length; at < to; at++) entries.push(entryOf(found[at] ?? null))
     return { floor: Number(found[floorAt.get(view) ?? 0] ?? 0), entries }
   })
 }

@@ -18,6 +18,9 @@ export interface Computed {
 
 export const noRows = '[]'
 
+/** What a failure begins with. */
+const brace = '{'.charCodeAt(0)
+
 /** A value that is known to have no rows, or whose ETL failed, is remembered for so long. */
 const rememberedMs = 3_600_000
 /** An ETL's failure is answered from memory for so long; then the next lookup tries again. */
@@ -60,7 +63,7 @@ export function servable(
   nowMs: number,
 ): ByteText | AppError | null {
   if (entry === null || entry.version < floor) return null
-  if (!entry.rows.startsWith('{')) return entry.rows
+  if (entry.rows.charCodeAt(0) !== brace) return entry.rows
   return nowMs - entry.computedAtMs > failureServedMs ? null : decodeFailure(toText(entry.rows))
 }
 

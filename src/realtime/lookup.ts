@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../byte-text.ts'
 import type { Column, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
-import type { ReadAnswer } from '../online/port.ts'
+import type { ReadAnswer, ReadRequest } from '../online/port.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { sharedStep } from '../telemetry/spans.ts'
 import type { Background } from './background.ts'
@@ -93,34 +93,45 @@ export function createLookup(options: {
   }
 
   /** What is online and current is served from there; the rest is gathered by view and read through. */
-  function serve(prepared: readonly Prepared[], answers: readonly ReadAnswer[] | null) {
+  function serve(prepared: readonly Prepared[], online: ReadonlyMap<string, Online>) {
     const nowMs = Date.now()
     const missing = new Map<string, Wanted>()
     const stale = new Map<string, Wanted>()
-    const found = prepared.map(({ view, keys, indexValues }, i) => {
-      const { floor: told, entries } = answers?.[i] ?? { floor: 0, entries: [] }
+    const found: (readonly (RealtimeResult | AppError | Missing)[])[] = []
+    for (const { view, keys, indexValues } of prepared) {
+      const part = online.get(view.id)
+      const told = part?.floor ?? 0
       if (told === retiredFloor) views.noteRemoved(view.id)
       // What a removed view would give is computed just as well; the next lookup finds the view in its place.
       const floor = told === retiredFloor ? 0 : told
-      let position = 0
-      return keys.map((key, k): RealtimeResult | AppError | Missing => {
-        if (typeof key !== 'string') return key
+      const results: (RealtimeResult | AppError | Missing)[] = []
+      for (let k = 0; k < keys.length; k++) {
+        const key = keys[k]
         const indexValue = indexValues[k] ?? ''
-        const entry = entries[position++] ?? null
+        if (typeof key !== 'string') {
+          if (key !== undefined) results.push(key)
+          continue
+        }
+        const entry = part?.next() ?? null
         const rows = servable(entry, told, nowMs)
         if (entry === null || rows === null) {
           gather(missing, view, floor, key, indexValue)
-          return new Missing(key)
+          results.push(new Missing(key))
+          continue
         }
         if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, floor, key, indexValue)
-        if (rows instanceof AppError) return rows
-        return toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs)
-      })
-    })
-    refreshStale(stale)
+        results.push(
+          rows instanceof AppError
+            ? rows
+            : toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs),
+        )
+      }
+      found.push(results)
+    }
+    if (stale.size > 0) refreshStale(stale)
     if (missing.size === 0) {
       for (const results of found) count.answered(results as LookupAnswers)
-      return found as LookupAnswers[]
+      return found as readonly LookupAnswers[]
     }
 
     const computed = new Map(
@@ -166,11 +177,8 @@ export function createLookup(options: {
 
   async function readAndServe(prepared: readonly Prepared[]) {
     if (prepared.length === 0) return []
-    const wanted = prepared.map(({ view, keys }) => ({
-      view: view.id,
-      values: keys.every(isText) ? keys : keys.filter(isText),
-    }))
-    return serve(prepared, await store.read(wanted))
+    const wanted = wantedOf(prepared)
+    return serve(prepared, onlineOf(wanted, await store.read(wanted)))
   }
 
   /** Requests whose views are known. */
@@ -236,16 +244,45 @@ function createCounting({ answered, failed, batchRequests, batchValues }: Metric
   }
 }
 
+/** What the store gave for a view's values, one after the other. */
+class Online {
+  readonly floor: number
+  private readonly entries: ReadAnswer['entries']
+  private at = 0
+
+  constructor({ floor, entries }: ReadAnswer) {
+    this.floor = floor
+    this.entries = entries
+  }
+
+  next() {
+    return this.entries[this.at++] ?? null
+  }
+}
+
+/** One request of the store for each view, its values in the callers' order. */
+function wantedOf(prepared: readonly Prepared[]): ReadRequest[] {
+  const byView = new Map<string, { view: string; values: string[] }>()
+  for (const { view, keys } of prepared) {
+    const wanted = byView.get(view.id) ?? { view: view.id, values: [] }
+    byView.set(view.id, wanted)
+    for (const key of keys) if (typeof key === 'string') wanted.values.push(key)
+  }
+  return [...byView.values()]
+}
+
+function onlineOf(wanted: readonly ReadRequest[], answers: readonly ReadAnswer[] | null) {
+  const byView = new Map<string, Online>()
+  for (const [i, answer] of answers?.entries() ?? []) byView.set(wanted[i]?.view ?? '', new Online(answer))
+  return byView
+}
+
 function isLate<T>(request: T | Promise<T>): request is Promise<T> {
   return request instanceof Promise
 }
 
 function isPrepared(request: Prepared | AppError): request is Prepared {
   return !(request instanceof AppError)
-}
-
-function isText(key: string | AppError): key is string {
-  return typeof key === 'string'
 }
 
 function isMissing(result: RealtimeResult | AppError | Missing): result is Missing {

@@ -4,8 +4,8 @@ import type { Logger } from 'pino'
 import type { FeatureViews } from '../catalog/feature-views.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
+import { call, step } from '../telemetry/spans.ts'
 import type { Background } from './background.ts'
-import { createGatheredReads } from './gathered-reads.ts'
 
 /** After a failure the store is left alone for so long: lookups go straight to the warehouse. */
 const restMs = 1000
@@ -81,7 +81,7 @@ export function createOnlineAccess(options: {
   async function read(requests: readonly ReadRequest[]) {
     if (failedAtMs !== null && Date.now() - failedAtMs < restMs) return null
     try {
-      const answers = await online.read(requests)
+      const answers = await step('online read', call, () => online.read(requests))
       noteSuccess()
       if (owed.size === 0) return answers
       return answers.map((answer, i) => withOwed(answer, requests[i]?.view ?? ''))
@@ -135,13 +135,7 @@ export function createOnlineAccess(options: {
     }
   }
 
-  return {
-    read: createGatheredReads(read),
-    write,
-    raiseFloor,
-    takeUpFloors,
-    isDown: () => failedAtMs !== null,
-  }
+  return { read, write, raiseFloor, takeUpFloors, isDown: () => failedAtMs !== null }
 }
 
 function* inBatches(entries: readonly WriteEntry[]): Generator<readonly WriteEntry[]> {

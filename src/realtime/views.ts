@@ -61,6 +61,8 @@ export function createViews(options: {
 }): Views {
   const { catalog, warehouse, etlService, background, retire } = options
   const byTarget = new Map<string, CachedView>()
+  /** Most lookups ask for what the one before them asked for: three comparisons, and no key is made. */
+  let latest: (LookupTarget & { found: CachedView }) | null = null
   const resolving = new Map<string, Promise<View>>()
   const queries = new Map<string, SavedQueryRecord>()
   const etls = new Map<string, EtlRecord>()
@@ -134,7 +136,10 @@ export function createViews(options: {
     const found = find(target)
       .then((view) => {
         // A change that came meanwhile has forgotten this finding; then it is not kept.
-        if (resolving.get(key) === found) byTarget.set(key, { view, checkedAtMs: Date.now() })
+        if (resolving.get(key) === found) {
+          latest = null
+          byTarget.set(key, { view, checkedAtMs: Date.now() })
+        }
         return view
       })
       .finally(() => {
@@ -144,7 +149,31 @@ export function createViews(options: {
     return found
   }
 
+  function cachedView({ queryId, indexKey, etlPath }: LookupTarget): CachedView | undefined {
+    if (latest?.queryId === queryId && latest.indexKey === indexKey && latest.etlPath === etlPath)
+      return latest.found
+    const found = byTarget.get(targetKey({ queryId, indexKey, etlPath }))
+    if (found !== undefined) latest = { queryId, indexKey, etlPath, found }
+    return found
+  }
+
+  function revalidate(target: LookupTarget, found: CachedView) {
+    const key = targetKey(target)
+    found.checkedAtMs = Date.now()
+    background.run('Comparing a feature view with the catalog', () =>
+      startResolving(key, target).catch((error) => {
+        // While the catalog is away, what is known of it goes on being served.
+        if (isRefusal(error)) {
+          latest = null
+          byTarget.delete(key)
+        }
+        throw error
+      }),
+    )
+  }
+
   function forget() {
+    latest = null
     byTarget.clear()
     resolving.clear()
   }
@@ -164,20 +193,9 @@ export function createViews(options: {
     },
     resolve: (target) => startResolving(targetKey(target), target),
     cached(target) {
-      const key = targetKey(target)
-      const found = byTarget.get(key)
-      if (found === undefined) return undefined
-      if (Date.now() - found.checkedAtMs > revalidateAfterMs) {
-        found.checkedAtMs = Date.now()
-        background.run('Comparing a feature view with the catalog', () =>
-          startResolving(key, target).catch((error) => {
-            // While the catalog is away, what is known of it goes on being served.
-            if (isRefusal(error)) byTarget.delete(key)
-            throw error
-          }),
-        )
-      }
-      return found.view
+      const found = cachedView(target)
+      if (found !== undefined && Date.now() - found.checkedAtMs > revalidateAfterMs) revalidate(target, found)
+      return found?.view
     },
     async all() {
       const records = await catalog.featureViews.all()

@@ -1,18 +1,21 @@
 // What a realtime field answers: the loader's results, each value's failure named. Resolvers and the hot path share it.
 
 import { AppError } from '../errors.ts'
-import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
+import type { LookupAnswers, LookupTarget, RealtimeResult } from '../realtime/service.ts'
 import type { Context } from './context.ts'
 
 export type Loading = Pick<Context, 'realtimeLoader' | 'charge'>
 
-export async function lookUpOne(
+export function lookUpOne(
   { realtimeLoader, charge }: Loading,
   target: LookupTarget,
   value: string,
 ): Promise<RealtimeResult> {
   charge?.(1)
-  const [result] = await realtimeLoader.load(target, [value])
+  return realtimeLoader.load(target, [value]).then(onlyResult)
+}
+
+function onlyResult([result]: LookupAnswers): RealtimeResult {
   if (result === undefined || result instanceof AppError) {
     throw result ?? new Error('the realtime loader gave no result for one value')
   }
@@ -27,11 +30,14 @@ export async function lookUpMany(
 ): Promise<readonly RealtimeResult[]> {
   charge?.(values.length)
   const results = await realtimeLoader.load(target, values)
-  const failed = results.findIndex((result) => result instanceof AppError)
-  if (failed === -1) return results as readonly RealtimeResult[]
+  if (!results.some(isFailure)) return results as readonly RealtimeResult[]
   return results.map((result, i) =>
     result instanceof AppError ? naming(result, target.indexKey, values[i] ?? '') : result,
   ) as readonly RealtimeResult[]
+}
+
+function isFailure(result: LookupAnswers[number]): boolean {
+  return result instanceof AppError
 }
 
 function naming(error: AppError, indexKey: string, value: string): AppError {

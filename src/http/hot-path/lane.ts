@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
@@ -12,6 +11,7 @@ import { httpAnswerOf } from '../failures.ts'
 import { handleFirst } from '../handle-first.ts'
 import type { Overload } from '../overload.ts'
 import { decode, isJson } from './negotiation.ts'
+import { TakenRequest } from './taken-request.ts'
 
 /** Longer bodies gain nothing here. */
 const mostBodyBytes = 1024 * 1024
@@ -47,32 +47,23 @@ export interface LaneOptions {
 /** Puts the lane before Fastify's own handler. */
 export function addLane(app: FastifyInstance, options: LaneOptions) {
   const { routes, mayUse, isStopping, overload, log } = options
-  const bodies = new WeakMap<IncomingMessage, Buffer>()
-  // What was read here already, Fastify reads again from memory.
-  app.addHook('preParsing', (request, _reply, payload, done) => {
-    const body = bodies.get(request.raw)
-    done(null, body === undefined ? payload : Readable.from([body], { objectMode: false }))
-  })
 
   handleFirst(app.server, (request, response, goOn) => {
     const route = isPlain(request) ? routes.get(request.url ?? '') : undefined
-    if (route === undefined || !mayUse(request)) return goOn()
+    if (route === undefined || !mayUse(request) || !(request instanceof TakenRequest)) return goOn()
     if (overload.isOver('LOOKUP')) return refuse(route, response)
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    const onEnd = () => {
-      const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+    const onBody = (body: Buffer) => {
       const id = randomUUID()
       const answer = answerOf(route, body, request, id, log)
       if (answer === null) {
-        bodies.set(request, body)
+        request.giveBodyBack()
         goOn()
         return
       }
       overload.entered('LOOKUP')
       answer.then((given) => reply(given, id), fail)
     }
-    request.on('end', bound(onEnd))
+    request.takeBody(bound(onBody))
 
     function reply(given: LaneAnswer, id: string) {
       overload.left('LOOKUP')

@@ -38,10 +38,12 @@ export function run(
   const lookups = plan.calls.map((call) => toLookup(call, values))
   if (!lookups.every(isUsable) || costOf(plan, lookups) > operationLimits.complexity) return null
   const { fields } = plan.layoutOf(plan.conditions.map((slot) => values[slot] === true))
-  const started = fields.map((field) => startField(field, lookups, context))
-  const [field, only] = [fields[0], started[0]]
-  if (fields.length !== 1 || !field || !only) return answer(fields, started)
-  return only.then((text) => `{"data":{"${field.name}":${text}}}` as ByteText)
+  const [field] = fields
+  if (fields.length === 1 && field !== undefined) return startField(field, lookups, context, answerOf)
+  return answer(
+    fields,
+    fields.map((each) => startField(each, lookups, context, textOf)),
+  )
 }
 
 function toLookup(call: Call, values: readonly Coerced[]): Lookup {
@@ -67,14 +69,34 @@ function costOf({ fixedCost, calls }: Plan, lookups: readonly Lookup[]): number 
   return cost
 }
 
-async function startField(field: RootField, lookups: readonly Lookup[], context: Loading): Promise<ByteText> {
+/** The field's text, as `wrap` puts it. */
+function startField(
+  field: RootField,
+  lookups: readonly Lookup[],
+  context: Loading,
+  wrap: (field: RootField, text: ByteText) => ByteText,
+): Promise<ByteText> {
   const lookup = field.call === null ? undefined : lookups[field.call]
-  if (lookup === undefined) return '"Query"' as ByteText
+  if (lookup === undefined) return Promise.resolve(wrap(field, '"Query"' as ByteText))
   const { target, value } = lookup
-  if (typeof value === 'string') {
-    return writeRow(field.row, await lookUpOne(context, target, value).catch(failWith(field)))
-  }
-  return writeList(field, await lookUpMany(context, target, value).catch(failWith(field)))
+  return typeof value === 'string'
+    ? lookUpOne(context, target, value).then(
+        (result) => wrap(field, writeRow(field.row, result)),
+        failWith(field),
+      )
+    : lookUpMany(context, target, value).then(
+        (results) => wrap(field, writeList(field, results)),
+        failWith(field),
+      )
+}
+
+function textOf(_field: RootField, text: ByteText): ByteText {
+  return text
+}
+
+/** The whole response of an operation with this one field. */
+function answerOf({ name }: RootField, text: ByteText): ByteText {
+  return `{"data":{"${name}":${text}}}` as ByteText
 }
 
 function failWith(field: RootField) {
