@@ -17,17 +17,37 @@ function statement(users: number): string {
     FROM range(${users})`
 }
 
+/** A user's row as the statement gives it. */
+export function userRow(i: number) {
+  return {
+    user_id: userId(i),
+    quotes: i,
+    failed_payments: i % 17,
+    amount: (i * 37) / 100,
+    is_paid: i % 3 === 0,
+    card_type: `card ${i % 5}`,
+    last_seen: 1.7e9 + i,
+    risk: i % 4 === 0 ? null : i * 1.5,
+    device: 'mobile',
+    score: i % 100,
+  }
+}
+
+export async function saveUsers(gateway: BenchGateway, users: number): Promise<string> {
+  const { queryTrain } = await gateway.data<{ queryTrain: { query: { id: string } } }>(
+    'mutation ($sql: String!) { queryTrain(query: $sql, queryName: "users", waitMs: 600000) { query { id } } }',
+    { sql: statement(users) },
+  )
+  return queryTrain.query.id
+}
+
 /** Saves the query and has every user's rows computed, so that they are online. */
 export async function serveUsers(
   gateway: BenchGateway,
   users: number,
   etlPath: string | null = null,
 ): Promise<string> {
-  const { queryTrain } = await gateway.data<{ queryTrain: { query: { id: string } } }>(
-    'mutation ($sql: String!) { queryTrain(query: $sql, queryName: "users", waitMs: 600000) { query { id } } }',
-    { sql: statement(users) },
-  )
-  const { id } = queryTrain.query
+  const id = await saveUsers(gateway, users)
   for (let from = 0; from < users; from += idsPerRequest)
     await lookUp(gateway, id, idsFrom(from, users), etlPath)
   return id

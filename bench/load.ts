@@ -31,7 +31,17 @@ export async function saturate(
   try {
     const script = join(folder.path, 'load.lua')
     await writeFile(script, luaScript(bodies))
-    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, `${url}${path}`]
+    const args = [
+      '-t1',
+      `-c${connections}`,
+      `-d${seconds}s`,
+      '--latency',
+      '--timeout',
+      '30s',
+      '-s',
+      script,
+      `${url}${path}`,
+    ]
     const { stdout } = await run('wrk', args).catch((error: NodeJS.ErrnoException) => {
       throw error.code === 'ENOENT'
         ? new Error('wrk is not on this machine: install it (Debian: apt-get install wrk)')

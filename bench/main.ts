@@ -1,9 +1,12 @@
-// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json.
+// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json and docs/bench.svg.
 
+import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import Table from 'cli-table3'
+import { drawResults } from './chart.ts'
 import type { Comparison } from './comparison.ts'
 import { benchEtl } from './etl-run.ts'
 import { benchPublish } from './publish.ts'
@@ -34,7 +37,9 @@ async function main() {
     comparisons.push(...(await bench({ quick })))
   }
   print(comparisons)
-  if (!quick) await save(comparisons)
+  if (quick) return
+  await save(comparisons)
+  await drawResults()
 }
 
 function print(comparisons: readonly Comparison[]) {
@@ -60,11 +65,17 @@ async function save(comparisons: readonly Comparison[]) {
     () => [],
   )
   const kept = before.filter((old) => !comparisons.some((fresh) => fresh.area === old.area))
-  const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
+  const redis = await versionOf('redis-server')
+  const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${redis}`
   await writeFile(
     resultsFile,
     `${JSON.stringify({ machine, comparisons: [...kept, ...comparisons] }, null, 2)}\n`,
   )
+}
+
+async function versionOf(program: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(program, ['--version'])
+  return `${program} ${/v=(\S+)/.exec(stdout)?.[1] ?? stdout.trim()}`
 }
 
 await main()

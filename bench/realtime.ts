@@ -1,4 +1,4 @@
-// Lookups over HTTP on one Redis: the gateway beside a bare handler and other GraphQL servers, beside itself with ETLs, and as keys grow.
+// Lookups over HTTP on one Redis: the gateway beside a bare handler and other GraphQL servers, beside itself with ETLs, as keys grow, and over time.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,8 +6,10 @@ import { startChild } from '../test/servers/child.ts'
 import { startRedis } from '../test/servers/redis.ts'
 import { type Comparison, compare, runSides } from './comparison.ts'
 import { copyForPeers, graphqlWorkload, restWorkload, serveUsers } from './features.ts'
+import { fillUsers } from './fill.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
 import { pace, saturate, type Workload } from './load.ts'
+import { residentMb } from './training-run.ts'
 
 const area = 'realtime'
 const peersFolder = join(import.meta.dirname, 'peers')
@@ -25,12 +27,14 @@ interface Effort {
   seconds: number
   users: number
   manyUsers: number
+  /** How long the memory is watched under load. */
+  memorySeconds: number
 }
 
 export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comparison[]> {
   const effort = quick
-    ? { rounds: 1, seconds: 1, users: 2_000, manyUsers: 20_000 }
-    : { rounds: 5, seconds: 3, users: 10_000, manyUsers: 1_000_000 }
+    ? { rounds: 1, seconds: 1, users: 2_000, manyUsers: 20_000, memorySeconds: 4 }
+    : { rounds: 5, seconds: 2, users: 10_000, manyUsers: 10_000_000, memorySeconds: 60 }
   if (!existsSync(join(peersFolder, 'node_modules'))) {
     throw new Error('The peers are not installed: run `npm ci --prefix bench/peers` first')
   }
@@ -40,7 +44,8 @@ export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comp
     return [
       ...(await besidePeers(gateway, redis.url, effort)),
       ...(await withEtls(gateway, effort)),
-      ...(await growing(gateway, effort)),
+      ...(await growing(gateway, redis.url, effort)),
+      await memory(gateway, effort),
     ]
   } finally {
     await gateway.stop()
@@ -148,35 +153,35 @@ async function latency(
 async function withEtls(gateway: BenchGateway, effort: Effort): Promise<Comparison[]> {
   const { users } = effort
   const draw = { queryId: await serveUsers(gateway, users), users, keys: 100, bodies: 100 }
+  const one = graphqlWorkload({ ...draw, keys: 1, bodies: 500 })
+  const seconds = Math.max(2, effort.seconds)
+  const others = () => pace(gateway.url, one, 1_000, seconds)
+  const etls = [
+    { name: 'a five-line TypeScript ETL', file: 'features.ts', beside: async () => undefined },
+    { name: 'a SQL ETL', file: 'features.sql', beside: async () => undefined },
+    { name: 'a SQL ETL, while others look up 1,000 keys a second', file: 'features.sql', beside: others },
+  ]
   const comparisons: Comparison[] = []
-  for (const [name, file] of [
-    ['a five-line TypeScript ETL', 'features.ts'],
-    ['a SQL ETL', 'features.sql'],
-  ]) {
-    const etlPath = `file:${join(etlFolder, file ?? '')}`
+  for (const { name, file, beside } of etls) {
+    const etlPath = `file:${join(etlFolder, file)}`
     await serveUsers(gateway, users, etlPath)
     const loads = { gateway: graphqlWorkload(draw, etlPath), peer: graphqlWorkload(draw) }
     const rates = await runSides(effort.rounds, effort.seconds > 1, loads, async (load) => {
-      const { requestsPerSecond } = await saturate(gateway.url, load, effort.seconds)
+      const [{ requestsPerSecond }] = await Promise.all([saturate(gateway.url, load, seconds), beside()])
       return requestsPerSecond
     })
     const work = `extractRealtimeMany, 100 keys, ${name}`
-    comparisons.push(
-      compare(
-        { area, work, peer: 'the lookup without ETL', measure: 'requests a second' },
-        pairsOf(rates),
-        formatRate,
-      ),
-    )
+    const peer = 'the lookup without ETL'
+    comparisons.push(compare({ area, work, peer, measure: 'requests a second' }, pairsOf(rates), formatRate))
   }
   return comparisons
 }
 
 /** Keys a second: with more keys a request, and with more keys online. */
-async function growing(gateway: BenchGateway, effort: Effort): Promise<Comparison[]> {
+async function growing(gateway: BenchGateway, redisUrl: string, effort: Effort): Promise<Comparison[]> {
   const { users, manyUsers } = effort
   const few = { queryId: await serveUsers(gateway, users), users }
-  const many = { queryId: await serveUsers(gateway, manyUsers), users: manyUsers }
+  const many = { queryId: await fillUsers(gateway, manyUsers, redisUrl), users: manyUsers }
   const at = (draw: typeof few, keys: number) => ({
     keys,
     load: graphqlWorkload({ ...draw, keys, bodies: keys === 1 ? 500 : 50 }),
@@ -207,6 +212,35 @@ async function growing(gateway: BenchGateway, effort: Effort): Promise<Compariso
     comparisons.push(compare({ area, work, peer, measure: 'keys a second' }, pairsOf(rates), formatRate))
   }
   return comparisons
+}
+
+/** Of the gateway's process under load without a pause, in the last third of the time beside the third before it. */
+async function memory(gateway: BenchGateway, effort: Effort): Promise<Comparison> {
+  const { users, memorySeconds } = effort
+  const queryId = await serveUsers(gateway, users)
+  const load = graphqlWorkload({ queryId, users, keys: 100, bodies: 100 })
+  const resident: number[] = []
+  const timer = setInterval(
+    () => void residentMb(`${gateway.pid}`, 'VmRSS').then((mb) => resident.push(mb)),
+    250,
+  )
+  const { requestsPerSecond } = await saturate(gateway.url, load, memorySeconds)
+  clearInterval(timer)
+  const third = Math.floor(resident.length / 3)
+  const pairs = resident
+    .slice(2 * third, 3 * third)
+    .map((mb, i) => ({ gateway: mb, peer: resident[third + i] ?? Number.NaN }))
+  const requests = Math.round(requestsPerSecond * memorySeconds).toLocaleString('en')
+  return compare(
+    {
+      area,
+      work: `100 keys a request, ${requests} requests in ${memorySeconds} s`,
+      peer: 'itself, a third of the time before',
+      measure: 'resident memory',
+    },
+    pairs,
+    (mb) => `${mb.toFixed(0)} MiB`,
+  )
 }
 
 function pairsOf(rates: readonly Record<string, number>[]) {

@@ -93,7 +93,7 @@ async function withDescendants(pid: string): Promise<string[]> {
   return [pid, ...(await Promise.all(children.map(withDescendants))).flat()]
 }
 
-async function residentMb(pid: string, field: 'VmRSS' | 'VmHWM'): Promise<number> {
+export async function residentMb(pid: string, field: 'VmRSS' | 'VmHWM'): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
 }
