@@ -1,5 +1,6 @@
 // Loads of many operations at once: what arrives in one turn of the event loop costs one read of the online store.
 
+import DataLoader from 'dataloader'
 import { AppError } from '../errors.ts'
 import { activeSpan } from '../telemetry/spans.ts'
 import type { Lookup, LookupRequest } from './lookup.ts'
@@ -10,64 +11,54 @@ export interface RealtimeLoader {
   load(target: LookupTarget, indexValues: readonly string[]): Promise<LookupAnswers>
 }
 
-interface Waiting extends LookupRequest {
-  resolve(answers: LookupAnswers | PromiseLike<LookupAnswers>): void
-  reject(error: unknown): void
-}
+/** An answer that is still computed holds up no other: it comes as a promise. */
+type Answer = Awaited<ReturnType<Lookup['lookUp']>>[number]
 
 /** A lookup of more values than this is one of its own: shorter replies leave less behind for the collector to move. */
 const valuesAtOnce = 500
 
 /**
- * What the sockets have brought when a turn's input is read through is looked up together: under load that is many
- * requests, and for one that comes alone the turn ends at once. Nothing is cached: the store is. (A DataLoader would
- * do the same, for a promise more a request and a map of what it has under way.)
+ * One key of the DataLoader is a whole list, so that a list of 100 values costs one promise. What the sockets have
+ * brought when a turn's input is read through is looked up together: under load that is many requests, and for one
+ * that comes alone the turn ends at once. Nothing is cached: the store is.
  */
 export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): RealtimeLoader {
-  let waiting: Waiting[] = []
+  const loader = new DataLoader<LookupRequest, Answer>(lookUpAll, {
+    cache: false,
+    batchScheduleFn: (dispatch) => void setImmediate(dispatch),
+  })
 
-  function lookUpWaiting() {
-    const all = waiting
-    waiting = []
-    for (const batch of inBatches(all)) void answer(batch)
-  }
-
-  async function answer(batch: readonly Waiting[]) {
-    try {
-      const answers = await lookUp(batch)
-      for (const [i, answered] of answers.entries()) settle(batch[i], answered)
-    } catch (error) {
-      for (const { reject } of batch) reject(error)
-    }
+  async function lookUpAll(requests: readonly LookupRequest[]): Promise<readonly (Answer | Error)[]> {
+    const batches = inBatches(requests)
+    const [first] = batches
+    if (batches.length === 1 && first !== undefined) return lookUp(first)
+    const settled = await Promise.allSettled(batches.map(lookUp))
+    return settled.flatMap((batch, i): readonly (Answer | Error)[] =>
+      batch.status === 'fulfilled' ? batch.value : (batches[i] ?? []).map(() => batch.reason as Error),
+    )
   }
 
   return {
-    load: (target, indexValues) =>
-      new Promise((resolve, reject) => {
-        if (waiting.push({ target, indexValues, span: activeSpan(), resolve, reject }) === 1)
-          setImmediate(lookUpWaiting)
-      }),
+    async load(target, indexValues) {
+      const answers = await loader.load({ target, indexValues, span: activeSpan() })
+      if (answers instanceof AppError) throw answers
+      return answers
+    },
   }
 }
 
-/** An answer that is still computed holds up no other: it comes as a promise. */
-function settle(request: Waiting | undefined, answered: Awaited<ReturnType<Lookup['lookUp']>>[number]) {
-  if (request === undefined) return
-  if (answered instanceof AppError) request.reject(answered)
-  else if (answered instanceof Promise) answered.then((late) => settle(request, late), request.reject)
-  else request.resolve(answered)
-}
-
-function* inBatches(waiting: readonly Waiting[]): Generator<readonly Waiting[]> {
+function inBatches(requests: readonly LookupRequest[]): (readonly LookupRequest[])[] {
+  const batches: (readonly LookupRequest[])[] = []
   let from = 0
   let values = 0
-  for (const [i, { indexValues }] of waiting.entries()) {
+  for (const [i, { indexValues }] of requests.entries()) {
     values += indexValues.length
     if (i > from && values > valuesAtOnce) {
-      yield waiting.slice(from, i)
+      batches.push(requests.slice(from, i))
       from = i
       values = indexValues.length
     }
   }
-  yield from === 0 ? waiting : waiting.slice(from)
+  batches.push(from === 0 ? requests : requests.slice(from))
+  return batches
 }
