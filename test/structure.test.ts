@@ -23,6 +23,7 @@ const layers: readonly (readonly string[])[] = [
   ['parquet'],
   ['log'],
   ['telemetry'],
+  ['full-disk'],
   ['columns', 'errors', 'config', 'events', 'follow', 'repeat', 'remarks', 'byte-text', 'text-cache'],
   ['auth-settings'],
   ['request-id', 'secrets', 'setting-kinds'],

@@ -15,7 +15,7 @@ import { createJobQueue, type JobQueue } from './queue.ts'
 import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
 import { createSharedSecrets, type SharedSecrets } from './shared-secrets.ts'
 import { createViewRefreshes, type ViewRefreshes } from './view-refreshes.ts'
-import { withoutNul } from './violations.ts'
+import { withClearFailures } from './violations.ts'
 
 export interface Catalog {
   prisma: PrismaClient
@@ -65,7 +65,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
 
   try {
     await migrate({ database, log })
-    const prisma = withoutNul(new PrismaClient({ adapter: database.adapter, errorFormat: 'minimal' }))
+    const prisma = withClearFailures(new PrismaClient({ adapter: database.adapter, errorFormat: 'minimal' }))
     closing.push(() => prisma.$disconnect())
     const queue = await createJobQueue({ database, log })
     closing.push(queue.stop)

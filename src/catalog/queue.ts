@@ -107,6 +107,7 @@ export async function createJobQueue({
     } catch (error) {
       if (!stopping.signal.aborted && !job.signal.aborted) {
         log.warn({ err: error, queue, id }, 'A queued job was not done; it is tried again after a pause')
+        await untilWritable(boss, stopping.signal)
         throw error
       }
     }
@@ -161,6 +162,18 @@ export async function createJobQueue({
       stopped ??= stop()
       return stopped
     },
+  }
+}
+
+/** The queue itself tries but once to note that a job is to be tried again, and would leave it active for a day. */
+async function untilWritable(boss: PgBoss, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await boss.getDb().executeSql(`UPDATE ${schema}.version SET version = version`)
+      return
+    } catch {
+      await elapse(1000, signal)
+    }
   }
 }
 

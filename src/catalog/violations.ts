@@ -1,6 +1,7 @@
 // What the database refuses, and what a client's text must be for it to be kept.
 
 import { AppError } from '../errors.ts'
+import { diskFullError, isDiskFull } from '../full-disk.ts'
 import { Prisma, type PrismaClient } from './generated/client.ts'
 
 function hasCode(error: unknown, code: string): boolean {
@@ -60,14 +61,18 @@ export function checkText(what: string, text: string): void {
   throw new AppError('BAD_USER_INPUT', `${what} holds a NUL character at position ${at}; remove it`)
 }
 
-/** The client, but a text that it was asked for and no text of the database can be is the asker's fault: BAD_USER_INPUT. */
-export function withoutNul(prisma: PrismaClient): PrismaClient {
+/**
+ * The client, but what it throws is an AppError where it was the asker's fault, for a text that no text of the database
+ * can be (BAD_USER_INPUT), and where the disk is full.
+ */
+export function withClearFailures(prisma: PrismaClient): PrismaClient {
   const extended = prisma.$extends({
     query: {
       async $allOperations({ args, query }) {
         try {
           return await query(args)
         } catch (error) {
+          if (isDiskFull(error)) throw diskFullError('INTERNAL', 'the catalog', error)
           if (!isImpossibleText(error)) throw error
           const message = 'An id, a name or a text that was asked for holds a NUL character, which none has.'
           throw new AppError('BAD_USER_INPUT', message, { cause: error })

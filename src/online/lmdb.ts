@@ -1,9 +1,10 @@
 // The embedded online store: one LMDB environment in a folder that only this process opens.
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.ts'
+import { diskFullError, isDiskFull } from '../full-disk.ts'
 import { ok } from '../remarks.ts'
 import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
 import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
@@ -25,6 +26,8 @@ export interface LmdbStore extends OnlineStore {
 const transactionEntries = 1000
 /** Keys between two marks when a sample is drawn. */
 const markEvery = 5000
+/** The reason of a failed commit comes in the same turn as its failure; a missing one holds up nothing for longer. */
+const reasonWithinMs = 1000
 /** A later expiry (in the year 6429) is as good as none; it bounds the digits of a due key. */
 const latestExpiryMs = 2 ** 47
 
@@ -43,7 +46,7 @@ export async function createLmdbStore({
     try {
       return await action()
     } catch (error) {
-      throw failure(`${doing} failed in the embedded online store`, error)
+      throw failure(`${doing} failed in the embedded online store`, await commitFailure(error))
     }
   }
 
@@ -94,13 +97,27 @@ function openFolder(folder: string): Store {
       encoding: 'binary',
       cache: false,
       maxDbs: 1,
+      // Else each batch has a promise that nobody holds, and a commit that fails would end the process by it.
+      eventTurnBatching: false,
     })
   } catch (error) {
     throw failure('The folder of the embedded online store (`online` in DATA_DIR) cannot be opened', error)
   }
 }
 
+/** Why a commit failed. LMDB's error only names a promise, which rejects with the reason and ends the process unless caught. */
+async function commitFailure(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error && error.commitError instanceof Promise))
+    return error
+  const reason = error.commitError.then(
+    () => error,
+    (cause: unknown) => cause,
+  )
+  return Promise.race([reason, sleep(reasonWithinMs, error, { ref: false })])
+}
+
 function failure(what: string, error: unknown): AppError {
+  if (isDiskFull(error)) return diskFullError('ONLINE_STORE_UNAVAILABLE', 'the embedded online store', error)
   return new AppError('ONLINE_STORE_UNAVAILABLE', `${what}: ${messageOf(error)}`, { cause: error })
 }
 

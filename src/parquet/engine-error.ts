@@ -1,6 +1,7 @@
 // What the engine throws, as an AppError: whose fault it was, what it said, and where.
 
 import { AppError, type ErrorCode } from '../errors.ts'
+import { diskFullError, isDiskFull } from '../full-disk.ts'
 import { type Place, placeOf } from './sql-text.ts'
 
 export interface EngineErrorContext {
@@ -41,6 +42,8 @@ const unboundKinds = new Set(['Parser', 'Binder', 'Catalog', 'Syntax'])
 export function toAppError(error: unknown, context: EngineErrorContext = {}): unknown {
   if (context.signal?.aborted) return context.signal.reason
   if (error instanceof AppError) return error
+  if (isDiskFull(error))
+    return diskFullError(context.otherwise ?? 'WAREHOUSE_FAILED', 'the engine’s files', error)
   const failure = parseFailure(error)
   if (failure === null) {
     const message = error instanceof Error ? error.message : String(error)

@@ -8,6 +8,7 @@ import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { isDiskFull } from '../full-disk.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { inSpan } from '../telemetry/spans.ts'
 import { refuseManyRows, type TrainLimits, watchSize } from './limits.ts'
@@ -275,14 +276,6 @@ function toAppError(reason: unknown): AppError {
   if (reason instanceof AppError) return reason
   const message = 'The gateway failed while it made this dataset; its log holds the cause.'
   return new AppError('INTERNAL', message, { cause: reason })
-}
-
-/** The engine tells of it only in the system's words. */
-function isDiskFull(reason: unknown): boolean {
-  for (let error = reason; error instanceof Error; error = error.cause) {
-    if (/ENOSPC|No space left on device|File too large|Disk quota exceeded/.test(error.message)) return true
-  }
-  return false
 }
 
 /** Writes the newest fraction at most every quarter of a second, one write at a time, never backwards. */

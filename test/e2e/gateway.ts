@@ -42,7 +42,14 @@ export async function spawnGateway(dataDir: string, settings: Settings = {}) {
     await exited
     return child.exitCode
   }
-  return { url, output, ...createClients(url), kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+  return {
+    url,
+    output,
+    pid: child.pid,
+    ...createClients(url),
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  }
 }
 
 function createClients(url: string) {
