@@ -42,6 +42,7 @@ export async function startGateway(settings: Record<string, string>, nodeOptions
   return {
     url,
     pid: child.pid,
+    folder: folder.path,
     data,
     published,
     async stop() {

@@ -9,7 +9,7 @@ import { copyForPeers, graphqlWorkload, restWorkload, serveUsers } from './featu
 import { fillUsers } from './fill.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
 import { pace, saturate, type Workload } from './load.ts'
-import { residentMb } from './training-run.ts'
+import { residentMb } from './memory.ts'
 
 const area = 'realtime'
 const peersFolder = join(import.meta.dirname, 'peers')

@@ -1,7 +1,7 @@
 // Full refreshes of two million index values, in time and in peak memory, beside a bare cursor with bare pipelines of SET.
 
 import { spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -12,19 +12,24 @@ import { startRedis } from '../test/servers/redis.ts'
 import { execute } from '../test/warehouse/open-postgres.ts'
 import { type Comparison, compare, runPairs } from './comparison.ts'
 import { startGateway } from './gateway.ts'
+import { residentMb, withDescendants } from './memory.ts'
 
 interface Run {
   seconds: number
   /** How far the work raised the process's own memory, the pages of files left out. */
   risenMb: number
+  /** What the online store holds then. */
+  onlineBytes: number
 }
 
 /** Two stores with the rows in the one, and how both sides reach them. */
 interface Stores {
   name: string
   settings: Record<string, string>
-  peer: { sql: string; warehouse: object; online: object }
+  peer: { sql: string; warehouse: object; online: { folder: string } | { url: string } }
   table: string
+  /** Of the embedded store, in the gateway's data folder or the peer's own. */
+  onlineBytes(folder: string): Promise<number>
   emptyOnline(): Promise<unknown>
   stop(): Promise<void>
 }
@@ -75,10 +80,18 @@ async function benchOn(stores: Stores, keys: number, rounds: number): Promise<Co
       pairs.map(({ gateway, peer }) => ({ gateway: gateway.risenMb, peer: peer.risenMb })),
       (mb) => `${mb.toFixed(0)} MiB`,
     ),
+    compare(
+      { ...names, measure: 'bytes of the online store for an index value' },
+      pairs.map(({ gateway, peer }) => ({
+        gateway: gateway.onlineBytes / keys,
+        peer: peer.onlineBytes / keys,
+      })),
+      (bytes) => bytes.toFixed(0),
+    ),
   ]
 }
 
-async function refreshOnGateway({ settings, table, emptyOnline }: Stores): Promise<Run> {
+async function refreshOnGateway({ settings, table, onlineBytes, emptyOnline }: Stores): Promise<Run> {
   const options = process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []
   const gateway = await startGateway({ WAREHOUSE_MEMORY_MB: '512', ...settings }, options)
   try {
@@ -86,7 +99,7 @@ async function refreshOnGateway({ settings, table, emptyOnline }: Stores): Promi
       'mutation ($sql: String!) { queryTrain(query: $sql, queryName: "refreshed", waitMs: 600000) { query { id } } }',
       { sql: `SELECT * FROM ${table}` },
     )
-    const memory = await watchMemory(gateway.pid)
+    const memory = await watchOwnMemory(gateway.pid)
     const startedAt = performance.now()
     const { createFeatureView } = await gateway.data<{ createFeatureView: { id: string } }>(
       'mutation ($id: ID!) { createFeatureView(name: "refreshed", queryId: $id, indexKey: "user_id", refresh: FULL) { id } }',
@@ -108,33 +121,34 @@ async function refreshOnGateway({ settings, table, emptyOnline }: Stores): Promi
       id: createFeatureView.id,
     })
     if (parity.mismatched + parity.missing > 0) throw new Error(`Parity: ${JSON.stringify(parity)}`)
-    return { seconds, risenMb }
+    return { seconds, risenMb, onlineBytes: await onlineBytes(join(gateway.folder, 'online')) }
   } finally {
     await gateway.stop()
     await emptyOnline()
   }
 }
 
-async function runPeer({ peer, emptyOnline }: Stores): Promise<Run & { rows: number }> {
+async function runPeer({ peer, onlineBytes, emptyOnline }: Stores): Promise<Run & { rows: number }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'refresh-peer.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]()
   await answers.next()
-  const memory = await watchMemory(child.pid)
+  const memory = await watchOwnMemory(child.pid)
   child.stdin.end(JSON.stringify(peer))
   const { value: answer = '' } = await answers.next()
   const risenMb = memory.risenMb()
   child.kill()
+  const held = await onlineBytes('folder' in peer.online ? peer.online.folder : '')
   await emptyOnline()
-  return { ...(JSON.parse(answer) as { seconds: number; rows: number }), risenMb }
+  return { ...(JSON.parse(answer) as { seconds: number; rows: number }), risenMb, onlineBytes: held }
 }
 
-/** What the process has for itself: a store that is mapped into memory counts its files' pages otherwise. */
-async function watchMemory(pid: number | undefined) {
+/** What the processes have for themselves: a store that is mapped into memory counts its files' pages otherwise. */
+async function watchOwnMemory(pid: number | undefined) {
   const read = async () => {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8')
-    return Number(/RssAnon:\s+(\d+)/.exec(status)?.[1]) / 1024
+    const each = (await withDescendants(`${pid}`)).map((one) => residentMb(one, 'RssAnon'))
+    return (await Promise.all(each)).reduce((sum, mb) => sum + mb, 0)
   }
   const before = await read()
   let highest = before
@@ -147,6 +161,12 @@ async function watchMemory(pid: number | undefined) {
       return highest - before
     },
   }
+}
+
+/** What the folder's files take on the disk. */
+async function bytesOnDisk(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).blocks * 512)
+  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0)
 }
 
 async function openEmbedded(keys: number): Promise<Stores> {
@@ -163,6 +183,7 @@ async function openEmbedded(keys: number): Promise<Stores> {
       online: { folder: join(folder.path, 'peer') },
     },
     table: 'files.rows',
+    onlineBytes: bytesOnDisk,
     emptyOnline: async () => {},
     stop: folder.remove,
   }
@@ -182,7 +203,13 @@ async function openServers(keys: number): Promise<Stores> {
     settings: { WAREHOUSE_URL: postgres.url, ONLINE_URL: redis.url },
     peer: { sql: 'SELECT * FROM rows', warehouse: { url: postgres.url }, online: { url: redis.url } },
     table: 'rows',
-    emptyOnline: () => runProgram(programPath('redis-cli'), ['-p', `${redis.port}`, 'FLUSHALL']),
+    onlineBytes: async () =>
+      Number(/used_memory:(\d+)/.exec(await redisCli(redis.port, 'INFO', 'memory'))?.[1]),
+    emptyOnline: () => redisCli(redis.port, 'FLUSHALL'),
     stop: async () => void (await Promise.all([postgres.stop(), redis.stop()])),
   }
+}
+
+function redisCli(port: number, ...command: readonly string[]): Promise<string> {
+  return runProgram(programPath('redis-cli'), ['-p', `${port}`, ...command])
 }

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Comparison, compare, runPairs } from './comparison.ts'
+import { watchMemory } from './memory.ts'
 import { benchPostgresTraining } from './training-postgres.ts'
-import { memoryMb, type Run, trainOnGateway, watchMemory } from './training-run.ts'
+import { memoryMb, type Run, trainOnGateway } from './training-run.ts'
 
 function statement(rows: number) {
   return `SELECT range AS id, 'user_' || (range % 100000) AS user_id, range * 1.5 AS amount,
