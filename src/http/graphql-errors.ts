@@ -59,8 +59,8 @@ export function codeOf(error: GraphQLError): ErrorCode {
 export function formatError(error: unknown, facts: FailureFacts): GraphQLError {
   const located = error instanceof GraphQLError ? error : null
   if (isClientFault(error)) return copyError(located, clientMessage(error), { code: 'BAD_USER_INPUT' })
-  const { message, code, details } = describeFailure(error, facts)
-  return copyError(located, message, { code, ...(details && { details }) })
+  const { message, ...extensions } = describeFailure(error, facts)
+  return copyError(located, message, extensions)
 }
 
 function clientMessage(error: unknown): string {

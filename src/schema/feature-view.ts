@@ -23,6 +23,7 @@ export function addFeatureView(builder: Builder, services: Services) {
   builder.prismaObject('ViewRefresh', {
     name: 'FeatureViewRefresh',
     description: 'A refresh in full that waits for its turn, or is under way on one of the gateways.',
+    authScopes: { 'catalog:read': true, 'catalog:write': true },
     fields: (t) => ({
       startedAt: t.expose('startedAt', {
         type: 'DateTime',

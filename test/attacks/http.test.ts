@@ -40,8 +40,8 @@ async function sendRaw(text: string): Promise<string> {
 }
 
 const post = (path: string, type: string, body: string) =>
-  `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`
+  `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`
 const json = 'application/json'
 const typename = '{"query":"{ __typename }"}'
 
@@ -93,19 +93,19 @@ describe('a request that is no good is refused with a status of the 400s, and te
     [
       'a body that says it has 4 GB',
       () =>
-        `POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: ${json}\r\nContent-Length: 4294967296\r\n\r\n{`,
+        `POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${json}\r\nContent-Length: 4294967296\r\n\r\n{`,
       /^413/,
     ],
     [
       'two lengths',
       () =>
-        `POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: ${json}\r\nContent-Length: 5\r\nContent-Length: 26\r\n\r\n${typename}`,
+        `POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${json}\r\nContent-Length: 5\r\nContent-Length: 26\r\n\r\n${typename}`,
       /^400/,
     ],
     [
       'a length and chunks',
       () =>
-        `POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: ${json}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+        `POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${json}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
       /^400/,
     ],
     ['headers without end', () => get('/readyz', `X-A: ${'a'.repeat(100_000)}\r\n`), /^(431|$)/],
@@ -126,7 +126,7 @@ describe('a request that is no good is refused with a status of the 400s, and te
       () => get(`/datasets/${datasetId}.parquet`, 'Range: bytes=9-1,-,x\r\n'),
       /^(2|4)/,
     ],
-    ['a method that is none', () => 'EVIL / HTTP/1.1\r\nHost: a\r\n\r\n', /^4/],
+    ['a method that is none', () => 'EVIL / HTTP/1.1\r\nHost: localhost\r\n\r\n', /^4/],
     [
       'a WebSocket from another site',
       () =>

@@ -72,7 +72,7 @@ async function askAndStopReading(head: string, body = ''): Promise<Socket> {
   const client = connect({ host: hostname, port: Number(port) })
   client.on('error', () => undefined)
   client.pause()
-  client.write(`${head}\r\nhost: x\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  client.write(`${head}\r\nhost: localhost\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
   const serverSide = await accepted
   if (!serverSide.closed) await once(serverSide, 'close')
   client.destroy()
