@@ -1,0 +1,167 @@
+// Random requests: each says all that is sent, so that a seed and a number name it.
+
+import fc from 'fast-check'
+import { documentText, trickyText } from './documents.ts'
+import { damaged, scriptText, statementText } from './statements.ts'
+
+export interface FuzzRequest {
+  kind: 'document' | 'variables' | 'sql' | 'etl' | 'rest' | 'path'
+  method: string
+  path: string
+  headers: Record<string, string>
+  body: string | null
+  /** The source of an ETL, to be put into the allowed folder as this name first. */
+  file: { name: string; source: string } | null
+}
+
+/** What the gateway that is asked holds. */
+export interface Known {
+  queryId: string
+  datasetId: string
+  etlFolder: string
+  secretFile: string
+}
+
+const json = { 'content-type': 'application/json' }
+
+function graphql(kind: FuzzRequest['kind'], query: string, variables: unknown): FuzzRequest {
+  return {
+    kind,
+    method: 'POST',
+    path: '/graphql',
+    headers: json,
+    body: JSON.stringify({ query, variables }),
+    file: null,
+  }
+}
+
+const train = `mutation ($sql: String!) {
+  queryTrain(query: $sql, queryName: "fuzz", save: false, waitMs: 20000) { dataset { id status error rows(limit: 3) columns { name type } } }
+}`
+const extract = `query ($id: ID!, $path: String!) {
+  extractRealtime(queryId: $id, etlPath: $path, indexKey: "k", indexValue: "k") { status rows }
+}`
+const lookUp = `query ($id: ID!, $key: String!, $values: [String!]!) {
+  queryRealtimeMany(queryId: $id, indexKey: $key, indexValues: $values) { status rows source }
+}`
+
+export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known): fc.Arbitrary<FuzzRequest> {
+  const sql = statementText.map((text) => text.replaceAll('SECRET', secretFile))
+  const variables = fc.oneof(
+    fc.record({
+      id: fc.constantFrom(queryId, 'qry_0'),
+      key: fc.constantFrom('k', 'n', '__proto__'),
+      values: fc.array(trickyText, { maxLength: 5 }),
+    }),
+    fc.record({ id: fc.jsonValue(), key: fc.jsonValue(), values: fc.jsonValue() }),
+  )
+  const etl = fc.tuple(
+    fc.nat(1e9),
+    fc.oneof(
+      { weight: 3, arbitrary: scriptText.map((source) => ({ source, extension: 'js' })) },
+      scriptText.map((source) => ({ source, extension: 'ts' })),
+      sql.map((source) => ({ source: source.replaceAll('feature_store.users', 'input'), extension: 'sql' })),
+    ),
+  )
+  const bodies = fc.oneof(
+    sql.map((query) => ({ route: '/query/train?save=false', body: { query, query_name: 'fuzz' } })),
+    trickyText.map((value) => ({
+      route: '/query/realtime',
+      body: { query_id: queryId, index_key: 'k', index_value: value },
+    })),
+    fc.tuple(trickyText, trickyText).map(([etl_path, etl_name]) => ({
+      route: '/extract/train?save=false',
+      body: { query_id: queryId, etl_path, etl_name },
+    })),
+    trickyText.map((etl_path) => ({
+      route: '/extract/realtime',
+      body: { query_id: queryId, etl_path, index_key: 'k', index_value: 'k' },
+    })),
+  )
+  const contentTypes = fc.constantFrom(
+    'application/json',
+    'application/json',
+    'text/plain',
+    'multipart/form-data; boundary=a',
+    'application/json; charset=utf-16',
+    'application/x-www-form-urlencoded',
+  )
+  const paths = fc.constantFrom(
+    `/datasets/${datasetId}.csv`,
+    `/datasets/${datasetId}.exe`,
+    '/datasets/..%2f..%2fsecret.csv',
+    '/datasets/%2e%2e/secret.csv',
+    `/datasets/${datasetId}%00.parquet`,
+    '/datasets/__proto__.csv',
+    `/datasets/${datasetId}.csv/../../secret.csv`,
+    '/graphql?query=%7B',
+    '/graphql?query={__typename}&variables=[]',
+    '/docs/../secret.csv',
+    '/docs/static/..%2f..%2f..%2f..%2fetc/passwd',
+    '/openapi.json',
+    '/readyz',
+    '/%',
+    '/%ff%fe',
+    '//etc/passwd',
+    `/datasets/${'a'.repeat(5000)}.csv`,
+  )
+  return fc.oneof(
+    { weight: 4, arbitrary: documentText.map((query) => graphql('document', query, undefined)) },
+    { weight: 2, arbitrary: variables.map((given) => graphql('variables', lookUp, given)) },
+    { weight: 5, arbitrary: sql.map((text) => graphql('sql', train, { sql: text })) },
+    {
+      weight: 3,
+      arbitrary: etl.map(([number, { source, extension }]) => {
+        const name = `fuzz-${number}.${extension}`
+        return {
+          ...graphql('etl', extract, { id: queryId, path: `file:${etlFolder}/${name}` }),
+          file: { name, source },
+        }
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(bodies, contentTypes, fc.boolean(), fc.integer({ min: 0, max: 1e9 }))
+        .chain(([{ route, body }, type, isDamaged]) => {
+          const text = fc.constant(JSON.stringify(body))
+          return (
+            isDamaged ? damaged(text, ['"', '{', '\0', '__proto__', '1e999', '[', '\\ud800']) : text
+          ).map(
+            (sent): FuzzRequest => ({
+              kind: 'rest',
+              method: 'POST',
+              path: route,
+              headers: { 'content-type': type },
+              body: sent,
+              file: null,
+            }),
+          )
+        }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(
+          paths,
+          fc.constantFrom('GET', 'GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'),
+          fc.constantFrom(
+            {},
+            { range: 'bytes=-1,5-2' },
+            { range: 'bytes=0-99999999999' },
+            { accept: 'text/event-stream' },
+          ),
+        )
+        .map(
+          ([path, method, headers]): FuzzRequest => ({
+            kind: 'path',
+            method,
+            path,
+            headers: headers as Record<string, string>,
+            body: null,
+            file: null,
+          }),
+        ),
+    },
+  )
+}
