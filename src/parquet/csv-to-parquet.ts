@@ -95,7 +95,7 @@ export async function createCsvWriter(options: {
         }
       })
     } catch (error) {
-      throw toAppError(error, { signal })
+      throw toAppError(isOfLongLine(error) ? longRow(error) : error, { signal })
     } finally {
       source.destroy()
       await rm(pipe, { force: true })
@@ -158,6 +158,16 @@ async function openForWriting(pipe: string, isRead: () => boolean): Promise<numb
 function isOfClosedPipe(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ABORT_ERR'
+}
+
+/** The engine's own text shows the row, and where the pipe is. */
+function isOfLongLine(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('Maximum line size')
+}
+
+function longRow(cause: unknown): AppError {
+  const message = `A row is longer than ${longestLineBytes / 1024 / 1024} MB, the longest that is taken from this warehouse. Ask for shorter values.`
+  return new AppError('TOO_LARGE', message, { cause })
 }
 
 function lost(arrived: bigint, sent: number): AppError {
