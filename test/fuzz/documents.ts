@@ -25,6 +25,7 @@ const trickyTexts = [
   '__proto__',
   'constructor',
   'qry_0',
+  'dst_0',
   'dst_../../secret',
   'etl_0',
   'file:/etc/passwd',

@@ -5,19 +5,34 @@ import { request as sendHttp } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { SignJWT } from 'jose'
 import { spawnGateway } from '../e2e/gateway.ts'
+import { createClient } from '../http/client.ts'
 import { type FuzzRequest, requestsFor } from './requests.ts'
 
 /** In the environment and in files; no answer and no line of the log may hold it. */
-const marker = 'MARKER-51d07e'
+const secret = 'MARKER-51d07e'
+/** In what the admin saved; a caller that may only look up, and one without a token, never see it. */
+const foreign = 'FOREIGN-90b3aa'
 const answerWithinMs = 60_000
 const atOnce = 4
+/** With so many it is clear that something is wrong, most often that the gateway is gone. */
+const enoughFindings = 20
+const progressMs = 3000
+const tokens = {
+  JWT_SECRET: 'of the fuzzed gateway, and of no other',
+  JWT_ISSUER: 'fuzz',
+  JWT_AUDIENCE: 'fuzz',
+}
 
 export interface FuzzOptions {
   /** Seconds after which no further request is sent. */
-  seconds: number
+  seconds?: number
+  /** How many requests are sent at most. */
+  requests?: number
   seed: number
   onFinding?: (finding: string) => void
+  onProgress?: (sent: number) => void
 }
 
 export interface FuzzReport {
@@ -27,112 +42,148 @@ export interface FuzzReport {
   findings: string[]
 }
 
-export async function fuzz({ seconds, seed, onFinding }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const { seconds = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY, seed } = options
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'))
+  const dataDir = join(folder, 'data')
   const etlFolder = join(folder, 'etl')
   const secretFile = join(folder, 'secret.csv')
   await mkdir(etlFolder)
-  await writeFile(secretFile, `a\n${marker}-file\n`)
-  const gateway = await spawnGateway(join(folder, 'data'), {
-    ATTACK_MARKER: `${marker}-environment`,
+  await writeFile(secretFile, `a\n${secret}-file\n`)
+  const gateway = await spawnGateway(dataDir, {
+    ...tokens,
+    AUTH: 'required',
+    ATTACK_MARKER: `${secret}-environment`,
     ETL_SOURCES: etlFolder,
     LOG_LEVEL: 'info',
     WAREHOUSE_MEMORY_MB: '256',
-    TRAIN_TIMEOUT_SECONDS: '5',
+    TRAIN_TIMEOUT_SECONDS: '2',
     TRAIN_MAX_MB: '50',
     LOOKUP_TIMEOUT_MS: '5000',
     ETL_TIMEOUT_MS: '1000',
     ETL_MEMORY_MB: '64',
   })
-  await writeFile(join(folder, 'data', 'secret.csv'), `a\n${marker}-data\n`)
+  await writeFile(join(dataDir, 'secret.csv'), `a\n${secret}-data\n`)
   const report: FuzzReport = { sent: 0, ends: {}, findings: [] }
+  const progress = setInterval(() => options.onProgress?.(report.sent), progressMs)
 
   function note(finding: string) {
     report.findings.push(finding)
-    onFinding?.(finding)
+    options.onFinding?.(finding)
   }
 
-  async function ask(request: FuzzRequest, number: number) {
-    const name = `seed ${seed}, request ${number} (${request.kind}): ${JSON.stringify(request).slice(0, 3000)}`
+  async function ask(request: FuzzRequest, number: number, authorization: Record<string, string>) {
     if (request.file !== null) await writeFile(join(etlFolder, request.file.name), request.file.source)
-    const answer = await send(gateway.url, request).catch((error: unknown) => {
-      note(`${name}\n  got no answer: ${String(error)}`)
-      return null
-    })
+    const answer = await send(gateway.url, request, authorization).catch((error: unknown) => String(error))
     report.sent++
-    if (answer === null) return
-    const codes = [...answer.text.matchAll(/"code":"([A-Z_]+)"/g)].map(([, code]) => code)
-    const end = `${request.kind} ${codes[0] ?? answer.status}`
-    report.ends[end] = (report.ends[end] ?? 0) + 1
-    if (answer.text.includes(marker)) note(`${name}\n  told the marker: ${answer.text.slice(0, 500)}`)
-    if (answer.text.includes(join(folder, 'data')))
-      note(`${name}\n  told where the data is: ${answer.text.slice(0, 500)}`)
-    if (codes.includes('INTERNAL') || answer.status === 500)
-      note(`${name}\n  failed within: ${answer.text.slice(0, 500)}`)
-    if (/\bat \S+ \(?(file|node):|node_modules\//.test(answer.text))
-      note(`${name}\n  told a stack: ${answer.text.slice(0, 500)}`)
+    const faults =
+      typeof answer === 'string' ? [`got no answer: ${answer}`] : faultsOf(answer, request.caller)
+    for (const fault of faults) {
+      const sent = JSON.stringify(request).slice(0, 3000)
+      note(`seed ${seed}, request ${number} (${request.kind}, by ${request.caller}): ${sent}\n  ${fault}`)
+    }
+    const end = typeof answer === 'string' ? 'no answer' : (codesOf(answer)[0] ?? answer.status)
+    const key = `${request.kind} ${end}`
+    report.ends[key] = (report.ends[key] ?? 0) + 1
+  }
+
+  function faultsOf(answer: Answer, caller: FuzzRequest['caller']): string[] {
+    const { text, status } = answer
+    const start = text.slice(0, 500)
+    const isWithin = codesOf(answer).includes('INTERNAL') || status === 500
+    return [
+      ...(text.includes(secret) ? [`told a secret: ${start}`] : []),
+      ...(caller !== 'admin' && text.includes(foreign) ? [`told what is not the caller's: ${start}`] : []),
+      ...(text.includes(dataDir) ? [`told where the data is: ${start}`] : []),
+      ...(isWithin ? [`failed within: ${start}`] : []),
+      ...(/\bat \S+ \(?(file|node):|node_modules\//.test(text) ? [`told a stack: ${start}`] : []),
+    ]
   }
 
   try {
-    const known = await prepare(gateway, etlFolder, secretFile)
-    const requests = requestsFor(known)
+    const headers = { admin: await bearer('admin'), realtime: await bearer('realtime'), nobody: {} }
+    const admin = createClient(gateway.url, headers.admin)
+    const all = requestsFor({ ...(await prepare(admin)), etlFolder, secretFile })
     const endsAt = performance.now() + seconds * 1000
-    for (let batch = 0; performance.now() < endsAt; batch++) {
-      const some = fc.sample(requests, { seed: seed + batch, numRuns: 50 })
-      const waiting = some.map((request, i) => ({ request, number: batch * 50 + i }))
+    let number = 0
+    const mayGoOn = () =>
+      performance.now() < endsAt && number < requests && report.findings.length < enoughFindings
+    for (let batch = 0; mayGoOn(); batch++) {
+      const waiting = fc.sample(all, { seed: seed * 100_003 + batch, numRuns: 50 })
       const worker = async () => {
-        for (
-          let next = waiting.shift();
-          next !== undefined && performance.now() < endsAt;
-          next = waiting.shift()
-        )
-          await ask(next.request, next.number)
+        for (let next = waiting.shift(); next !== undefined && mayGoOn(); next = waiting.shift())
+          await ask(next, number++, headers[next.caller])
       }
       await Promise.all(Array.from({ length: atOnce }, worker))
     }
-    const alive = await gateway.graphql('{ __typename }').catch((error: unknown) => error)
+    const alive = await admin.graphql('{ __typename }').catch((error: unknown) => error)
     if (JSON.stringify(alive) !== '{"data":{"__typename":"Query"}}')
       note(`At the end the gateway answers ${String(alive)}`)
   } finally {
+    clearInterval(progress)
     const code = await gateway.stop()
     if (code !== 0) note(`The gateway ended with ${code}`)
     await rm(folder, { recursive: true, force: true })
   }
   for (const line of gateway.output) {
-    if (line.includes(marker)) note(`The log tells the marker: ${line.slice(0, 1000)}`)
+    if (line.includes(secret)) note(`The log tells a secret: ${line.slice(0, 1000)}`)
     if (/"level":[56]0/.test(line)) note(`The log tells of an error: ${line.slice(0, 1500)}`)
   }
   return report
 }
 
-type Gateway = Awaited<ReturnType<typeof spawnGateway>>
+async function bearer(scope: string) {
+  const token = await new SignJWT({ scope, sub: scope })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuer(tokens.JWT_ISSUER)
+    .setAudience(tokens.JWT_AUDIENCE)
+    .setExpirationTime('1d')
+    .sign(new TextEncoder().encode(tokens.JWT_SECRET))
+  return { authorization: `Bearer ${token}` }
+}
 
-async function prepare(gateway: Gateway, etlFolder: string, secretFile: string) {
-  const { queryTrain } = await gateway.data<{
-    queryTrain: { query: { id: string }; dataset: { id: string } }
-  }>(
-    `mutation { queryTrain(query: "SELECT 'k' AS k, 1 AS n", queryName: "fuzz") { query { id } dataset { id } } }`,
-  )
-  await gateway.data('mutation { publish(nFlows: 20, seed: 1) { id } }')
-  return { queryId: queryTrain.query.id, datasetId: queryTrain.dataset.id, etlFolder, secretFile }
+/** A query that everyone may look up, whose text is the admin's, and a dataset of the admin's rows. */
+async function prepare(admin: ReturnType<typeof createClient>) {
+  const train = (sql: string, name: string, save: boolean) =>
+    admin.data<{ queryTrain: { query: { id: string } | null; dataset: { id: string } } }>(
+      'mutation ($sql: String!, $name: String!, $save: Boolean!) { queryTrain(query: $sql, queryName: $name, save: $save) { query { id } dataset { id } } }',
+      { sql, name, save },
+    )
+  const saved = await train(`SELECT 'k' AS k, 1 AS n WHERE '${foreign}' <> ''`, 'fuzz', true)
+  const rows = await train(`SELECT '${foreign}-row' AS a`, 'rows', false)
+  await admin.data('mutation { publish(nFlows: 20, seed: 1) { id } }')
+  return { queryId: saved.queryTrain.query?.id ?? '', datasetId: rows.queryTrain.dataset.id }
+}
+
+interface Answer {
+  status: number
+  text: string
+}
+
+function codesOf({ text }: Answer) {
+  return [...text.matchAll(/"code":"([A-Z_]+)"/g)].map(([, code]) => code)
 }
 
 /** By hand: fetch would mend paths and refuse headers. */
 function send(
   url: string,
   { method, path, headers, body }: FuzzRequest,
-): Promise<{ status: number; text: string }> {
+  authorization: Record<string, string>,
+): Promise<Answer> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(answerWithinMs)
-    const request = sendHttp({ hostname, port, method, path, headers, signal }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-      )
-      response.on('error', reject)
-    })
+    const request = sendHttp(
+      { hostname, port, method, path, headers: { ...headers, ...authorization }, signal },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+        )
+        response.on('error', reject)
+      },
+    )
     request.on('error', reject)
     request.end(body ?? undefined)
   })

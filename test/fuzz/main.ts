@@ -9,6 +9,7 @@ const { values } = parseArgs({
 const report = await fuzz({
   seconds: Number(values.seconds),
   seed: Number(values.seed),
+  onProgress: (sent) => console.log(`${sent} requests`),
   onFinding: (finding) => console.error(`${finding}\n`),
 })
 console.table(report.ends)

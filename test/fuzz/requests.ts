@@ -1,8 +1,10 @@
 // Random requests: each says all that is sent, so that a seed and a number name it.
 
 import fc from 'fast-check'
+import { damaged } from './damaged.ts'
 import { documentText, trickyText } from './documents.ts'
-import { damaged, scriptText, statementText } from './statements.ts'
+import { scriptText } from './scripts.ts'
+import { statementText } from './statements.ts'
 
 export interface FuzzRequest {
   kind: 'document' | 'variables' | 'sql' | 'etl' | 'rest' | 'path'
@@ -10,11 +12,13 @@ export interface FuzzRequest {
   path: string
   headers: Record<string, string>
   body: string | null
+  /** With every scope, with `realtime` alone, or without a token. */
+  caller: 'admin' | 'realtime' | 'nobody'
   /** The source of an ETL, to be put into the allowed folder as this name first. */
   file: { name: string; source: string } | null
 }
 
-/** What the gateway that is asked holds. */
+/** What the gateway that is asked holds; `queryId` has the columns k and n. */
 export interface Known {
   queryId: string
   datasetId: string
@@ -24,7 +28,9 @@ export interface Known {
 
 const json = { 'content-type': 'application/json' }
 
-function graphql(kind: FuzzRequest['kind'], query: string, variables: unknown): FuzzRequest {
+type Asked = Omit<FuzzRequest, 'caller'>
+
+function graphql(kind: FuzzRequest['kind'], query: string, variables: unknown): Asked {
   return {
     kind,
     method: 'POST',
@@ -105,8 +111,17 @@ export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known
     '//etc/passwd',
     `/datasets/${'a'.repeat(5000)}.csv`,
   )
-  return fc.oneof(
-    { weight: 4, arbitrary: documentText.map((query) => graphql('document', query, undefined)) },
+  const documents = documentText.map((text) =>
+    text.replaceAll('qry_0', queryId).replaceAll('dst_0', datasetId),
+  )
+  const caller = fc.constantFrom<FuzzRequest['caller'][]>(
+    ...Array(7).fill('admin'),
+    'realtime',
+    'realtime',
+    'nobody',
+  )
+  const asked: fc.Arbitrary<Asked> = fc.oneof(
+    { weight: 4, arbitrary: documents.map((query) => graphql('document', query, undefined)) },
     { weight: 2, arbitrary: variables.map((given) => graphql('variables', lookUp, given)) },
     { weight: 5, arbitrary: sql.map((text) => graphql('sql', train, { sql: text })) },
     {
@@ -128,7 +143,7 @@ export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known
           return (
             isDamaged ? damaged(text, ['"', '{', '\0', '__proto__', '1e999', '[', '\\ud800']) : text
           ).map(
-            (sent): FuzzRequest => ({
+            (sent): Asked => ({
               kind: 'rest',
               method: 'POST',
               path: route,
@@ -153,7 +168,7 @@ export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known
           ),
         )
         .map(
-          ([path, method, headers]): FuzzRequest => ({
+          ([path, method, headers]): Asked => ({
             kind: 'path',
             method,
             path,
@@ -164,4 +179,5 @@ export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known
         ),
     },
   )
+  return fc.tuple(asked, caller).map(([request, by]) => ({ ...request, caller: by }))
 }

@@ -1,19 +1,7 @@
-// Random SQL by a small grammar, and scripts made of pieces that try something, both also damaged.
+// Random SQL: by a small grammar, also damaged, and such as mostly runs.
 
 import fc from 'fast-check'
-
-/** Cuts a piece out, doubles it, or puts another in its place. */
-export function damaged(text: fc.Arbitrary<string>, pieces: readonly string[]): fc.Arbitrary<string> {
-  return fc
-    .tuple(text, fc.nat(), fc.nat(20), fc.constantFrom('', 'double', ...pieces))
-    .map(([whole, at, length, instead]) => {
-      const start = at % (whole.length + 1)
-      const piece = whole.slice(start, start + length)
-      return (
-        whole.slice(0, start) + (instead === 'double' ? piece + piece : instead) + whole.slice(start + length)
-      )
-    })
-}
+import { damaged } from './damaged.ts'
 
 const columns = ['user_id', 'quote_id', 'is_paid', 'creation_date', 'n', '*', '"n"', 't.n', 'count(*)']
 const tables = [
@@ -148,58 +136,89 @@ const { expression, select } = fc.letrec<{ expression: string; select: string }>
     ),
 }))
 
+const numbers = fc.constantFrom('n', '1', '-7', '1e18', 'n * n', '9223372036854775807', '0.5', 'NULL', 'm')
+const texts = fc.constantFrom(
+  's',
+  "'a'",
+  "''",
+  "repeat('x', 1000)",
+  "'\u{1f600}'",
+  'lower(s)',
+  'NULL',
+  'chr(0)',
+)
+/** Of the right types, so that most of them run: what they make is of every type, and sometimes much. */
+const likely = fc
+  .tuple(
+    fc.uniqueArray(
+      fc.oneof(
+        numbers,
+        texts,
+        fc
+          .tuple(numbers, fc.constantFrom('+', '-', '*', '/', '%', '//'), numbers)
+          .map((parts) => parts.join(' ')),
+        fc
+          .tuple(
+            fc.constantFrom('list', 'sum', 'count', 'first', 'histogram', 'approx_count_distinct'),
+            numbers,
+          )
+          .map(([name, of]) => `${name}(${of}) OVER (PARTITION BY s)`),
+        fc
+          .tuple(
+            fc.constantFrom(
+              'range(?)',
+              'repeat(s, ?)',
+              '[?, 1]',
+              '{a: ?, b: s}',
+              'MAP {s: ?}',
+              '(?)::DECIMAL(18,3)',
+              '(?)::HUGEINT',
+              '(?)::VARCHAR::BLOB',
+              '(?)::BIT',
+              "DATE '2020-01-01' + (?)::INT",
+              'make_timestamp((?)::BIGINT)',
+              'TRY_CAST(? AS TINYINT)',
+              'to_json({a: [?]})',
+              'CASE WHEN n > 1 THEN ? END',
+            ),
+            numbers,
+          )
+          .map(([shape, of]) => shape.replace('?', of)),
+        fc
+          .tuple(
+            fc.constantFrom(
+              '?',
+              "string_split(?, '')",
+              "regexp_replace(?, '(a*)*b', 'c')",
+              '(?)::JSON',
+              'TRY_CAST(? AS TIMESTAMPTZ)',
+              'md5(?)',
+              'levenshtein(?, s)',
+            ),
+            texts,
+          )
+          .map(([shape, of]) => shape.replace('?', of)),
+      ),
+      { minLength: 1, maxLength: 4 },
+    ),
+    fc.constantFrom('1', '1', ...Array<string>(8).fill('3'), '2000', '2000', '1000000', '100000000'),
+    fc.constantFrom(
+      '',
+      '',
+      ' WHERE n > 1',
+      " WHERE s LIKE '%a'",
+      ' ORDER BY n DESC NULLS LAST',
+      ' LIMIT 2 OFFSET 1',
+    ),
+  )
+  .map(
+    ([wanted, rows, end]) =>
+      `SELECT ${wanted.map((what, i) => `${what} AS c${i}`).join(', ')} FROM (SELECT range AS n, range % 2 AS m, 'a' || range AS s FROM range(${rows})) t${end}`,
+  )
+
 export const statementText = fc.oneof(
+  { weight: 4, arbitrary: likely },
   { weight: 3, arbitrary: select },
   damaged(select, ['(', ')', "'", '"', '/*', '$$', ';', '\0', 'SELECT', ',', '\u00a0']),
   expression.map((inner) => `SELECT ${inner} AS a`),
-)
-
-const attempts = [
-  'row.constructor.constructor("return process")()',
-  'globalThis',
-  'Object.keys(row)',
-  'row.n * 2',
-  '"x".repeat(1e6)',
-  'new Array(1e6).fill(1)',
-  '(() => { for (;;); })()',
-  'new Proxy({}, {})',
-  'Symbol("a")',
-  '10n ** 30n',
-  '[[[[row]]]]',
-  'new Date(0)',
-  'NaN',
-  'undefined',
-  'null',
-  '/^(a+)+$/.test("a".repeat(28) + "b")',
-  'JSON.parse("{\\"__proto__\\": 1}")',
-  '{ get a() { throw 1 } }',
-  '(function f() { return f() })()',
-  'new Uint8Array(10)',
-  '"\\ud800"',
-  'process.env',
-  'import("fs")',
-  'new Error().stack',
-  'structuredClone',
-  'Reflect.ownKeys(globalThis).join()',
-  'String(globalThis.console)',
-  'Intl',
-]
-const script = fc
-  .tuple(
-    fc.constantFrom('transform(row)', 'extract(rows)', 'transform([row])', 'transform({ n })'),
-    fc.array(fc.constantFrom(...attempts), { minLength: 1, maxLength: 3 }),
-  )
-  .map(([head, values]) => {
-    const first = head.startsWith('extract')
-      ? 'const row = rows[0]; '
-      : head.includes('{')
-        ? 'const row = { n }; '
-        : ''
-    const fields = `{ ${values.map((value, i) => `v${i}: ${value}`).join(', ')} }`
-    return `export function ${head.replace('[row]', 'row')} { ${first}return ${head.startsWith('extract') ? `[${fields}]` : fields} }`
-  })
-
-export const scriptText = fc.oneof(
-  { weight: 2, arbitrary: script },
-  damaged(script, ['}', '`', '${', '\0', 'await ', 'export ', '//', '\u2028']),
 )
