@@ -36,6 +36,8 @@ export interface CsvRequest {
   path: string
   /** How many rows the source has given, once it has ended: the file appears only if as many arrived. */
   rowCount: () => number
+  /** How long its longest row was, where the source can tell: of what did not arrive it may be the reason. */
+  longestRowBytes?: () => number
   signal?: AbortSignal | undefined
 }
 
@@ -66,7 +68,14 @@ export async function createCsvWriter(options: {
     folders: [pipes, ...options.folders],
   })
 
-  async function write({ columns, source, path, rowCount, signal }: CsvRequest): Promise<WrittenFile> {
+  async function write({
+    columns,
+    source,
+    path,
+    rowCount,
+    longestRowBytes,
+    signal,
+  }: CsvRequest): Promise<WrittenFile> {
     const pipe = join(pipes, `${randomUUID()}.csv`)
     try {
       await promisify(execFile)('mkfifo', ['-m', '600', pipe])
@@ -77,7 +86,8 @@ export async function createCsvWriter(options: {
         feeding.catch(() => undefined)
         const confirm = async (arrived: bigint) => {
           await feeding
-          if (arrived !== BigInt(rowCount())) throw lost(arrived, rowCount())
+          if (arrived === BigInt(rowCount())) return
+          throw (longestRowBytes?.() ?? 0) > longestLineBytes ? longRow() : lost(arrived, rowCount())
         }
         const select = `SELECT ${columns.map(({ name, load }) => `${load ?? quoteName(name)} AS ${quoteName(name)}`).join(', ')} FROM ${readPipe(pipe, columns)}`
         try {
@@ -165,7 +175,7 @@ function isOfLongLine(error: unknown): boolean {
   return error instanceof Error && error.message.includes('Maximum line size')
 }
 
-function longRow(cause: unknown): AppError {
+function longRow(cause?: unknown): AppError {
   const message = `A row is longer than ${longestLineBytes / 1024 / 1024} MB, the longest that is taken from this warehouse. Ask for shorter values.`
   return new AppError('TOO_LARGE', message, { cause })
 }

@@ -18,6 +18,8 @@ type Socket = Readable & { listeners(event: 'data'): ((piece: Buffer) => void)[]
 /** Ends once the server has said how many rows it sent. */
 export class CopyOut extends Readable implements Submittable {
   rowCount = 0
+  /** So far, as the server wrote it. */
+  longestRowBytes = 0
   readonly #sql: string
   #socket: Socket | null = null
   /** The driver's own reader, which waits meanwhile. */
@@ -72,6 +74,7 @@ export class CopyOut extends Readable implements Submittable {
         return
       }
       this.#bytesLeft = whole.readInt32BE(from + 1) + 1 - headerBytes
+      if (this.#bytesLeft > this.longestRowBytes) this.longestRowBytes = this.#bytesLeft
       from += headerBytes
     }
     this.#give(whole.subarray(0, to))

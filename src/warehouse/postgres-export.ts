@@ -54,7 +54,14 @@ export async function exportCsv(
         const load = carrier === undefined || carrier.isPlain ? null : carrier.load(quoteName(column.name))
         return { ...column, load }
       })
-      const written = await csv.write({ columns, source, path, rowCount: () => source.rowCount, signal })
+      const written = await csv.write({
+        columns,
+        source,
+        path,
+        rowCount: () => source.rowCount,
+        longestRowBytes: () => source.longestRowBytes,
+        signal,
+      })
       return { columns: written.columns, rowCount: written.rowCount }
     } catch (error) {
       // What is left of the stream nobody reads: the connection is of no further use.

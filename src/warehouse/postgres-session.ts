@@ -27,7 +27,7 @@ export interface Session {
   describe(sql: string): Promise<readonly ResultField[] | null>
   /** Simple statements of our own, several in one round trip. */
   script(sql: string): Promise<void>
-  copyTo(sql: string): Readable & { rowCount: number }
+  copyTo(sql: string): Readable & { rowCount: number; longestRowBytes: number }
   copyFrom(sql: string): Writable
   /** Whether it stands outside of a transaction. */
   isIdle(): boolean
