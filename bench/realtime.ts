@@ -34,7 +34,7 @@ interface Effort {
 export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comparison[]> {
   const effort = quick
     ? { rounds: 1, seconds: 1, users: 2_000, manyUsers: 20_000, memorySeconds: 4 }
-    : { rounds: 5, seconds: 2, users: 10_000, manyUsers: 10_000_000, memorySeconds: 60 }
+    : { rounds: 5, seconds: 2, users: 10_000, manyUsers: 10_000_000, memorySeconds: 30 }
   if (!existsSync(join(peersFolder, 'node_modules'))) {
     throw new Error('The peers are not installed: run `npm ci --prefix bench/peers` first')
   }
