@@ -7,7 +7,7 @@ import type { Comparison } from './comparison.ts'
 const root = join(import.meta.dirname, '..')
 const width = 960
 const rowHeight = 26
-const left = 560
+const left = 680
 const right = 70
 /** Ratios are drawn by their logarithm, from a tenth to a hundredfold at most. */
 const bounds = { least: 0.1, most: 100 }
