@@ -20,6 +20,7 @@ import { createAppends } from './duckdb-append.ts'
 import { mountFiles } from './duckdb-files.ts'
 import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
+import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { WarehouseOptions } from './options.ts'
 import type { BaseTable, LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from './port.ts'
@@ -220,15 +221,6 @@ async function onlyFolders(paths: readonly string[]): Promise<string[]> {
     if (found.isDirectory()) folders.push(path)
   }
   return folders
-}
-
-function keyIndex(key: string, columns: Plan['columns']): number {
-  const index = columns.findIndex(({ name }) => name === key)
-  if (index >= 0) return index
-  const known = columns.map(({ name }) => name).join(', ')
-  throw new AppError('BAD_USER_INPUT', `The query has no column "${key}" to look up by; it has ${known}.`, {
-    details: { key },
-  })
 }
 
 async function readVersion(connection: DuckDBConnection): Promise<number> {

@@ -4,6 +4,7 @@ import type { Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { quoteName } from '../parquet/sql-text.ts'
+import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from './lookup-limits.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
 import { readVersion } from './postgres-append.ts'
@@ -20,7 +21,7 @@ export async function lookup(
   request: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
-  const index = keyIndex(request.key, plan)
+  const index = keyIndex(request.key, plan.columns)
   const texts = encodeKeys(plan, index, request)
   if (texts.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
   const keys = `{${texts.map(quoteItem).join(',')}}`
@@ -44,16 +45,6 @@ export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {
   return carriers.map((carrier, i) => {
     const text = cells[from + i] ?? null
     return text === null ? null : carrier.read(text)
-  })
-}
-
-/** The key's place among the columns. */
-export function keyIndex(key: string, { columns }: Plan): number {
-  const index = columns.findIndex(({ name }) => name === key)
-  if (index >= 0) return index
-  const known = columns.map(({ name }) => name).join(', ')
-  throw new AppError('BAD_USER_INPUT', `The query has no column "${key}" to look up by; it has ${known}.`, {
-    details: { key },
   })
 }
 

@@ -4,11 +4,12 @@ import type { Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { quoteName } from '../parquet/sql-text.ts'
+import { keyIndex } from './key-column.ts'
 import type { ScanRequest, ScanResult } from './port.ts'
 import { readVersion } from './postgres-append.ts'
 import { createRowReader } from './postgres-copy-rows.ts'
 import { toPostgresError } from './postgres-error.ts'
-import { keyIndex, readRow } from './postgres-lookup.ts'
+import { readRow } from './postgres-lookup.ts'
 import type { Plan } from './postgres-plan.ts'
 import type { Session } from './postgres-session.ts'
 import type { SessionLease, Sessions } from './postgres-sessions.ts'
@@ -102,7 +103,7 @@ async function* streamRows({
 
 /** The order of a key's values: by bytes where they are texts, which costs a third of what a language's order does. */
 function orderOf(plan: Plan, key: string) {
-  const index = keyIndex(key, plan)
+  const index = keyIndex(key, plan.columns)
   const name = quoteName(plan.columns[index]?.name ?? '')
   const carrier = plan.carriers[index]
   if (carrier === undefined) throw new Error(`Column ${key} has no type`)

@@ -3,6 +3,7 @@
 import type { Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
 import type { Ledger } from './trino-ledger.ts'
@@ -19,7 +20,7 @@ export async function lookup(
   { key, values, signal }: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
-  const conditions = conditionsOf(plan, keyIndex(key, plan), { key, values })
+  const conditions = conditionsOf(plan, keyIndex(key, plan.columns), { key, values })
   const { columns } = plan
   const read = async () => {
     const rows: Row[] = []
@@ -50,16 +51,6 @@ export function readRow({ carriers }: Plan, cells: CellRow): Row {
   return carriers.map((carrier, i) => {
     const cell = cells[i] ?? null
     return cell === null ? null : carrier.read(cell)
-  })
-}
-
-/** The key's place among the columns. */
-export function keyIndex(key: string, { columns }: Plan): number {
-  const index = columns.findIndex(({ name }) => name === key)
-  if (index >= 0) return index
-  const known = columns.map(({ name }) => name).join(', ')
-  throw new AppError('BAD_USER_INPUT', `The query has no column "${key}" to look up by; it has ${known}.`, {
-    details: { key },
   })
 }
 

@@ -1,10 +1,11 @@
 // Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
 
 import type { Row } from '../columns.ts'
+import { keyIndex } from './key-column.ts'
 import type { ScanRequest, ScanResult } from './port.ts'
 import { toTrinoError } from './trino-error.ts'
 import type { Ledger } from './trino-ledger.ts'
-import { comesAfter, keyIndex, keyOf, readRow } from './trino-lookup.ts'
+import { comesAfter, keyOf, readRow } from './trino-lookup.ts'
 import { columnName, type Plan } from './trino-plan.ts'
 import type { Page, TrinoSession } from './trino-session.ts'
 
@@ -15,7 +16,7 @@ export async function scan(
   plan: Plan,
   { sql, key, after, signal }: ScanRequest,
 ): Promise<ScanResult> {
-  const index = keyIndex(key, plan)
+  const index = keyIndex(key, plan.columns)
   const name = columnName(index)
   const among = after === undefined ? `${name} IS NOT NULL` : comesAfter(plan, index, { key, after })
   const statement = `${plan.select} WHERE ${among} ORDER BY ${keyOf(plan, index).expression}`
