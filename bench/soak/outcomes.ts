@@ -8,7 +8,7 @@ const excused: Record<FaultKind, ReadonlySet<string>> = {
   'gateway killed': new Set(['BROKEN', 'INTERNAL']),
   'Redis killed': new Set(['ONLINE_STORE_UNAVAILABLE', 'TIMEOUT']),
   'Redis hangs': new Set(['ONLINE_STORE_UNAVAILABLE', 'TIMEOUT']),
-  'PostgreSQL restarted': new Set(['WAREHOUSE_FAILED', 'TIMEOUT', 'INTERNAL']),
+  'PostgreSQL restarted': new Set(['WAREHOUSE_FAILED', 'CATALOG_UNAVAILABLE', 'TIMEOUT']),
 }
 
 /** So long after a fault is over its consequences may still show. */

@@ -17,7 +17,7 @@ const lookAgainAfterMs = 250
 const noteUsesEveryMs = 60_000
 
 export interface KeyRing {
-  /** Rejects with UNAUTHENTICATED for what is no key, or one that is over. */
+  /** Rejects with UNAUTHENTICATED for what is no key, or one that is over; with CATALOG_UNAVAILABLE while a new one cannot be told from that. */
   identify(token: string): Promise<Identity>
   /** How many keys can be signed in with. */
   readonly size: number
@@ -120,7 +120,7 @@ export async function openKeyRing(options: {
     async identify(token) {
       const read = readToken(token)
       if (read === null) throw refusal('The API key is not whole: it has the form fgw_…_…')
-      if (!held.has(read.id)) await lookAgain().catch(() => undefined)
+      if (!held.has(read.id)) await lookAgain()
       const key = held.get(read.id)
       if (key === undefined || !timingSafeEqual(key.secretSha256, read.secretSha256)) {
         throw refusal('The API key is unknown')

@@ -12,16 +12,20 @@ import { announcePresence, type Presence } from './presence.ts'
 /** Any number that no other user of the database takes its advisory locks with. */
 const migrationLock = 7_203_814_690_221n
 
+const connecting = { connectionTimeoutMillis: 10_000, keepAlive: true }
+/** A server that has not answered a statement by then, of which none takes long, is taken for lost. */
+const answerWithinMs = 20_000
+
 /** Prisma's adapter reads and writes timestamps as if every session were in UTC, so every session is. */
 const sessionOptions = '-c TimeZone=UTC'
 
 export async function openPostgres({ url, log }: { url: string; log: Logger }): Promise<Database> {
   const connectionString = checkUrl(url)
   const options = withSessionOptions(connectionString)
-  const pool = createPool({ max: 10 })
+  const pool = createPool({ max: 10, query_timeout: answerWithinMs })
 
   function createPool(limits: pg.PoolConfig): pg.Pool {
-    const created = new pg.Pool({ connectionString, options, connectionTimeoutMillis: 10_000, ...limits })
+    const created = new pg.Pool({ connectionString, options, ...connecting, ...limits })
     created.on('error', (error) => log.warn({ err: error }, 'An idle connection to the catalog was lost'))
     return created
   }

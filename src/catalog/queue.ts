@@ -4,11 +4,15 @@ import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
 import type { Logger } from 'pino'
 import { inCallersSpan, traceparent } from '../telemetry/spans.ts'
 import type { Database } from './database.ts'
+import { databaseLost, isDatabaseLost } from './lost-database.ts'
 
 export type JobHandler = (id: string, signal: AbortSignal) => Promise<void>
 
 export interface JobQueue {
-  /** Work that a worker of this or another process begins at once. While it waits or runs, sending it again does nothing. */
+  /**
+   * Work that a worker of this or another process begins at once. While it waits or runs, sending it again does nothing.
+   * Rejects with CATALOG_UNAVAILABLE while the database cannot be reached.
+   */
   send(queue: string, id: string): Promise<void>
   /**
    * Hands out what is sent, up to `concurrency` at a time in this process. A handler that rejects is called again after
@@ -92,6 +96,7 @@ export async function createJobQueue({
     const options = { ...queueOptions, ...(!solelyOwned && { heartbeatSeconds }) }
     const prepared = names.get(name) ?? boss.createQueue(name, options)
     names.set(name, prepared)
+    prepared.catch(() => names.delete(name))
     return prepared
   }
 
@@ -125,8 +130,12 @@ export async function createJobQueue({
 
   return {
     async send(queue, id) {
-      await prepareQueue(queue)
-      await boss.send(queue, { id, ...traceparent() } satisfies JobData, { singletonKey: id })
+      try {
+        await prepareQueue(queue)
+        await boss.send(queue, { id, ...traceparent() } satisfies JobData, { singletonKey: id })
+      } catch (error) {
+        throw isDatabaseLost(error) ? databaseLost(error) : error
+      }
     },
 
     async work(queue, { concurrency }, handler) {

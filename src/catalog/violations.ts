@@ -3,6 +3,7 @@
 import { AppError } from '../errors.ts'
 import { diskFullError, isDiskFull } from '../full-disk.ts'
 import { Prisma, type PrismaClient } from './generated/client.ts'
+import { databaseLost, isDatabaseLost } from './lost-database.ts'
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === code
@@ -63,7 +64,7 @@ export function checkText(what: string, text: string): void {
 
 /**
  * The client, but what it throws is an AppError where it was the asker's fault, for a text that no text of the database
- * can be (BAD_USER_INPUT), and where the disk is full.
+ * can be (BAD_USER_INPUT), and where the database cannot be reached or its disk is full (CATALOG_UNAVAILABLE).
  */
 export function withClearFailures(prisma: PrismaClient): PrismaClient {
   const extended = prisma.$extends({
@@ -72,7 +73,8 @@ export function withClearFailures(prisma: PrismaClient): PrismaClient {
         try {
           return await query(args)
         } catch (error) {
-          if (isDiskFull(error)) throw diskFullError('INTERNAL', 'the catalog', error)
+          if (isDiskFull(error)) throw diskFullError('CATALOG_UNAVAILABLE', 'the catalog', error)
+          if (isDatabaseLost(error)) throw databaseLost(error)
           if (!isImpossibleText(error)) throw error
           const message = 'An id, a name or a text that was asked for holds a NUL character, which none has.'
           throw new AppError('BAD_USER_INPUT', message, { cause: error })

@@ -27,7 +27,12 @@ export function findAppError(error: unknown): AppError | null {
 }
 
 /** Codes whose cause is worth a line in the log: the gateway's surroundings failed, not the client. */
-const logged: ReadonlySet<ErrorCode> = new Set(['WAREHOUSE_FAILED', 'ONLINE_STORE_UNAVAILABLE', 'INTERNAL'])
+const logged: ReadonlySet<ErrorCode> = new Set([
+  'WAREHOUSE_FAILED',
+  'ONLINE_STORE_UNAVAILABLE',
+  'CATALOG_UNAVAILABLE',
+  'INTERNAL',
+])
 
 export function describeFailure(error: unknown, { requestId, log }: FailureFacts): Failure {
   const known = findAppError(error)
@@ -49,9 +54,10 @@ export function describeFailure(error: unknown, { requestId, log }: FailureFacts
   }
 }
 
-/** How HTTP says it: the status, and when to ask again where that is known. */
+/** How HTTP says it: the status, and when to ask again where that is known; a second later where it is not. */
 export function httpAnswerOf(failure: Pick<Failure, 'code' | 'details'>) {
-  const seconds = failure.details?.retryAfterSeconds
+  const status = httpStatusOf(failure)
+  const seconds = failure.details?.retryAfterSeconds ?? (status === 503 ? 1 : undefined)
   const headers: Record<string, string> = seconds === undefined ? {} : { 'retry-after': String(seconds) }
-  return { status: httpStatusOf(failure), headers }
+  return { status, headers }
 }

@@ -24,6 +24,7 @@ const titles: Record<ErrorCode, string> = {
   SCHEMA_MISMATCH: 'The columns differ from what was trained on',
   WAREHOUSE_FAILED: 'The warehouse failed',
   ONLINE_STORE_UNAVAILABLE: 'The online store does not answer',
+  CATALOG_UNAVAILABLE: 'The catalog does not answer',
   TIMEOUT: 'It took too long',
   TOO_LARGE: 'Too large',
   RATE_LIMITED: 'Too many requests',

@@ -26,6 +26,8 @@ import { createSocketTurns, type SocketTurns } from './socket-turns.ts'
 import { inCallersTrace, nameRequest } from './traced-requests.ts'
 import type { TrustedDocuments } from './trusted-documents.ts'
 
+/** Upon which clients connect anew. */
+const tryAgainLater = 1013
 /** Answers that wait for a client to read them, before no more is taken from it. */
 const mostUnreadBytes = 1024 * 1024
 
@@ -233,7 +235,10 @@ function createProtocol(options: SocketOptions) {
   }
 }
 
-/** Lets in who is known, until its identity ends. Who is not is told why as the socket closes, with 4403. */
+/**
+ * Lets in who is known, until its identity ends. Who is not is told why as the socket closes, with 4403; where that
+ * cannot be found out just now, with 1013.
+ */
 async function admit(
   extra: Extra,
   params: Record<string, unknown>,
@@ -258,7 +263,8 @@ async function admit(
     return true
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    refuse(error.message)
+    if (error.code === 'UNAUTHENTICATED') refuse(error.message)
+    else socket.close(tryAgainLater, toCloseReason(error.message))
     return false
   }
 }

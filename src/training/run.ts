@@ -109,7 +109,8 @@ export function createRunner(options: RunnerOptions): Runner {
       try {
         return await update(id, changes)
       } catch (error) {
-        if (error instanceof AppError || performance.now() + waitMs > deadlineMs) throw error
+        const isLasting = error instanceof AppError && error.code !== 'CATALOG_UNAVAILABLE'
+        if (isLasting || performance.now() + waitMs > deadlineMs) throw error
         log.warn({ err: error, datasetId: id }, 'How a dataset ended could not be stored; trying again')
         await sleep(waitMs)
       }
