@@ -184,20 +184,33 @@ function readView(db: Store, { view, values }: ReadRequest, nowMs: number) {
 
 async function writeEntries(db: Store, view: string, entries: readonly WriteEntry[]): Promise<boolean[]> {
   const prefix = entryPrefix(view)
-  const taken: boolean[] = []
-  for (let from = 0; from < entries.length; from += transactionEntries) {
-    const part = entries.slice(from, from + transactionEntries)
+  const keys = entries.map(({ value }) => prefix + valueKey(value))
+  const taken = new Array<boolean>(entries.length).fill(false)
+  const places = inOrder(keys)
+  for (let from = 0; from < places.length; from += transactionEntries) {
+    const part = places.slice(from, from + transactionEntries)
     // One after the other: LMDB would run queued transactions in one go, and lookups get their turn in between.
-    taken.push(
-      ...(await db.transaction(() => part.map((entry) => putIfNewer(db, prefix, entry, Date.now())))),
-    )
+    await db.transaction(() => {
+      const nowMs = Date.now()
+      for (const i of part) {
+        const [key, entry] = [keys[i], entries[i]]
+        if (key !== undefined && entry !== undefined) taken[i] = putIfNewer(db, key, entry, nowMs)
+      }
+    })
   }
   return taken
 }
 
+/** Where each key stands, by the order of keys: neighbours share the pages that a transaction has to write. Equal keys keep theirs. */
+function inOrder(keys: readonly string[]): number[] {
+  return keys
+    .map((key, place) => ({ key, place }))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.place - b.place))
+    .map(({ place }) => place)
+}
+
 /** Inside a transaction: keeps the entry unless a newer one is there. */
-function putIfNewer(db: Store, prefix: string, entry: WriteEntry, nowMs: number): boolean {
-  const key = prefix + valueKey(entry.value)
+function putIfNewer(db: Store, key: string, entry: WriteEntry, nowMs: number): boolean {
   const stored = peek(db, key)
   if (stored && isReadable(stored)) {
     const storedExpiry = packedExpiry(stored)
