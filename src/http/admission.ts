@@ -1,11 +1,12 @@
 // The first to see a request: whether its caller may ask now, before anything is read or looked up for it.
 
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { AppError } from '../errors.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { CallerOf } from './callers.ts'
 import { handleFirst } from './handle-first.ts'
+import type { Asker } from './identities.ts'
 import { createOpenConnections } from './open-connections.ts'
 import type { RateLimiter, Verdict } from './rate-limit.ts'
 import { describeRestFailure } from './rest-failures.ts'
@@ -17,12 +18,14 @@ export interface Admission {
   /** Whether requests are counted. */
   readonly isLimited: boolean
   /** Counts a request, or an operation on the WebSocket that a request became. Null while the caller may ask. */
-  refusal(request: IncomingMessage): AppError | null
-  take(request: IncomingMessage): Verdict | null
+  refusal(request: Asker): AppError | null
+  take(request: Asker): Verdict | null
+  /** Who takes next on the request's connection finds it counted, with this verdict. */
+  passOn(request: Asker, verdict: Verdict): void
   /** Counts the index values that a request asks for; undefined where nothing is counted. */
-  chargerOf(request: IncomingMessage): ((indexValues: number) => void) | undefined
+  chargerOf(request: Asker): ((indexValues: number) => void) | undefined
   /** Counts a connection until the returned function is called; null when the caller holds as many as it may. */
-  hold(request: IncomingMessage): (() => void) | null
+  hold(request: Asker): (() => void) | null
 }
 
 export function createAdmission(options: {
@@ -35,7 +38,13 @@ export function createAdmission(options: {
   const { limiter, callerOf, refused } = options
   const [askedTooOftenCount, tooManyCount] = [refused('rate_limit'), refused('connections')]
   const connections = createOpenConnections(options.maxConnectionsPerCaller)
-  const take = (request: IncomingMessage) => {
+  const passedOn = new WeakMap<Asker['socket'], Verdict>()
+  const take = (request: Asker) => {
+    const counted = passedOn.get(request.socket)
+    if (counted !== undefined) {
+      passedOn.delete(request.socket)
+      return counted
+    }
     const verdict = limiter?.take(callerOf(request)) ?? null
     if (verdict?.allowed === false) askedTooOftenCount.value += 1
     return verdict
@@ -43,6 +52,7 @@ export function createAdmission(options: {
   return {
     isLimited: limiter !== null,
     take,
+    passOn: ({ socket }, verdict) => passedOn.set(socket, verdict),
     refusal(request) {
       const verdict = take(request)
       return verdict === null || verdict.allowed ? null : askedTooOften(verdict)

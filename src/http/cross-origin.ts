@@ -1,8 +1,9 @@
 // Pages of other sites that may use the gateway from a browser: CORS for every route, and who may open a WebSocket.
 
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import cors from 'cors'
 import { handleFirst } from './handle-first.ts'
+import type { Asker } from './identities.ts'
 
 /** What a script may read beside the headers that any may. */
 const exposedHeaders = [
@@ -21,13 +22,33 @@ const preflightSeconds = 7200
 
 /** Must be the last to be put before the routes, so that refusals can be read by the page too. */
 export function addCrossOrigin(server: Server, origins: readonly string[]) {
-  const answerPage = cors({
+  handleFirst(server, answerPage(origins))
+}
+
+/** What else the answer to a request carries, for what is answered past the server's handlers. */
+export function createCrossOriginHeaders(origins: readonly string[]) {
+  const answer = answerPage(origins)
+  return ({ headers: { origin } }: Asker): Record<string, string> => {
+    const given: Record<string, string> = {}
+    const response = {
+      getHeader: (name: string) => given[name.toLowerCase()],
+      setHeader(name: string, value: string) {
+        given[name.toLowerCase()] = value
+      },
+    }
+    const request = { method: 'POST', headers: { origin } }
+    answer(request as IncomingMessage, response as unknown as ServerResponse, () => undefined)
+    return given
+  }
+}
+
+function answerPage(origins: readonly string[]) {
+  return cors({
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT'],
     exposedHeaders,
     maxAge: preflightSeconds,
   })
-  handleFirst(server, answerPage)
 }
 
 /** A browser names the page that asks: the gateway's own may, and those that are named. No preflight protects a socket. */

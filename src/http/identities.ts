@@ -1,18 +1,24 @@
 // Who each request is of: by what it carries, or for a WebSocket by what its connection_init carried.
 
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Authentication, Credentials } from '../access/authentication.ts'
 import { everyone, type Identity } from '../access/identity.ts'
+
+/** What a request tells of who sends it. */
+export interface Asker {
+  headers: IncomingHttpHeaders
+  socket: { remoteAddress?: string | undefined }
+}
 
 export interface Identities {
   /** Whether anybody has to say who it is. */
   readonly areAsked: boolean
   /** From memory and at once; null where it has to be found out, and for those who carry nothing. */
-  recall(request: IncomingMessage): Identity | null
+  recall(request: Asker): Identity | null
   /** Null for those who carry nothing. Rejects with UNAUTHENTICATED. */
-  identify(request: IncomingMessage): Promise<Identity | null>
+  identify(request: Asker): Promise<Identity | null>
   /** For a socket: what its connection_init carries counts before what its upgrade did. */
-  introduce(request: IncomingMessage, params: Record<string, unknown>): Promise<Identity | null>
+  introduce(request: Asker, params: Record<string, unknown>): Promise<Identity | null>
 }
 
 export function createIdentities(authentication: Authentication, areAsked: boolean): Identities {
@@ -20,7 +26,7 @@ export function createIdentities(authentication: Authentication, areAsked: boole
     const all = async () => everyone
     return { areAsked, recall: () => everyone, identify: all, introduce: all }
   }
-  const introduced = new WeakMap<IncomingMessage, Identity>()
+  const introduced = new WeakMap<Asker, Identity>()
   return {
     areAsked,
     recall: (request) => introduced.get(request) ?? authentication.recall(request.headers),

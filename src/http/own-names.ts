@@ -1,14 +1,15 @@
 // Where nobody is asked who they are, the gateway answers to this machine's own names only: a page that has its name
 // point here (DNS rebinding) would else be taken for the gateway's own, and read what it likes.
 
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import { handleFirst } from './handle-first.ts'
+import type { Asker } from './identities.ts'
 import { describeRestFailure } from './rest-failures.ts'
 
 const ownName = /^(localhost|[\w-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
 
 /** Browsers name whom they ask; what names nobody is none. */
-export function asksThisMachine({ headers: { host } }: IncomingMessage): boolean {
+export function asksThisMachine({ headers: { host } }: Pick<Asker, 'headers'>): boolean {
   return host === undefined || ownName.test(host)
 }
 

@@ -1,7 +1,6 @@
 // The HTTP server: GraphQL, REST, downloads and health on one port, opened last and closed without cutting off an answer.
 
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -15,14 +14,13 @@ import type { GatherMetrics } from '../telemetry/gather.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { addAdmission, createAdmission } from './admission.ts'
 import { createCallerOf } from './callers.ts'
-import { addCrossOrigin } from './cross-origin.ts'
+import { addCrossOrigin, createCrossOriginHeaders } from './cross-origin.ts'
 import { addDownloads } from './downloads.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
 import { addHealth, createProbes, type Probe } from './health.ts'
 import { createHotPath } from './hot-path/hot-path.ts'
-import { addLane } from './hot-path/lane.ts'
+import { createLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
-import { TakenRequest } from './hot-path/taken-request.ts'
 import { createIdentities } from './identities.ts'
 import { parseJson } from './json.ts'
 import { createLeaving } from './leaving.ts'
@@ -31,16 +29,17 @@ import { createOpenStreams } from './open-streams.ts'
 import { addOpenApi, docsPath } from './openapi.ts'
 import { createOperationFinder } from './operation-names.ts'
 import { addOverload, createOverload } from './overload.ts'
-import { answerToOwnNamesOnly } from './own-names.ts'
+import { answerToOwnNamesOnly, asksThisMachine } from './own-names.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
 import { countRequests } from './rest-metrics.ts'
 import { type GuardedRoute, guardRoutes } from './route-access.ts'
 import { endStalled } from './stalled.ts'
-import { inRequestsTrace, traceRequests } from './traced-requests.ts'
+import { inRequestsTrace, tracedAnswer, traceRequests } from './traced-requests.ts'
 import { openTrustedDocuments } from './trusted-documents.ts'
 import { createSocketServer } from './websocket.ts'
+import { addWire } from './wire/wire.ts'
 
 const maxBodyBytes = 32 * 1024 * 1024
 /** Answers still under way when the server closes have so long to end. */
@@ -132,7 +131,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   })
   addOverload(app, overload)
   endStalled(app.server, config.stallTimeoutMs)
-  const leaving = createLeaving(app.server)
   let closing = false
   const isStopping = () => closing || leaving.isBegun()
   app.addHook('onSend', (_request, reply, payload, done) => {
@@ -192,18 +190,27 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     ],
   )
 
-  if (hotPath) {
-    const routes = new Map([
-      [graphqlPath, createGraphQLLane(hotPath, admission)],
-      ...createLookupLanes({ services, operations: metrics.operations, log }),
-    ])
-    const mayUse = (request: IncomingMessage) => identities.recall(request)?.grants('realtime') === true
-    addLane(app, { routes, mayUse, isStopping, overload, log })
-  }
   if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
   if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
   if (ownNamesOnly) answerToOwnNamesOnly(app.server)
   if (config.tracing) traceRequests(app.server)
+  if (hotPath) {
+    const lane = createLane({
+      routes: new Map([
+        [graphqlPath, createGraphQLLane(hotPath, admission)],
+        ...createLookupLanes({ services, operations: metrics.operations, log }),
+      ]),
+      identities,
+      admission,
+      isRightName: (asker) => !ownNamesOnly || asksThisMachine(asker),
+      crossOriginHeaders: corsOrigins.length > 0 ? createCrossOriginHeaders(corsOrigins) : null,
+      traced: config.tracing ? tracedAnswer : null,
+      overload,
+      log,
+    })
+    addWire(app.server, { lane, isStopping, log })
+  }
+  const leaving = createLeaving(app.server)
 
   app.addHook('preClose', async () => {
     streams.endAll()
@@ -234,7 +241,6 @@ function createFastify(log: Logger, within: { headersMs: number; requestMs: numb
     return503OnClosing: false,
     requestTimeout: within.requestMs,
     http: {
-      IncomingMessage: TakenRequest,
       headersTimeout: within.headersMs,
       connectionsCheckingInterval: Math.min(within.headersMs, 5_000),
     },

@@ -13,6 +13,7 @@ import {
 } from '@opentelemetry/api'
 import { inSpan } from '../telemetry/spans.ts'
 import { handleFirst } from './handle-first.ts'
+import type { Asker } from './identities.ts'
 
 const tracer = trace.getTracer('feature-gateway')
 
@@ -34,21 +35,46 @@ export function traceRequests(server: Server) {
   })
 }
 
-function startSpan(request: IncomingMessage, path: string): Span {
-  const method = request.method ?? 'GET'
+function startSpan(
+  { method = 'GET', headers }: Pick<IncomingMessage, 'method' | 'headers'>,
+  path: string,
+): Span {
   const attributes = { 'http.request.method': method, 'url.path': path }
-  return tracer.startSpan(`${method} request`, { kind: SpanKind.SERVER, attributes }, callersContext(request))
+  return tracer.startSpan(
+    `${method} request`,
+    { kind: SpanKind.SERVER, attributes },
+    callersContext({ headers }),
+  )
+}
+
+/** For what is answered past the server: null is passed through, and leaves no span. */
+export function tracedAnswer<Answer extends { status: number }>(
+  path: string,
+  { headers }: Asker,
+  work: () => Promise<Answer> | null,
+): Promise<Answer> | null {
+  const span = startSpan({ method: 'POST', headers }, path)
+  const answer = context.with(trace.setSpan(context.active(), span), work)
+  answer?.then(
+    ({ status }) => end(span, status),
+    () => end(span, 500),
+  )
+  return answer
 }
 
 function endSpan(span: Span, response: ServerResponse) {
-  span.setAttribute('http.response.status_code', response.statusCode)
-  if (response.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
   if (!response.writableFinished) span.setAttribute('gateway.client_left', true)
+  end(span, response.statusCode)
+}
+
+function end(span: Span, status: number) {
+  span.setAttribute('http.response.status_code', status)
+  if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
   span.end()
 }
 
 /** The context that a request's headers name. */
-function callersContext({ headers }: IncomingMessage) {
+function callersContext({ headers }: Pick<IncomingMessage, 'headers'>) {
   return propagation.extract(ROOT_CONTEXT, headers)
 }
 

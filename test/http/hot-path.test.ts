@@ -261,3 +261,37 @@ describe('plans', () => {
     expect(plans.find(lookup, null)).not.toBeNull()
   })
 })
+
+test('what every answer carries is alike: for pages of other sites, and of what a caller has left, each request counted once', async () => {
+  const config = {
+    ...gateway.config,
+    corsOrigins: ['https://named.example'],
+    rateLimit: { requests: 20, windowMs: 86_400_000 },
+  }
+  const both = [await gateway.serve({ config }), await gateway.serve({ config, hotPath: false })]
+  const bodies = [lookupOf(['1']), lookupOf(['1', '2']), '{"query": 7}', 'nonsense', lookupOf(['3'])]
+  const pages = [undefined, 'https://named.example', 'https://other.example']
+  const answers = await Promise.all(
+    both.map(async ({ url, close }) => {
+      const all: Answer[] = []
+      for (let i = 0; i < 25; i++) {
+        const origin = pages[i % pages.length]
+        const answer = await send(url, bodies[i % bodies.length] ?? '', {
+          ...json,
+          ...(origin && { origin }),
+        })
+        // A limit's window is told in seconds left.
+        const { ratelimit = '', 'retry-after': _, ...headers } = answer.headers
+        const body = answer.status === 429 ? '' : answer.body
+        all.push({ ...answer, body, headers: { ...headers, ratelimit: ratelimit.replace(/t=\d+/, 't') } })
+      }
+      await close()
+      return all
+    }),
+  )
+  expect(answers[0]).toEqual(answers[1])
+  expect(answers[0]?.map(({ status }) => status === 429)).toEqual(
+    Array.from({ length: 25 }, (_, i) => i >= 20),
+  )
+  expect(answers[0]?.[1]?.headers).toMatchObject({ 'access-control-allow-origin': 'https://named.example' })
+})

@@ -1,22 +1,21 @@
-// A lane beside Fastify for small JSON POSTs: a route answers at once or declines, and what it declines goes Fastify's whole way.
+// The lane beside Fastify for small JSON POSTs: a route answers at once or declines, and what it declines goes Fastify's whole way.
 
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FastifyInstance } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { AppError } from '../../errors.ts'
-import { bound } from '../../telemetry/spans.ts'
+import type { Admission } from '../admission.ts'
 import { httpAnswerOf } from '../failures.ts'
-import { handleFirst } from '../handle-first.ts'
+import type { Asker, Identities } from '../identities.ts'
 import type { Overload } from '../overload.ts'
 import { decode, isJson } from './negotiation.ts'
-import { TakenRequest } from './taken-request.ts'
 
 /** Longer bodies gain nothing here. */
 const mostBodyBytes = 1024 * 1024
 
-export interface LaneAnswer {
+/** What a route makes of a request. */
+export interface RouteAnswer {
   status: number
   contentType: string
   text: ByteText
@@ -24,98 +23,126 @@ export interface LaneAnswer {
   headers?: Record<string, string>
 }
 
+export interface LaneAnswer extends RouteAnswer {
+  /** The request's. */
+  id: string
+}
+
 export interface LaneRoute {
   /** Null: declined, before anything was done for the request. */
-  answer(
-    body: unknown,
-    request: { headers: IncomingMessage['headers']; id: string; raw: IncomingMessage },
-  ): Promise<LaneAnswer> | null
+  answer(body: unknown, request: { asker: Asker; id: string }): Promise<RouteAnswer> | null
   /** A failure in this route's own form. */
   describe(failure: AppError): object
 }
 
+export interface LaneRequest {
+  method: string
+  target: string
+  headers: IncomingHttpHeaders
+  bodyBytes: number
+}
+
+export interface Lane {
+  /** The route for a request whose head is of a kind that is answered here. */
+  routeOf(request: LaneRequest): LaneRoute | undefined
+  /** Null: Fastify has to answer. Rejects only by a mistake of the gateway's own. */
+  answer(route: LaneRoute, request: { asker: Asker; body: Buffer; path: string }): Promise<LaneAnswer> | null
+}
+
 export interface LaneOptions {
   routes: ReadonlyMap<string, LaneRoute>
-  /** Whether a request's caller is known, and may use the routes; whoever is not, Fastify judges and answers. */
-  mayUse(request: IncomingMessage): boolean
-  /** From then on answers ask their clients to leave. */
-  isStopping(): boolean
+  /** Who is not known yet, or may not use the routes, Fastify judges and answers. */
+  identities: Pick<Identities, 'recall'>
+  admission: Pick<Admission, 'take' | 'passOn'>
+  /** Whether the gateway answers to the name it was called by. */
+  isRightName(asker: Asker): boolean
+  /** For a page of another site; null where there are none. */
+  crossOriginHeaders: ((asker: Asker) => Record<string, string>) | null
+  /** Has the work done in a trace of its request; null where nothing is traced. */
+  traced:
+    | ((path: string, asker: Asker, work: () => Promise<LaneAnswer> | null) => Promise<LaneAnswer> | null)
+    | null
   overload: Pick<Overload, 'isOver' | 'refusal' | 'entered' | 'left'>
   log: Logger
 }
 
-/** Puts the lane before Fastify's own handler. */
-export function addLane(app: FastifyInstance, options: LaneOptions) {
-  const { routes, mayUse, isStopping, overload, log } = options
+export function createLane(options: LaneOptions): Lane {
+  const { routes, identities, admission, isRightName, crossOriginHeaders, traced, overload, log } = options
 
-  handleFirst(app.server, (request, response, goOn) => {
-    const route = isPlain(request) ? routes.get(request.url ?? '') : undefined
-    if (route === undefined || !mayUse(request) || !(request instanceof TakenRequest)) return goOn()
-    if (overload.isOver('LOOKUP')) return refuse(route, response)
-    const onBody = (body: Buffer) => {
-      const id = randomUUID()
-      const answer = answerOf(route, body, request, id, log)
-      if (answer === null) {
-        request.giveBodyBack()
-        goOn()
-        return
-      }
-      overload.entered('LOOKUP')
-      answer.then((given) => reply(given, id), fail)
+  function answerAdmitted(
+    route: LaneRoute,
+    body: Buffer,
+    asker: Asker,
+    headers: Record<string, string> | undefined,
+  ): Promise<LaneAnswer> | null {
+    const id = randomUUID()
+    if (overload.isOver('LOOKUP')) {
+      const refused = refusal(route)
+      return Promise.resolve({ ...refused, id, ...merged(headers, refused.headers) })
     }
-    request.takeBody(bound(onBody))
+    const answer = answerOf(route, body, { asker, id }, log)
+    if (answer === null) return null
+    overload.entered('LOOKUP')
+    return answer.then(
+      (given) => {
+        overload.left('LOOKUP')
+        return { ...given, id, ...merged(headers, given.headers) }
+      },
+      (error: unknown) => {
+        overload.left('LOOKUP')
+        throw error
+      },
+    )
+  }
 
-    function reply(given: LaneAnswer, id: string) {
-      overload.left('LOOKUP')
-      if (isStopping()) response.setHeader('connection', 'close')
-      send(response, given, id)
-    }
-
-    function fail(error: unknown) {
-      overload.left('LOOKUP')
-      log.error({ err: error }, 'A request failed unexpectedly')
-      response.destroy()
-    }
-  })
-
-  function refuse(route: LaneRoute, response: ServerResponse) {
+  function refusal(route: LaneRoute): RouteAnswer {
     const failure = overload.refusal()
     const text = toByteText(JSON.stringify(route.describe(failure)))
-    send(
-      response,
-      { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text },
-      randomUUID(),
-    )
+    return { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text }
+  }
+
+  return {
+    routeOf: (request) => (isPlain(request) ? routes.get(request.target) : undefined),
+    answer(route, { asker, body, path }) {
+      if (!isRightName(asker) || identities.recall(asker)?.grants('realtime') !== true) return null
+      const verdict = admission.take(asker)
+      const headers = merged(crossOriginHeaders?.(asker), verdict?.headers).headers
+      const work = () => answerAdmitted(route, body, asker, headers)
+      const isRefused = verdict?.allowed === false
+      const answer = isRefused ? null : traced === null ? work() : traced(path, asker, work)
+      // Counted it is, once.
+      if (answer === null && verdict !== null) admission.passOn(asker, verdict)
+      return answer
+    },
   }
 }
 
-function isPlain({ method, headers }: IncomingMessage): boolean {
+function isPlain({ method, headers, bodyBytes }: LaneRequest): boolean {
   return (
     method === 'POST' &&
-    Number(headers['content-length']) <= mostBodyBytes &&
+    bodyBytes <= mostBodyBytes &&
     isJson(headers['content-type']) &&
-    headers['content-encoding'] === undefined &&
-    headers.expect === undefined
+    headers['content-encoding'] === undefined
   )
 }
 
-function answerOf(route: LaneRoute, bytes: Buffer, raw: IncomingMessage, id: string, log: Logger) {
+function answerOf(route: LaneRoute, bytes: Buffer, request: { asker: Asker; id: string }, log: Logger) {
   const text = decode(bytes)
   try {
-    return text === null ? null : route.answer(JSON.parse(text), { headers: raw.headers, id, raw })
+    return text === null ? null : route.answer(JSON.parse(text), request)
   } catch (error) {
     if (!(error instanceof SyntaxError)) log.error({ err: error }, 'The hot path failed')
     return null
   }
 }
 
-function send(response: ServerResponse, { status, contentType, text, headers }: LaneAnswer, id: string) {
-  for (const name in headers) response.setHeader(name, headers[name] ?? '')
-  response.writeHead(status, {
-    'x-request-id': id,
-    'x-content-type-options': 'nosniff',
-    'content-type': contentType,
-    'content-length': text.length,
-  })
-  response.end(text, 'latin1')
+function merged(
+  first: Record<string, string> | undefined,
+  second?: Record<string, string>,
+): { headers?: Record<string, string> } {
+  if (first === undefined || second === undefined) {
+    const headers = first ?? second
+    return headers === undefined ? {} : { headers }
+  }
+  return { headers: { ...first, ...second } }
 }

@@ -20,10 +20,10 @@ const json = 'application/json; charset=utf-8'
 
 export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): LaneRoute {
   return {
-    answer(body, { headers, id, raw }) {
-      const contentType = negotiate(headers)
+    answer(body, { asker, id }) {
+      const contentType = negotiate(asker.headers)
       const startedAtMs = performance.now()
-      const facts: HotPathFacts = { requestId: id, charge: admission.chargerOf(raw) }
+      const facts: HotPathFacts = { requestId: id, charge: admission.chargerOf(asker) }
       const answer = contentType === null ? null : hotPath.answer(body, facts)
       if (answer === null) return null
       facts.operation?.nameRequest(nameRequest)

@@ -1,0 +1,52 @@
+// A request's head, read strictly: what is written as every client writes it. Anything else is left to Node's parser.
+
+import type { IncomingHttpHeaders } from 'node:http'
+
+export interface RequestHead {
+  method: string
+  target: string
+  /** As Node names and joins them; no header stands twice. */
+  headers: IncomingHttpHeaders
+  /** Bytes that follow the head. */
+  bodyBytes: number
+  /** The client wants the connection closed after the answer. */
+  isLast: boolean
+}
+
+const requestLine = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/
+const headerLine = /^([\w!#$%&'*+.^`|~-]+):([\x20-\x7e\x80-\xff\t]*)$/
+const length = /^\d{1,12}$/
+const mostHeaders = 100
+
+/** What decides where a request ends, or turns its connection into something else, in ways that are not read here. */
+const leftToNode = new Set(['transfer-encoding', 'upgrade', 'expect', 'http2-settings', 'proxy-connection'])
+
+/** `text`: latin1, with the empty line that ends it. Null for whatever could be read in more than one way. */
+export function readHead(text: string): RequestHead | null {
+  const lines = text.slice(0, -4).split('\r\n')
+  if (lines.length > mostHeaders) return null
+  const [, method, target] = requestLine.exec(lines[0] ?? '') ?? []
+  if (method === undefined || target === undefined || method === 'CONNECT') return null
+  const headers: IncomingHttpHeaders = Object.create(null)
+  for (let i = 1; i < lines.length; i++) {
+    const [, written, value] = headerLine.exec(lines[i] ?? '') ?? []
+    const name = written?.toLowerCase()
+    if (name === undefined || value === undefined || name in headers || leftToNode.has(name)) return null
+    headers[name] = trimmed(value)
+  }
+  const { connection = 'keep-alive', host, 'content-length': bytes = '0' } = headers
+  if (host === undefined || !length.test(bytes) || !/^(keep-alive|close)$/i.test(connection)) return null
+  return { method, target, headers, bodyBytes: Number(bytes), isLast: connection.toLowerCase() === 'close' }
+}
+
+/** Without the blanks that may stand around a value; others, a no-break space say, belong to it. */
+function trimmed(value: string): string {
+  let [start, end] = [0, value.length]
+  while (start < end && isBlank(value, start)) start++
+  while (end > start && isBlank(value, end - 1)) end--
+  return value.slice(start, end)
+}
+
+function isBlank(text: string, at: number): boolean {
+  return text[at] === ' ' || text[at] === '\t'
+}

@@ -1,0 +1,374 @@
+// The wire beside Node's own server: however requests come, in whatever order and pieces, both answer byte for byte alike.
+
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { text as textOf } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { everyone } from '../../src/access/identity.ts'
+import { toByteText } from '../../src/byte-text.ts'
+import { createLane, type LaneRoute } from '../../src/http/hot-path/lane.ts'
+import { createLeaving } from '../../src/http/leaving.ts'
+import { endStalled } from '../../src/http/stalled.ts'
+import { addWire } from '../../src/http/wire/wire.ts'
+import { testLog } from '../parts.ts'
+
+const json = 'application/json; charset=utf-8'
+const closers: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()))
+})
+
+interface Asked {
+  waitMs?: number
+  decline?: boolean
+  filler?: number
+  id?: unknown
+}
+
+const answerTo = (body: Asked) => JSON.stringify({ id: body.id, filler: 'x'.repeat(body.filler ?? 0) })
+
+/** What the lane does not take, and all where there is none. Answers to /look are as the lane writes them. */
+async function handle(request: IncomingMessage, response: ServerResponse) {
+  if (request.url === '/early') {
+    response.end('early')
+    return
+  }
+  const body = await textOf(request).catch(() => null)
+  if (body === null) return
+  if (request.url !== '/look' || request.method !== 'POST') {
+    response.end(JSON.stringify([request.method, request.url, request.rawHeaders, body]))
+    return
+  }
+  const asked = JSON.parse(body) as Asked
+  if (asked.waitMs) await sleep(asked.waitMs)
+  const answer = answerTo(asked)
+  response.writeHead(200, {
+    'x-request-id': '?',
+    'x-content-type-options': 'nosniff',
+    'content-type': json,
+    'content-length': Buffer.byteLength(answer),
+  })
+  response.end(answer)
+}
+
+interface Options {
+  withWire: boolean
+  receiveWithin?: { headersMs: number; requestMs: number }
+  keepAliveMs?: number
+  stallMs?: number
+}
+
+async function start({ withWire, receiveWithin, keepAliveMs = 2_000, stallMs }: Options) {
+  const { headersMs, requestMs } = receiveWithin ?? { headersMs: 30_000, requestMs: 60_000 }
+  const server = createServer(
+    {
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: 50,
+      keepAliveTimeout: keepAliveMs,
+    },
+    handle,
+  )
+  if (stallMs !== undefined) endStalled(server, stallMs)
+  const counts = { taken: 0 }
+  if (withWire) addWire(server, { lane: laneOf(counts), isStopping: () => leaving.isBegun(), log: testLog() })
+  const leaving = createLeaving(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = () =>
+    new Promise((resolve) => {
+      server.close(resolve)
+      server.closeAllConnections()
+    })
+  closers.push(close)
+  return { server, counts, leaving, port: (server.address() as AddressInfo).port }
+}
+
+function laneOf(counts: { taken: number }) {
+  const route: LaneRoute = {
+    answer(body) {
+      const asked = body as Asked
+      if (asked.decline) return null
+      counts.taken++
+      const given = { status: 200, contentType: json, text: toByteText(answerTo(asked)) }
+      return asked.waitMs ? sleep(asked.waitMs, given) : Promise.resolve(given)
+    },
+    describe: ({ message }) => ({ message }),
+  }
+  return createLane({
+    routes: new Map([['/look', route]]),
+    identities: { recall: () => everyone },
+    admission: { take: () => null, passOn: () => undefined },
+    isRightName: () => true,
+    crossOriginHeaders: null,
+    traced: null,
+    overload: {
+      isOver: () => false,
+      refusal: () => {
+        throw new Error('Nothing is too much here')
+      },
+      entered: () => undefined,
+      left: () => undefined,
+    },
+    log: testLog(),
+  })
+}
+
+function post(path: string, body: string, headers: readonly string[] = []): string {
+  return [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...headers,
+    '',
+    body,
+  ].join('\r\n')
+}
+
+const look = (asked: Asked, headers?: readonly string[]) => post('/look', JSON.stringify(asked), headers)
+const last = 'GET /end HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+
+async function open(port: number) {
+  const socket = connect(port, '127.0.0.1').setNoDelay(true)
+  let received = ''
+  socket.on('data', (piece) => {
+    received += String(piece)
+  })
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  return { socket, closed, received: () => received }
+}
+
+/** Everything that comes back until the server closes, without what differs by nature. */
+async function exchange(port: number, pieces: readonly (string | Buffer)[]): Promise<string> {
+  const { socket, closed, received } = await open(port)
+  for (const piece of pieces) {
+    if (socket.destroyed) break
+    socket.write(piece)
+    // Each piece is to be read by itself.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await closed
+  return received()
+    .replaceAll(/^x-request-id: .*\r$/gm, 'x-request-id: ?\r')
+    .replaceAll(/^Date: .*\r$/gm, 'Date: ?\r')
+}
+
+function cut(text: string, places: readonly number[]): Buffer[] {
+  const bytes = Buffer.from(text)
+  const at = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b)
+  return [0, ...at].map((from, i) => bytes.subarray(from, at[i] ?? bytes.length))
+}
+
+const requests = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc
+        .record({ id: fc.string({ unit: 'grapheme', maxLength: 20 }), waitMs: fc.nat(3) })
+        .map((asked) => look(asked)),
+    },
+    { weight: 1, arbitrary: fc.nat(3).map((waitMs) => look({ decline: true, waitMs, id: 'declined' })) },
+    { weight: 1, arbitrary: fc.constant(look({ id: 1 }, ['X-More: 1', 'Authorization: Bearer\t x '])) },
+    { weight: 1, arbitrary: fc.constant('GET /other?a=%20b HTTP/1.1\r\nhost:localhost\r\nX-Empty:\r\n\r\n') },
+    { weight: 1, arbitrary: fc.nat(100_000).map((n) => post('/body', 'y'.repeat(n))) },
+    { weight: 1, arbitrary: fc.nat(100_000).map((filler) => look({ filler })) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .nat(300)
+        .map((n) => `PUT /publish?n=${n} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n`),
+    },
+  ),
+  { maxLength: 12 },
+)
+
+test('whatever comes on one connection, in whatever pieces, is answered as Node answers it', async () => {
+  const [wire, plain] = await Promise.all([start({ withWire: true }), start({ withWire: false })])
+  await fc.assert(
+    fc.asyncProperty(requests, fc.array(fc.nat(300_000), { maxLength: 12 }), async (texts, places) => {
+      const pieces = cut(`${texts.join('')}${last}`, places)
+      const [fromWire, fromPlain] = await Promise.all([
+        exchange(wire.port, pieces),
+        exchange(plain.port, pieces),
+      ])
+      expect(fromWire).toBe(fromPlain)
+      expect(fromWire.match(/HTTP\/1\.1 200/g)).toHaveLength(texts.length + 1)
+    }),
+    { numRuns: 300 },
+  )
+  expect(wire.counts.taken).toBeGreaterThan(400)
+}, 60_000)
+
+test('a request that comes byte by byte is read whole', async () => {
+  const { port, counts } = await start({ withWire: true })
+  const text = look({ id: 'é😀' }) + last
+  const bytes = Buffer.from(text)
+  const answer = await exchange(
+    port,
+    [...bytes].map((_, i) => bytes.subarray(i, i + 1)),
+  )
+  expect(answer).toContain('{"id":"é😀","filler":""}')
+  expect(counts.taken).toBe(1)
+})
+
+const chunked = 'POST /body HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'
+const body = '{"id":1}'
+
+describe('what is written in an unusual way is left to Node', () => {
+  test.each([
+    ['no host', `POST /look HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n${body}`],
+    ['two hosts', look({ id: 1 }, ['Host: other'])],
+    ['two lengths that differ', look({ id: 1 }, ['Content-Length: 3'])],
+    ['two equal lengths', look({ id: 1 }, ['Content-Length: 8'])],
+    ['a length with a sign', post('/look', body).replace('Length: 8', 'Length: +8')],
+    ['a negative length', post('/look', body).replace('Length: 8', 'Length: -8')],
+    ['a length in hexadecimal', post('/look', body).replace('Length: 8', 'Length: 0x8')],
+    ['a list of lengths', post('/look', body).replace('Length: 8', 'Length: 8, 8')],
+    ['a length that is too long', post('/look', body).replace('Length: 8', 'Length: 99999999999999999999')],
+    ['both a length and chunks', look({ id: 1 }, ['Transfer-Encoding: chunked'])],
+    ['chunks', chunked],
+    ['an encoding that hides behind another', look({ id: 1 }, ['Transfer-Encoding: xchunked'])],
+    ['a blank before the colon', look({ id: 1 }, ['X-Odd : 1'])],
+    ['a folded header', look({ id: 1 }, ['X-Folded: 1', ' 2'])],
+    ['a header without a name', look({ id: 1 }, [': 1'])],
+    ['a header without a colon', look({ id: 1 }, ['nonsense'])],
+    ['a zero byte in a value', look({ id: 1 }, ['X-Zero: a\0b'])],
+    ['a line feed alone', look({ id: 1 }, ['X-Bare: a\nX-Other: b'])],
+    ['a carriage return alone', look({ id: 1 }, ['X-Bare: a\rX-Other: b'])],
+    ['line feeds only', look({ id: 1 }).replaceAll('\r\n', '\n')],
+    ['an empty line first', `\r\n${look({ id: 1 })}`],
+    ['HTTP/1.0', look({ id: 1 }).replace('HTTP/1.1', 'HTTP/1.0')],
+    ['HTTP/2.0', look({ id: 1 }).replace('HTTP/1.1', 'HTTP/2.0')],
+    ['HTTP/1.9', look({ id: 1 }).replace('HTTP/1.1', 'HTTP/1.9')],
+    ['a target with the host', look({ id: 1 }).replace('/look', 'http://h/look')],
+    ['a target of an asterisk', look({ id: 1 }).replace('/look', '*')],
+    ['a target with a blank', look({ id: 1 }).replace('/look', '/lo ok')],
+    ['a target with other bytes', look({ id: 1 }).replace('/look', '/löök')],
+    ['a method in lower case', look({ id: 1 }).replace('POST', 'post')],
+    ['a method that nobody knows', look({ id: 1 }).replace('POST', 'LOOK')],
+    ['two blanks', look({ id: 1 }).replace('POST ', 'POST  ')],
+    ['an expectation', look({ id: 1 }, ['Expect: 100-continue'])],
+    ['an unknown expectation', look({ id: 1 }, ['Expect: nothing'])],
+    ['an upgrade that nobody takes', look({ id: 1 }, ['Connection: upgrade', 'Upgrade: websocket'])],
+    ['several connection options', look({ id: 1 }, ['Connection: keep-alive, x-more'])],
+    ['a head that is too long', look({ id: 1 }, [`X-Long: ${'x'.repeat(20_000)}`])],
+    [
+      'too many headers',
+      look(
+        { id: 1 },
+        Array.from({ length: 150 }, (_, i) => `X-${i}: ${i}`),
+      ),
+    ],
+    ['bytes that are no request', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+    ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ])('%s', async (_name, text) => {
+    const [wire, plain] = await Promise.all([start({ withWire: true }), start({ withWire: false })])
+    const both = [exchange(wire.port, [text, last]), exchange(plain.port, [text, last])]
+    const [fromWire, fromPlain] = await Promise.all(both)
+    expect(fromWire).toBe(fromPlain)
+    expect(wire.counts.taken).toBe(0)
+  })
+})
+
+test('a client that wants its connection closed gets its answer first', async () => {
+  const [wire, plain] = await Promise.all([start({ withWire: true }), start({ withWire: false })])
+  const text = look({ id: 7, waitMs: 5 }, ['Connection: close'])
+  const [fromWire, fromPlain] = await Promise.all([exchange(wire.port, [text]), exchange(plain.port, [text])])
+  expect(fromWire).toBe(fromPlain)
+  expect(await exchange(wire.port, [text + look({ id: 8 })])).toBe(fromWire)
+  expect(wire.counts.taken).toBe(2)
+})
+
+test('a client that has sent its last gets the answers to all of it', async () => {
+  const { port } = await start({ withWire: true })
+  const { socket, closed, received } = await open(port)
+  socket.end(look({ id: 1, waitMs: 20 }) + look({ id: 2 }))
+  await closed
+  expect(received().match(/"id":\d/g)).toEqual(['"id":1', '"id":2'])
+})
+
+test('an answer that comes before the body has is followed by the next', async () => {
+  const { port } = await start({ withWire: true })
+  const early = post('/early', 'z'.repeat(200_000))
+  const answer = await exchange(port, [early.slice(0, 1_000), early.slice(1_000), look({ id: 3 }), last])
+  expect(answer).toContain('early')
+  expect(answer).toContain('"id":3')
+})
+
+describe('time', () => {
+  const receiveWithin = { headersMs: 200, requestMs: 400 }
+  test.each([
+    ['nothing', ''],
+    ['half a head', 'POST /look HTTP/1.1\r\nHost: h\r\n'],
+    ['half a body', look({ id: 1 }).slice(0, -3)],
+    ['half a head after an answer', `${look({ id: 1 })}POST /look HT`],
+    ['half a body for Node', post('/body', 'abc').slice(0, -1)],
+  ])('a client that sends %s is told so, and its connection closed', async (_name, text) => {
+    const { port } = await start({ withWire: true, receiveWithin })
+    expect(await exchange(port, [text])).toContain('HTTP/1.1 408 Request Timeout')
+  })
+
+  test('an idle connection is closed after the time that its client was told', async () => {
+    const { port } = await start({ withWire: true, keepAliveMs: 1_000, receiveWithin })
+    const beganAtMs = performance.now()
+    expect(await exchange(port, [look({ id: 1 })])).toContain('Keep-Alive: timeout=1\r\n')
+    expect(performance.now() - beganAtMs).toBeGreaterThan(1_000)
+  })
+
+  test('who does not read is read no further, and dropped after a while', async () => {
+    const { port, counts, server } = await start({ withWire: true, stallMs: 500 })
+    const { socket } = await open(port)
+    socket.pause()
+    socket.write(look({ filler: 200_000 }).repeat(1_000))
+    await expect.poll(() => connectionsOf(server)).toBe(1)
+    await expect.poll(() => connectionsOf(server), { timeout: 20_000 }).toBe(0)
+    expect(counts.taken).toBeLessThan(300)
+    socket.destroy()
+  })
+})
+
+const connectionsOf = (server: Server) =>
+  new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
+
+describe('leaving', () => {
+  const closeOf = (server: Server) => new Promise((resolve) => server.close(resolve))
+
+  test.each([
+    ['new', ''],
+    ['that Node has answered on', post('/body', 'abc')],
+  ])('a lookup under way on a connection %s is answered, then told to leave', async (_name, before) => {
+    const { port, server, leaving } = await start({ withWire: true })
+    const { socket, closed, received } = await open(port)
+    if (before) {
+      socket.write(before)
+      await expect.poll(received).toContain('"abc"')
+    }
+    socket.write(look({ id: 5, waitMs: 700 }))
+    await sleep(50)
+    leaving.begin()
+    const closing = closeOf(server)
+    await closed
+    await closing
+    expect(received()).toContain('"id":5')
+    expect(received()).toContain('Connection: close\r\n')
+  })
+
+  test('an idle connection is closed, and one that asks on is answered once more', async () => {
+    const { port, server, leaving } = await start({ withWire: true })
+    const [idle, busy] = [await open(port), await open(port)]
+    for (const { socket } of [idle, busy]) socket.write(look({ id: 1 }))
+    await expect.poll(() => [idle, busy].every(({ received }) => received().includes('"id":1'))).toBe(true)
+    leaving.begin()
+    const closing = closeOf(server)
+    busy.socket.write(look({ id: 2 }))
+    await Promise.all([idle.closed, busy.closed, closing])
+    expect(busy.received()).toContain('"id":2')
+  })
+})
