@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { join } from 'node:path'
+import { withoutFiles } from '../parquet/inherited-files.ts'
 import type { GitAddress } from './address.ts'
 
 /** What git said, without credentials and without paths of this machine. */
@@ -144,13 +145,15 @@ export function createGitProcess(options: GitProcessOptions): RunGit {
 
   return async (args, { outside = false } = {}) => {
     options.signal.throwIfAborted()
-    const git = spawn('git', outside ? [...args] : ['--git-dir', repository, ...args], {
-      cwd: options.folder,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, so that what git has started (ssh, its http helper) ends with it.
-      detached: true,
-    })
+    const git = withoutFiles(['ignore', 'pipe', 'pipe'], (stdio) =>
+      spawn('git', outside ? [...args] : ['--git-dir', repository, ...args], {
+        cwd: options.folder,
+        env,
+        stdio,
+        // A group of its own, so that what git has started (ssh, its http helper) ends with it.
+        detached: true,
+      }),
+    )
     let reason: GitError | null = null
     const end = (why: string) => {
       reason ??= new GitError(why)

@@ -1,11 +1,12 @@
 // ETLs from a real git repository over file, http and ssh.
 
 import { once } from 'node:events'
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { open } from 'lmdb'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createEtlLoader } from '../../src/etl/source.ts'
@@ -240,6 +241,24 @@ test.each([
   expect(error).toMatchObject({ code: 'ETL_LOAD_FAILED' })
   expect((error as Error).message).toMatch(message)
   expect((error as Error).message).not.toContain('secret')
+})
+
+test('git, and what it starts, have none of the gateway’s files open', async () => {
+  const folder = await createFolder('git-files')
+  const store = open({ path: join(folder.path, 'store') })
+  await store.put('a', 1)
+  const list = join(folder.path, 'open')
+  const loader = createEtlLoader({
+    sources: { hosts: [git.sshHost], folders: [] },
+    log,
+    sshCommand: `ls -l /proc/self/fd > ${list}; ls -l /proc/$PPID/fd >> ${list}; ${git.sshCommand}`,
+  })
+  await loader.load(`git::${git.sshUrl}//etl/features.sql`)
+  const told = await readFile(list, 'utf8')
+  expect(told).toContain('/proc/')
+  expect(told).not.toContain('.mdb')
+  await store.close()
+  await folder.remove()
 })
 
 test('nothing is left behind, whatever happened', async () => {
