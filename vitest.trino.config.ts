@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** `npm run test:trino`: apart from the other tests, for its server is a download of 220 MB. */
+/** `npm run test:trino`: apart from the other tests, for its server is a download of 821 MB. */
 export default defineConfig({
   ssr: { resolve: { conditions: ['module-sync', 'node'] } },
   test: {

