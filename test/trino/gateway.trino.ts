@@ -15,8 +15,9 @@ test('a training query’s progress in datasetProgress is the engine’s own, an
   const folder = await createDataFolder('trino-progress')
   const gateway = await startGateway(folder.path, { WAREHOUSE_URL: trinoUrl('reads') })
   try {
+    // Sixty million rows, which take longer than two of their progress to be seen and the cancelling to arrive.
     const { queryTrain } = await gateway.data<{ queryTrain: { dataset: { id: string } } }>(
-      `mutation { queryTrain(query: "SELECT count(*) AS n, sum(extendedprice) AS s FROM sliced.sf1.lineitem", queryName: "slow", waitMs: 0) { dataset { id } } }`,
+      `mutation { queryTrain(query: "SELECT count(*) AS n, sum(extendedprice) AS s FROM sliced.sf10.lineitem", queryName: "slow", waitMs: 0) { dataset { id } } }`,
       {},
     )
     const { id } = queryTrain.dataset
