@@ -49,8 +49,8 @@ export interface CsvWriter {
 
 /** A row may be as long as this. */
 const longestLineBytes = 16 * 1024 * 1024
-/** As much waits for the pipe, which takes it in few calls then. */
-const waitingBytes = 1024 * 1024
+/** As much waits for the pipe: while the engine parses what it has read, which is so many bytes, it reads nothing, and the source goes on. */
+const waitingBytes = 2 * longestLineBytes
 const openIntervalMs = 2
 
 export async function createCsvWriter(options: {
