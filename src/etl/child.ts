@@ -43,6 +43,7 @@ interface Loaded {
 const ownModules = [
   './wire.ts',
   './shape.ts',
+  './blank-cells.ts',
   './collect.ts',
   './lockdown.ts',
   './pack.ts',

@@ -74,7 +74,7 @@ export function createOutput() {
     for (let i = 0; i < names.length; i++) {
       const name = names[i] as string
       const column = keys[i] === name ? i : columnOf(name)
-      while (cells.length < column) cells.push(null)
+      while (cells.length <= column) cells.push(null)
       cells[column] = cell((object as Record<string, unknown>)[name], column)
     }
     rows.push(cells)

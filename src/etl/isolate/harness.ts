@@ -210,7 +210,7 @@ export function rows(
   const make = columnMakerOf(names)
   const columns = unpack(head, data, texts)
   return tellBatch(() => {
-    const output = createColumns()
+    const output = createColumns(head.count)
     for (let i = 0; i < head.count; i++) {
       position[0] = i
       transformInto(output, make(columns, i))
@@ -278,8 +278,8 @@ export function frameTake(limit: number): OutputBatch | string {
     return ''
   }
   return tellBatch(() => {
-    const output = createColumns()
     const end = Math.min(taken + limit, results.length)
+    const output = createColumns(end - taken)
     for (; taken < end; taken++) addResult(output, results[taken], taken)
     return output.finish()
   }, false)

@@ -1,5 +1,6 @@
 // Result objects by column, as they leave the isolate: numbers in one piece of memory, texts joined, all else as JSON.
 
+import { blankCells } from './blank-cells.ts'
 import { type Header, shapeCell } from './collect.ts'
 import { emptyShape, kind, type Shape } from './shape.ts'
 import { toWire, type Wire } from './wire.ts'
@@ -51,8 +52,8 @@ c[${i}][r] = t === "number" || t === "string" || t === "boolean" || v === null ?
   return take
 }
 
-/** As `createOutput`, but by column. Its numbers are as the script gave them: -0, NaN and infinities too. */
-export function createColumns() {
+/** As `createOutput`, but by column, for at most so many rows. Its numbers are as the script gave them: -0, NaN and infinities too. */
+export function createColumns(mostRows: number) {
   const keys: string[] = []
   const shapes: Shape[] = []
   const cells: unknown[][] = []
@@ -67,7 +68,7 @@ export function createColumns() {
     indexes.set(name, keys.length)
     keys.push(name)
     shapes.push(emptyShape())
-    cells.push([])
+    cells.push(blankCells(mostRows))
     take = null
     return keys.length - 1
   }
@@ -100,17 +101,15 @@ export function createColumns() {
     for (const name of names) {
       const column = columnOf(name)
       const own = cells[column] as unknown[]
-      while (own.length < count) own.push(null)
       own[count] = cell((object as Record<string, unknown>)[name], column)
     }
-    for (const own of cells) while (own.length <= count) own.push(null)
   }
 
   function finish(): OutputBatch {
     const memory = createMemory(count)
     const texts: string[] = []
-    const columns = cells.map((own, i): OutputColumn => {
-      while (own.length < count) own.push(null)
+    const columns = cells.map((all, i): OutputColumn => {
+      const own = all.length === count ? all : all.slice(0, count)
       const shape = shapes[i] ?? emptyShape()
       shape.kinds |= kindsOf(own)
       const kinds = shape.kinds & ~kind.NULL

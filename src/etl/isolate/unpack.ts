@@ -2,6 +2,7 @@
 
 import { formatDays, formatMicros, formatSafeMicros } from '../../parquet/calendar.ts'
 import type { PackedColumn } from '../../parquet/packed-columns.ts'
+import { blankCells } from './blank-cells.ts'
 import { fromWire, type Wire } from './wire.ts'
 
 /** What there is of packed rows beside their memory: lengths are of JavaScript's text by now, and texts stand apart. */
@@ -33,8 +34,8 @@ function toTimestamp(high: number, low: number, words: Int32Array, at: number): 
 }
 
 function fill(count: number, nulls: Uint8Array | null, valueAt: (row: number) => unknown): unknown[] {
-  const values: unknown[] = []
-  for (let row = 0; row < count; row++) values.push(nulls?.[row] === 1 ? null : valueAt(row))
+  const values = blankCells(count)
+  for (let row = 0; row < count; row++) if (nulls?.[row] !== 1) values[row] = valueAt(row)
   return values
 }
 
@@ -51,11 +52,11 @@ function unpackNumbers(
   switch (kind) {
     case 'numbers': {
       const numbers = new Float64Array(data, at, count)
-      return nullAt === null ? Array.from(numbers) : fill(count, nullAt, (row) => numbers[row])
+      return fill(count, nullAt, (row) => numbers[row])
     }
     case 'int32': {
       const numbers = new Int32Array(data, at, count)
-      return nullAt === null ? Array.from(numbers) : fill(count, nullAt, (row) => numbers[row])
+      return fill(count, nullAt, (row) => numbers[row])
     }
     case 'days': {
       const days = new Int32Array(data, at, count)
@@ -74,15 +75,13 @@ function unpackNumbers(
 
 function unpackTexts(data: ArrayBuffer, count: number, at: number, text: string): unknown[] {
   const lengths = new Int32Array(data, at, count)
-  const values: unknown[] = []
+  const values = blankCells(count)
   let end = 0
   for (let row = 0; row < count; row++) {
     const length = lengths[row] ?? -1
-    if (length < 0) values.push(null)
-    else {
-      values.push(text.substring(end, end + length))
-      end += length
-    }
+    if (length < 0) continue
+    values[row] = text.substring(end, end + length)
+    end += length
   }
   return values
 }
