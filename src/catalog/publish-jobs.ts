@@ -1,7 +1,7 @@
 // Publish jobs: durable work on the warehouse, and how far each has come.
 
 import { AppError } from '../errors.ts'
-import type { PrismaClient, PublishJob } from './generated/client.ts'
+import type { Prisma, PrismaClient, PublishJob } from './generated/client.ts'
 import { createId } from './ids.ts'
 import { isEnded, type JobStatus, refusal, statusesBefore } from './job-states.ts'
 import { isGone } from './presence.ts'
@@ -49,6 +49,8 @@ export interface PublishJobs {
   requestCancel(id: string): Promise<void>
   /** QUEUED or RUNNING, oldest first. */
   unfinishedIds(): Promise<string[]>
+  /** QUEUED, and no process has claimed them; oldest first. */
+  unclaimedIds(): Promise<string[]>
   countUnfinished(): Promise<number>
   /**
    * Forgets those that ended before, and counts them. Of those of a seed the last stays, from which the next one of that
@@ -78,6 +80,16 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
     const job = await prisma.publishJob.findUnique({ where: { id } })
     if (job === null) throw new AppError('NOT_FOUND', `There is no publish job ${JSON.stringify(id)}`)
     return job
+  }
+
+  async function idsWhere(where: Prisma.PublishJobWhereInput): Promise<string[]> {
+    const jobs = await prisma.publishJob.findMany({
+      where,
+      orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+      // Their rows to be written may be more than this process can hold.
+      select: { id: true },
+    })
+    return jobs.map(({ id }) => id)
   }
 
   /** Undefined when the job is not there, or not in a state that allows it. */
@@ -153,15 +165,9 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
       })
     },
 
-    async unfinishedIds() {
-      const jobs = await prisma.publishJob.findMany({
-        where: { status: unfinished },
-        orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
-        // Their rows to be written may be more than this process can hold.
-        select: { id: true },
-      })
-      return jobs.map(({ id }) => id)
-    },
+    unfinishedIds: () => idsWhere({ status: unfinished }),
+
+    unclaimedIds: () => idsWhere({ status: 'QUEUED', owner: null }),
 
     countUnfinished: () => prisma.publishJob.count({ where: { status: unfinished } }),
 

@@ -20,6 +20,8 @@ export interface JobQueue {
    * process: what is not done by then is handed out again, so a handler must bear to be called twice.
    */
   work(queue: string, options: { concurrency: number }, handler: JobHandler): Promise<void>
+  /** Those of the ids that neither wait nor run. */
+  missing(queue: string, ids: readonly string[]): Promise<string[]>
   /** Hands out at once what a process that is known to be gone was at, rather than after its last sign of life has aged. */
   takeOver(queue: string, id: string): Promise<void>
   /** Aborts what runs, waits for it briefly, and hands back what is not done. */
@@ -155,6 +157,18 @@ export async function createJobQueue({
         })
         workers.set(queue, [...(workers.get(queue) ?? []), workerId])
       }
+    },
+
+    async missing(queue, ids) {
+      if (ids.length === 0) return []
+      const { rows } = await boss
+        .getDb()
+        .executeSql(
+          `SELECT singleton_key FROM ${schema}.job WHERE name = $1 AND singleton_key = ANY($2) AND state IN ('created', 'retry', 'active')`,
+          [queue, ids],
+        )
+      const known = new Set(rows.map((row) => String(row.singleton_key)))
+      return ids.filter((id) => !known.has(id))
     },
 
     async takeOver(queue, id) {

@@ -24,6 +24,8 @@ export const maxFlows = 10_000_000
 const queueName = 'publish'
 /** How often this gateway looks for jobs of others that are gone. */
 const takeOverEveryMs = 2000
+/** How often it is looked whether stored jobs are in the queue: the catalog may go away between the two. */
+const sendLostEveryMs = 5000
 const forgetEveryMs = 3_600_000
 const maxInt32 = 2 ** 31 - 1
 
@@ -75,13 +77,17 @@ export function createPublishing(options: PublishingOptions): Publishing {
     closing: closing.signal,
   })
   let takingOver: Promise<void> = Promise.resolve()
+  let sendingLost: Repetition | undefined
   let forgetting: Repetition | undefined
 
   async function enqueue(job: PublishJobRecord): Promise<PublishJobRecord> {
     try {
       await catalog.queue.send(queueName, job.id)
     } catch (error) {
-      await catalog.publishJobs.update(job.id, { status: 'FAILED', error: 'The job could not be queued.' })
+      // Where that cannot be stored either, the job is found and done later; its caller was told to look.
+      await catalog.publishJobs
+        .update(job.id, { status: 'FAILED', error: 'The job could not be queued.' })
+        .catch((cause: unknown) => log.warn({ err: cause, publishJob: job.id }, 'A job could not be queued'))
       throw error
     }
     return job
@@ -130,6 +136,15 @@ export function createPublishing(options: PublishingOptions): Publishing {
     await catalog.queue.work(queueName, { concurrency }, runner.run)
     for (const id of await catalog.publishJobs.unfinishedIds()) await catalog.queue.send(queueName, id)
     takingOver = takeOverWhileOpen()
+    let missing = new Set<string>()
+    sendingLost = repeat({
+      everyMs: sendLostEveryMs,
+      failure: 'Publish jobs that are not in the queue could not be found',
+      log,
+      async turn() {
+        missing = await sendLost(missing)
+      },
+    })
     forgetting = repeat({
       everyMs: forgetEveryMs,
       failure: 'Publish jobs that are kept no longer could not be forgotten',
@@ -158,9 +173,19 @@ export function createPublishing(options: PublishingOptions): Publishing {
     }
   }
 
+  /** Sends the jobs that were missing from the queue the last time too, since one may just be on its way into it, and gives those that are. */
+  async function sendLost(missingBefore: ReadonlySet<string>): Promise<Set<string>> {
+    const missing = await catalog.queue.missing(queueName, await catalog.publishJobs.unclaimedIds())
+    for (const jobId of missing.filter((id) => missingBefore.has(id))) {
+      log.warn({ publishJob: jobId }, 'A publish job that had not come into the queue is sent again')
+      await catalog.queue.send(queueName, jobId)
+    }
+    return new Set(missing)
+  }
+
   async function close() {
     closing.abort(new Error('The gateway is stopping'))
-    await Promise.all([runner.settled(), takingOver, forgetting?.close()])
+    await Promise.all([runner.settled(), takingOver, sendingLost?.close(), forgetting?.close()])
     log.debug('Publishing is closed')
   }
 

@@ -85,6 +85,24 @@ export function describeQueue(getPlace: () => Place, { handedOutWithinMs }: { ha
         expect(calls.ids).toEqual(['a', 'b', 'a'])
       }))
 
+    it('tells which of some ids neither wait nor run', () =>
+      withCatalog(async ({ queue }) => {
+        const calls = createCalls()
+        const end = Promise.withResolvers<void>()
+        await queue.work('told', { concurrency: 1 }, async (id) => {
+          calls.add(id)
+          await end.promise
+        })
+        for (const id of ['runs', 'waits']) await queue.send('told', id)
+        await queue.send('another', 'never sent')
+        await calls.until(1)
+        const ids = ['waits', 'never sent', 'runs']
+        expect(await queue.missing('told', [])).toEqual([])
+        expect(await queue.missing('told', ids)).toEqual(['never sent'])
+        end.resolve()
+        await expect.poll(() => queue.missing('told', ids)).toEqual(ids)
+      }))
+
     it('calls a handler that rejects again', () =>
       withCatalog(async ({ queue }) => {
         const calls = createCalls()

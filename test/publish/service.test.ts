@@ -217,6 +217,14 @@ describe('a restart', () => {
     await gateway.publishing.start()
     expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 10 })
   })
+
+  it('is not needed for a job that was stored and did not come into the queue, since the catalog went away in between', async () => {
+    await open()
+    await gateway.publishing.start()
+    const { id } = await gateway.catalog.publishJobs.create({ kind: 'FLOWS', total: 10, seed: 3 })
+    expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 10 })
+    expect(await countOf('quotes')).toBe(10)
+  })
 })
 
 describe('cancel', () => {
