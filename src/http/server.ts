@@ -1,13 +1,10 @@
 // The HTTP server: GraphQL, REST, downloads and health on one port, opened last and closed without cutting off an answer.
 
-import { randomUUID } from 'node:crypto'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import packageJson from '../../package.json' with { type: 'json' }
-import { type Config, ConfigError } from '../config.ts'
-import { messageOf } from '../errors.ts'
+import type { Config } from '../config.ts'
 import type { SharedCounters } from '../online/counters.ts'
-import { withRequestId } from '../request-id.ts'
 import { createSchema } from '../schema/index.ts'
 import type { Services } from '../schema/services.ts'
 import type { GatherMetrics } from '../telemetry/gather.ts'
@@ -16,27 +13,27 @@ import { addAdmission, createAdmission } from './admission.ts'
 import { createCallerOf } from './callers.ts'
 import { addCrossOrigin, createCrossOriginHeaders } from './cross-origin.ts'
 import { addDownloads } from './downloads.ts'
+import { createFastify } from './fastify.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
 import { addHealth, createProbes, type Probe } from './health.ts'
-import { createHotPath } from './hot-path/hot-path.ts'
+import { createHotPath, type HotPath } from './hot-path/hot-path.ts'
 import { createLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
 import { createIdentities } from './identities.ts'
-import { parseJson } from './json.ts'
 import { createLeaving } from './leaving.ts'
+import { listen } from './listening.ts'
 import { addMetrics } from './metrics.ts'
-import { createOpenStreams } from './open-streams.ts'
+import { createOpenStreams, type OpenStreams } from './open-streams.ts'
 import { addOpenApi, docsPath } from './openapi.ts'
 import { createOperationFinder } from './operation-names.ts'
 import { addOverload, createOverload } from './overload.ts'
 import { answerToOwnNamesOnly, asksThisMachine } from './own-names.ts'
 import { createRateLimiter } from './rate-limit.ts'
 import { addRest } from './rest.ts'
-import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
 import { countRequests } from './rest-metrics.ts'
 import { type GuardedRoute, guardRoutes } from './route-access.ts'
 import { endStalled } from './stalled.ts'
-import { inRequestsTrace, tracedAnswer, traceRequests } from './traced-requests.ts'
+import { tracedAnswer, traceRequests } from './traced-requests.ts'
 import { openTrustedDocuments } from './trusted-documents.ts'
 import { createSocketServer } from './websocket.ts'
 import { addWire } from './wire/wire.ts'
@@ -89,46 +86,14 @@ export interface HttpServerOptions {
 }
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { config, services, log } = options
-  const { trustProxy, corsOrigins } = config
-  const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
-  const app = createFastify(log, options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 })
-  const schema = createSchema(services)
-  const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
-  const { metrics } = services
-  const operations = createOperationFinder(metrics.operations)
-  const hotPath =
-    options.hotPath === false
-      ? undefined
-      : createHotPath({ services, trusted, operations: metrics.operations, log })
-  const yoga = createGraphQLServer({
-    schema,
-    services,
-    settings: config.graphql,
-    trusted,
-    operations,
+  const { config, log } = options
+  const app = createFastify({
+    receiveWithin: options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 },
     maxBodyBytes,
     log,
-    ...(hotPath && { hotPath }),
   })
-  const streams = createOpenStreams()
-  const limiter =
-    config.rateLimit &&
-    createRateLimiter({ limit: config.rateLimit, counters: options.counters ?? null, log })
-  const { maxConnectionsPerCaller, maxSubscriptions } = config
-  const { authentication, isRequired: asksWho } = services.access
-  const identities = createIdentities(authentication, asksWho)
-  const admission = createAdmission({
-    limiter,
-    callerOf: createCallerOf({ trustProxy, identities }),
-    maxConnectionsPerCaller,
-    refused: metrics.refused,
-  })
-  const overload = createOverload({
-    maxRequests: config.maxRequests,
-    maxDelayMs: config.maxEventLoopDelayMs,
-    log,
-  })
+  const guards = createGuards(options)
+  const { identities, overload, limiter } = guards
   addOverload(app, overload)
   endStalled(app.server, config.stallTimeoutMs)
   let closing = false
@@ -138,78 +103,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     done(null, payload)
   })
 
-  countRequests(app, { operations: metrics.operations, except: graphqlPath })
-  const guardedRoutes = guardRoutes(app, { identities, openUnder: docsPath })
-  const rest = await addOpenApi(app, { version: packageJson.version, asksWho })
-  await addGraphQLRoute(app, {
-    yoga,
-    settings: config.graphql,
-    admission,
-    streams,
-    asksWho,
-    trustProxy,
-    maxBodyBytes,
-    isStopping,
-    log,
-  })
-  addRest(rest, services)
-  addDownloads(rest, services)
-  const { catalog, warehouse, online } = services
-  const probes = createProbes({ catalog, warehouse, online })
-  addHealth(rest, { probes, isStopping })
-  const isOpen = config.auth.openMetrics
-  addMetrics(rest, { metrics, catalog, probes, isOpen, gather: options.gatherMetrics })
-  const sockets = createSocketServer({
-    server: app.server,
-    yoga,
-    trusted,
-    operations,
-    admission,
-    identities,
-    maxSubscriptions,
-    trustProxy,
-    corsOrigins,
-    ownNamesOnly,
-    maxMessageBytes: maxBodyBytes,
-    connectionInitWaitMs: options.connectionInitWaitMs ?? 3_000,
-    pingEveryMs: options.pingEveryMs ?? 12_000,
-    isStopping,
-    overload,
-    log,
-  })
-
-  metrics.gauge(
-    {
-      name: 'gateway_connections',
-      help: 'WebSockets and event streams that are open',
-      labels: ['transport'],
-    },
-    () => [
-      [['websocket'], sockets.size()],
-      [['sse'], streams.size()],
-    ],
-  )
-
-  if (admission.isLimited) addAdmission(app.server, admission, graphqlPath)
-  if (corsOrigins.length > 0) addCrossOrigin(app.server, corsOrigins)
-  if (ownNamesOnly) answerToOwnNamesOnly(app.server)
-  if (config.tracing) traceRequests(app.server)
-  if (hotPath) {
-    const lane = createLane({
-      routes: new Map([
-        [graphqlPath, createGraphQLLane(hotPath, admission)],
-        ...createLookupLanes({ services, operations: metrics.operations, log }),
-      ]),
-      identities,
-      admission,
-      isRightName: (asker) => !ownNamesOnly || asksThisMachine(asker),
-      crossOriginHeaders: corsOrigins.length > 0 ? createCrossOriginHeaders(corsOrigins) : null,
-      traced: config.tracing ? tracedAnswer : null,
-      overload,
-      log,
-    })
-    addWire(app.server, { lane, isStopping, log })
-  }
+  const graphql = await createGraphQL(options)
+  const streams = createOpenStreams()
+  countRequests(app, { operations: options.services.metrics.operations, except: graphqlPath })
+  const routes = guardRoutes(app, { identities, openUnder: docsPath })
+  await addRoutes(app, options, { guards, graphql, streams, isStopping })
+  const sockets = addSockets(app, options, { guards, graphql, streams, isStopping })
+  addBeforeRoutes(app, options, { guards, hotPath: graphql.hotPath, isStopping })
   const leaving = createLeaving(app.server)
 
   app.addHook('preClose', async () => {
@@ -226,70 +126,154 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     clearTimeout(timer)
     limiter?.close()
     overload.close()
-    await yoga.dispose()
+    await graphql.yoga.dispose()
   }
 
-  return { listen: () => listen(app, config), leave: leaving.begin, close, routes: guardedRoutes }
+  return { listen: () => listen(app, config), leave: leaving.begin, close, routes }
 }
 
-function createFastify(log: Logger, within: { headersMs: number; requestMs: number }): FastifyInstance {
-  const app: FastifyInstance = Fastify({
-    loggerInstance: log as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: maxBodyBytes,
-    // What still comes on open connections is answered, and told that it was the last.
-    return503OnClosing: false,
-    requestTimeout: within.requestMs,
-    http: {
-      headersTimeout: within.headersMs,
-      connectionsCheckingInterval: Math.min(within.headersMs, 5_000),
+type Guards = ReturnType<typeof createGuards>
+type GraphQL = Awaited<ReturnType<typeof createGraphQL>>
+
+interface Parts {
+  guards: Guards
+  graphql: GraphQL
+  streams: OpenStreams
+  isStopping(): boolean
+}
+
+/** Who asks, and whether there is room for another request. */
+function createGuards({ config, services, counters = null, log }: HttpServerOptions) {
+  const { trustProxy, maxConnectionsPerCaller } = config
+  const limiter = config.rateLimit && createRateLimiter({ limit: config.rateLimit, counters, log })
+  const { authentication, isRequired: asksWho } = services.access
+  const identities = createIdentities(authentication, asksWho)
+  const admission = createAdmission({
+    limiter,
+    callerOf: createCallerOf({ trustProxy, identities }),
+    maxConnectionsPerCaller,
+    refused: services.metrics.refused,
+  })
+  const overload = createOverload({
+    maxRequests: config.maxRequests,
+    maxDelayMs: config.maxEventLoopDelayMs,
+    log,
+  })
+  const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
+  return { limiter, asksWho, identities, admission, overload, ownNamesOnly }
+}
+
+/** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
+async function createGraphQL({ config, services, hotPath: isWanted = true, log }: HttpServerOptions) {
+  const schema = createSchema(services)
+  const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
+  const operations = createOperationFinder(services.metrics.operations)
+  const hotPath = isWanted
+    ? createHotPath({ services, trusted, operations: services.metrics.operations, log })
+    : undefined
+  const yoga = createGraphQLServer({
+    schema,
+    services,
+    settings: config.graphql,
+    trusted,
+    operations,
+    maxBodyBytes,
+    log,
+    ...(hotPath && { hotPath }),
+  })
+  return { trusted, operations, hotPath, yoga }
+}
+
+async function addRoutes(
+  app: FastifyInstance,
+  { config, services, gatherMetrics, log }: HttpServerOptions,
+  { guards: { asksWho, admission }, graphql: { yoga }, streams, isStopping }: Parts,
+) {
+  const rest = await addOpenApi(app, { version: packageJson.version, asksWho })
+  await addGraphQLRoute(app, {
+    yoga,
+    settings: config.graphql,
+    admission,
+    streams,
+    asksWho,
+    trustProxy: config.trustProxy,
+    maxBodyBytes,
+    isStopping,
+    log,
+  })
+  addRest(rest, services)
+  addDownloads(rest, services)
+  const { catalog, warehouse, online, metrics } = services
+  const probes = createProbes({ catalog, warehouse, online })
+  addHealth(rest, { probes, isStopping })
+  addMetrics(rest, { metrics, catalog, probes, isOpen: config.auth.openMetrics, gather: gatherMetrics })
+}
+
+function addSockets(
+  app: FastifyInstance,
+  { config, services, connectionInitWaitMs = 3_000, pingEveryMs = 12_000, log }: HttpServerOptions,
+  { guards, graphql, streams, isStopping }: Parts,
+) {
+  const { admission, identities, overload, ownNamesOnly } = guards
+  const { yoga, trusted, operations } = graphql
+  const { maxSubscriptions, trustProxy, corsOrigins } = config
+  const sockets = createSocketServer({
+    server: app.server,
+    yoga,
+    trusted,
+    operations,
+    admission,
+    identities,
+    maxSubscriptions,
+    trustProxy,
+    corsOrigins,
+    ownNamesOnly,
+    maxMessageBytes: maxBodyBytes,
+    connectionInitWaitMs,
+    pingEveryMs,
+    isStopping,
+    overload,
+    log,
+  })
+  services.metrics.gauge(
+    {
+      name: 'gateway_connections',
+      help: 'WebSockets and event streams that are open',
+      labels: ['transport'],
     },
-    genReqId: () => randomUUID(),
-    frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
-  })
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      // Clients that always name a content type send it with an empty body too.
-      done(null, body === '' ? undefined : parseJson(String(body)))
-    } catch (error) {
-      done(Object.assign(new Error(`The body is not valid JSON: ${messageOf(error)}`), { statusCode: 400 }))
-    }
-  })
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
-    done()
-  })
-  // Not earlier: what reads the body is called from its connection's events, outside of any request.
-  app.addHook('preValidation', (request, _reply, done) => {
-    withRequestId(request.id, () => inRequestsTrace(request.raw, done))
-  })
-  app.setErrorHandler((error, request, reply) => sendRestFailure(error, request, reply, log))
-  app.setNotFoundHandler(sendUnknownRoute)
-  return app
+    () => [
+      [['websocket'], sockets.size()],
+      [['sse'], streams.size()],
+    ],
+  )
+  return sockets
 }
 
-async function listen(app: FastifyInstance, { host, port }: Pick<Config, 'host' | 'port'>) {
-  try {
-    await app.listen({ host, port })
-  } catch (cause) {
-    throw new ConfigError(whyNotListening(cause, host, port), { cause })
-  }
-  const address = app.server.address()
-  if (address === null || typeof address === 'string') throw new Error('The server has no TCP address')
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}` }
-}
-
-function whyNotListening(cause: unknown, host: string, port: number): string {
-  switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
-    case 'EADDRINUSE':
-      return `Port ${port} on ${host} is in use by another process: stop it, or set PORT to a free port (0 takes any)`
-    case 'EACCES':
-      return `This user may not listen on port ${port}: set PORT to one above 1023`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `HOST=${host} is not an address of this machine: set HOST to one, such as 127.0.0.1 or 0.0.0.0`
-    default:
-      return `The gateway cannot listen on ${host}:${port}: ${messageOf(cause)}`
-  }
+/** What stands before the server's routes; each that is added comes before those added earlier, the lane for lookups before all. */
+function addBeforeRoutes(
+  { server }: FastifyInstance,
+  { config, services, log }: HttpServerOptions,
+  { guards, hotPath, isStopping }: { guards: Guards; hotPath: HotPath | undefined; isStopping(): boolean },
+) {
+  const { admission, identities, overload, ownNamesOnly } = guards
+  const { corsOrigins, tracing } = config
+  if (admission.isLimited) addAdmission(server, admission, graphqlPath)
+  if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
+  if (ownNamesOnly) answerToOwnNamesOnly(server)
+  if (tracing) traceRequests(server)
+  if (hotPath === undefined) return
+  const lane = createLane({
+    routes: new Map([
+      [graphqlPath, createGraphQLLane(hotPath, admission)],
+      ...createLookupLanes({ services, operations: services.metrics.operations, log }),
+    ]),
+    identities,
+    admission,
+    isRightName: (asker) => !ownNamesOnly || asksThisMachine(asker),
+    crossOriginHeaders: corsOrigins.length > 0 ? createCrossOriginHeaders(corsOrigins) : null,
+    traced: tracing ? tracedAnswer : null,
+    overload,
+    log,
+  })
+  addWire(server, { lane, isStopping, log })
 }
