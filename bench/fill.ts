@@ -11,8 +11,12 @@ const keysPerWrite = 2_000
 /** Writes under way at once. */
 const writesAtOnce = 4
 
-/** Saves the query, and has every user online without the gateway's computing each. */
-export async function fillUsers(gateway: BenchGateway, users: number, redisUrl: string): Promise<string> {
+/** Saves the query, and has every user online without the gateway's computing each. Gives what their keys begin with, too. */
+export async function fillUsers(
+  gateway: BenchGateway,
+  users: number,
+  redisUrl: string,
+): Promise<{ queryId: string; prefix: string }> {
   const queryId = await saveUsers(gateway, users)
   const redis = new Redis(redisUrl)
   try {
@@ -35,14 +39,14 @@ export async function fillUsers(gateway: BenchGateway, users: number, redisUrl: 
       }
     }
     await Promise.all(Array.from({ length: writesAtOnce }, write))
-    return queryId
+    return { queryId, prefix }
   } finally {
     redis.disconnect()
   }
 }
 
 /** What the view's keys begin with; looking a user up makes the view. */
-async function prefixOf(gateway: BenchGateway, queryId: string, users: number): Promise<string> {
+export async function prefixOf(gateway: BenchGateway, queryId: string, users: number): Promise<string> {
   await lookUp(gateway, queryId, [userId(0), userId(users - 1)])
   const { savedQuery } = await gateway.data<{ savedQuery: { featureViews: { id: string }[] } }>(
     'query ($id: ID!) { savedQuery(id: $id) { featureViews { id } } }',

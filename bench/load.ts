@@ -4,7 +4,9 @@ import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
 import { createFolder } from '../test/servers/child.ts'
+import { userId } from './features.ts'
 
 const run = promisify(execFile)
 
@@ -90,4 +92,29 @@ export async function pace(
   const running = run(process.execPath, [join(import.meta.dirname, 'peers', 'pace.js')])
   running.child.stdin?.end(JSON.stringify(options))
   return JSON.parse((await running).stdout) as LoadResult
+}
+
+/** Commands a second, one after the other on as many loops as `saturate` has connections, over one of ioredis. */
+export async function mget(
+  redisUrl: string,
+  { prefix, users, keys, seconds }: { prefix: string; users: number; keys: number; seconds: number },
+): Promise<number> {
+  const redis = new Redis(redisUrl)
+  const draws = Array.from({ length: 50 }, () =>
+    Array.from({ length: keys }, () => prefix + userId(Math.floor(Math.random() * users))),
+  )
+  const untilMs = performance.now() + seconds * 1000
+  let done = 0
+  const ask = async () => {
+    while (performance.now() < untilMs) {
+      const values = await redis.mgetBuffer(draws[done++ % draws.length] ?? [])
+      if (values.includes(null)) throw new Error('A key is not online')
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: connections }, ask))
+    return done / seconds
+  } finally {
+    redis.disconnect()
+  }
 }

@@ -6,9 +6,9 @@ import { startChild } from '../test/servers/child.ts'
 import { startRedis } from '../test/servers/redis.ts'
 import { type Comparison, compare, runSides } from './comparison.ts'
 import { copyForPeers, graphqlWorkload, restWorkload, serveUsers } from './features.ts'
-import { fillUsers } from './fill.ts'
+import { fillUsers, prefixOf } from './fill.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
-import { pace, saturate, type Workload } from './load.ts'
+import { mget, pace, saturate, type Workload } from './load.ts'
 import { residentMb } from './memory.ts'
 
 const area = 'realtime'
@@ -46,6 +46,7 @@ export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comp
       ...(await withEtls(gateway, effort)),
       ...(await growing(gateway, redis.url, effort)),
       await memory(gateway, effort),
+      await latencyBesideTraining(gateway, effort),
     ]
   } finally {
     await gateway.stop()
@@ -180,11 +181,12 @@ async function withEtls(gateway: BenchGateway, effort: Effort): Promise<Comparis
 /** Keys a second: with more keys a request, and with more keys online. */
 async function growing(gateway: BenchGateway, redisUrl: string, effort: Effort): Promise<Comparison[]> {
   const { users, manyUsers } = effort
-  const few = { queryId: await serveUsers(gateway, users), users }
-  const many = { queryId: await fillUsers(gateway, manyUsers, redisUrl), users: manyUsers }
-  const at = (draw: typeof few, keys: number) => ({
+  const queryId = await serveUsers(gateway, users)
+  const few = { queryId, users, prefix: await prefixOf(gateway, queryId, users) }
+  const many = { ...(await fillUsers(gateway, manyUsers, redisUrl)), users: manyUsers }
+  const at = ({ queryId, users }: typeof few, keys: number) => ({
     keys,
-    load: graphqlWorkload({ ...draw, keys, bodies: keys === 1 ? 500 : 50 }),
+    load: graphqlWorkload({ queryId, users, keys, bodies: keys === 1 ? 500 : 50 }),
   })
   const count = (value: number) => value.toLocaleString('en')
   const steps = [
@@ -194,11 +196,6 @@ async function growing(gateway: BenchGateway, redisUrl: string, effort: Effort):
       sides: [at(few, 1_000), at(few, 100)],
     },
     { work: '100 keys a request', peer: 'itself, 1 key a request', sides: [at(few, 100), at(few, 1)] },
-    {
-      work: `100 keys a request, ${count(manyUsers)} keys online`,
-      peer: `itself, ${count(users)} keys online`,
-      sides: [at(many, 100), at(few, 100)],
-    },
   ]
   const comparisons: Comparison[] = []
   for (const { work, peer, sides } of steps) {
@@ -211,7 +208,50 @@ async function growing(gateway: BenchGateway, redisUrl: string, effort: Effort):
     })
     comparisons.push(compare({ area, work, peer, measure: 'keys a second' }, pairsOf(rates), formatRate))
   }
+  // The more keys there are, the less of them a processor's caches hold, whoever asks: so the same keys are asked for without the gateway too.
+  for (const draw of [few, many]) {
+    const { keys, load } = at(draw, 100)
+    const sides = {
+      gateway: async () => (await saturate(gateway.url, load, effort.seconds)).requestsPerSecond * keys,
+      peer: async () => keys * (await mget(redisUrl, { ...draw, keys, seconds: effort.seconds })),
+    }
+    const rates = await runSides(effort.rounds, effort.seconds > 1, sides, (measure) => measure())
+    const work = `100 keys a request, ${count(draw.users)} keys online`
+    const peer = 'ioredis alone, MGET of the same keys'
+    comparisons.push(compare({ area, work, peer, measure: 'keys a second' }, pairsOf(rates), formatRate))
+  }
   return comparisons
+}
+
+/** What one request in a hundred waits for at least, while training queries take all that they may. */
+async function latencyBesideTraining(gateway: BenchGateway, effort: Effort): Promise<Comparison> {
+  const { users } = effort
+  const load = graphqlWorkload({ queryId: await serveUsers(gateway, users), users, keys: 1, bodies: 500 })
+  const measure = async () => (await pace(gateway.url, load, 500, Math.max(2, effort.seconds))).p99Ms
+  const sides = {
+    gateway: async () => {
+      const ending = new AbortController()
+      const training = trainUntil(gateway, ending.signal)
+      const p99Ms = await measure()
+      ending.abort()
+      await training
+      return p99Ms
+    },
+    peer: measure,
+  }
+  const waits = await runSides(effort.rounds, effort.seconds > 1, sides, (side) => side())
+  const work = 'queryRealtime, 1 key, 500 requests a second beside training queries without a pause'
+  const names = { area, work, peer: 'itself, without training', measure: 'p99' }
+  return compare(names, pairsOf(waits), (ms) => `${ms.toFixed(1)} ms`)
+}
+
+async function trainUntil(gateway: BenchGateway, signal: AbortSignal): Promise<void> {
+  const sql =
+    "SELECT range AS id, 'user_' || (range % 100000) AS user_id, range * 1.5 AS amount FROM range(5000000)"
+  const mutation = `mutation ($sql: String!) {
+    queryTrain(query: $sql, queryName: "beside", save: false, waitMs: 60000) { dataset { status } }
+  }`
+  while (!signal.aborted) await gateway.data(mutation, { sql })
 }
 
 /** Of the gateway's process under load without a pause, in the last third of the time beside the third before it. */

@@ -32,6 +32,12 @@ const statements = [
   },
 ] as const
 
+/** What is trained while the load lasts is as much at its end as at its beginning, for else it would take more and more memory. */
+const samples = statements.map(({ name, sql }) => ({
+  name: `${name}, some`,
+  sql: `SELECT * FROM (${sql}) LIMIT 5000`,
+}))
+
 interface Trained {
   queryTrain: { query: { id: string }; dataset: { id: string; rows: Record<string, unknown>[] | null } }
 }
@@ -70,14 +76,15 @@ export async function prepare(client: SoakClient, acknowledged: Acknowledged) {
     }
   }
   const [featured] = queries
-  if (featured === undefined) throw new Error('There is no query')
+  const some = await client.graphql<Trained>('train', train, samples[0])
+  if (featured === undefined || some === null) throw new Error('There is no query')
   await client.graphql('extract', extract, { id: featured.id, etl: etlPath })
   for (const { id, indexKey } of queries) {
     const values = indexKey === 'user_id' ? users.slice(0, 5) : ['web', 'mobile']
     await client.graphql('lookup', many, { id, key: indexKey, values })
   }
   await client.graphql('lookup', extractMany, { id: featured.id, etl: etlPath, values: users.slice(0, 5) })
-  return { queries, users }
+  return { queries, sampleId: some.queryTrain.query.id, users }
 }
 
 async function ended(client: SoakClient, jobId: string, signal: AbortSignal): Promise<void> {
@@ -92,6 +99,8 @@ export interface Load {
   client: SoakClient
   acknowledged: Acknowledged
   queries: readonly SavedQuery[]
+  /** The query of the features of some users. */
+  sampleId: string
   /** Grows with what is sent. */
   users: string[]
   seed: number
@@ -182,14 +191,12 @@ async function sendRows({ client, acknowledged, users, draw, turn }: Turn) {
   }
 }
 
-async function trainSomething({ client, queries, users, draw }: Turn) {
+async function trainSomething({ client, sampleId, users, draw }: Turn) {
   if (draw(3) === 0) {
-    await client.graphql('extract', extract, { id: queries[0]?.id, etl: etlPath })
+    await client.graphql('extract', extract, { id: sampleId, etl: etlPath })
     return
   }
-  const statement = statements[draw(statements.length)]
-  if (statement === undefined) return
-  const trained = await client.graphql<Trained>('train', train, { sql: statement.sql, name: statement.name })
+  const trained = await client.graphql<Trained>('train', train, samples[draw(samples.length)])
   for (const { user_id: id } of trained?.queryTrain.dataset.rows ?? []) {
     if (typeof id === 'string' && users.length < 5_000) users.push(id)
   }
@@ -207,8 +214,7 @@ async function streamSomebody(turn: Turn) {
 }
 
 async function downloadSlowly({ client, draw }: Turn) {
-  const sql = statements[draw(2)]
-  const trained = await client.graphql<Trained>('train', train, { sql: sql?.sql, name: sql?.name })
+  const trained = await client.graphql<Trained>('train', train, samples[draw(2)])
   if (trained === null) return
   const format = ['parquet', 'ndjson', 'csv', 'arrow'][draw(4)]
   await client.dawdle(`/datasets/${trained.queryTrain.dataset.id}.${format}`, draw(2_000))

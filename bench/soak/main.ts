@@ -56,7 +56,7 @@ async function soak(place: Place) {
     },
   })
   const acknowledged: Acknowledged = { jobs: new Set(), users: new Set(), unsure: new Set() }
-  const { queries, users } = await prepare(client, acknowledged)
+  const { queries, sampleId, users } = await prepare(client, acknowledged)
   const baseline = {
     descriptors: readUsage(steady.pid())?.descriptors ?? 0,
     connections: await place.connections(),
@@ -73,7 +73,7 @@ async function soak(place: Place) {
   const breaking = breakThings(place, outcomes, endsMs)
   // Thrown where it is awaited, so that what was started is stopped.
   breaking.catch(() => {})
-  const load = runLoad({ client, acknowledged, queries, users, seed, signal: end.signal })
+  const load = runLoad({ client, acknowledged, queries, sampleId, users, seed, signal: end.signal })
   await sleep(endsMs - Date.now())
   await breaking
   clearInterval(sampling)
