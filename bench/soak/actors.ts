@@ -35,7 +35,7 @@ const statements = [
 /** What is trained while the load lasts is as much at its end as at its beginning, for else it would take more and more memory. */
 const samples = statements.map(({ name, sql }) => ({
   name: `${name}, some`,
-  sql: `SELECT * FROM (${sql}) LIMIT 5000`,
+  sql: `SELECT * FROM (${sql}) AS all_rows LIMIT 5000`,
 }))
 
 interface Trained {
