@@ -96,6 +96,9 @@ const settings = z.object({
   DRAIN_SECONDS: integer(0, 0, 3600),
 })
 
+/** Of the environment, all that is read here. */
+export const settingNames = Object.keys(settings.shape)
+
 /** What is embedded belongs to one process: workers need stores that they can share. */
 const environment = settings.superRefine((given, context) => {
   for (const [name, message] of faultsOfAuth(given))

@@ -1,8 +1,9 @@
 // Settings: defaults, derived paths, and all faults at once.
 
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, parseConfig } from '../src/config.ts'
+import { ConfigError, parseConfig, settingNames } from '../src/config.ts'
 
 test('without any setting everything is embedded and listens on loopback', () => {
   const config = parseConfig({})
@@ -51,6 +52,78 @@ test('every fault is reported, each with the setting, what was given and what it
   expect(faulty).toThrow(/PORT="70000".*65535/)
   expect(faulty).toThrow(/LOG_LEVEL="loud".*info/)
   expect(faulty).toThrow(/CATALOG_URL="mysql:\/\/x": must begin with one of pglite:, postgres:/)
+})
+
+/** Of each number the least and the most that it may be. */
+const bounds: Record<string, [least: number, most: number]> = {
+  PORT: [0, 65_535],
+  TRAIN_CONCURRENCY: [1, 64],
+  TRAIN_TIMEOUT_SECONDS: [1, 86_400],
+  TRAIN_QUEUE: [1, 1_000_000],
+  TRAIN_MAX_ROWS: [1, Number.MAX_SAFE_INTEGER],
+  TRAIN_MAX_MB: [1, 1_000_000_000],
+  PUBLISH_CONCURRENCY: [1, 64],
+  PUBLISH_QUEUE: [1, 1_000_000],
+  WAREHOUSE_MEMORY_MB: [128, 1_048_576],
+  ETL_TIMEOUT_MS: [10, 600_000],
+  ETL_MEMORY_MB: [16, 65_536],
+  LOOKUP_MAX_ROWS: [1, 10_000_000],
+  LOOKUP_MAX_MB: [1, 1024],
+  LOOKUP_TIMEOUT_MS: [10, 600_000],
+  MAX_INDEX_VALUES: [1, 1_000_000],
+  MAX_REQUESTS: [1, 1_000_000],
+  MAX_EVENT_LOOP_DELAY_MS: [10, 60_000],
+  STALL_TIMEOUT_SECONDS: [1, 86_400],
+  MAX_CONNECTIONS_PER_CALLER: [1, 1_000_000],
+  MAX_SUBSCRIPTIONS: [1, 1_000_000],
+  WORKERS: [1, 64],
+  JWT_CLOCK_TOLERANCE_SECONDS: [0, 300],
+  DOWNLOAD_LINK_SECONDS: [10, 604_800],
+  DATASET_RETENTION_DAYS: [0.001, 36_500],
+  DATASETS_MAX_MB: [1, 1_000_000_000],
+  JOB_RETENTION_DAYS: [0.001, 36_500],
+  DRAIN_SECONDS: [0, 3600],
+}
+
+describe('a number', () => {
+  const shared = { CATALOG_URL: 'postgres://a/b', WAREHOUSE_URL: 'postgres://a/b', ONLINE_URL: 'redis://a' }
+
+  test.each(Object.entries(bounds))('%s is from %j', (name, [least, most]) => {
+    for (const value of [least, most])
+      expect(() => parseConfig({ ...shared, [name]: `${value}` })).not.toThrow()
+    for (const value of [least - 1, most + 2, 'many', 'NaN', 'Infinity', '1,000'])
+      expect(() => parseConfig({ ...shared, [name]: `${value}` })).toThrow(`${name}="${value}": `)
+  })
+})
+
+test.each([
+  ...['TRUST_PROXY', 'INTROSPECTION', 'GRAPHIQL', 'GRAPHQL_GET', 'METRICS_OPEN', 'OTEL_SDK_DISABLED'].map(
+    (name) => [name, 'yes'],
+  ),
+  ['RATE_LIMIT', '600'],
+  ['RATE_LIMIT', '0/60'],
+  ['RATE_LIMIT', '600/minute'],
+  ['AUTH', 'off'],
+  ['WAREHOUSE_URL', 'snowflake://account'],
+  ['ONLINE_URL', 'memcached://host'],
+  ['TRUSTED_DOCUMENTS', 'always'],
+  ['TRUSTED_DOCUMENTS', 'only'],
+  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'collector:4318'],
+])('%s=%s is refused by its name', (name, value) => {
+  expect(() => parseConfig({ [name]: value })).toThrow(`${name}="${value}": `)
+})
+
+test('workers need stores that processes share, and are told which are not', () => {
+  expect(() => parseConfig({ WORKERS: '2', ONLINE_URL: 'redis://host' })).toThrow(
+    /WORKERS="2": .*set CATALOG_URL, WAREHOUSE_URL to a server/,
+  )
+})
+
+test('the README tells of every setting', async () => {
+  const readme = await readFile('README.md', 'utf8')
+  const silent = settingNames.filter((name) => !readme.includes(`\`${name}\``))
+  // The standard's own, of which the README names the usual one.
+  expect(silent).toEqual(['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_SDK_DISABLED'])
 })
 
 test('traces are sent where the standard variables say where to, unless they turn the SDK off', () => {
