@@ -2,7 +2,6 @@
 
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
 import type { Column } from '../columns.ts'
@@ -13,6 +12,7 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { inSpan } from '../telemetry/spans.ts'
 import { refuseManyRows, type TrainLimits, watchSize } from './limits.ts'
 import { createPool } from './pool.ts'
+import { createEndStore, EndNotStored } from './stored-end.ts'
 
 export interface RunContext {
   /** Aborts when the dataset is cancelled, takes too long, or the gateway stops. */
@@ -59,6 +59,8 @@ export interface RunnerOptions {
   timeoutMs: number
   metrics?: Metrics
   limits: TrainLimits
+  /** How long a call waits for a catalog that is away when its dataset has ended. */
+  catalogPatienceMs?: number | undefined
   log: Logger
 }
 
@@ -71,7 +73,6 @@ class RunHandedBack extends Error {
 }
 
 const progressIntervalMs = 250
-const catalogPatienceMs = 60_000
 
 export function datasetPath(datasetsFolder: string, datasetId: string): string {
   return join(datasetsFolder, `${datasetId}.parquet`)
@@ -86,10 +87,12 @@ export function createRunner(options: RunnerOptions): Runner {
     timeoutMs,
     limits,
     metrics = createMetrics(),
+    catalogPatienceMs,
     log,
   } = options
   const pool = createPool(options.concurrency)
   let stopping = false
+  const storeEnd = createEndStore({ update, isStopping: () => stopping, patienceMs: catalogPatienceMs, log })
   const runs = new Map<string, { controller: AbortController; ended: Promise<RunEnd> }>()
 
   async function update(id: string, changes: Parameters<Datasets['update']>[1]): Promise<DatasetRecord> {
@@ -97,24 +100,6 @@ export function createRunner(options: RunnerOptions): Runner {
     if (dataset.cancelRequested) stop(id)
     events.publish('dataset', id, { datasetId: id })
     return dataset
-  }
-
-  /** How it ended is not lost to a catalog that is away for a while: nobody else would ever tell. */
-  async function updateAtLast(
-    id: string,
-    changes: Parameters<Datasets['update']>[1],
-  ): Promise<DatasetRecord> {
-    const deadlineMs = performance.now() + catalogPatienceMs
-    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
-      try {
-        return await update(id, changes)
-      } catch (error) {
-        const isLasting = error instanceof AppError && error.code !== 'CATALOG_UNAVAILABLE'
-        if (isLasting || performance.now() + waitMs > deadlineMs) throw error
-        log.warn({ err: error, datasetId: id }, 'How a dataset ended could not be stored; trying again')
-        await sleep(waitMs)
-      }
-    }
   }
 
   function stop(id: string) {
@@ -151,7 +136,7 @@ export function createRunner(options: RunnerOptions): Runner {
       await progress.stop()
       const elapsedMs = performance.now() - startedMs
       const { rowCount } = result
-      return await updateAtLast(id, {
+      return await storeEnd(id, {
         status: 'SUCCEEDED',
         columns: [...result.columns],
         rowCount,
@@ -179,12 +164,12 @@ export function createRunner(options: RunnerOptions): Runner {
     }
     const elapsedMs = startedMs === null ? null : performance.now() - startedMs
     if (reason instanceof RunCancelled) {
-      return { dataset: await updateAtLast(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
+      return { dataset: await storeEnd(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
     }
     const error = toAppError(reason)
     if (error.code === 'INTERNAL') log.error({ err: reason, datasetId: dataset.id }, 'A dataset failed')
     const changes = { status: 'FAILED', error: error.message, errorCode: error.code, elapsedMs } as const
-    return { dataset: await updateAtLast(dataset.id, changes), error }
+    return { dataset: await storeEnd(dataset.id, changes), error }
   }
 
   async function runToEnd(
@@ -203,6 +188,7 @@ export function createRunner(options: RunnerOptions): Runner {
         })
         return { dataset: ended, error: null }
       } catch (error) {
+        if (error instanceof EndNotStored) throw error
         return await settleFailure(dataset, signal.aborted ? signal.reason : error, startedMs)
       }
     } catch (error) {
@@ -210,7 +196,7 @@ export function createRunner(options: RunnerOptions): Runner {
         { err: error, datasetId: dataset.id },
         'How a dataset ended could not be written to the catalog',
       )
-      return { dataset, error: toAppError(error) }
+      return { dataset, error: toAppError(error instanceof EndNotStored ? error.cause : error) }
     } finally {
       runs.delete(dataset.id)
       endListening()

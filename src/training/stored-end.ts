@@ -1,0 +1,72 @@
+// How a dataset ended, told to a catalog that may be away: nobody else would ever tell.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
+import { AppError } from '../errors.ts'
+
+type Changes = Parameters<Datasets['update']>[1]
+
+const usualPatienceMs = 60_000
+
+/** The caller is to wait no longer; the end is stored once the catalog is back. */
+export class EndNotStored extends Error {
+  override readonly name = 'EndNotStored'
+}
+
+/**
+ * Stores the end by `update`, again and again while the catalog is away. After `patienceMs` it goes on in the
+ * background, and EndNotStored is thrown, with the catalog's failure as its cause.
+ */
+export function createEndStore({
+  update,
+  isStopping,
+  patienceMs = usualPatienceMs,
+  log,
+}: {
+  update(id: string, changes: Changes): Promise<DatasetRecord>
+  isStopping(): boolean
+  patienceMs?: number | undefined
+  log: Logger
+}) {
+  async function tryFor(id: string, changes: Changes): Promise<DatasetRecord> {
+    const deadlineMs = performance.now() + patienceMs
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+      try {
+        return await update(id, changes)
+      } catch (error) {
+        const isLasting = error instanceof AppError && !isCatalogAway(error)
+        if (isLasting || performance.now() + waitMs > deadlineMs) throw error
+        log.warn({ err: error, datasetId: id }, 'How a dataset ended could not be stored; trying again')
+        await sleep(waitMs)
+      }
+    }
+  }
+
+  async function tryUntilStored(id: string, changes: Changes): Promise<void> {
+    while (!isStopping()) {
+      try {
+        await tryFor(id, changes)
+        return
+      } catch (error) {
+        if (isCatalogAway(error)) continue
+        log.error({ err: error, datasetId: id }, 'How a dataset ended could not be written to the catalog')
+        return
+      }
+    }
+  }
+
+  return async function storeEnd(id: string, changes: Changes): Promise<DatasetRecord> {
+    try {
+      return await tryFor(id, changes)
+    } catch (error) {
+      if (!isCatalogAway(error)) throw error
+      void tryUntilStored(id, changes)
+      throw new EndNotStored('The catalog is away', { cause: error })
+    }
+  }
+}
+
+function isCatalogAway(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'CATALOG_UNAVAILABLE'
+}
