@@ -49,8 +49,8 @@ export interface PublishJobs {
   requestCancel(id: string): Promise<void>
   /** QUEUED or RUNNING, oldest first. */
   unfinishedIds(): Promise<string[]>
-  /** QUEUED, and no process has claimed them; oldest first. */
-  unclaimedIds(): Promise<string[]>
+  /** Of those QUEUED that no process has claimed the oldest, at most so many. */
+  unclaimedIds(most: number): Promise<string[]>
   countUnfinished(): Promise<number>
   /**
    * Forgets those that ended before, and counts them. Of those of a seed the last stays, from which the next one of that
@@ -82,9 +82,10 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
     return job
   }
 
-  async function idsWhere(where: Prisma.PublishJobWhereInput): Promise<string[]> {
+  async function idsWhere(where: Prisma.PublishJobWhereInput, most?: number): Promise<string[]> {
     const jobs = await prisma.publishJob.findMany({
       where,
+      ...(most !== undefined && { take: most }),
       orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
       // Their rows to be written may be more than this process can hold.
       select: { id: true },
@@ -167,7 +168,7 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
 
     unfinishedIds: () => idsWhere({ status: unfinished }),
 
-    unclaimedIds: () => idsWhere({ status: 'QUEUED', owner: null }),
+    unclaimedIds: (most) => idsWhere({ status: 'QUEUED', owner: null }, most),
 
     countUnfinished: () => prisma.publishJob.count({ where: { status: unfinished } }),
 

@@ -26,6 +26,8 @@ const queueName = 'publish'
 const takeOverEveryMs = 2000
 /** How often it is looked whether stored jobs are in the queue: the catalog may go away between the two. */
 const sendLostEveryMs = 5000
+/** The oldest alone are looked at: a lost one is among them once those before it are done. */
+const waitingLookedAt = 1000
 const forgetEveryMs = 3_600_000
 const maxInt32 = 2 ** 31 - 1
 
@@ -175,7 +177,8 @@ export function createPublishing(options: PublishingOptions): Publishing {
 
   /** Sends the jobs that were missing from the queue the last time too, since one may just be on its way into it, and gives those that are. */
   async function sendLost(missingBefore: ReadonlySet<string>): Promise<Set<string>> {
-    const missing = await catalog.queue.missing(queueName, await catalog.publishJobs.unclaimedIds())
+    const waiting = await catalog.publishJobs.unclaimedIds(waitingLookedAt)
+    const missing = await catalog.queue.missing(queueName, waiting)
     for (const jobId of missing.filter((id) => missingBefore.has(id))) {
       log.warn({ publishJob: jobId }, 'A publish job that had not come into the queue is sent again')
       await catalog.queue.send(queueName, jobId)
