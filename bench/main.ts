@@ -1,4 +1,4 @@
-// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json and docs/bench.svg.
+// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json, docs/bench.svg and the README's table.
 
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -10,6 +10,7 @@ import { drawResults } from './chart.ts'
 import type { Comparison } from './comparison.ts'
 import { benchEtl } from './etl-run.ts'
 import { benchPublish } from './publish.ts'
+import { quoteResults } from './quote.ts'
 import { benchRealtime } from './realtime.ts'
 import { benchRefresh } from './refresh.ts'
 import { benchTraining } from './training.ts'
@@ -40,6 +41,7 @@ async function main() {
   if (quick) return
   await save(comparisons)
   await drawResults()
+  await quoteResults()
 }
 
 function print(comparisons: readonly Comparison[]) {
@@ -64,13 +66,15 @@ async function save(comparisons: readonly Comparison[]) {
     (text) => (JSON.parse(text) as { comparisons: Comparison[] }).comparisons,
     () => [],
   )
-  const kept = before.filter((old) => !comparisons.some((fresh) => fresh.area === old.area))
+  const all = [
+    ...before.filter((old) => !comparisons.some((fresh) => fresh.area === old.area)),
+    ...comparisons,
+  ]
+  const order = Object.keys(areas)
+  all.sort((a, b) => order.indexOf(a.area) - order.indexOf(b.area))
   const redis = await versionOf('redis-server')
   const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${redis}`
-  await writeFile(
-    resultsFile,
-    `${JSON.stringify({ machine, comparisons: [...kept, ...comparisons] }, null, 2)}\n`,
-  )
+  await writeFile(resultsFile, `${JSON.stringify({ machine, comparisons: all }, null, 2)}\n`)
 }
 
 async function versionOf(program: string): Promise<string> {

@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { quotedReadme } from '../../bench/quote.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { startGateway } from './gateway.ts'
 import { openStores, type Stores } from './stores.ts'
@@ -66,4 +67,8 @@ test('every GraphQL example works with the ids put in', async () => {
     if ('queryRealtime' in answer || 'extractRealtime' in answer) expect(text).toMatch(/"status":"FRESH"/)
   }
   expect(Object.keys(ids).sort()).toEqual(['USER_ID', 'job_ID', 'qry_ID'])
+})
+
+test('its figures are those of bench/results.json', async () => {
+  expect(readme).toBe(await quotedReadme())
 })
