@@ -34,6 +34,7 @@ export interface CsvRequest {
    */
   source: Readable
   path: string
+  isIntermediate?: boolean | undefined
   /** How many rows the source has given, once it has ended: the file appears only if as many arrived. */
   rowCount: () => number
   /** How long its longest row was, where the source can tell: of what did not arrive it may be the reason. */
@@ -72,6 +73,7 @@ export async function createCsvWriter(options: {
     columns,
     source,
     path,
+    isIntermediate,
     rowCount,
     longestRowBytes,
     signal,
@@ -91,7 +93,13 @@ export async function createCsvWriter(options: {
         }
         const select = `SELECT ${columns.map(({ name, load }) => `${load ?? quoteName(name)} AS ${quoteName(name)}`).join(', ')} FROM ${readPipe(pipe, columns)}`
         try {
-          return await writeParquet(connection, { select, columns: columns.map(toColumn), path, confirm })
+          return await writeParquet(connection, {
+            select,
+            columns: columns.map(toColumn),
+            path,
+            isIntermediate,
+            confirm,
+          })
         } catch (error) {
           isRead = false
           source.destroy()

@@ -16,6 +16,8 @@ export interface WriteRequest {
   select: string
   columns: readonly Column[]
   path: string
+  /** To be read by the engine alone. */
+  isIntermediate?: boolean | undefined
   /** From 0 to 1, or null. */
   onProgress?: ((fraction: number | null) => void) | undefined
   /** Awaited with the number of rows before the file takes its place; when it throws, there is no file. */
@@ -23,18 +25,24 @@ export interface WriteRequest {
 }
 
 const progressIntervalMs = 100
-/** Beside the engine's own 3: files of 0.95 to 1.08 of the size for 0.6 to 1 of the work, the least where ids are random. */
-const compressionLevel = 2
+/**
+ * Compressed at level 2 rather than the engine's own 3: files of 0.95 to 1.08 of the size for 0.6 to 1 of the work, the
+ * least where ids are random. A column of more different values than these is not held to see whether a dictionary would
+ * pay: 0.7 to 1 of the work for up to 1.05 of the size.
+ */
+const writing = 'FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 2, DICTIONARY_SIZE_LIMIT 5000'
+/** The encodings of Parquet's second version: 0.1 to 0.95 of the size for 0.6 to 0.95 of the work, but Spark, fastparquet and others do not read them all. */
+const intermediateWriting = `${writing}, PARQUET_VERSION v2`
 
 export async function writeParquet(
   connection: DuckDBConnection,
   request: WriteRequest,
 ): Promise<WrittenFile> {
-  const { select, columns, path, onProgress, confirm } = request
+  const { select, columns, path, isIntermediate, onProgress, confirm } = request
   const partial = `${path}.${randomUUID().slice(0, 8)}.part`
   const timer = onProgress && setInterval(() => onProgress(readProgress(connection)), progressIntervalMs)
   try {
-    const copy = `COPY (${select}) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL ${compressionLevel})`
+    const copy = `COPY (${select}) TO ${quoteText(partial)} (${isIntermediate ? intermediateWriting : writing})`
     const rows = await (await connection.run(copy)).getRows()
     const rowCount = BigInt(String(rows[0]?.[0] ?? 0))
     await confirm?.(rowCount)

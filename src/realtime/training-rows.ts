@@ -47,7 +47,12 @@ export function createTrainingRows(options: {
     const name = join(temporaryFolder, `parity-${randomUUID()}`)
     const [inputPath, outputPath] = [`${name}-in.parquet`, `${name}-out.parquet`]
     try {
-      const input = await warehouse.exportParquet({ sql: view.query.sql, path: inputPath, signal })
+      const input = await warehouse.exportParquet({
+        sql: view.query.sql,
+        path: inputPath,
+        isIntermediate: true,
+        signal,
+      })
       const { columns } = await etlEngine.runFile({
         etl,
         inputPath,

@@ -53,6 +53,7 @@ export function createExtraction(options: ExtractionOptions) {
       const input = await warehouse.exportParquet({
         sql: query.sql,
         path: temporaryPath,
+        isIntermediate: true,
         signal,
         onProgress: ({ fraction }) => onProgress(fraction === null ? null : fraction / 2),
       })

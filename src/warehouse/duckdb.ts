@@ -169,6 +169,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
           select,
           columns,
           path: request.path,
+          isIntermediate: request.isIntermediate,
           onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),
         }),
       ),

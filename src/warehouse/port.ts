@@ -44,6 +44,8 @@ export interface ExportRequest extends RunOptions {
   sql: string
   /** Where the Parquet file is to be. It appears there whole or not at all. */
   path: string
+  /** Nobody but the gateway reads the file: it may be written in a way that others do not know. */
+  isIntermediate?: boolean | undefined
   onProgress?: ((progress: ExportProgress) => void) | undefined
 }
 

@@ -24,7 +24,7 @@ export interface ExportParts {
 export async function exportCsv(
   session: Session,
   plan: Plan,
-  { sql, path, signal, onProgress }: ExportRequest,
+  { sql, path, isIntermediate, signal, onProgress }: ExportRequest,
   { sessions, csv, timeoutMs, log }: ExportParts,
 ): Promise<ExportResult> {
   await session.script(
@@ -58,6 +58,7 @@ export async function exportCsv(
         columns,
         source,
         path,
+        isIntermediate,
         rowCount: () => source.rowCount,
         longestRowBytes: () => source.longestRowBytes,
         signal,

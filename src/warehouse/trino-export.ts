@@ -26,7 +26,7 @@ export async function exportPages(
 async function exportOnce(
   { session, csv }: { session: TrinoSession; csv: CsvWriter },
   plan: Plan,
-  { path, signal, sql, onProgress }: ExportRequest,
+  { path, isIntermediate, signal, sql, onProgress }: ExportRequest,
   check: () => Promise<unknown>,
 ): Promise<ExportResult> {
   const pages = session.pages('slow', plan.select, { signal, session: sessionOfExport })
@@ -55,7 +55,14 @@ async function exportOnce(
       return { ...column, load }
     })
     const source = Readable.from(lines(), { objectMode: false })
-    const written = await csv.write({ columns, source, path, rowCount: () => rowCount, signal })
+    const written = await csv.write({
+      columns,
+      source,
+      path,
+      isIntermediate,
+      rowCount: () => rowCount,
+      signal,
+    })
     return { columns: written.columns, rowCount: written.rowCount }
   } catch (error) {
     throw disturbed ?? error

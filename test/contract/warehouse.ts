@@ -414,6 +414,15 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         expect([rowCount, rows, columns.length]).toEqual([0n, [], 4])
       })
 
+      test('MUST write the same into a file that only the gateway reads', async () => {
+        const sql = `${usersOf('bulk')} ORDER BY user_id`
+        const path = join(subject.folder, 'intermediate.parquet')
+        const { columns } = await warehouse.exportParquet({ sql, path, isIntermediate: true })
+        const { rows } = await parquet.read(path, { columns })
+        expect(rows).toEqual((await exported(sql)).rows)
+        expect(rows.length).toBeGreaterThan(0)
+      })
+
       test('SHOULD keep the order that the statement asks for', async () => {
         const { rows } = await exported(`${usersOf('bulk')} ORDER BY user_id DESC`)
         const ids = rows.map((row) => String(row[0]))

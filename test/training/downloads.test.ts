@@ -92,6 +92,15 @@ describe('A download', () => {
     expect(read).toEqual(await askDuckDb(casted(`(${everyTypeSql})`)))
   })
 
+  test('as Parquet has the encodings alone that every reader knows', async () => {
+    const path = join(stack.datasetsFolder, `${datasetId}.parquet`)
+    const encodings = await askDuckDb(
+      `SELECT DISTINCT unnest(string_split(encodings, ', ')) AS encoding FROM parquet_metadata('${path}')`,
+    )
+    const known = ['PLAIN', 'PLAIN_DICTIONARY', 'RLE', 'RLE_DICTIONARY']
+    expect(known).toEqual(expect.arrayContaining(encodings.map(({ encoding }) => encoding)))
+  })
+
   test('as CSV is read back by DuckDB as the same rows, empty text and null told apart', async () => {
     const { stream, contentType, fileName } = await streamOf('csv')
     expect([contentType, fileName]).toEqual(['text/csv; charset=utf-8; header=present', `${datasetId}.csv`])
