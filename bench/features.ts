@@ -129,7 +129,7 @@ export function restWorkload({ queryId, users, bodies }: Draw): Workload {
 }
 
 /** The same draw every time: a step that shares no factor with the number of users visits them all. */
-function drawKeys(users: number, keys: number, bodies: number): string[][] {
+export function drawKeys(users: number, keys: number, bodies: number): string[][] {
   let at = 0
   return Array.from({ length: bodies }, () =>
     Array.from({ length: keys }, () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Redis } from 'ioredis'
 import { createFolder } from '../test/servers/child.ts'
-import { userId } from './features.ts'
+import { drawKeys } from './features.ts'
 
 const run = promisify(execFile)
 
@@ -100,9 +100,7 @@ export async function mget(
   { prefix, users, keys, seconds }: { prefix: string; users: number; keys: number; seconds: number },
 ): Promise<number> {
   const redis = new Redis(redisUrl)
-  const draws = Array.from({ length: 50 }, () =>
-    Array.from({ length: keys }, () => prefix + userId(Math.floor(Math.random() * users))),
-  )
+  const draws = drawKeys(users, keys, 50).map((ids) => ids.map((id) => prefix + id))
   const untilMs = performance.now() + seconds * 1000
   let done = 0
   const ask = async () => {

@@ -16,7 +16,7 @@ import { addDownloads } from './downloads.ts'
 import { createFastify } from './fastify.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from './graphql.ts'
 import { addHealth, createProbes, type Probe } from './health.ts'
-import { createHotPath, type HotPath } from './hot-path/hot-path.ts'
+import { createHotPath } from './hot-path/hot-path.ts'
 import { createLane } from './hot-path/lane.ts'
 import { createGraphQLLane, createLookupLanes } from './hot-path/lookup-lanes.ts'
 import { createIdentities } from './identities.ts'
@@ -107,9 +107,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const streams = createOpenStreams()
   countRequests(app, { operations: options.services.metrics.operations, except: graphqlPath })
   const routes = guardRoutes(app, { identities, openUnder: docsPath })
-  await addRoutes(app, options, { guards, graphql, streams, isStopping })
-  const sockets = addSockets(app, options, { guards, graphql, streams, isStopping })
-  addBeforeRoutes(app, options, { guards, hotPath: graphql.hotPath, isStopping })
+  const parts = { guards, graphql, streams, isStopping }
+  await addRoutes(app, options, parts)
+  const sockets = addSockets(app, options, parts)
+  addBeforeRoutes(app, options, parts)
   const leaving = createLeaving(app.server)
 
   app.addHook('preClose', async () => {
@@ -253,7 +254,7 @@ function addSockets(
 function addBeforeRoutes(
   { server }: FastifyInstance,
   { config, services, log }: HttpServerOptions,
-  { guards, hotPath, isStopping }: { guards: Guards; hotPath: HotPath | undefined; isStopping(): boolean },
+  { guards, graphql: { hotPath }, isStopping }: Parts,
 ) {
   const { admission, identities, overload, ownNamesOnly } = guards
   const { corsOrigins, tracing } = config
