@@ -12,6 +12,8 @@ const keysAgeMs = 600_000
 /** …but no more often than this, whatever strangers send. */
 const usualCooldownMs = 5_000
 const fetchWithinMs = 5_000
+/** The last moment that there is a date for. */
+const lastMomentMs = 8.64e15
 
 /** Rejects with UNAUTHENTICATED, or with TIMEOUT while the issuer's keys cannot be had. */
 export type VerifyJwt = (token: string) => Promise<Identity>
@@ -54,11 +56,15 @@ function identityOf({ sub, exp, scope, scp }: JWTPayload, { clockToleranceSecond
   if (typeof sub !== 'string' || sub === '' || exp === undefined) {
     throw refusal('The token names nobody: its claim "sub" must be a text')
   }
+  const expiresAtMs = (exp + clockToleranceSeconds) * 1000
+  if (expiresAtMs > lastMomentMs) {
+    throw refusal('The token’s claim "exp" is no moment: it is counted in seconds since 1970')
+  }
   return createIdentity({
     caller: `jwt:${sub}`,
     name: sub,
     scopes: readScopes([scope, scp].flatMap((claim) => readScopes(claim))),
-    expiresAtMs: (exp + clockToleranceSeconds) * 1000,
+    expiresAtMs,
   }).identity
 }
 

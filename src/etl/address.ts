@@ -62,8 +62,7 @@ const secretParameter =
 
 export function parseAddress(path: string): EtlAddress {
   if (path.length > 2000) throw new AppError('ETL_LOAD_FAILED', 'The ETL path is longer than 2000 characters')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(path))
+  if (controlCharacter.test(path))
     throw new AppError('ETL_LOAD_FAILED', 'The ETL path holds a control character')
   if (path.startsWith('git::')) return parseGit(path.slice('git::'.length))
   if (/^https?:\/\//i.test(path)) return parseWeb(path)
@@ -90,12 +89,17 @@ function baseName(file: string): string {
   return file.slice(file.lastIndexOf('/') + 1)
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const controlCharacter = /[\u0000-\u001f\u007f]/
+
 function decodePart(text: string): string {
+  let decoded: string
   try {
-    return decodeURIComponent(text)
+    decoded = decodeURIComponent(text)
   } catch {
     return malformed('its % signs do not stand for characters')
   }
+  return controlCharacter.test(decoded) ? malformed('its % signs stand for a control character') : decoded
 }
 
 const gitForm = 'git::https://host/org/repo.git//path/in/repo/features.sql?ref=v1.2'
@@ -194,11 +198,10 @@ function parseRemoteUrl(repository: string): Remote {
 }
 
 function parseUrl(text: string): URL {
-  try {
-    return new URL(text)
-  } catch {
-    return malformed('its URL cannot be read')
-  }
+  if (!URL.canParse(text)) return malformed('its URL cannot be read')
+  const url = new URL(text)
+  decodePart(url.username + url.password)
+  return url
 }
 
 function parseWeb(path: string): WebAddress {

@@ -53,6 +53,7 @@ function follow(from: URL, location: string, publicPath: string): URL {
   let next: URL
   try {
     next = new URL(location, from)
+    decodeURIComponent(next.username + next.password)
   } catch {
     throw loadFailed(publicPath, `${from.host} redirected it to what is no URL`)
   }

@@ -1,6 +1,6 @@
 // Tokens by a real issuer's published keys: which are taken, as whom, and what is said of those that are not.
 
-import { SignJWT } from 'jose'
+import { CompactSign, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createJwtVerifier } from '../../src/access/jwt.ts'
@@ -92,3 +92,20 @@ test('a shared secret takes tokens of its own algorithm alone', async () => {
   })
   await expect(verify(await issuer.sign())).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
 })
+
+// Written by hand: 1e999 is infinite once it is read, which no signer writes.
+test.each(['1e300', '1e999', '8640000000001', '-1e300'])(
+  'an end that no calendar has is refused: exp %s',
+  async (exp) => {
+    const claims = JSON.stringify({ iss: issuer.issuer, aud: issuer.audience, sub: 'ada' })
+    const { algorithm, kid, privateKey } = issuer.newest()
+    const token = await new CompactSign(Buffer.from(claims.replace(/}$/, `,"exp":${exp}}`)))
+      .setProtectedHeader({ alg: algorithm, kid })
+      .sign(privateKey)
+    const refused = await createVerifier()(token).catch((error: unknown) => error)
+    expect(refused).toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: expect.stringMatching(/"exp"|expired/),
+    })
+  },
+)
