@@ -21,6 +21,7 @@ const layers: readonly (readonly string[])[] = [
   ['catalog', 'warehouse', 'online'],
   // The engine that reads and writes Parquet is DuckDB, which the embedded warehouse is made of too.
   ['parquet'],
+  ['sql'],
   ['log'],
   ['telemetry'],
   ['full-disk'],

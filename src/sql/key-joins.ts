@@ -1,0 +1,248 @@
+// Joins seen for one key: which columns still tell whose row it is when two relations meet.
+
+import {
+  conjuncts,
+  type Expression,
+  findWithin,
+  isColumn,
+  isSubquery,
+  type Plan,
+  widthOf,
+} from './algebra.ts'
+import { ambiguity, equalIds, outerIds, type Scope, usesAmbiguous } from './key-scope.ts'
+import {
+  type ColumnId,
+  closed,
+  constantRelation,
+  equated,
+  joined,
+  lost,
+  type Pair,
+  type Relation,
+  withColumns,
+  withIds,
+} from './keyed-relations.ts'
+
+type Join = Extract<Plan, { kind: 'join' }>
+
+/** A condition, and where in the columns its own begin. */
+interface Placed {
+  condition: Expression
+  from: number
+}
+
+export interface Analysis {
+  key: string
+  create(count: number): ColumnId[]
+  /** `known` holds of the rows that come to matter above. */
+  analyse(plan: Plan, scope: Scope, known?: readonly Expression[]): Relation
+  /** With only the rows for which the conditions hold. */
+  filtered(
+    source: Relation,
+    conditions: readonly Expression[],
+    scope: Scope,
+    columns?: readonly ColumnId[],
+  ): Relation
+  withSubqueries(source: Relation, items: readonly Expression[], scope: Scope): Relation
+}
+
+export function createJoins({ key, create, analyse, filtered, withSubqueries }: Analysis) {
+  const otherColumns = `it joins tables by other columns than ${key}`
+
+  function join(plan: Join, scope: Scope, known: readonly Expression[]): Relation {
+    if (plan.type === 'INNER' && !isTied(plan)) return innerJoin(plan, scope, known)
+    const left = analyse(plan.left, scope, leftOnly(plan, known))
+    const right = analyse(plan.right, rightScope(plan, left, scope))
+    return meet(plan, left, right, scope)
+  }
+
+  function rightScope({ isLateral, shared }: Join, left: Relation, scope: Scope): Scope {
+    const inside = isLateral ? { ...scope, outer: [left.columns, ...scope.outer] } : scope
+    if (shared === undefined) return inside
+    const columns = shared.columns.map((index) => left.columns[index] ?? 0)
+    const given = withColumns(left, columns, outerIds(scope))
+    return { ...inside, defined: new Map(scope.defined).set(shared.id, given) }
+  }
+
+  function meet(plan: Join, givenLeft: Relation, givenRight: Relation, scope: Scope): Relation {
+    const { type, condition, isLateral } = plan
+    const conditions = conjuncts(condition)
+    const outer = outerIds(scope)
+    const isLeftWhole = type !== 'RIGHT' && type !== 'FULL'
+    const left = isLeftWhole ? givenLeft : nullable(givenLeft, outer)
+    const others = [...left.columns, ...outer]
+    const given = type === 'INNER' || type === 'RIGHT' ? givenRight : nullable(givenRight, others)
+    const columns = [...left.columns, ...given.columns]
+    const right = isLeftWhole ? narrowed(given, conditions, columns, scope) : given
+    const pairs = [
+      ...pairsBetween(left, right, conditions, columns, scope),
+      ...sameRows([...(isLateral ? left.columns : []), ...outer]),
+    ]
+    const all = joined(left, right, {
+      type: keptRows[type],
+      pairs,
+      outside: { left: new Set(outer), right: new Set(others) },
+      reason: otherColumns,
+    })
+    if (type === 'INNER') return filtered(all, conditions, scope)
+    const asked = withSubqueries(all, conditions, scope)
+    const met = usesAmbiguous(asked, conditions, columns) ? lost(asked, ambiguity) : asked
+    if (type === 'SEMI' || type === 'ANTI') return withColumns(met, left.columns, outer)
+    return type === 'MARK' ? marked(withColumns(met, left.columns, outer), right, conditions) : met
+  }
+
+  /** With the column that says whether a row met one. */
+  function marked(source: Relation, right: Relation, conditions: readonly Expression[]): Relation {
+    const [mark = 0] = create(1)
+    const isCertain = right.isConstant || conditions.every((one) => one.kind === 'equal' && one.isNullSafe)
+    return {
+      ...source,
+      columns: [...source.columns, mark],
+      keyed: source.isConstant ? new Set([...source.keyed, mark]) : source.keyed,
+      ambiguous: isCertain ? source.ambiguous : new Set([...source.ambiguous, mark]),
+    }
+  }
+
+  /** A side that may come out as nulls: what it passes on from outside is then no longer what it was. */
+  function nullable(side: Relation, outside: readonly ColumnId[]): Relation {
+    const own = new Map(
+      side.columns.filter((id) => outside.includes(id)).map((id) => [id, create(1)[0] ?? 0]),
+    )
+    if (own.size === 0) return side
+    const renewed = withIds(side, (id) => own.get(id) ?? id)
+    const edges = [...own].flatMap(([id, fresh]) => [[id, fresh] as const, [fresh, id] as const])
+    return {
+      ...renewed,
+      keyed: new Set([...renewed.keyed, ...side.keyed]),
+      follows: closed(side.follows, edges),
+    }
+  }
+
+  /** Inner joins and commas as one list of relations, joined in whichever order the key holds them together. */
+  function innerJoin(plan: Join, scope: Scope, known: readonly Expression[]): Relation {
+    const parts: Relation[] = []
+    const columns: ColumnId[] = []
+    const own: Placed[] = []
+    const collect = (inner: Plan) => {
+      if (inner.kind !== 'join' || inner.type !== 'INNER' || isTied(inner)) {
+        const part = analyse(inner, scope)
+        parts.push(part)
+        columns.push(...part.columns)
+        return
+      }
+      const from = columns.length
+      collect(inner.left)
+      collect(inner.right)
+      for (const condition of conjuncts(inner.condition)) own.push({ condition, from })
+    }
+    collect(plan)
+    const hints = known.filter(isPlain).map((condition) => ({ condition, from: 0 }))
+    const all = joinAll(parts, [...hints, ...own], columns, scope)
+    const result = own.reduce(
+      (one, { condition, from }) => filtered(one, [condition], scope, columns.slice(from)),
+      all,
+    )
+    return { ...result, columns }
+  }
+
+  function joinAll(
+    parts: readonly Relation[],
+    conditions: readonly Placed[],
+    columns: readonly ColumnId[],
+    scope: Scope,
+  ): Relation {
+    const waiting = parts.map((part) =>
+      conditions.reduce(
+        (one, { condition, from }) => narrowed(one, [condition], columns.slice(from), scope),
+        part,
+      ),
+    )
+    const outer = outerIds(scope)
+    let all = waiting.shift() ?? constantRelation([])
+    while (waiting.length > 0) {
+      const joins = waiting.map((part) => {
+        const pairs = conditions.flatMap(({ condition, from }) =>
+          pairsBetween(all, part, [condition], columns.slice(from), scope),
+        )
+        return joined(all, part, {
+          type: 'INNER',
+          pairs: [...pairs, ...sameRows(outer)],
+          outside: { left: new Set(outer), right: new Set(outer) },
+          reason: otherColumns,
+        })
+      })
+      const held = joins.findIndex(({ keyed, isConstant }) => keyed.size > 0 || isConstant)
+      const at = Math.max(0, held)
+      waiting.splice(at, 1)
+      all = joins[at] ?? all
+    }
+    return all
+  }
+
+  return join
+}
+
+const keptRows = {
+  INNER: 'INNER',
+  LEFT: 'LEFT',
+  RIGHT: 'RIGHT',
+  FULL: 'FULL',
+  SEMI: 'LEFT',
+  ANTI: 'LEFT',
+  MARK: 'LEFT',
+  SINGLE: 'LEFT',
+} as const
+
+function isPlain(condition: Expression): boolean {
+  return findWithin(condition, isSubquery).length === 0
+}
+
+/** Whether each row of the right is seen with a row of the left, or a condition asks further tables. */
+function isTied({ isLateral, shared, condition }: Join): boolean {
+  return isLateral === true || shared !== undefined || (condition !== null && !isPlain(condition))
+}
+
+/** What is known of the rows above holds of the left's, where these come out as they are. */
+function leftOnly({ type, left }: Join, known: readonly Expression[]): readonly Expression[] {
+  if (type === 'RIGHT' || type === 'FULL') return []
+  const width = widthOf(left)
+  return known.filter(
+    (condition) => isPlain(condition) && findWithin(condition, isColumn).every(({ index }) => index < width),
+  )
+}
+
+/** By those conditions that are about its own columns, and those from outside, alone. */
+function narrowed(
+  part: Relation,
+  conditions: readonly Expression[],
+  columns: readonly ColumnId[],
+  scope: Scope,
+): Relation {
+  const own = new Set([...part.columns, ...outerIds(scope)])
+  return conditions.reduce((one, condition) => {
+    const pair = equalIds(condition, columns, scope)
+    const isOwn = pair !== null && own.has(pair.left) && own.has(pair.right)
+    return isOwn ? equated(one, pair.left, pair.right) : one
+  }, part)
+}
+
+function pairsBetween(
+  left: Relation,
+  right: Relation,
+  conditions: readonly Expression[],
+  columns: readonly ColumnId[],
+  scope: Scope,
+): Pair[] {
+  return conditions.flatMap((condition): Pair[] => {
+    const pair = equalIds(condition, columns, scope)
+    if (pair === null) return []
+    const { left: a, right: b, isNullSafe } = pair
+    if (left.columns.includes(a) && right.columns.includes(b)) return [pair]
+    return left.columns.includes(b) && right.columns.includes(a) ? [{ left: b, right: a, isNullSafe }] : []
+  })
+}
+
+/** A row from outside is the same row on both sides. */
+function sameRows(ids: readonly ColumnId[]): Pair[] {
+  return ids.map((id) => ({ left: id, right: id, isNullSafe: true }))
+}

@@ -1,0 +1,233 @@
+// Proves of a statement that the rows of one key value depend on nothing but the tables' rows of that value.
+
+import { conjuncts, type Expression, findWithin, isSubquery, type Plan } from './algebra.ts'
+import { type Analysis, createJoins } from './key-joins.ts'
+import { ambiguity, equalIds, idOf, idsOf, outerIds, type Scope, usesAmbiguous } from './key-scope.ts'
+import {
+  type ColumnId,
+  confined,
+  constantRelation,
+  createRelation,
+  equated,
+  isKeyed,
+  lost,
+  type Relation,
+  withColumns,
+  withIds,
+} from './keyed-relations.ts'
+
+type Of<Kind extends Plan['kind']> = Extract<Plan, { kind: Kind }>
+
+/** Null when it is proven, else why it is not, as the end of "…, because". `keyIndex` is the result's column that is the key, `key` its name. */
+export function whyNotLocal(plan: Plan, { keyIndex, key }: { keyIndex: number; key: string }): string | null {
+  const result = createAnalysis(key).analyse(plan, { outer: [], defined: new Map() })
+  if (result.columns.some((id) => result.ambiguous.has(id))) return ambiguity
+  const id = result.columns[keyIndex]
+  if (id !== undefined && isKeyed(result, id)) return null
+  return result.reason ?? `its ${key} is not, or not always, that of the rows it was made of`
+}
+
+function createAnalysis(key: string): Analysis {
+  let lastId = 0
+  const create = (count: number): ColumnId[] => Array.from({ length: count }, () => ++lastId)
+  const analysis: Analysis = { key, create, analyse, filtered, withSubqueries }
+  const join = createJoins(analysis)
+
+  function analyse(plan: Plan, scope: Scope, known: readonly Expression[] = []): Relation {
+    switch (plan.kind) {
+      case 'table':
+        return table(plan)
+      case 'values':
+        return withSubqueries(constantRelation(create(plan.width)), plan.items, scope)
+      case 'project':
+        return renamed(withSubqueries(analyse(plan.input, scope), plan.items, scope), plan.items, scope)
+      case 'filter': {
+        const conditions = conjuncts(plan.condition)
+        return filtered(analyse(plan.input, scope, [...conditions, ...known]), conditions, scope)
+      }
+      case 'join':
+        return join(plan, scope, known)
+      case 'aggregate':
+        return aggregate(plan, scope)
+      case 'window':
+        return window(plan, scope)
+      case 'expand':
+        return widened(using(analyse(plan.input, scope), plan.items, scope), create(plan.width))
+      case 'distinct':
+        return distinct(plan, scope)
+      case 'order':
+        return using(analyse(plan.input, scope, known), plan.orders, scope)
+      case 'limit': {
+        const input = using(analyse(plan.input, scope), plan.items, scope)
+        return input.isConstant ? input : confined(input, outerIds(scope), 'it has a LIMIT')
+      }
+      case 'set':
+        return combine(plan, scope)
+      case 'define': {
+        const defined = new Map(scope.defined).set(plan.id, analyse(plan.definition, scope))
+        return analyse(plan.input, { ...scope, defined }, known)
+      }
+      case 'reference':
+        return reference(plan, scope)
+      case 'opaque':
+        return opaque(plan, scope)
+    }
+  }
+
+  function table({ name, columns, keyIndex }: Of<'table'>): Relation {
+    const ids = create(columns.length)
+    const reason =
+      keyIndex === null
+        ? `it reads ${name}, which has no column ${key} whose equal values are the same`
+        : null
+    return createRelation({ columns: ids, keyed: new Set(ids.filter((_, i) => i === keyIndex)), reason })
+  }
+
+  /** With the items as its columns: those that only pass a value on keep its id. */
+  function renamed(source: Relation, items: readonly Expression[], scope: Scope): Relation {
+    const keyed = new Set(source.keyed)
+    const columns = items.map((item) => {
+      const id = idOf(item, source.columns, scope)
+      if (id !== undefined) return id
+      const [made = 0] = create(1)
+      if (source.isConstant || isChoice(item, source, scope)) keyed.add(made)
+      return made
+    })
+    const made = items.filter(({ kind }) => kind !== 'column')
+    const result = withColumns({ ...source, keyed }, columns, outerIds(scope))
+    return usesAmbiguous(source, made, source.columns) ? lost(result, ambiguity) : result
+  }
+
+  /** One of several keyed columns: its rows are of those whose key it is. */
+  function isChoice(item: Expression, source: Relation, scope: Scope): boolean {
+    if (item.kind !== 'choice') return false
+    return item.items.every((one) => {
+      const id = idOf(one, source.columns, scope)
+      return id !== undefined && isKeyed(source, id)
+    })
+  }
+
+  function filtered(
+    source: Relation,
+    conditions: readonly Expression[],
+    scope: Scope,
+    columns: readonly ColumnId[] = source.columns,
+  ): Relation {
+    let result: Relation = { ...source, columns }
+    for (const condition of conditions) {
+      const pair = equalIds(condition, columns, scope)
+      if (pair !== null) result = equated(result, pair.left, pair.right)
+      result = withSubqueries(result, [condition], scope)
+    }
+    // By itself a column that is null leaves a row out just as one that is false.
+    const others = conditions.filter(({ kind }) => kind !== 'column')
+    return usesAmbiguous(result, others, columns) ? lost(result, ambiguity) : result
+  }
+
+  /** Where the items are used for other things than to be passed on. */
+  function using(source: Relation, items: readonly Expression[], scope: Scope): Relation {
+    const result = withSubqueries(source, items, scope)
+    return usesAmbiguous(result, items, result.columns) ? lost(result, ambiguity) : result
+  }
+
+  /** With what the expressions' subqueries read: each row then depends on the rows that its own are evaluated over. */
+  function withSubqueries(source: Relation, items: readonly Expression[], scope: Scope): Relation {
+    const own = new Set([...source.columns, ...outerIds(scope)])
+    let result = source
+    for (const item of items) {
+      for (const subquery of findWithin(item, isSubquery)) {
+        const inner = analyse(subquery.plan, { ...scope, outer: [source.columns, ...scope.outer] })
+        if (inner.isConstant) continue
+        const through = [...inner.keyed].filter((id) => own.has(id))
+        const [asked] = subquery.test === 'IN' && subquery === item ? subquery.items : []
+        const id = asked && idOf(asked, source.columns, scope)
+        // As a condition of its own: there it is all one that a null makes it unknown rather than false.
+        if (id !== undefined && isKeyed(inner, inner.columns[0] ?? 0)) through.push(id)
+        const reason = inner.reason ?? `it has a subquery that is not held to the row's own ${key}`
+        result = confined(result, through, reason)
+      }
+    }
+    return result
+  }
+
+  function aggregate(plan: Of<'aggregate'>, scope: Scope): Relation {
+    const { input, groups, hasSets, aggregates, extras } = plan
+    const items = aggregates.flatMap(({ items, orders, filter }) => [
+      ...items,
+      ...orders,
+      ...(filter ? [filter] : []),
+    ])
+    const source = using(analyse(input, scope), [...groups, ...items], scope)
+    const grouped = renamed(source, groups, scope)
+    const others = create(aggregates.length + extras)
+    if (grouped.isConstant) return constantRelation([...create(groups.length), ...others])
+    // With several sets a column may be null where it is not in the rows that were grouped.
+    const columns = hasSets ? create(groups.length) : grouped.columns
+    const keyed = new Set(outerIds(scope).filter((id) => grouped.keyed.has(id)))
+    grouped.columns.forEach((id, i) => {
+      if (grouped.keyed.has(id)) keyed.add(columns[i] ?? 0)
+    })
+    const reason = groups.length === 0 ? 'it aggregates over all rows' : null
+    return createRelation({
+      columns: [...columns, ...others],
+      keyed,
+      follows: hasSets ? new Set() : grouped.follows,
+      reason: keyed.size > 0 ? null : (grouped.reason ?? reason),
+    })
+  }
+
+  function window({ input, windows }: Of<'window'>, scope: Scope): Relation {
+    let source = analyse(input, scope)
+    for (const { name, partitions, items, orders, filter } of windows) {
+      source = using(source, [...partitions, ...items, ...orders, ...(filter ? [filter] : [])], scope)
+      if (source.isConstant) continue
+      const through = [...idsOf(partitions, source.columns, scope), ...outerIds(scope)]
+      source = confined(source, through, `its window function ${name} is not over a PARTITION BY ${key}`)
+    }
+    return widened(source, create(windows.length))
+  }
+
+  function distinct({ input, on, orders }: Of<'distinct'>, scope: Scope): Relation {
+    const source = using(analyse(input, scope), [...(on ?? []), ...(orders ?? [])], scope)
+    if (source.isConstant) return source
+    if (on === null)
+      return source.columns.some((id) => source.ambiguous.has(id)) ? lost(source, ambiguity) : source
+    const through = [...idsOf(on, source.columns, scope), ...outerIds(scope)]
+    return confined(source, through, `its DISTINCT ON is not by ${key}`)
+  }
+
+  function combine({ left, right }: Of<'set'>, scope: Scope): Relation {
+    const sides = [analyse(left, scope), analyse(right, scope)] as const
+    const [a, b] = sides
+    const columns = create(a.columns.length)
+    if (a.isConstant && b.isConstant) return constantRelation(columns)
+    const isBoth = (ours = 0, theirs = 0) => isKeyed(a, ours) && isKeyed(b, theirs)
+    const own = columns.filter((_, i) => isBoth(a.columns[i], b.columns[i]))
+    const keyed = new Set([...own, ...outerIds(scope).filter((id) => isBoth(id, id))])
+    const result = createRelation({ columns, keyed, reason: keyed.size > 0 ? null : (a.reason ?? b.reason) })
+    const isAmbiguous = sides.some((side) => side.columns.some((id) => side.ambiguous.has(id)))
+    return isAmbiguous ? lost(result, ambiguity) : result
+  }
+
+  /** What a WITH gives under new ids, so that two uses of it are two relations. */
+  function reference({ id, width }: Of<'reference'>, { defined }: Scope): Relation {
+    const given = defined.get(id)
+    if (given === undefined) return createRelation({ columns: create(width), reason: 'it refers to itself' })
+    const renewed = new Map(given.columns.map((own) => [own, ++lastId]))
+    return withIds(given, (own) => renewed.get(own) ?? own)
+  }
+
+  function opaque({ inputs, width, reason }: Of<'opaque'>, scope: Scope): Relation {
+    const columns = create(width)
+    const isConstant = inputs.length > 0 && inputs.every((input) => analyse(input, scope).isConstant)
+    return isConstant ? constantRelation(columns) : createRelation({ columns, reason })
+  }
+
+  function widened(source: Relation, ids: readonly ColumnId[]): Relation {
+    const columns = [...source.columns, ...ids]
+    const keyed = source.isConstant ? new Set([...source.keyed, ...ids]) : source.keyed
+    return { ...source, columns, keyed }
+  }
+
+  return analysis
+}
