@@ -37,6 +37,11 @@ export interface ValueObject {
   readonly [name: string]: Value
 }
 
+/** A field's value; null where there is none. */
+export function fieldOf(object: ValueObject, name: string): Value {
+  return Object.hasOwn(object, name) ? (object[name] ?? null) : null
+}
+
 /** The cells of one row, in the order of the frame's columns. */
 export type Row = readonly Value[]
 

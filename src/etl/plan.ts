@@ -118,12 +118,10 @@ function inferExact(shape: Shape): Plan {
   }
 }
 
-/** The engine's client cannot read a field called `__proto__` back. */
 function inferStruct({ fields }: Shape): Plan {
   const folded = new Set(fields?.names.map((name) => name.toLowerCase()))
   const isStruct = fields !== null && fields.names.length > 0 && folded.size === fields.names.length
-  if (!isStruct || fields.names.some((name) => !isName(name) || name === '__proto__'))
-    throw new MixedTypesError(['objects of other shapes'])
+  if (!isStruct || !fields.names.every(isName)) throw new MixedTypesError(['objects of other shapes'])
   return {
     type: 'STRUCT',
     fields: fields.names.map((name, i) => {

@@ -12,7 +12,7 @@ import {
   DuckDBTypeId,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import type { ColumnType, Value, ValueObject } from '../columns.ts'
+import { type ColumnType, fieldOf, type Value, type ValueObject } from '../columns.ts'
 import { formatDays, formatMicros, parseDays, parseMicros } from './calendar.ts'
 import { readDecimal, writeDecimal } from './decimal.ts'
 import { formatJson, parseJson } from './json-text.ts'
@@ -159,7 +159,7 @@ function struct({ entryNames, entryTypes }: OfId<DuckDBTypeId.STRUCT>): Carrier 
       return mismatch(value, 'an object')
     }
     const parts = fields.map(({ name, write: writeField }): [string, DuckDBValue] => {
-      const part = (value as ValueObject)[name] ?? null
+      const part = fieldOf(value as ValueObject, name)
       return [name, part === null ? null : writeField(part)]
     })
     return new DuckDBStructValue(Object.fromEntries(parts))

@@ -3,6 +3,7 @@
 import { type DuckDBDataChunk, DuckDBTypeId } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import type { Value } from '../columns.ts'
+import { readItems } from './decode.ts'
 import type { Carrier } from './duckdb-types.ts'
 import { nullTest, type PackedTexts, packTexts } from './text-vector.ts'
 
@@ -61,12 +62,12 @@ interface NumberColumn {
 type ChunkColumn = NumberColumn | { kind: 'texts'; texts: PackedTexts } | { kind: 'cells'; values: Value[] }
 
 function readColumn(chunk: DuckDBDataChunk, index: number, { type, read }: Carrier): ChunkColumn {
-  const vector = chunk.getColumnVector(index)
-  const number = numberKinds[vector.type.typeId]
+  const number = numberKinds[chunk.getColumnVector(index).type.typeId]
   if (number !== undefined) return readNumbers(chunk, index, number)
   if (type === 'STRING') return { kind: 'texts', texts: packTexts(chunk, index) }
+  const itemAt = readItems(chunk, index)
   const values = Array.from({ length: chunk.rowCount }, (_, row): Value => {
-    const item = vector.getItem(row)
+    const item = itemAt(row)
     return item === null || read === null ? (item as Value) : read(item)
   })
   return { kind: 'cells', values }

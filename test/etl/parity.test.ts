@@ -243,9 +243,20 @@ describe('a value is the same in training and serving', () => {
     const { columns, values } = await valuesOf(['{ a: 1, A: 2 }', 'null'])
     expect(columns[0]?.type).toBe('JSON')
     expect(values).toEqual([{ a: 1, A: 2 }, null])
-    for (const object of ['{ "": 1 }', '{ ["__proto__"]: 1 }', '{}', '{ "a\\0": 1 }']) {
+    for (const object of ['{ "": 1 }', '{}', '{ "a\\0": 1 }']) {
       expect((await valuesOf([object])).columns[0]?.type).toBe('JSON')
     }
+  })
+
+  test('when a struct has a field __proto__, or the name of something that every object has', async () => {
+    const { columns, values } = await valuesOf([
+      '{ ["__proto__"]: { x: 1 }, constructor: 1, l: [{ ["__proto__"]: 2 }] }',
+      '{ ["__proto__"]: null, constructor: null, l: [] }',
+    ])
+    expect(columns[0]?.type).toBe('STRUCT')
+    expect(encodeFrame({ columns, rows: values.map((value) => [value]) })).toBe(
+      '[{"v":{"__proto__":{"x":1},"constructor":1,"l":[{"__proto__":2}]}},{"v":{"__proto__":null,"constructor":null,"l":[]}}]',
+    )
   })
 
   test('when lists mix their elements and become JSON', async () => {
@@ -302,6 +313,9 @@ test('every input type reaches the script as its Value and comes back the same',
     column('struct', 'STRUCT', { storage: 'STRUCT("a" BIGINT, "b" VARCHAR)' }),
     column('json', 'JSON'),
     column('__proto__', 'STRING'),
+    column('proto', 'STRUCT', {
+      storage: 'STRUCT("__proto__" STRUCT("__proto__" BIGINT), "constructor" BIGINT)',
+    }),
     column('1', 'STRING'),
   ]
   const struct = { a: 2n ** 60n, b: 'x' }
@@ -320,6 +334,7 @@ test('every input type reaches the script as its Value and comes back the same',
       struct,
       { x: [1, 2n ** 60n] },
       'proto',
+      JSON.parse('{"__proto__":{"__proto__":5},"constructor":6}'),
       'one',
     ],
     [
@@ -336,6 +351,7 @@ test('every input type reaches the script as its Value and comes back the same',
       null,
       'plain',
       '',
+      JSON.parse('{"__proto__":null,"constructor":null}'),
       '',
     ],
     columns.map(() => null),

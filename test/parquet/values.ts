@@ -89,6 +89,18 @@ export const values: readonly { sql: string; type: ColumnType; value: Value }[] 
     type: 'LIST',
     value: [{ a: ['2026-01-02T03:04:05Z'] }],
   },
+  { sql: "{'__proto__': 1, 'a': 'x'}", type: 'STRUCT', value: JSON.parse('{"__proto__":1,"a":"x"}') },
+  { sql: "{'__proto__': NULL::INTEGER}", type: 'STRUCT', value: JSON.parse('{"__proto__":null}') },
+  {
+    sql: "[{'s': {'__proto__': [{'__proto__': 1}, NULL]}, 'constructor': 2}, NULL]",
+    type: 'LIST',
+    value: JSON.parse('[{"s":{"__proto__":[{"__proto__":1},null]},"constructor":2},null]'),
+  },
+  {
+    sql: "MAP {'__proto__': {'__proto__': 1}}",
+    type: 'JSON',
+    value: JSON.parse('{"__proto__":{"__proto__":1}}'),
+  },
   { sql: "row(1, 'x')", type: 'STRUCT', value: { v1: 1, v2: 'x' } },
   { sql: "MAP {'a': 1, 'b': NULL}", type: 'JSON', value: { a: 1, b: null } },
   { sql: "'x'::UNION(n INTEGER, t VARCHAR)", type: 'JSON', value: { t: 'x' } },

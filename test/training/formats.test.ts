@@ -128,6 +128,17 @@ describe('Arrow', () => {
     expect(Object.values(last)).toEqual(columns.map(() => null))
   })
 
+  test('keeps a struct’s field __proto__, and takes nothing for a field from what every object has', async () => {
+    const odd = [column('s', 'STRUCT', 'STRUCT("__proto__" VARCHAR, "constructor" VARCHAR)')]
+    const values: Row[] = [[JSON.parse('{"__proto__":"x"}')], [null], [{}]]
+    const struct = tableFromIPC(await collect(encodeArrow(odd, inBatches(values, 4)))).getChild('s')
+    const cells = (index: number) => [...(struct?.getChildAt(index) ?? [])]
+    expect([cells(0), cells(1)]).toEqual([
+      ['x', null, null],
+      [null, null, null],
+    ])
+  })
+
   test('keeps dates and timestamps to the ends of their range, and unsafe integers in JSON', async () => {
     const three = [
       column('day', 'DATE', 'DATE'),

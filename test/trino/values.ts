@@ -101,6 +101,11 @@ export const values: readonly { sql: string; type: ColumnType; value: Value }[] 
     type: 'LIST',
     value: [{ a: 1, b: 'x' }, null],
   },
+  {
+    sql: 'CAST(ROW(1, MAP(ARRAY[\'__proto__\'], ARRAY[1])) AS row("__proto__" bigint, m map(varchar, bigint)))',
+    type: 'STRUCT',
+    value: JSON.parse('{"__proto__":1,"m":{"__proto__":1}}'),
+  },
   { sql: "ROW(1, 'x')", type: 'STRUCT', value: { v1: 1, v2: 'x' } },
   {
     sql: "CAST(ROW(9007199254740993, 'x, \"y', DATE '2026-01-02', ARRAY[1], NULL) AS row(a bigint, \"b c\" varchar, d date, e array(integer), f double))",

@@ -101,6 +101,11 @@ export const values: readonly { sql: string; type: ColumnType; value: Value }[] 
   { sql: "ARRAY['happy', NULL]::mood[]", type: 'LIST', value: ['happy', null] },
   { sql: 'ARRAY[5.25]::price[]', type: 'LIST', value: [5.25] },
   { sql: 'ARRAY[\'{"k": 9007199254740993}\'::jsonb]', type: 'LIST', value: [{ k: 9007199254740993n }] },
+  {
+    sql: '(SELECT q FROM (SELECT 1 AS "__proto__", \'{"__proto__": {"a": 1}}\'::jsonb AS j) q)',
+    type: 'JSON',
+    value: JSON.parse('{"__proto__":1,"j":{"__proto__":{"a":1}}}'),
+  },
   { sql: "ROW(1, 'x')", type: 'JSON', value: { f1: 1, f2: 'x' } },
   { sql: "ROW(1, 'x, \"y')::pair", type: 'JSON', value: { a: 1, b: 'x, "y' } },
   { sql: 'ARRAY[ROW(1, NULL)::pair]', type: 'LIST', value: [{ a: 1, b: null }] },

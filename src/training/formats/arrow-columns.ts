@@ -17,7 +17,14 @@ import {
   TimestampMicrosecond,
   Utf8,
 } from 'apache-arrow'
-import { type Column, type ColumnType, encodeValue, type Value, type ValueObject } from '../../columns.ts'
+import {
+  type Column,
+  type ColumnType,
+  encodeValue,
+  fieldOf,
+  type Value,
+  type ValueObject,
+} from '../../columns.ts'
 import { parseDays, parseMicros } from '../../parquet/calendar.ts'
 import { writeDecimal } from '../../parquet/decimal.ts'
 import { formatJson } from '../../parquet/json-text.ts'
@@ -248,7 +255,7 @@ function structs(fields: readonly { name: string; column: ArrowColumn }[]): Arro
     toData(values) {
       const objects = values.map((value) => (isObject(value) ? value : {}))
       const children = fields.map((field) =>
-        field.column.toData(objects.map((object) => object[field.name] ?? null)),
+        field.column.toData(objects.map((object) => fieldOf(object, field.name))),
       )
       return makeData({ type, ...presence(values), children })
     },
