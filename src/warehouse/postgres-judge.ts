@@ -4,6 +4,7 @@ import { refuse } from '../parquet/engine-error.ts'
 import { refuseLong } from '../parquet/sql-text.ts'
 import type { BaseTable } from './port.ts'
 import { toPostgresError } from './postgres-error.ts'
+import { type CalledFunction, type Calls, findCalls, judgeFunctions } from './postgres-functions.ts'
 import { featureSchema, internalSchema } from './postgres-schema.ts'
 import type { ResultField, Session } from './postgres-session.ts'
 import { blankSemicolons } from './postgres-text.ts'
@@ -26,34 +27,9 @@ export interface Analysis {
   functions: ReadonlyMap<number, CalledFunction>
 }
 
-export interface CalledFunction {
-  name: string
-  /** Of the server's own, not an extension's or a user's. */
-  isOwn: boolean
-  isVolatile: boolean
-  argumentCount: number
-}
-
 const viewName = 'gateway_judged'
 const viewPrefix = `CREATE TEMP VIEW ${viewName} AS SELECT count(*) AS n FROM (\n`
 const refusedSchemas = new Set([internalSchema, 'pg_catalog', 'information_schema', 'pg_toast'])
-
-/** The first OID that is not the server's own. */
-const firstOwnOid = 16_384
-/** Of the server's own functions that give another value at each call, those that do nothing else; two are of TABLESAMPLE. */
-const harmless = new Set([
-  'random',
-  'random_normal',
-  'gen_random_uuid',
-  'uuidv4',
-  'uuidv7',
-  'clock_timestamp',
-  'system',
-  'bernoulli',
-])
-/** Of those that do not, what tells of the server or runs text as SQL. */
-const refusedFunction =
-  /^(pg_(?!typeof$).*|current_(setting|database|schemas?|user|role|catalog|query)|session_user|user|version|txid_.*|inet_(server|client)_.*|has_\w+_privilege|row_security_active|\w+_to_xml(schema)?(_and_xmlschema)?|to_reg\w+|(col|obj|shobj)_description|binary_upgrade_.*|ts_debug|icu_.*|makeaclitem|acl\w+)$/
 
 /**
  * Rejects with INVALID_SQL what is not one SELECT, WITH or VALUES, and what reads or calls what it must not.
@@ -116,11 +92,10 @@ async function judgeTrees(
 ): Promise<Pick<JudgedStatement, 'tables' | 'analysis'>> {
   const seen = new Set([ownOid])
   const known = new Map<number, Relation>()
-  const functions = new Set<number>()
-  const operators = new Set<number>()
+  const calls: Calls = { functions: new Set(), operators: new Set() }
   const tables: BaseTable[] = []
   let asKin: ReadonlySet<number> = new Set<number>()
-  let next = visitTree(tree, functions, operators)
+  let next = visitTree(tree, calls)
   while (next.size > 0) {
     const asked = [...next].filter((oid) => !seen.has(oid))
     for (const oid of asked) seen.add(oid)
@@ -136,7 +111,7 @@ async function judgeTrees(
       // A relative counts where rows may be appended to it: through one's rows the other's change.
       if (kind !== 'v' && (!asKin.has(oid) || schema === featureSchema))
         tables.push({ schema, name, columns: relation.columns.map((column) => column.name) })
-      for (const inner of trees) for (const found of visitTree(inner, functions, operators)) next.add(found)
+      for (const inner of trees) for (const found of visitTree(inner, calls)) next.add(found)
       for (const relative of own) {
         next.add(relative)
         kin.add(relative)
@@ -144,21 +119,19 @@ async function judgeTrees(
     }
     asKin = kin
   }
-  const called = await judgeFunctions(session, [...functions], [...operators])
-  return { tables, analysis: { tree, relations: known, functions: called } }
+  const functions = await judgeFunctions(session, calls)
+  return { tables, analysis: { tree, relations: known, functions } }
 }
 
 /** Names in the tree cannot be taken for its words: a blank within a name is escaped. */
-function visitTree(tree: string, functions: Set<number>, operators: Set<number>): Set<number> {
+function visitTree(tree: string, calls: Calls): Set<number> {
   if (tree.includes('{ROWMARKCLAUSE ')) {
     throw refuse('FOR UPDATE, FOR SHARE and their kin may not be used: they lock rows.', null)
   }
   if (/\{SQLVALUEFUNCTION :op (9|1\d) /.test(tree)) {
     throw refuse('current_user, current_schema and their kin may not be used: they tell of the server.', null)
   }
-  for (const [, oid] of tree.matchAll(/:(?:funcid|opfuncid|aggfnoid|winfnoid|tsmhandler) (\d+)/g))
-    functions.add(Number(oid))
-  for (const [, oid] of tree.matchAll(/:opno (\d+)/g)) operators.add(Number(oid))
+  findCalls(tree, calls)
   const relations = new Set<number>()
   for (const [, oid] of tree.matchAll(/:relid (\d+)/g)) relations.add(Number(oid))
   relations.delete(0)
@@ -181,37 +154,4 @@ async function readRelations(session: Session, oids: readonly number[]): Promise
     [`{${oids.join(',')}}`],
   )
   return JSON.parse(row?.[0] ?? '[]') as Relation[]
-}
-
-/** What may be called: of the server's own what only computes; of others' what they declare to be IMMUTABLE. */
-async function judgeFunctions(
-  session: Session,
-  functions: readonly number[],
-  operators: readonly number[],
-): Promise<Map<number, CalledFunction>> {
-  const rows = await session.query(
-    `WITH called AS (
-       SELECT unnest($1::oid[]) AS oid UNION SELECT oprcode::oid FROM pg_catalog.pg_operator WHERE oid = ANY($2::oid[])),
-     within AS (
-       SELECT oid FROM called UNION
-       SELECT unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn])::oid
-       FROM pg_catalog.pg_aggregate a JOIN called ON called.oid = a.aggfnoid)
-     SELECT p.oid::text, p.proname, p.provolatile, p.pronargs::text FROM pg_catalog.pg_proc p JOIN within ON within.oid = p.oid`,
-    [`{${functions.join(',')}}`, `{${operators.join(',')}}`],
-  )
-  const called = new Map<number, CalledFunction>()
-  for (const [oid, name = '', volatility, count] of rows) {
-    const isOwn = Number(oid) < firstOwnOid
-    const isVolatile = volatility === 'v'
-    called.set(Number(oid), { name: String(name), isOwn, isVolatile, argumentCount: Number(count) })
-    if (isOwn && (refusedFunction.test(String(name)) || (isVolatile && !harmless.has(String(name))))) {
-      const message = `The function ${name} may not be used: it tells of the server, changes it, or runs text as SQL.`
-      throw refuse(message, null)
-    }
-    if (!isOwn && volatility !== 'i') {
-      const message = `The function ${name} may not be used: it may read tables unseen. One that only computes can be declared IMMUTABLE.`
-      throw refuse(message, null)
-    }
-  }
-  return called
 }

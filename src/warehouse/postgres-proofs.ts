@@ -4,8 +4,9 @@
 import { type LocalTable, whyNotLocal } from '../parquet/key-locality.ts'
 import { Unproven } from '../parquet/key-sources.ts'
 import type { QueryDescription } from './port.ts'
+import { findChange } from './postgres-changing.ts'
 import { aggregateName } from './postgres-expressions.ts'
-import type { Analysis, CalledFunction, Relation } from './postgres-judge.ts'
+import type { Analysis, Relation } from './postgres-judge.ts'
 import type { Session } from './postgres-session.ts'
 import { createStatementTrees } from './postgres-statement-tree.ts'
 import { isNode, nodeOf, nodesOf, parseTree, type TreeNode } from './postgres-tree.ts'
@@ -17,47 +18,12 @@ export async function prove(
   { sql, analysis, key }: { sql: string; analysis: Analysis; key: string },
 ): Promise<Proofs> {
   const trees = [analysis.tree, ...[...analysis.relations.values()].flatMap((relation) => relation.trees)]
-  const changing = findChange(sql, trees, analysis)
+  const defaults = [...analysis.functions.values()].flatMap((called) => called.defaults ?? [])
+  const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
   const loose = await findLooseCollation(session, trees)
   const reason =
     loose === null ? findReason(analysis, key) : `it compares by ${loose}, to which different texts are equal`
   return { changing, whyNotLocal: reason }
-}
-
-/** Of those that are not volatile, what tells the time that the transaction began at. */
-const clocks = new Set(['now', 'transaction_timestamp', 'statement_timestamp'])
-const clockWords = [
-  'current_date',
-  'current_time',
-  'current_time',
-  'current_timestamp',
-  'current_timestamp',
-  'localtime',
-  'localtime',
-  'localtimestamp',
-  'localtimestamp',
-]
-/** A date, a time or both, as a constant or made from a text. */
-const ofTime = /:(?:consttype|resulttype|funcresulttype) (?:1082|1083|1114|1184|1266)\b/
-const timeWord =
-  /'[^']{0,40}\b(now|today|tomorrow|yesterday)\b[^']{0,40}'|\$\$\s*(now|today|tomorrow|yesterday)\b/i
-
-/** What gives another result at each run, as a user would call it. */
-function findChange(sql: string, trees: readonly string[], { functions }: Analysis): string | null {
-  const isChanging = ({ name, isOwn, isVolatile, argumentCount }: CalledFunction) =>
-    isVolatile || (isOwn && (clocks.has(name) || (name === 'age' && argumentCount === 1)))
-  if (trees.some((tree) => tree.includes('{TABLESAMPLECLAUSE '))) return 'a sample'
-  const called = [...functions.values()].find(isChanging)
-  if (called !== undefined) return called.name === 'age' ? 'age() of one argument' : `${called.name}()`
-  for (const tree of trees) {
-    const word = clockWords[Number(/\{SQLVALUEFUNCTION :op (\d)/.exec(tree)?.[1] ?? clockWords.length)]
-    if (word !== undefined) return word
-  }
-  // The server reads the word as it takes the statement: of the time nothing is left to be seen but its type.
-  const written = timeWord.exec(sql)
-  return written !== null && ofTime.test(trees[0] ?? '')
-    ? `'${(written[1] ?? written[2])?.toLowerCase()}'`
-    : null
 }
 
 async function findLooseCollation(session: Session, trees: readonly string[]): Promise<string | null> {

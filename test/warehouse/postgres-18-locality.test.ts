@@ -1,7 +1,7 @@
 // The analysed form of PostgreSQL 18, which differs from 15's, read alike: on the server that runs in this process.
 
 import { PGlite } from '@electric-sql/pglite'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { judgeStatement } from '../../src/warehouse/postgres-judge.ts'
 import { prove } from '../../src/warehouse/postgres-proofs.ts'
 import { createSchemas } from '../../src/warehouse/postgres-schema.ts'
@@ -43,25 +43,45 @@ function createEmbeddedSession(embedded: PGlite): typeof session {
   }
 }
 
-testLocality(
-  () => ({
-    async describe(sql, { key = '' } = {}) {
-      await session.script('BEGIN')
-      try {
-        const { analysis, tables } = await judgeStatement(session as Session, sql)
-        return { columns: [], tables, ...(await prove(session as Session, { sql, analysis, key })) }
-      } finally {
-        await session.script('ROLLBACK')
-      }
-    },
-  }),
-  {
-    proven: [
-      'SELECT u.user_id, p.n FROM paid p FULL JOIN feature_store.users u USING (user_id)',
-      `SELECT user_id, a.name, b.quote_id FROM ${users} a FULL JOIN feature_store.quotes b USING (user_id)`,
-      `SELECT user_id, sum(count(*)) OVER (PARTITION BY user_id) AS n FROM ${users} GROUP BY user_id, name`,
-    ],
-    unproven: [['a limit within a view', 'SELECT * FROM newest', 'LIMIT']],
-    changing: [['now()', 'SELECT now() AS t, 1 AS k']],
-  },
-)
+async function describe(sql: string, { key = '' } = {}) {
+  await session.script('BEGIN')
+  try {
+    const { analysis, tables } = await judgeStatement(session as Session, sql)
+    return { columns: [], tables, ...(await prove(session as Session, { sql, analysis, key })) }
+  } finally {
+    await session.script('ROLLBACK')
+  }
+}
+
+testLocality(() => ({ describe }), {
+  proven: [
+    'SELECT u.user_id, p.n FROM paid p FULL JOIN feature_store.users u USING (user_id)',
+    `SELECT user_id, a.name, b.quote_id FROM ${users} a FULL JOIN feature_store.quotes b USING (user_id)`,
+    `SELECT user_id, sum(count(*)) OVER (PARTITION BY user_id) AS n FROM ${users} GROUP BY user_id, name`,
+  ],
+  unproven: [['a limit within a view', 'SELECT * FROM newest', 'LIMIT']],
+  changing: [['now()', 'SELECT now() AS t, 1 AS k']],
+})
+
+test.each([
+  [
+    'json_value(\'{"t": "now"}\', \'$.t\' RETURNING timestamptz)',
+    /a text that is read as timestamp with time zone/,
+  ],
+  ["json_value('{}', '$.t' RETURNING int DEFAULT 1 ON EMPTY) + extract(day FROM date 'today')", "'today'"],
+  [
+    "(SELECT t FROM json_table('[\"now\"]', '$[*]' COLUMNS (t timestamp PATH '$')) j)",
+    /a text that is read as/,
+  ],
+  ['uuidv7()', 'uuidv7()'],
+])('named as changing: %s', async (expression, named) => {
+  expect((await describe(`SELECT 1 AS k, ${expression} AS v`)).changing).toMatch(named)
+})
+
+test.each([
+  'json_value(\'{"t": "now"}\', \'$.t\')',
+  "to_timestamp(json_value('{}', '$.now'), 'YYYY-MM-DD')",
+  "(SELECT d FROM json_table('[\"now\"]', '$[*]' COLUMNS (d text PATH '$')) j)",
+])('nothing of it changes: %s', async (expression) => {
+  expect((await describe(`SELECT 1 AS k, ${expression} AS v`)).changing).toBeNull()
+})
