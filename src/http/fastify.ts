@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
-import { messageOf } from '../errors.ts'
 import { withRequestId } from '../request-id.ts'
+import { mostPlainBytes } from './body-limits.ts'
 import { parseJson } from './json.ts'
 import { sendRestFailure, sendUnknownRoute } from './rest-failures.ts'
 import { inRequestsTrace } from './traced-requests.ts'
@@ -12,15 +12,14 @@ import { inRequestsTrace } from './traced-requests.ts'
 export interface FastifyOptions {
   /** A client has so long to send a request's headers, and all of it. */
   receiveWithin: { headersMs: number; requestMs: number }
-  maxBodyBytes: number
   log: Logger
 }
 
-export function createFastify({ receiveWithin, maxBodyBytes, log }: FastifyOptions): FastifyInstance {
+export function createFastify({ receiveWithin, log }: FastifyOptions): FastifyInstance {
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: maxBodyBytes,
+    bodyLimit: mostPlainBytes,
     // What still comes on open connections is answered, and told that it was the last.
     return503OnClosing: false,
     requestTimeout: receiveWithin.requestMs,
@@ -37,7 +36,7 @@ export function createFastify({ receiveWithin, maxBodyBytes, log }: FastifyOptio
       // Clients that always name a content type send it with an empty body too.
       done(null, body === '' ? undefined : parseJson(String(body)))
     } catch (error) {
-      done(Object.assign(new Error(`The body is not valid JSON: ${messageOf(error)}`), { statusCode: 400 }))
+      done(error as Error)
     }
   })
   app.addHook('onRequest', (request, reply, done) => {

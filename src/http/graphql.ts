@@ -1,16 +1,18 @@
 // GraphQL over HTTP: Yoga behind Fastify, answers whole or streamed, and GraphiQL for browsers.
 
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { DocumentNode, GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import { AppError, messageOf, unavailable } from '../errors.ts'
+import { AppError, unavailable } from '../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../schema/context.ts'
 import type { Services } from '../schema/services.ts'
 import type { Operation } from '../telemetry/operations.ts'
 import { createTextCache } from '../text-cache.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
+import { mostBytesOf, mostRowsBytes, readBody } from './body-limits.ts'
 import { closeSchema } from './closed-schema.ts'
 import { limitDocuments } from './document-limits.ts'
 import { describeFailure, httpAnswerOf } from './failures.ts'
@@ -44,7 +46,6 @@ export interface GraphQLOptions {
   settings: Config['graphql']
   trusted: TrustedDocuments
   operations: OperationFinder
-  maxBodyBytes: number
   log: Logger
   /** Is told of every document that is valid. */
   hotPath?: Pick<HotPath, 'accept'>
@@ -52,7 +53,7 @@ export interface GraphQLOptions {
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
 export function createGraphQLServer(options: GraphQLOptions) {
-  const { schema, services, settings, trusted, operations, maxBodyBytes, log, hotPath } = options
+  const { schema, services, settings, trusted, operations, log, hotPath } = options
   return createYoga<RequestFacts, Context>({
     schema,
     context: (facts) => createContext(services, facts),
@@ -66,7 +67,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
     maskedErrors: false,
     // Node's own streams cancel at once, even while they wait for their source.
     fetchAPI: { ReadableStream, Response },
-    maxRequestBodySize: maxBodyBytes,
+    maxRequestBodySize: mostRowsBytes,
     logging: false,
     // Yoga keeps whatever it was sent, and the errors of whatever it could not parse.
     parserAndValidationCache: {
@@ -102,19 +103,11 @@ function exactJson(): Plugin<object, RequestFacts> {
       if (request.method !== 'POST' || (type !== 'application/json' && type !== 'application/graphql+json'))
         return
       setRequestParser(async () => {
-        const body = parseBody(await request.text())
+        const body = parseJson(await request.text())
         if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body
         throw new AppError('BAD_USER_INPUT', 'The body must be a JSON object with a "query"')
       })
     },
-  }
-}
-
-function parseBody(text: string): unknown {
-  try {
-    return parseJson(text)
-  } catch (cause) {
-    throw new AppError('BAD_USER_INPUT', `The body is not valid JSON: ${messageOf(cause)}`, { cause })
   }
 }
 
@@ -173,20 +166,19 @@ export interface RouteOptions {
   /** Whether callers have to say who they are. */
   asksWho: boolean
   trustProxy: boolean
-  maxBodyBytes: number
   /** From then on no stream is begun: its client is to find another gateway. */
   isStopping(): boolean
   log: Logger
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, settings, admission, trustProxy, maxBodyBytes, log } = options
+  const { yoga, settings, admission, trustProxy, log } = options
   const graphiql = createGraphiQLPage(graphqlPath, options)
 
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, (_request, body, done) =>
-      done(null, body),
+    scope.addContentTypeParser('*', (request: FastifyRequest, body: Readable) =>
+      readBody({ headers: request.headers, body }, mostBytesOf(request.identity)),
     )
     scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, log))
     const isPage = (request: FastifyRequest) => settings.graphiql && wantsGraphiQL(request)

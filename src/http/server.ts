@@ -38,7 +38,6 @@ import { openTrustedDocuments } from './trusted-documents.ts'
 import { createSocketServer } from './websocket.ts'
 import { addWire } from './wire/wire.ts'
 
-const maxBodyBytes = 32 * 1024 * 1024
 /** Answers still under way when the server closes have so long to end. */
 const closeWithinMs = 10_000
 
@@ -89,7 +88,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { config, log } = options
   const app = createFastify({
     receiveWithin: options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 },
-    maxBodyBytes,
     log,
   })
   const guards = createGuards(options)
@@ -178,7 +176,6 @@ async function createGraphQL({ config, services, hotPath: isWanted = true, log }
     settings: config.graphql,
     trusted,
     operations,
-    maxBodyBytes,
     log,
     ...(hotPath && { hotPath }),
   })
@@ -198,7 +195,6 @@ async function addRoutes(
     streams,
     asksWho,
     trustProxy: config.trustProxy,
-    maxBodyBytes,
     isStopping,
     log,
   })
@@ -229,7 +225,6 @@ function addSockets(
     trustProxy,
     corsOrigins,
     ownNamesOnly,
-    maxMessageBytes: maxBodyBytes,
     connectionInitWaitMs,
     pingEveryMs,
     isStopping,

@@ -11,17 +11,18 @@ import type { Identity } from '../access/identity.ts'
 import { AppError } from '../errors.ts'
 import { withRequestId } from '../request-id.ts'
 import { type Admission, tooManyConnections } from './admission.ts'
+import { mostRowsBytes } from './body-limits.ts'
 import { mayOpenSocket } from './cross-origin.ts'
 import type { GraphQLServer } from './graphql.ts'
 import { graphqlPath } from './graphql.ts'
 import { codeOf, formatError, formatResult, formatResults } from './graphql-errors.ts'
 import type { Identities } from './identities.ts'
-import { exactly } from './json.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
 import type { Overload } from './overload.ts'
 import { asksThisMachine } from './own-names.ts'
 import { closeSockets } from './socket-closing.ts'
+import { limitStranger, readMessage, type StrangerLimits, toCloseReason } from './socket-limits.ts'
 import { createSocketTurns, type SocketTurns } from './socket-turns.ts'
 import { inCallersTrace, nameRequest } from './traced-requests.ts'
 import type { TrustedDocuments } from './trusted-documents.ts'
@@ -45,7 +46,6 @@ export interface SocketOptions {
   corsOrigins: readonly string[]
   /** Whether it answers to this machine's own names alone. */
   ownNamesOnly: boolean
-  maxMessageBytes: number
   /** A client that sends no connection_init for so long is closed with 4408. */
   connectionInitWaitMs: number
   /** A client is pinged this often, and dropped when it does not answer for as long. */
@@ -60,6 +60,7 @@ interface Extra {
   request: IncomingMessage
   origin: string
   socket: WebSocket
+  limits: StrangerLimits
   /** From the acknowledgement on. */
   identity: Identity | null
   turns: SocketTurns
@@ -69,7 +70,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
   const { server, trustProxy, log } = options
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: options.maxMessageBytes,
+    maxPayload: mostRowsBytes,
     handleProtocols,
   })
   const protocol = createProtocol(options)
@@ -87,9 +88,10 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     if (release === null) return refuse(connection, '429 Too Many Requests', refused ?? tooManyConnections())
     connection.once('close', release)
     sockets.handleUpgrade(request, connection, head, (socket) => {
+      const limits = limitStranger(connection, socket)
       const turns = createSocketTurns()
       turnsOf.set(socket, turns)
-      serve(socket, { request, origin, socket, identity: null, turns })
+      serve(socket, { request, origin, socket, limits, identity: null, turns })
     })
   })
 
@@ -110,8 +112,10 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
-          socket.on('message', (data) => {
-            handle(String(data)).catch((error: unknown) => {
+          socket.on('message', (data: Buffer) => {
+            const text = readMessage(data, extra)
+            if (text === null) return
+            handle(text).catch((error: unknown) => {
               log.error({ err: error }, 'A WebSocket message could not be handled')
               socket.close(CloseCode.InternalServerError, 'Internal server error')
             })
@@ -144,7 +148,6 @@ function createProtocol(options: SocketOptions) {
   const { maxSubscriptions, log, connectionInitWaitMs } = options
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: connectionInitWaitMs,
-    jsonMessageReviver: exactly,
     onConnect: ({ connectionParams = {}, extra }) => admit(extra, connectionParams, identities),
     onSubscribe: (context, id, payload) => prepare(context, id, payload),
     onComplete: ({ extra: { turns } }, id) => turns.end(id),
@@ -253,6 +256,7 @@ async function admit(
       return false
     }
     extra.identity = identity
+    extra.limits.lift()
     if (socket.readyState !== socket.OPEN) return false
     const stopWatching = identity.onEnd((end) =>
       refuse(
@@ -267,14 +271,6 @@ async function admit(
     else socket.close(tryAgainLater, toCloseReason(error.message))
     return false
   }
-}
-
-/** A close frame carries 123 bytes. */
-function toCloseReason(text: string): string {
-  return Buffer.from(text)
-    .subarray(0, 123)
-    .toString()
-    .replace(/\uFFFD+$/, '')
 }
 
 /** The protocol asks for a `query`: with a documentId it is empty. */

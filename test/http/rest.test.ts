@@ -153,10 +153,10 @@ describe('failures', () => {
       'NOT_FOUND',
     ],
     [
-      'a body beyond 32 MB',
+      'a body beyond 4 MB',
       'POST',
       '/query/train',
-      { query: 'x'.repeat(33 * 1024 * 1024), query_name: 'x' },
+      { query: 'x'.repeat(5 * 1024 * 1024), query_name: 'x' },
       413,
       'TOO_LARGE',
     ],

@@ -2,7 +2,6 @@
 
 import { assertScalarType, type GraphQLScalarType, parseValue } from 'graphql'
 import { expect, test } from 'vitest'
-import { exactly, parseJson } from '../../src/http/json.ts'
 import { createSchema } from '../../src/schema/index.ts'
 import { JsonText } from '../../src/schema/json-text.ts'
 import type { Services } from '../../src/schema/services.ts'
@@ -49,15 +48,4 @@ test('JSON comes in by literal with its large integers as digits', () => {
     a: [1, 2.5, 'x', true, null, '9007199254740993'],
     b: { c: 3 },
   })
-})
-
-test.each([
-  ['{"n":9007199254740993}', { n: '9007199254740993' }],
-  ['{"n":-9007199254740993}', { n: '-9007199254740993' }],
-  ['{"n":9007199254740991}', { n: 9007199254740991 }],
-  ['{"n":1e300}', { n: 1e300 }],
-  ['{"n":"9007199254740993"}', { n: '9007199254740993' }],
-])('the body %s keeps its integers', (text, expected) => {
-  expect(parseJson(text)).toEqual(expected)
-  expect(JSON.parse(text, exactly)).toEqual(expected)
 })
