@@ -24,7 +24,7 @@ const layers: readonly (readonly string[])[] = [
   ['sql'],
   ['log'],
   ['telemetry'],
-  ['full-disk'],
+  ['full-disk', 'retry'],
   ['columns', 'errors', 'config', 'events', 'follow', 'repeat', 'remarks', 'byte-text', 'text-cache'],
   ['auth-settings'],
   ['request-id', 'secrets', 'setting-kinds'],

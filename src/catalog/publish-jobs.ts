@@ -18,6 +18,8 @@ export interface PublishJobChanges {
   status?: JobStatus
   done?: number
   error?: string | null
+  /** Gone on the end in any case. */
+  waitingFor?: string | null
   /** Set on the first RUNNING when it is left out. */
   startedAt?: Date | null
   /** Set on the end when it is left out. */
@@ -49,7 +51,7 @@ export interface PublishJobs {
   requestCancel(id: string): Promise<void>
   /** QUEUED or RUNNING, oldest first. */
   unfinishedIds(): Promise<string[]>
-  /** Of those QUEUED that no process has claimed the oldest, at most so many. */
+  /** Of those QUEUED or RUNNING that no other process has claimed the oldest, at most so many. */
   unclaimedIds(most: number): Promise<string[]>
   countUnfinished(): Promise<number>
   /**
@@ -106,10 +108,17 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
       data: {
         ...rest,
         ...(typeof changes.error === 'string' && { error: changes.error.replaceAll('\0', '') }),
+        ...(typeof changes.waitingFor === 'string' && {
+          waitingFor: changes.waitingFor.replaceAll('\0', ''),
+        }),
         ...(payload !== undefined && { payload: payload === null ? null : ownBytes(payload) }),
         ...(isFirstRun && { startedAt: new Date() }),
         ...(changes.status !== undefined &&
-          isEnded(changes.status) && { finishedAt: changes.finishedAt ?? new Date(), payload: null }),
+          isEnded(changes.status) && {
+            finishedAt: changes.finishedAt ?? new Date(),
+            payload: null,
+            waitingFor: null,
+          }),
       },
     })
     return job
@@ -168,7 +177,7 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
 
     unfinishedIds: () => idsWhere({ status: unfinished }),
 
-    unclaimedIds: (most) => idsWhere({ status: 'QUEUED', owner: null }, most),
+    unclaimedIds: (most) => idsWhere({ status: unfinished, OR: [{ owner: null }, { owner }] }, most),
 
     countUnfinished: () => prisma.publishJob.count({ where: { status: unfinished } }),
 

@@ -1,12 +1,11 @@
 // Runs one publish job batch by batch: append, serve, advance. It may be killed anywhere and run again.
 
 import { setImmediate } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import type { Realtime } from '../realtime/service.ts'
+import { type RetryOptions, retry } from '../retry.ts'
 import type { TableRows, Warehouse } from '../warehouse/port.ts'
 import { type Cut, cutEvenly, cutGrowing } from './batches.ts'
 import { createFlowGenerator, type FlowSource } from './flows.ts'
-import { retry } from './retry.ts'
 
 /** Flows that are made between two turns of the event loop. */
 const flowsPerTurn = 1000
@@ -60,8 +59,8 @@ export interface BatchRun {
   done: number
   /** The job ran before, in a process that is gone. */
   resumed: boolean
-  /** Asked between batches. */
-  cancelled: () => boolean
+  /** Aborts when it is to be cancelled. */
+  cancelled: AbortSignal
   /** Stores how many items are done; false says that the job was ended meanwhile, from elsewhere. */
   advance: (done: number) => Promise<boolean>
   signal: AbortSignal
@@ -70,8 +69,7 @@ export interface BatchRun {
 interface Stores {
   warehouse: Pick<Warehouse, 'append'>
   realtime: Pick<Realtime, 'onAppended'>
-  retryDelaysMs: readonly number[]
-  log: Logger
+  waiting: Omit<RetryOptions, 'what' | 'signal'>
 }
 
 export type RunEnd = 'SUCCEEDED' | 'CANCELLED' | 'ENDED_ELSEWHERE'
@@ -79,22 +77,23 @@ export type RunEnd = 'SUCCEEDED' | 'CANCELLED' | 'ENDED_ELSEWHERE'
 /**
  * Items count as done once they are written and every by-key view serves them, in order. What this run has appended it
  * has served before it ends, also when it fails, unless it is stopped: then the next run repeats it. A resumed run first
- * repeats the batches that the run before may have appended without serving them, even if it is to be cancelled: the
- * warehouse answers that they are there, and they are served.
+ * repeats the batches that the run before may have appended without serving them; one that is to be cancelled asks the
+ * warehouse whether they are there, writes none, and serves those that are.
  */
 export async function runBatches(stores: Stores, run: BatchRun): Promise<RunEnd> {
-  const { work, signal } = run
-  const { appendBatch, serveBatch } = createSteps(stores, run)
+  const { work, signal, cancelled } = run
+  const { appendBatch, findBatch, serveBatch } = createSteps(stores, run)
   const first = work.cut.batchAt(run.done)
   const mayCancelFrom = run.resumed ? first + batchesAtOnce : first
   let serving = Promise.resolve(true)
+  let isToEnd = false
   try {
     for (let batch = first; work.cut.start(batch) < work.total; batch++) {
-      if (batch >= mayCancelFrom && run.cancelled()) {
-        return (await serving) ? 'CANCELLED' : 'ENDED_ELSEWHERE'
-      }
       signal.throwIfAborted()
-      const appended = await appendBatch(batch)
+      isToEnd = cancelled.aborted
+      const mayBeThere = batch < mayCancelFrom
+      const appended = isToEnd ? mayBeThere && (await findBatch(batch)) : await appendBatch(batch)
+      if (!appended) return (await serving) ? 'CANCELLED' : 'ENDED_ELSEWHERE'
       let counts = false
       try {
         counts = await serving
@@ -104,7 +103,8 @@ export async function runBatches(stores: Stores, run: BatchRun): Promise<RunEnd>
       }
       if (!counts) return 'ENDED_ELSEWHERE'
     }
-    return (await serving) ? 'SUCCEEDED' : 'ENDED_ELSEWHERE'
+    if (!(await serving)) return 'ENDED_ELSEWHERE'
+    return isToEnd ? 'CANCELLED' : 'SUCCEEDED'
   } finally {
     await serving.catch(() => {})
   }
@@ -116,26 +116,49 @@ interface AppendedBatch {
   tables: readonly TableRows[]
 }
 
-function createSteps({ warehouse, realtime, retryDelaysMs, log }: Stores, run: BatchRun) {
-  const { jobId, work, signal } = run
-  const retryOptions = { delaysMs: retryDelaysMs, signal, log }
+function createSteps({ warehouse, realtime, waiting }: Stores, run: BatchRun) {
+  const { jobId, work, signal, cancelled } = run
 
-  async function appendBatch(batch: number): Promise<AppendedBatch> {
+  async function rowsOf(batch: number) {
     const end = Math.min(work.cut.start(batch + 1), work.total)
-    const tables = await work.rows(work.cut.start(batch), end)
-    const { version } = await retry({ ...retryOptions, what: 'Appending a batch to the warehouse' }, () =>
-      warehouse.append({ jobId, batch, tables }),
+    return { end, tables: await work.rows(work.cut.start(batch), end) }
+  }
+
+  /** Null when it was cancelled before it was written. */
+  async function appendBatch(batch: number): Promise<AppendedBatch | null> {
+    const { end, tables } = await rowsOf(batch)
+    const either = AbortSignal.any([signal, cancelled])
+    try {
+      const { version } = await retry(
+        { ...waiting, signal: either, what: 'Appending a batch to the warehouse' },
+        () => warehouse.append({ jobId, batch, tables }),
+      )
+      return { end, tables, version }
+    } catch (error) {
+      if (signal.aborted || error !== cancelled.reason) throw error
+      return findBatch(batch)
+    }
+  }
+
+  /**
+   * Null when it is not there. A try of it whose answer was lost may have written it, or still be about to: an append of
+   * nothing under its name tells the former, and from then on nothing else is written under that name.
+   */
+  async function findBatch(batch: number): Promise<AppendedBatch | null> {
+    const { applied, version } = await retry(
+      { ...waiting, signal, what: 'Asking the warehouse for a batch' },
+      () => warehouse.append({ jobId, batch, tables: [] }),
     )
-    return { end, version, tables }
+    return applied ? null : { ...(await rowsOf(batch)), version }
   }
 
   /** Does not count when the batch before was not served, or the job has been ended. */
   async function serveBatch({ end, version, tables }: AppendedBatch, counts: boolean): Promise<boolean> {
-    await retry({ ...retryOptions, what: 'Refreshing the feature views' }, () =>
+    await retry({ ...waiting, signal, what: 'Refreshing the feature views' }, () =>
       realtime.onAppended({ version, tables }),
     )
     return counts && run.advance(end)
   }
 
-  return { appendBatch, serveBatch }
+  return { appendBatch, findBatch, serveBatch }
 }

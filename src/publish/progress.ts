@@ -11,6 +11,8 @@ export interface PublishProgress {
   done: number
   flowsPerSecond: number | null
   etaSeconds: number | null
+  /** What keeps the job from going on for now, in a sentence. */
+  waitingFor: string | null
   error: string | null
 }
 

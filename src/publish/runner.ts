@@ -8,12 +8,12 @@ import type { PublishJobChanges, PublishJobRecord } from '../catalog/publish-job
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
+import { retry } from '../retry.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { findIngestTable, unpackRows } from './ingest.ts'
 import { createFlowWork, createRowsWork, runBatches, type Work } from './jobs.ts'
 import { createRateMeter, type PublishProgress } from './progress.ts'
-import { retry } from './retry.ts'
 
 interface RunnerOptions {
   catalog: Catalog
@@ -21,8 +21,8 @@ interface RunnerOptions {
   realtime: Pick<Realtime, 'onAppended'>
   events: Events
   retryDelaysMs: readonly number[]
-  /** Resolves once the job has ended, wherever it runs. */
-  untilEnded: (jobId: string) => Promise<unknown>
+  /** Resolves once the job has ended, wherever it runs, or the signal aborts. */
+  untilEnded: (jobId: string, signal: AbortSignal) => Promise<PublishJobRecord>
   closing: AbortSignal
   metrics: Metrics
   log: Logger
@@ -31,24 +31,34 @@ interface RunnerOptions {
 interface Run {
   progress(): PublishProgress
   advance(done: number): void
-  cancelRequested: boolean
+  /** What keeps it from going on, in a sentence. */
+  waitingFor: string | null
+  cancel(): void
+  cancelled: AbortSignal
   ended: Promise<void>
 }
+
+/** A cancellation is waited for so long: a job that waits for its stores may end only once they are back. */
+const cancelWithinMs = 10_000
 
 export function createRunner(options: RunnerOptions) {
   const { catalog, warehouse, realtime, events, retryDelaysMs, untilEnded, closing, metrics } = options
   const running = new Map<string, Run>()
 
   /**
-   * Takes a job from where it stands to its end. A job that runs here or has ended is left alone. Once publishing is
-   * closing, the queue keeps what is not done until it stops too, and hands it back.
+   * Takes a job from where it stands to its end. One that runs here is waited for first: the queue may have given it up.
+   * Once publishing is closing, the queue keeps what is not done until it stops too, and hands it back.
    */
   async function run(jobId: string, queueSignal: AbortSignal): Promise<void> {
     try {
       closing.throwIfAborted()
-      if (running.has(jobId)) return
-      const job = await catalog.publishJobs.claim(jobId)
-      if (job === null || running.has(jobId)) return
+      let job: PublishJobRecord | null
+      do {
+        await Promise.allSettled([running.get(jobId)?.ended])
+        closing.throwIfAborted()
+        job = await catalog.publishJobs.claim(jobId)
+        if (job === null) return
+      } while (running.has(jobId))
       await begin(job, AbortSignal.any([queueSignal, closing])).ended
     } catch (error) {
       if (!closing.aborted) throw error
@@ -83,12 +93,37 @@ export function createRunner(options: RunnerOptions) {
   }
 
   async function execute(job: PublishJobRecord, run: Run, signal: AbortSignal, log: Logger): Promise<void> {
+    const { cancelled } = run
+    const waiting = { delaysMs: retryDelaysMs, log, onWait: (error: unknown) => void wait(error) }
+    let noting: Promise<unknown> = Promise.resolve()
+
+    /** Whoever follows the job elsewhere learns why it stands, and this process whether it is to be cancelled. */
+    async function wait(error: unknown) {
+      run.waitingFor = sayFailure(error)
+      announce(job.id)
+      const { waitingFor } = run
+      noting = noting
+        .then(() => catalog.publishJobs.update(job.id, { waitingFor }))
+        .then(heed, (cause: unknown) => log.debug({ err: cause }, 'What a job waits for was not stored'))
+      await noting
+    }
+
+    function heed({ cancelRequested }: PublishJobRecord) {
+      if (cancelRequested) run.cancel()
+    }
+
     /** False when the job has been ended from elsewhere. */
     async function store(changes: PublishJobChanges): Promise<boolean> {
-      const storing = { what: 'Storing the progress', delaysMs: retryDelaysMs, signal, log }
+      const onWait = (error: unknown) => {
+        run.waitingFor = sayFailure(error)
+      }
       try {
-        const stored = await retry(storing, () => catalog.publishJobs.update(job.id, changes))
-        if (stored.cancelRequested) run.cancelRequested = true
+        await noting
+        const stored = await retry({ ...waiting, what: 'Storing the progress', onWait, signal }, () =>
+          catalog.publishJobs.update(job.id, { ...changes, waitingFor: null }),
+        )
+        run.waitingFor = null
+        heed(stored)
         count(job, stored)
         return true
       } catch (error) {
@@ -104,25 +139,36 @@ export function createRunner(options: RunnerOptions) {
       return goesOn
     }
 
-    try {
-      if (job.startedAt === null) {
-        if (run.cancelRequested) return void (await store({ status: 'CANCELLED' }))
+    /** Null when it was cancelled before anything of it can have been written. */
+    async function prepare(): Promise<Work | null> {
+      const isWritten = job.startedAt !== null
+      const either = isWritten ? signal : AbortSignal.any([signal, cancelled])
+      const what = 'Reading the rows of a publish job'
+      try {
+        return await retry({ ...waiting, what, signal: either }, () => createWork(job))
+      } catch (error) {
+        if (signal.aborted || isWritten || error !== cancelled.reason) throw error
+        return null
+      }
+    }
+
+    async function runToEnd(): Promise<void> {
+      const resumed = job.startedAt !== null
+      if (!resumed) {
+        if (cancelled.aborted) return void (await store({ status: 'CANCELLED' }))
         if (!(await store({ status: 'RUNNING' }))) return
         announce(job.id)
       }
-      const end = await runBatches(
-        { warehouse, realtime, retryDelaysMs, log },
-        {
-          jobId: job.id,
-          work: await createWork(job),
-          done: job.done,
-          resumed: job.startedAt !== null,
-          cancelled: () => run.cancelRequested,
-          advance,
-          signal,
-        },
-      )
+      const work = await prepare()
+      if (work === null) return void (await store({ status: 'CANCELLED' }))
+      const { id: jobId, done } = job
+      const stores = { warehouse, realtime, waiting }
+      const end = await runBatches(stores, { jobId, work, done, resumed, cancelled, advance, signal })
       if (end !== 'ENDED_ELSEWHERE') await store({ status: end })
+    }
+
+    try {
+      await runToEnd()
     } catch (error) {
       if (signal.aborted) {
         await catalog.publishJobs.release(job.id).catch(() => undefined)
@@ -150,13 +196,9 @@ export function createRunner(options: RunnerOptions) {
     // A job that nobody runs is begun here to be ended; what a killed process may have appended is served first.
     const abandoned = running.has(jobId) ? null : await catalog.publishJobs.claimAbandoned(jobId)
     const run = running.get(jobId) ?? (abandoned === null ? undefined : begin(abandoned, closing))
-    if (run !== undefined) {
-      run.cancelRequested = true
-      await Promise.allSettled([run.ended])
-    }
+    run?.cancel()
     // It may run elsewhere, or have gone there meanwhile.
-    await untilEnded(jobId)
-    const ended = await catalog.publishJobs.byId(jobId)
+    const ended = await untilEnded(jobId, AbortSignal.timeout(cancelWithinMs))
     if (ended.status !== 'CANCELLED') refuseEnded(ended)
     return ended
   }
@@ -173,8 +215,11 @@ export function createRunner(options: RunnerOptions) {
 
 function createRun(job: PublishJobRecord): Run {
   const meter = createRateMeter(job.done)
+  const cancelling = new AbortController()
+  const cancel = () => cancelling.abort(new Error('The publish job was cancelled'))
+  if (job.cancelRequested) cancel()
   let done = job.done
-  return {
+  const run: Run = {
     progress: () => ({
       jobId: job.id,
       status: 'RUNNING',
@@ -182,15 +227,19 @@ function createRun(job: PublishJobRecord): Run {
       done,
       flowsPerSecond: meter.flowsPerSecond(),
       etaSeconds: meter.etaSeconds(job.total),
+      waitingFor: run.waitingFor,
       error: null,
     }),
     advance(to) {
       done = to
       meter.advance(to)
     },
-    cancelRequested: job.cancelRequested,
+    waitingFor: null,
+    cancel,
+    cancelled: cancelling.signal,
     ended: Promise.resolve(),
   }
+  return run
 }
 
 function refuseEnded(job: PublishJobRecord) {

@@ -9,12 +9,12 @@ import { AppError, unavailable } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { type Repetition, repeat } from '../repeat.ts'
+import { usualDelaysMs } from '../retry.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { describeGiven } from './cells.ts'
 import { checkRows, findIngestTable, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
-import { usualDelaysMs } from './retry.ts'
 import { createRunner } from './runner.ts'
 
 export type { PublishProgress }
@@ -40,7 +40,11 @@ export interface Publishing {
   publish(request: { nFlows: number; seed?: number | null | undefined }): Promise<PublishJobRecord>
   /** Starts a job that writes an application's own rows, all of them or, when one is faulty, none. */
   ingest(request: { table: string; rows: unknown }): Promise<PublishJobRecord>
-  /** Ends a job between two batches, and answers with what it has done: that stays written and served. */
+  /**
+   * Ends a job between two batches, and answers with what it has done: that stays written and served. A job that waits
+   * for its stores writes no more from here on; where it is not known yet what of it they have taken, it ends once they
+   * are back, and is answered as it stands after some seconds.
+   */
   cancel(jobId: string): Promise<PublishJobRecord>
   /** See `followProgress`. The first `next()` rejects with NOT_FOUND where there is no such job. */
   progress(jobId: string): AsyncIterable<PublishProgress>
@@ -62,7 +66,7 @@ interface PublishingOptions {
   maxQueued: number
   /** Jobs that ended so long ago are forgotten. */
   retentionMs: number
-  /** Waits before further tries of a failed step. */
+  /** Waits before further tries of a failed step; the last one again and again. */
   retryDelaysMs?: readonly number[]
   metrics?: Metrics
   log: Logger
@@ -75,7 +79,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     ...options,
     retryDelaysMs: options.retryDelaysMs ?? usualDelaysMs,
     metrics: options.metrics ?? createMetrics(),
-    untilEnded: (jobId) => wait(jobId),
+    untilEnded: (jobId, signal) => wait(jobId, { signal }),
     closing: closing.signal,
   })
   let takingOver: Promise<void> = Promise.resolve()
@@ -177,7 +181,8 @@ export function createPublishing(options: PublishingOptions): Publishing {
 
   /** Sends the jobs that were missing from the queue the last time too, since one may just be on its way into it, and gives those that are. */
   async function sendLost(missingBefore: ReadonlySet<string>): Promise<Set<string>> {
-    const waiting = await catalog.publishJobs.unclaimedIds(waitingLookedAt)
+    const unclaimed = await catalog.publishJobs.unclaimedIds(waitingLookedAt)
+    const waiting = unclaimed.filter((id) => runner.runningProgress(id) === undefined)
     const missing = await catalog.queue.missing(queueName, waiting)
     for (const jobId of missing.filter((id) => missingBefore.has(id))) {
       log.warn({ publishJob: jobId }, 'A publish job that had not come into the queue is sent again')
@@ -217,18 +222,18 @@ function createStoredProgress() {
   let lastDone = 0
 
   function progress(job: PublishJobRecord): PublishProgress {
-    const { id: jobId, status, total, done, error, startedAt, finishedAt } = job
+    const { id: jobId, status, total, done, waitingFor, error, startedAt, finishedAt } = job
     if (startedAt !== null && finishedAt !== null) {
       const elapsedMs = Math.max(finishedAt.getTime() - startedAt.getTime(), 1)
       const flowsPerSecond = done === 0 ? null : (done * 1000) / elapsedMs
       const etaSeconds = status === 'SUCCEEDED' ? 0 : null
-      return { jobId, status, total, done, flowsPerSecond, etaSeconds, error }
+      return { jobId, status, total, done, flowsPerSecond, etaSeconds, waitingFor, error }
     }
     meter ??= createRateMeter(done)
     if (done !== lastDone) meter.advance(done)
     lastDone = done
     const [flowsPerSecond, etaSeconds] = [meter.flowsPerSecond(), meter.etaSeconds(total)]
-    return { jobId, status, total, done, flowsPerSecond, etaSeconds, error }
+    return { jobId, status, total, done, flowsPerSecond, etaSeconds, waitingFor, error }
   }
 
   return { progress }

@@ -9,6 +9,9 @@ import type { JobStatusRef } from './job-status.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
 
+const waitingFor =
+  'Why it stands still for now: a store that it needs is away, and the job goes on once that is back.'
+
 export function addPublishJob(builder: Builder, services: Services, jobStatus: JobStatusRef) {
   const kind = builder.enumType('PublishKind', {
     description: 'What a publish job writes.',
@@ -43,6 +46,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
         select: { done: true, startedAt: true, finishedAt: true },
         resolve: flowsPerSecond,
       }),
+      waitingFor: t.exposeString('waitingFor', { nullable: true, description: waitingFor }),
       error: t.exposeString('error', { nullable: true }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
       startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true }),
@@ -60,6 +64,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
       done: t.exposeInt('done'),
       flowsPerSecond: t.exposeFloat('flowsPerSecond', { nullable: true }),
       etaSeconds: t.exposeFloat('etaSeconds', { nullable: true }),
+      waitingFor: t.exposeString('waitingFor', { nullable: true, description: waitingFor }),
       error: t.exposeString('error', { nullable: true }),
     }),
   })

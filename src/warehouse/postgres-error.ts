@@ -9,7 +9,7 @@ export interface PostgresErrorContext {
   sql?: string
   offset?: number
   signal?: AbortSignal | undefined
-  /** The code for what is the statement's or its values' fault; INVALID_SQL when not given. */
+  /** The code for what is the statement's or its values' fault; INVALID_SQL when not given, BAD_USER_INPUT for rows to be written. */
   refused?: ErrorCode
 }
 
@@ -30,6 +30,9 @@ const codesByState: Record<string, ErrorCode> = {
   F0: 'WAREHOUSE_FAILED',
   XX: 'WAREHOUSE_FAILED',
 }
+
+/** What rows that are written meet for a while: a server that is a standby yet, or has no memory or no disk, or a lock. */
+const passingForWrites = /^(25006|53\w{3}|55\w{3})$/
 
 interface ServerError extends Error {
   code: string
@@ -60,7 +63,8 @@ export function toPostgresError(error: unknown, context: PostgresErrorContext = 
     const message = error instanceof Error ? error.message : String(error)
     return new AppError('WAREHOUSE_FAILED', `PostgreSQL cannot be reached: ${message}`, { cause: error })
   }
-  const known = stateCode(error.code)
+  const isPassing = context.refused === 'BAD_USER_INPUT' && passingForWrites.test(error.code)
+  const known = isPassing ? 'WAREHOUSE_FAILED' : stateCode(error.code)
   if (known !== undefined && known !== 'INVALID_SQL') {
     return new AppError(known, `PostgreSQL failed: ${error.message}`, { cause: error })
   }

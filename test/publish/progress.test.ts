@@ -15,6 +15,7 @@ function createJob() {
     done: 0,
     flowsPerSecond: null,
     etaSeconds: null,
+    waitingFor: null,
     error: null,
   }
   const closing = new AbortController()

@@ -347,49 +347,128 @@ describe('a warehouse that fails', () => {
     await expectParity(view.id)
   })
 
-  it('for good fails the job with its reason, and the next job finds its way', async () => {
-    let out = false
-    await open({ wrapWarehouse: failing(() => (out ? 'before' : null)) })
+  const rows = [{ user_id: 'u1' }]
+
+  async function openOut(isLost = false) {
+    const state = { out: false }
+    await open({ wrapWarehouse: failing(() => (state.out ? (isLost ? 'after' : 'before') : null)) })
     await gateway.publishing.start()
-    out = true
-    const rows = [{ user_id: 'u1' }]
+    return state
+  }
+
+  const isWaiting = ({ waitingFor }: PublishProgress) => waitingFor === 'The warehouse is out.'
+
+  it('however long holds a job up, which says so, and goes on once it is back', async () => {
+    const state = await openOut()
+    state.out = true
     const flows = await gateway.publishing.publish({ nFlows: 2000 })
     const ingest = await gateway.publishing.ingest({ table: 'users', rows })
     for (const { id } of [flows, ingest]) {
-      expect(await gateway.publishing.wait(id)).toMatchObject({
-        status: 'FAILED',
-        error: 'The warehouse is out.',
-        done: 0,
-        payload: null,
-      })
+      expect((await follow(id, isWaiting)).at(-1)).toMatchObject({ status: 'RUNNING', done: 0 })
+      await expect
+        .poll(() => gateway.catalog.publishJobs.byId(id))
+        .toMatchObject({ status: 'RUNNING', waitingFor: 'The warehouse is out.' })
     }
-    out = false
+    state.out = false
+    for (const { id, total } of [flows, ingest]) {
+      const ended = { status: 'SUCCEEDED', done: total, error: null, waitingFor: null }
+      expect(await gateway.publishing.wait(id)).toMatchObject(ended)
+    }
+    expect(await countOf('quotes')).toBe(2000)
+  })
+
+  it('holds a cancelled job up only until it is known what of it was written, and nothing is written after that', async () => {
+    const state = await openOut()
+    state.out = true
+    const { id } = await gateway.publishing.ingest({ table: 'users', rows })
+    await follow(id, isWaiting)
+    const cancelling = gateway.publishing.cancel(id)
+    state.out = false
+    expect(await cancelling).toMatchObject({ status: 'CANCELLED', done: 0, waitingFor: null })
+    expect(await countOf('users')).toBe(0)
+  })
+
+  it('that has written the rows, its answer alone lost, has them counted and served though they are cancelled', async () => {
+    const state = await openOut(true)
+    const { view } = await gateway.serveSample()
+    state.out = true
+    const quotes = [{ quote_id: 'q1', user_id: 'u1' }]
+    const { id } = await gateway.publishing.ingest({ table: 'quotes', rows: quotes })
+    await follow(id, isWaiting)
+    // All that there was to write is written, so there is nothing left to cancel.
+    const cancelled = expect(gateway.publishing.cancel(id)).rejects.toMatchObject({ code: 'CONFLICT' })
+    state.out = false
+    await cancelled
+    expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 1 })
+    expect(await countOf('quotes')).toBe(1)
+    await expectParity(view.id)
+  })
+
+  it('holds no job up that is cancelled before anything of it can be written', async () => {
+    const failure = new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
+    const state = { out: false }
+    await open({
+      wrapWarehouse: (warehouse) => ({
+        ...warehouse,
+        tables: async () => {
+          if (state.out) throw failure
+          return warehouse.tables()
+        },
+      }),
+    })
+    const { id } = await gateway.publishing.ingest({ table: 'users', rows })
+    state.out = true
+    await gateway.publishing.start()
+    await follow(id, isWaiting)
+    expect(await gateway.publishing.cancel(id)).toMatchObject({ status: 'CANCELLED', done: 0 })
+  })
+
+  it('by something that nobody knows to pass fails the job in the end, and the next job finds its way', async () => {
+    let failure: Error | null = new Error('A fault of the code')
+    await open({
+      wrapWarehouse: (warehouse) => ({
+        ...warehouse,
+        append: async (request) => {
+          if (failure !== null) throw failure
+          return warehouse.append(request)
+        },
+      }),
+    })
+    await gateway.publishing.start()
+    const broken = await gateway.publishing.ingest({ table: 'users', rows })
+    const error = 'The gateway met an unexpected failure; its log says more.'
+    expect(await gateway.publishing.wait(broken.id)).toMatchObject({ status: 'FAILED', error, payload: null })
+    failure = new AppError('BAD_USER_INPUT', 'Not so.')
+    const refused = await gateway.publishing.ingest({ table: 'users', rows })
+    expect(await gateway.publishing.wait(refused.id)).toMatchObject({ status: 'FAILED', error: 'Not so.' })
+    failure = null
     const next = await gateway.publishing.ingest({ table: 'users', rows })
     expect(await gateway.publishing.wait(next.id)).toMatchObject({ status: 'SUCCEEDED', done: 1 })
   })
 })
 
 describe('feature views that cannot be refreshed', () => {
-  it('fail the job at the last batch that they serve; what was written beyond is not kept from them', async () => {
-    const told: number[] = []
+  it('hold the job up at the last batch that they serve; what was written beyond is served once they can be', async () => {
+    let out = true
     await open({
       wrapRealtime: ({ onAppended }) => ({
         async onAppended(change) {
-          told.push(change.tables.find(({ table }) => table === 'quotes')?.rows.length ?? 0)
-          if (told.at(-1) === 500) throw new AppError('ONLINE_STORE_UNAVAILABLE', 'The online store is out.')
+          const quotes = change.tables.find(({ table }) => table === 'quotes')?.rows.length ?? 0
+          if (out && quotes === 500)
+            throw new AppError('ONLINE_STORE_UNAVAILABLE', 'The online store is out.')
           await onAppended(change)
         },
       }),
     })
+    const { view } = await gateway.serveSample()
     await gateway.publishing.start()
-    const { id } = await gateway.publishing.publish({ nFlows: 100_000 })
-    expect(await gateway.publishing.wait(id)).toMatchObject({
-      status: 'FAILED',
-      error: 'The online store is out.',
-      done: 250,
-    })
-    expect(told).toEqual([250, 500, 500, 500, 500, 1000])
-    expect(await countOf('quotes')).toBe(1750)
+    const { id } = await gateway.publishing.publish({ nFlows: 5000 })
+    const last = (await follow(id, ({ waitingFor }) => waitingFor !== null)).at(-1)
+    expect(last).toMatchObject({ status: 'RUNNING', waitingFor: 'The online store is out.', done: 250 })
+    out = false
+    expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 5000 })
+    expect(await countOf('quotes')).toBe(5000)
+    await expectParity(view.id)
   })
 })
 

@@ -52,13 +52,29 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}) {
       await server.end('SIGINT')
       server = await start()
     },
-    pause: () => server.pause(),
-    resume: () => server.resume(),
+    /** All of it, the processes of its connections too. */
+    async pause() {
+      server.pause()
+      for (const pid of await childrenOf(server.pid)) process.kill(pid, 'SIGSTOP')
+    },
+    async resume() {
+      for (const pid of await childrenOf(server.pid)) process.kill(pid, 'SIGCONT')
+      server.resume()
+    },
     async stop() {
       await server.end('SIGQUIT')
       await folder.remove()
     },
   }
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const told = await runProgram('ps', ['-e', '-o', 'pid=,ppid='])
+  const pairs = told
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+  return pairs.flatMap(([child = 0, parent]) => (parent === pid ? [child] : []))
 }
 
 async function idOf(flag: '-u' | '-g', account: string): Promise<number> {

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "PublishJob" ADD COLUMN     "waitingFor" TEXT;
