@@ -24,19 +24,15 @@ import { parseJson } from './json.ts'
 import type { OpenStreams } from './open-streams.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
+import { assertPreflighted, essence, limitGets } from './preflight.ts'
 import { asAppError } from './rest-failures.ts'
 import { nameRequest } from './traced-requests.ts'
 import { type TrustedDocuments, takeTrustedDocuments } from './trusted-documents.ts'
 
 export const graphqlPath = '/graphql'
-/** The header that a form-like POST must carry, to show that the page that sent it was allowed to. */
-const preflightHeader = 'graphql-require-preflight'
 
 /** Parsed documents that are kept; as trees they take some twenty times as much memory. */
 const keptDocuments = { longest: 16_384, most: 1_000, mostCharacters: 512 * 1024 }
-
-/** What a browser sends across origins without asking first. */
-const simpleContentTypes = new Set(['application/x-www-form-urlencoded', 'multipart/form-data', 'text/plain'])
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>
 
@@ -78,6 +74,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
       exactJson(),
       takeTrustedDocuments(trusted),
       limitDocuments(),
+      limitGets(),
       ...(settings.introspection ? [] : [closeSchema()]),
       codedErrors(log),
       countOperations(operations),
@@ -277,20 +274,4 @@ function sendPage(reply: FastifyReply, request: FastifyRequest, page: { html: Bu
   reply.type('text/html; charset=utf-8').header('vary', 'accept, accept-encoding')
   if (!(request.headers['accept-encoding'] ?? '').includes('gzip')) return reply.send(page.html)
   return reply.header('content-encoding', 'gzip').send(page.gzipped)
-}
-
-/** Another site's page can send a form here unasked, but no header of its own. */
-function assertPreflighted(request: FastifyRequest) {
-  if (request.method !== 'POST' || request.headers[preflightHeader] !== undefined) return
-  const type = essence(request.headers['content-type'] ?? null)
-  if (type !== null && simpleContentTypes.has(type)) {
-    throw new AppError(
-      'FORBIDDEN',
-      `A POST of ${type} must carry the header ${preflightHeader}; or send it as application/json`,
-    )
-  }
-}
-
-function essence(contentType: string | null): string | null {
-  return contentType?.split(';')[0]?.trim().toLowerCase() ?? null
 }

@@ -219,6 +219,36 @@ describe('requests', () => {
     expect(await server.data('{ publishJobs { totalCount } }')).toEqual({ publishJobs: { totalCount: 0 } })
   })
 
+  test('a lookup by GET that any page can have sent is refused, and makes nothing', async () => {
+    const { query } = await trainOn('SELECT i AS n FROM range(9) r(i)', 'asked by a page')
+    const asked = `queryRealtime(queryId: "${query.id}", indexKey: "n", indexValue: "1") { rows }`
+    const get = (text: string, headers: Record<string, string> = {}) =>
+      fetch(`${server.url}/graphql?query=${encodeURIComponent(text)}`, { headers })
+    const shapes = [
+      `{ ${asked} }`,
+      `{ me { name } x: ${asked} }`,
+      `query ($v: Boolean = true) { ... on Query @include(if: $v) { ...A } } fragment A on Query { ${asked} }`,
+      `{ parity(featureViewId: "fv_0") { sampled } }`,
+      `subscription { featureUpdates(queryId: "${query.id}", indexKey: "n", indexValue: "1") { rows } }`,
+    ]
+    for (const shape of shapes) {
+      for (const headers of [{}, { accept: 'text/event-stream' }, { 'content-type': 'text/plain' }]) {
+        expect(await (await get(shape, headers as Record<string, string>)).text()).toContain('"FORBIDDEN"')
+      }
+    }
+    const views = await server.data(`{ savedQuery(id: "${query.id}") { featureViews { id } } }`)
+    expect(views).toEqual({ savedQuery: { featureViews: [] } })
+    expect((await get(`{ ${asked} }`)).status).toBe(403)
+
+    expect(
+      await (await get('{ savedQueries { totalCount } __schema { queryType { name } } }')).text(),
+    ).toContain('"data"')
+    for (const header of ['graphql-require-preflight', 'content-type']) {
+      const response = await get(`{ ${asked} }`, { [header]: 'application/json' })
+      expect(await response.json()).toEqual({ data: { queryRealtime: { rows: [{ n: 1 }] } } })
+    }
+  })
+
   test('an operation that asks for too much is TOO_LARGE', async () => {
     const field =
       'savedQueries(first: 500) { edges { node { featureViews { query { featureViews { query { id } } } } } } }'
