@@ -67,6 +67,7 @@ const settings = z.object({
   LOOKUP_MAX_MB: integer(64, 1, 1024),
   LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
+  PARITY_EVERY_MINUTES: integer(15, 0, 10_080),
   TRAIN_QUEUE: integer(1000, 1, 1_000_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
   PUBLISH_QUEUE: integer(1000, 1, 1_000_000),
@@ -143,6 +144,8 @@ export interface Config {
   lookupLimits: { rows: number; megabytes: number }
   lookupTimeoutMs: number
   maxIndexValues: number
+  /** Null where views are never compared whole. */
+  wholeParityEveryMs: number | null
   publishConcurrency: number
   /** Datasets that may wait in this process. */
   trainQueue: number
@@ -239,6 +242,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     lookupLimits: { rows: e.LOOKUP_MAX_ROWS, megabytes: e.LOOKUP_MAX_MB },
     lookupTimeoutMs: e.LOOKUP_TIMEOUT_MS,
     maxIndexValues: e.MAX_INDEX_VALUES,
+    wholeParityEveryMs: e.PARITY_EVERY_MINUTES === 0 ? null : e.PARITY_EVERY_MINUTES * 60_000,
     publishConcurrency: e.PUBLISH_CONCURRENCY,
     trainQueue: e.TRAIN_QUEUE,
     publishQueue: e.PUBLISH_QUEUE,

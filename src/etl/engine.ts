@@ -3,6 +3,8 @@
 import type { Logger } from 'pino'
 import type { Column } from '../columns.ts'
 import type { SqlRunner } from '../parquet/sql-apart.ts'
+import { type Certainty, overall, type Promised } from '../sql/determinism.ts'
+import { exact, open } from '../sql/finding.ts'
 import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 import { createSandbox } from './sandbox.ts'
 import { createFileThread } from './script-file-thread.ts'
@@ -15,6 +17,11 @@ export type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './
 export interface EtlEngine {
   /** Rejects with ETL_LOAD_FAILED, line and column, when the source cannot be an ETL. */
   check(source: RunnableEtl): Promise<void>
+  /** What its output promises where the input promises `determinism` of its columns, in their order, and of its rows. */
+  promise(
+    etl: RunnableEtl,
+    input: { columns: readonly Pick<Column, 'name'>[]; determinism: Certainty },
+  ): Promise<Promised>
   /**
    * Rows keep their order, in and out. Rejects with ETL_FAILED, TIMEOUT or TOO_LARGE, which name the ETL, the row and
    * the line where they are known, or with the signal's reason; no file is left behind then.
@@ -64,6 +71,12 @@ export function createEtlEngine({
   return {
     async check(source) {
       if ((await loadScript(source)) === null) await sql.check(source)
+    },
+    async promise(etl, input) {
+      const finding = overall(input.determinism)
+      if (finding.level === 'EXACT') return { columns: new Map(), rows: exact }
+      const what = `the ETL ${etl.name} is given what is not exact: ${finding.note}`
+      return { columns: new Map(), rows: open(what) }
     },
     async runFile({ etl, ...request }) {
       const script = await loadScript(etl)

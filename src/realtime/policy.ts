@@ -4,7 +4,6 @@ import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { sameName } from './followed.ts'
-import { type KeyOrigin, keysComeFromTables } from './key-origin.ts'
 
 export type RefreshAsked = 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL'
 export type Refresh = Exclude<RefreshAsked, 'AUTO'>
@@ -18,8 +17,7 @@ export interface Policy {
 
 /**
  * Refreshing by key is sound when every base table has the key's column, of the same type, and the rows of one key
- * value are made of the tables' rows of that value alone: a new row then says whose result it changes. Where the
- * warehouse cannot prove the latter, the keys' origin is looked at, and parity finds the rest (a rank, a global average).
+ * value are proven to be made of the tables' rows of that value alone: a new row then says whose result it changes.
  */
 export async function choosePolicy(request: {
   warehouse: Warehouse
@@ -38,11 +36,7 @@ export async function choosePolicy(request: {
   }
   if (asked === 'FULL' || asked === 'MANUAL') return { refresh: asked, refreshNote: null, tables }
 
-  const obstacle =
-    (await findObstacle(warehouse, tables, keyColumn)) ??
-    (whyNotLocal === undefined
-      ? await findForeignKeys({ warehouse, sql, indexKey: keyColumn.name, tables })
-      : notLocal(whyNotLocal, keyColumn.name))
+  const obstacle = (await findObstacle(warehouse, tables, keyColumn)) ?? notLocal(whyNotLocal, keyColumn.name)
   if (obstacle === null) return { refresh: 'BY_KEY', refreshNote: null, tables }
   if (asked === 'BY_KEY') {
     throw new AppError(
@@ -53,16 +47,10 @@ export async function choosePolicy(request: {
   return { refresh: 'FULL', refreshNote: `Refreshed in full: ${obstacle}.`, tables }
 }
 
-function notLocal(reason: string | null, indexKey: string): string | null {
-  return reason === null ? null : `its rows of one ${indexKey} may depend on rows of others (${reason})`
-}
-
-async function findForeignKeys(request: KeyOrigin): Promise<string | null> {
-  return (await keysComeFromTables(request)) === false ? foreignKeys(request.indexKey) : null
-}
-
-export function foreignKeys(indexKey: string): string {
-  return `the query's column ${indexKey} holds values that no table it reads holds under that name`
+function notLocal(reason: string | null | undefined, indexKey: string): string | null {
+  if (reason === null) return null
+  const because = reason ?? 'the warehouse proves nothing of it'
+  return `its rows of one ${indexKey} may depend on rows of others (${because})`
 }
 
 async function findObstacle(

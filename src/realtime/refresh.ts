@@ -15,6 +15,7 @@ import { qualified, sameName } from './followed.ts'
 import type { FullRefresh } from './full-refresh.ts'
 import { keyOfCell } from './index-value.ts'
 import type { OnlineAccess } from './online-access.ts'
+import type { RecentKeys } from './recent-keys.ts'
 import type { View, Views } from './views.ts'
 
 /** Each lookup reads the query's tables anew; more at once would only hold more in memory. */
@@ -52,12 +53,13 @@ export function createRefresh(options: {
   compute: Compute
   store: OnlineAccess
   fullRefresh: FullRefresh
+  recentKeys: RecentKeys
   events: Events
   background: Background
   metrics: Metrics
   log: Logger
 }): Refresh {
-  const { views, compute, store, fullRefresh, events, background, metrics, log } = options
+  const { views, compute, store, fullRefresh, recentKeys, events, background, metrics, log } = options
   const queues = new Map<string, Queue>()
   const following = new Set<Promise<void>>()
 
@@ -82,7 +84,10 @@ export function createRefresh(options: {
       case 'BY_KEY': {
         const keys = touchedKeys(view, change.tables)
         if (keys === null) await markBehind(view, change.version)
-        else if (keys.size > 0) await refreshKeys(view, keys, change.version)
+        else if (keys.size > 0) {
+          recentKeys.note(view.id, keys.keys())
+          await refreshKeys(view, keys, change.version)
+        }
       }
     }
   }

@@ -18,7 +18,9 @@ import { createLoader, type RealtimeLoader } from './loader.ts'
 import { createLookup } from './lookup.ts'
 import { createOnlineAccess, retiredFloor } from './online-access.ts'
 import { createParity, type ParityReport } from './parity.ts'
+import { createPromisedBy } from './promised.ts'
 import { createReadThrough } from './read-through.ts'
+import { createRecentKeys } from './recent-keys.ts'
 import { type Change, createRefresh } from './refresh.ts'
 import type { LookupAnswers, LookupTarget, RealtimeResult } from './result.ts'
 import { createTrainingRows } from './training-rows.ts'
@@ -64,6 +66,8 @@ export function createRealtime(options: {
   events: Events
   temporaryFolder: string
   limits: { lookupTimeoutMs: number; maxIndexValues: number }
+  /** How often by-key views that have changed are compared whole with training; null never does. */
+  wholeParityEveryMs: number | null
   metrics?: Metrics
   log: Logger
 }): Realtime {
@@ -74,6 +78,7 @@ export function createRealtime(options: {
   const shared = {
     ...options,
     ...limits,
+    wholeEveryMs: options.wholeParityEveryMs,
     metrics,
     log,
     background,
@@ -89,16 +94,19 @@ export function createRealtime(options: {
   const lookup = createLookup({ ...shared, views, store, readThrough })
   const loader = createLoader(lookup)
   const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
-  const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh })
+  const recentKeys = createRecentKeys()
+  const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh, recentKeys })
   const { settled } = refresh
+  const promisedBy = createPromisedBy(shared)
   const parity = createParity({
     ...shared,
     lookup,
     compute,
     trainingRows: createTrainingRows(shared),
+    promisedBy,
     settled,
   })
-  const watch = createWatch({ ...shared, views, parity, store, fullRefresh, settled })
+  const watch = createWatch({ ...shared, views, parity, store, fullRefresh, recentKeys, settled })
 
   metrics.gauge(
     {
@@ -169,9 +177,9 @@ export function createRealtime(options: {
     refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
     async parity(viewId, sample) {
       const view = await views.byId(viewId)
-      const report = await parity.report(view, sample)
-      background.run('Mending a feature view', () => watch.judge(view, report))
-      return report
+      const findings = await parity.report(view, sample)
+      background.run('Mending a feature view', () => watch.judge(view, findings))
+      return findings.report
     },
     forget: announceViews,
     async dropAll() {
@@ -179,10 +187,10 @@ export function createRealtime(options: {
     },
     start: takeUp,
     idle: () => background.idle(),
-    close() {
+    async close() {
       endListening()
       endHearingFloors()
-      return background.close()
+      await Promise.all([watch.close(), background.close()])
     },
   }
 }

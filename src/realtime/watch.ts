@@ -2,86 +2,123 @@
 
 import type { Logger } from 'pino'
 import type { Events } from '../events.ts'
+import type { OnlineStore } from '../online/port.ts'
+import { repeat } from '../repeat.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import type { FullRefresh } from './full-refresh.ts'
-import { keysComeFromTables } from './key-origin.ts'
 import type { OnlineAccess } from './online-access.ts'
-import type { Parity, ParityReport } from './parity.ts'
-import { foreignKeys } from './policy.ts'
+import type { Parity, ParityFindings } from './parity.ts'
+import type { RecentKeys } from './recent-keys.ts'
 import type { View, Views } from './views.ts'
 
+/** Of the values that were touched last, and of others. */
 const sampled = 20
-/** A check waits until publishing is quiet for so long. */
+/** A check waits until publishing is quiet for so long, where it gets quiet soon. */
 const quietMs = 1000
+const latestMs = 5000
+/** In one round; the others are checked in the next. */
+const maxViewsAtOnce = 20
+/** Views of more index values than this are not compared whole. */
+const maxWholeValues = 10_000
 
 export interface Watch {
-  /** Has the views that read these tables checked, soon and in the background. */
+  /** Has the views that read these tables checked, soon and in the background, however much is published meanwhile. */
   afterAppend(tables: readonly string[]): void
-  /** Acts on a report: a by-key view with a difference is turned to FULL. */
-  judge(view: View, report: ParityReport): Promise<void>
+  /** Acts on findings: a by-key view with a difference is turned to FULL. */
+  judge(view: View, findings: ParityFindings): Promise<void>
+  close(): Promise<void>
 }
 
 export function createWatch(options: {
   views: Views
   parity: Parity
   warehouse: Warehouse
+  online: OnlineStore
   store: OnlineAccess
   fullRefresh: FullRefresh
+  recentKeys: RecentKeys
+  /** How often views that have changed are compared whole; null never does. */
+  wholeEveryMs: number | null
   settled: () => Promise<void>
   events: Events
   background: Background
   log: Logger
 }): Watch {
-  const { views, parity, warehouse, store, fullRefresh, settled, events, background, log } = options
+  const { views, parity, warehouse, online, store, fullRefresh, recentKeys, settled } = options
+  const { wholeEveryMs, events, background, log } = options
+  /** Views that are due for a check, in the order in which they came to be. */
+  const due = new Set<string>()
   const touched = new Set<string>()
-  const proven = new Set<string>()
+  const changedSinceWhole = new Set<string>()
   let appendedAtMs = 0
   let waiting = false
 
   async function whenQuiet() {
-    while (Date.now() - appendedAtMs < quietMs && !background.signal.aborted) {
-      await background.pause(quietMs - (Date.now() - appendedAtMs))
-    }
-    waiting = false
-    const tables = new Set(touched)
-    touched.clear()
-    for (const view of await views.all()) {
-      if (background.signal.aborted) return
-      const reads = view.record.tables.some((table) => tables.has(table.toLowerCase()))
-      if (reads && view.record.refresh !== 'MANUAL') await check(view)
+    const latestAtMs = Date.now() + latestMs
+    for (;;) {
+      const untilMs = Math.min(appendedAtMs + quietMs, latestAtMs)
+      if (Date.now() >= untilMs || background.signal.aborted) break
+      await background.pause(untilMs - Date.now())
     }
   }
 
-  async function check(view: View) {
+  async function checkTouched() {
+    while ((touched.size > 0 || due.size > 0) && !background.signal.aborted) {
+      await whenQuiet()
+      const tables = new Set(touched)
+      touched.clear()
+      const all = new Map((await views.all()).map((view) => [view.id, view]))
+      for (const view of all.values()) {
+        const reads = view.record.tables.some((table) => tables.has(table.toLowerCase()))
+        if (reads && view.record.refresh !== 'MANUAL') due.add(view.id)
+      }
+      for (const id of [...due].slice(0, maxViewsAtOnce)) {
+        due.delete(id)
+        const view = all.get(id)
+        if (view !== undefined && !background.signal.aborted) await check(view)
+      }
+    }
+  }
+
+  function check(view: View): Promise<void> {
+    changedSinceWhole.add(view.id)
+    return attempt(view, () => parity.check(view, recentKeys.take(view.id, sampled), sampled))
+  }
+
+  async function attempt(view: View, compare: () => Promise<ParityFindings>) {
     try {
-      if (view.record.refresh === 'BY_KEY' && !(await hasOwnKeys(view))) return
-      await judge(view, await parity.check(view, sampled))
+      await judge(view, await compare())
     } catch (error) {
       if (background.signal.aborted || !views.isLive(view.id)) return
       log.warn({ err: error, view: view.record.name }, 'Parity of a feature view could not be checked')
     }
   }
 
-  /** A view made while its tables were empty could not be asked for its keys' origin then. */
-  async function hasOwnKeys(view: View): Promise<boolean> {
-    if (proven.has(view.id)) return true
-    const { indexKey, tables } = view.record
-    const { signal } = background
-    const own = await keysComeFromTables({ warehouse, sql: view.query.sql, indexKey, tables, signal })
-    if (own === true) proven.add(view.id)
-    if (own !== false) return true
-    log.warn(
-      { view: view.record.name, featureViewId: view.id },
-      `${foreignKeys(indexKey)}: it is refreshed in full from now on`,
-    )
-    await mend(view, `Refreshed in full: ${foreignKeys(indexKey)}.`)
-    return false
+  /** What samples miss: every value of the by-key views that have changed, where they are not too many. */
+  async function compareWhole(signal: AbortSignal) {
+    if (changedSinceWhole.size === 0) return
+    for (const view of await views.all()) {
+      if (signal.aborted || !changedSinceWhole.delete(view.id)) continue
+      if (view.record.refresh !== 'BY_KEY') continue
+      const values = await online.sample(view.id, maxWholeValues + 1)
+      if (values.length <= maxWholeValues) await attempt(view, () => parity.report(view, 2 * maxWholeValues))
+    }
   }
 
-  async function judge(view: View, report: ParityReport) {
+  const comparingWhole =
+    wholeEveryMs === null
+      ? undefined
+      : repeat({
+          everyMs: wholeEveryMs,
+          failure: 'Feature views could not be compared whole',
+          log,
+          turn: compareWhole,
+        })
+
+  async function judge(view: View, { report, atFault }: ParityFindings) {
     const { mismatched, missing, extra, examples } = report
-    if (mismatched + missing + extra === 0 || view.record.refresh === 'MANUAL') return
+    if (atFault === null || view.record.refresh === 'MANUAL') return
     const facts = {
       view: view.record.name,
       featureViewId: view.id,
@@ -90,7 +127,7 @@ export function createWatch(options: {
       extra,
       example: examples[0],
     }
-    const current = await parity.isCurrent(view, valueAtFault(examples[0]))
+    const current = await parity.isCurrent(view, atFault)
     if (view.record.refresh === 'BY_KEY' && !current) {
       log.warn(
         facts,
@@ -119,16 +156,15 @@ export function createWatch(options: {
 
   return {
     judge,
+    async close() {
+      await comparingWhole?.close()
+    },
     afterAppend(tables) {
       for (const table of tables) touched.add(table)
       appendedAtMs = Date.now()
       if (waiting || touched.size === 0) return
       waiting = true
-      background.run('Checking parity', whenQuiet)
+      background.run('Checking parity', () => checkTouched().finally(() => (waiting = false)))
     },
   }
-}
-
-function valueAtFault(example: unknown): string {
-  return typeof example === 'object' && example !== null && 'value' in example ? String(example.value) : ''
 }

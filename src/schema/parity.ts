@@ -16,6 +16,10 @@ export function addParity(builder: Builder, services: Services) {
       mismatched: t.exposeInt('mismatched', { description: 'Index values whose rows differ.' }),
       missing: t.exposeInt('missing', { description: 'Rows that training sees and serving does not.' }),
       extra: t.exposeInt('extra', { description: 'Rows that serving gives and training does not see.' }),
+      undetermined: t.exposeInt('undetermined', {
+        description:
+          'Index values that differ only where the statement leaves it open: ties, collecting in no order. No fault.',
+      }),
       examples: t.field({
         type: 'JSON',
         resolve: (report) => new JsonText(JSON.stringify(report.examples)),

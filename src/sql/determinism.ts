@@ -37,6 +37,17 @@ interface Scope {
 
 type Of<Kind extends Plan['kind']> = Extract<Plan, { kind: Kind }>
 
+/** The same by the columns' names; what is not named is exact. */
+export interface Promised {
+  columns: ReadonlyMap<string, Finding>
+  rows: Finding
+}
+
+/** What holds of the whole result. */
+export function overall({ columns, rows }: Certainty | Promised): Finding {
+  return worst([rows, ...columns.values()])
+}
+
 /** `certaintyOf` tells of a table whose rows are themselves a statement's result; without it tables are exact. */
 export function judgeDeterminism(
   plan: Plan,

@@ -2,6 +2,7 @@
 
 import type { Column, Row, Value } from '../columns.ts'
 import type { Remark } from '../remarks.ts'
+import type { Certainty } from '../sql/determinism.ts'
 
 /** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
 export const featureSchema = 'feature_store'
@@ -18,6 +19,8 @@ export interface QueryDescription {
   columns: readonly Column[]
   /** Every base table that the statement reads, wherever it stands in it, by the engine's own parser. */
   tables: readonly BaseTable[]
+  /** What the statement promises of its columns and of its rows, from one run to the next over the same tables. Left out where the adapter cannot tell. */
+  determinism?: Certainty
   /** With a `key` asked for: what gives the statement another result at each run (`random()`); null when nothing does, left out where the adapter cannot tell. */
   changing?: string | null
   /** With a `key`: null when it is proven that the rows of one value of that column are made of nothing but the tables' rows that hold the value in their column of that name; else why that is not proven. Left out where the adapter cannot tell. */

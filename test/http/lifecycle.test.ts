@@ -48,7 +48,7 @@ test('closing ends open streams and sockets, and the answers under way come whol
         async parity() {
           asked.resolve()
           await slow.promise
-          return { sampled: 1, mismatched: 0, missing: 0, extra: 0, examples: [] }
+          return { sampled: 1, mismatched: 0, missing: 0, extra: 0, undetermined: 0, examples: [] }
         },
       },
     },

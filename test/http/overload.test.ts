@@ -29,7 +29,7 @@ function holdBack(services: Services) {
     async parity() {
       held.parity++
       await released.promise
-      return { sampled: 0, mismatched: 0, missing: 0, extra: 0, examples: [] }
+      return { sampled: 0, mismatched: 0, missing: 0, extra: 0, undetermined: 0, examples: [] }
     },
   }
   return { services: { ...services, realtime }, held, release: released.resolve }

@@ -49,7 +49,7 @@ function createTalkative(realtime: Services['realtime']): Services['realtime'] {
     },
     async parity() {
       asked++
-      return { sampled: 1, mismatched: 0, missing: 0, extra: 0, examples: [text] }
+      return { sampled: 1, mismatched: 0, missing: 0, extra: 0, undetermined: 0, examples: [text] }
     },
   }
 }

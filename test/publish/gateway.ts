@@ -40,6 +40,7 @@ export async function openGateway(options: GatewayOptions) {
   const { catalog, warehouse, online, events } = parts
   const realtime = createRealtime({
     ...parts,
+    wholeParityEveryMs: null,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000 },
   })
   await realtime.start()

@@ -103,6 +103,13 @@ test.each(['tiny', 'big', 'moment', 'day', 'ratio', 'amount', 'flag', 'code', 't
       await stack.realtime.refreshInFull(id)
     }
     const report = await stack.realtime.parity(id, 100)
-    expect(report).toEqual({ sampled: values.length, mismatched: 0, missing: 0, extra: 0, examples: [] })
+    expect(report).toEqual({
+      sampled: values.length,
+      mismatched: 0,
+      missing: 0,
+      extra: 0,
+      undetermined: 0,
+      examples: [],
+    })
   },
 )

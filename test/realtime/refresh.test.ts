@@ -1,5 +1,6 @@
 // Views following the warehouse: by key, in full, by hand; and what races may not break.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { openStack, type Stack } from './stack.ts'
@@ -253,6 +254,44 @@ test('a by-key view of a catalog from before the proofs is caught after a publis
   await stack.expectTraining(target, sql)
   await stack.publish('users', columns, [['u2', 'x', 1]])
   await stack.expectTraining(target, sql)
+})
+
+test('a view that is wrongly refreshed by key is caught while rows come in without a pause', async () => {
+  const sql = `${shareOfAll} -- under load`
+  const { record } = await stack.view('under load', sql, 'user_id')
+  await stack.realtime.idle()
+  await stack.catalog.featureViews.update(record.id, { refresh: 'BY_KEY', refreshNote: null })
+  let isCaught = false
+  for (let i = 0; i < 300 && !isCaught; i++) {
+    await stack.publish('users', columns, [[`load ${i % 7}`, 'x', i]])
+    await sleep(100)
+    isCaught = (await stack.catalog.featureViews.byId(record.id)).refresh === 'FULL'
+  }
+  expect(isCaught).toBe(true)
+  await stack.realtime.idle()
+})
+
+test('one wrong value among many, which no sample need find, is found where a view is compared whole', async () => {
+  const other = await openStack({ wholeParityEveryMs: 200 })
+  try {
+    const { record } = await other.view('whole', byUser, 'user_id')
+    const users = Array.from({ length: 3000 }, (_, i) => [`whole ${i}`, 'x', 1])
+    await other.publish('users', columns, users)
+    await other.online.write(record.id, [
+      {
+        value: 'whole 1234',
+        rows: '[{"user_id":"whole 1234","n":7,"total":1}]',
+        version: await other.warehouse.version(),
+        computedAtMs: Date.now(),
+        expiresInMs: null,
+      },
+    ])
+    await expect
+      .poll(async () => (await other.catalog.featureViews.byId(record.id)).refresh, { timeout: 60_000 })
+      .toBe('FULL')
+  } finally {
+    await other.remove()
+  }
 })
 
 test('a full refresh that a kill interrupted is taken up at the next start', async () => {

@@ -26,6 +26,7 @@ interface StackOptions {
   folder?: Awaited<ReturnType<typeof createDataFolder>>
   files?: readonly string[]
   onlineUrl?: string
+  wholeParityEveryMs?: number | null
   limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number }>
   log?: Logger
 }
@@ -53,7 +54,7 @@ function watched<T extends object>(store: T) {
 }
 
 export async function openStack(options: StackOptions = {}) {
-  const { folder = await createDataFolder('realtime'), limits, ...rest } = options
+  const { folder = await createDataFolder('realtime'), limits, wholeParityEveryMs = null, ...rest } = options
   const parts = await openParts({ folder: folder.path, ...rest })
   const { catalog, warehouse, online, etlFolder } = parts
   const onlineCalls = watched(online)
@@ -66,6 +67,7 @@ export async function openStack(options: StackOptions = {}) {
     warehouse: warehouseCalls.proxy,
     online: onlineCalls.proxy,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, ...limits },
+    wholeParityEveryMs,
   })
   const jobId = randomUUID()
   let batch = 0

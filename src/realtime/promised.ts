@@ -1,0 +1,29 @@
+// What a feature view's rows promise: its query's determinism, and what its ETL makes of it.
+
+import type { EtlEngine } from '../etl/engine.ts'
+import type { Certainty, Promised } from '../sql/determinism.ts'
+import { exact } from '../sql/finding.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import type { View } from './views.ts'
+
+export type PromisedBy = (view: Pick<View, 'query' | 'etl'>) => Promise<Promised>
+
+export function createPromisedBy({
+  warehouse,
+  etlEngine,
+}: {
+  warehouse: Pick<Warehouse, 'describe'>
+  etlEngine: Pick<EtlEngine, 'promise'>
+}): PromisedBy {
+  return async ({ query, etl }) => {
+    const { columns, determinism = untold } = await warehouse.describe(query.sql)
+    return etl === null ? named(columns, determinism) : etlEngine.promise(etl, { columns, determinism })
+  }
+}
+
+/** Of a warehouse that does not tell, rows are held to be exact: a difference is shown rather than excused. */
+const untold: Certainty = { columns: [], rows: exact }
+
+function named(columns: readonly { name: string }[], { columns: findings, rows }: Certainty): Promised {
+  return { columns: new Map(columns.map(({ name }, i) => [name, findings[i] ?? exact])), rows }
+}
