@@ -31,7 +31,15 @@ export interface NewFeatureView {
 export type FeatureViewChanges = Partial<
   Pick<
     FeatureViewRecord,
-    'ttlSeconds' | 'refresh' | 'refreshNote' | 'tables' | 'implicit' | 'refreshedAt' | 'refreshedVersion'
+    | 'ttlSeconds'
+    | 'refresh'
+    | 'refreshNote'
+    | 'tables'
+    | 'implicit'
+    | 'refreshedAt'
+    | 'refreshedVersion'
+    | 'determinism'
+    | 'determinismNote'
   >
 >
 

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import type { Finding } from '../sql/finding.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
 import type { PrismaClient, SavedQuery } from './generated/client.ts'
 import { createId } from './ids.ts'
@@ -22,6 +23,8 @@ export interface NewSavedQuery extends SavedQueryNotes {
   name: string
   sql: string
   columns: readonly Column[]
+  /** What the SQL promises of itself; left out where nobody has judged it. */
+  promise?: Finding | undefined
 }
 
 export interface SavedQueries {
@@ -37,11 +40,13 @@ export interface SavedQueries {
   describe(id: string, notes: SavedQueryNotes): Promise<SavedQueryRecord>
   /** Throws NOT_FOUND. */
   setColumns(id: string, columns: readonly Column[]): Promise<void>
+  /** Of an entry that was saved before its SQL was judged. */
+  setPromise(id: string, promise: Finding): Promise<void>
 }
 
 export function createSavedQueries(prisma: PrismaClient): SavedQueries {
   async function create(query: NewSavedQuery, sqlSha256: string): Promise<SavedQuery> {
-    const { name, sql, columns, description = null, tags = [] } = query
+    const { name, sql, columns, promise, description = null, tags = [] } = query
     const key = { name_sqlSha256: { name, sqlSha256 } }
     const existing = await prisma.savedQuery.findUnique({ where: key })
     if (existing !== null) return existing
@@ -56,6 +61,8 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
         description,
         tags: [...tags],
         columns: toColumnsJson(columns),
+        determinism: promise?.level ?? null,
+        determinismNote: promise?.note ?? null,
       },
     })
   }
@@ -98,6 +105,13 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
     async newestByName(name) {
       const entry = await prisma.savedQuery.findFirst({ where: { name }, orderBy: { version: 'desc' } })
       return entry === null ? null : toRecord(entry)
+    },
+
+    async setPromise(id, { level, note }) {
+      await prisma.savedQuery.updateMany({
+        where: { id },
+        data: { determinism: level, determinismNote: note },
+      })
     },
 
     async setColumns(id, columns) {

@@ -1,8 +1,8 @@
 // What a feature view's rows promise: its query's determinism, and what its ETL makes of it.
 
 import type { EtlEngine } from '../etl/engine.ts'
-import type { Certainty, Promised } from '../sql/determinism.ts'
-import { exact } from '../sql/finding.ts'
+import { type Certainty, overall, type Promised } from '../sql/determinism.ts'
+import { exact, type Finding, open } from '../sql/finding.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { View } from './views.ts'
 
@@ -19,6 +19,16 @@ export function createPromisedBy({
     const { columns, determinism = untold } = await warehouse.describe(query.sql)
     return etl === null ? named(columns, determinism) : etlEngine.promise(etl, { columns, determinism })
   }
+}
+
+/** As one finding, for people. */
+export async function overallPromise(
+  { warehouse, etlEngine }: Parameters<typeof createPromisedBy>[0],
+  { query, etl }: Pick<View, 'query' | 'etl'>,
+): Promise<Finding> {
+  const { columns, determinism } = await warehouse.describe(query.sql)
+  if (determinism === undefined) return open('the warehouse does not tell what its statements promise')
+  return overall(etl === null ? determinism : await etlEngine.promise(etl, { columns, determinism }))
 }
 
 /** Of a warehouse that does not tell, rows are held to be exact: a difference is shown rather than excused. */

@@ -8,6 +8,7 @@ import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Finding } from '../sql/finding.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { createBackground } from './background.ts'
@@ -18,7 +19,7 @@ import { createLoader, type RealtimeLoader } from './loader.ts'
 import { createLookup } from './lookup.ts'
 import { createOnlineAccess, retiredFloor } from './online-access.ts'
 import { createParity, type ParityReport } from './parity.ts'
-import { createPromisedBy } from './promised.ts'
+import { createPromisedBy, overallPromise } from './promised.ts'
 import { createReadThrough } from './read-through.ts'
 import { createRecentKeys } from './recent-keys.ts'
 import { type Change, createRefresh } from './refresh.ts'
@@ -45,6 +46,9 @@ export interface Realtime {
   onAppended(change: Change): Promise<void>
   refreshInFull(viewId: string, options?: { signal?: AbortSignal }): Promise<{ rows: number }>
   parity(viewId: string, sample: number): Promise<ParityReport>
+  /** What a view's query and ETL, or a saved query, promise of their rows; judged once, then kept in the catalog. */
+  promiseOfView(viewId: string): Promise<Finding>
+  promiseOfQuery(queryId: string): Promise<Finding>
   /** Has the next lookup by ETL path ask the catalog which ETL that is now. */
   forget(): void
   /** Forgets all that the online store holds of the views: after a backup was put back it may be of a later time. */
@@ -180,6 +184,19 @@ export function createRealtime(options: {
       const findings = await parity.report(view, sample)
       background.run('Mending a feature view', () => watch.judge(view, findings))
       return findings.report
+    },
+    async promiseOfView(viewId) {
+      const view = await views.byId(viewId)
+      const promise = await overallPromise(shared, view)
+      const kept = { determinism: promise.level, determinismNote: promise.note }
+      await featureViews.update(viewId, kept)
+      return promise
+    },
+    async promiseOfQuery(queryId) {
+      const query = await options.catalog.savedQueries.byId(queryId)
+      const promise = await overallPromise(shared, { query, etl: null })
+      await options.catalog.savedQueries.setPromise(queryId, promise)
+      return promise
     },
     forget: announceViews,
     async dropAll() {

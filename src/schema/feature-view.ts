@@ -1,12 +1,16 @@
 // FeatureView: a saved query, and perhaps an ETL, served online by an index key; and the proof that it serves what training sees.
 
 import { z } from 'zod'
+import type { FeatureView } from '../catalog/generated/client.ts'
 import { longestName } from '../catalog/violations.ts'
 import type { Builder } from './builder.ts'
+import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
 
-export function addFeatureView(builder: Builder, services: Services) {
+export function addFeatureView(builder: Builder, services: Services, determinism: Determinism) {
+  const promise = (view: FeatureView) => promiseOf(view, () => services.realtime.promiseOfView(view.id))
+
   const refreshPolicy = builder.enumType('RefreshPolicy', {
     description: 'How a feature view follows the warehouse.',
     values: {
@@ -65,6 +69,16 @@ export function addFeatureView(builder: Builder, services: Services) {
       refreshing: t.relation('refreshing', {
         nullable: true,
         description: 'The refresh in full that is due or under way; null when there is none.',
+      }),
+      determinism: t.field({
+        type: determinism,
+        description: 'What its query and its ETL give over the same rows, from one run to the next.',
+        resolve: async (view) => (await promise(view)).level,
+      }),
+      determinismNote: t.string({
+        nullable: true,
+        description: noteDescription,
+        resolve: async (view) => (await promise(view)).note,
       }),
       implicit: t.exposeBoolean('implicit', {
         description: 'Made on first use rather than by createFeatureView.',

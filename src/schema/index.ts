@@ -5,6 +5,7 @@ import { addApiKey } from './api-key.ts'
 import { createBuilder } from './builder.ts'
 import { addColumn } from './column.ts'
 import { addDataset } from './dataset.ts'
+import { addDeterminism } from './determinism.ts'
 import { addEtl } from './etl.ts'
 import { addFeatureView } from './feature-view.ts'
 import { addJobStatus } from './job-status.ts'
@@ -25,9 +26,10 @@ export function createSchema(services: Services): GraphQLSchema {
   addScalars(builder)
   addColumn(builder)
   const jobStatus = addJobStatus(builder)
-  addSavedQuery(builder, services)
+  const determinism = addDeterminism(builder)
+  addSavedQuery(builder, services, determinism)
   addEtl(builder, services)
-  addFeatureView(builder, services)
+  addFeatureView(builder, services, determinism)
   addDataset(builder, services, jobStatus)
   addTraining(builder, services)
   addPublishJob(builder, services, jobStatus)

@@ -1,13 +1,16 @@
 // SavedQuery: SQL under a name and version. Found by id, by name, by search and tag.
 
 import { parseColumns } from '../catalog/columns-json.ts'
-import type { Prisma } from '../catalog/generated/client.ts'
+import type { Prisma, SavedQuery } from '../catalog/generated/client.ts'
 import { AppError } from '../errors.ts'
 import type { Builder } from './builder.ts'
+import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
 import { containing, newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
 
-export function addSavedQuery(builder: Builder, services: Services) {
+export function addSavedQuery(builder: Builder, services: Services, determinism: Determinism) {
+  const promise = (query: SavedQuery) => promiseOf(query, () => services.realtime.promiseOfQuery(query.id))
+
   builder.prismaNode('SavedQuery', {
     description: 'SQL under a name and version. The same SQL under the same name is the same entry.',
     nullable: true,
@@ -22,6 +25,16 @@ export function addSavedQuery(builder: Builder, services: Services) {
       description: t.exposeString('description', { nullable: true }),
       tags: t.exposeStringList('tags'),
       columns: t.field({ type: ['Column'], resolve: (query) => parseColumns(query.columns) }),
+      determinism: t.field({
+        type: determinism,
+        description: 'What its SQL gives over the same rows, from one run to the next.',
+        resolve: async (query) => (await promise(query)).level,
+      }),
+      determinismNote: t.string({
+        nullable: true,
+        description: noteDescription,
+        resolve: async (query) => (await promise(query)).note,
+      }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
       featureViews: t.relation('featureViews', {
         description: 'The feature views that serve it online.',

@@ -11,6 +11,7 @@ import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Repetition } from '../repeat.ts'
+import { overall } from '../sql/determinism.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { assertReadable, createDownloads, type Download, type DownloadFormat } from './download.ts'
 import { createExtraction } from './extraction.ts'
@@ -168,8 +169,10 @@ export function createTraining(options: TrainingOptions): Training {
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
-      const { columns } = await warehouse.describe(sql)
-      const query = save ? await savedQueries.save({ ...notes, name: checkedName, sql, columns }) : null
+      const { columns, determinism } = await warehouse.describe(sql)
+      const promise = determinism && overall(determinism)
+      const entry = { ...notes, name: checkedName, sql, columns, promise }
+      const query = save ? await savedQueries.save(entry) : null
       const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql })
       const run = runner.start(dataset, queryWork(dataset))
       const settledDataset = await settled(dataset.id, run, waitMs)
