@@ -7,10 +7,12 @@ import ivm from 'isolated-vm'
 import { messageOf } from '../errors.ts'
 import { closeInheritedFiles } from '../parquet/inherited-files.ts'
 import type { Failure } from './isolate/harness.ts'
+import { scriptName } from './isolate/lockdown.ts'
 import type { OutputBatch } from './isolate/pack.ts'
 import type { Reply, Request } from './messages.ts'
 import { enterIsolate, leaveIsolate } from './packed-texts.ts'
-import { ScriptError, type ScriptSource, wrapScript } from './script.ts'
+import { type ScriptSource, wrapScript } from './script.ts'
+import { ScriptError } from './syntax.ts'
 
 closeInheritedFiles()
 
@@ -20,6 +22,7 @@ const [timeoutMs = 5000, memoryMb = 256] = process.argv.slice(2).map(Number)
 
 const operations = [
   'begin',
+  'take',
   'describe',
   'rows',
   'groups',
@@ -41,7 +44,9 @@ interface Loaded {
 
 /** All that runs in an isolate beside the script, by path from the folder of its harness. */
 const ownModules = [
+  './limits.ts',
   './wire.ts',
+  './traps.ts',
   './shape.ts',
   './blank-cells.ts',
   './collect.ts',
@@ -56,13 +61,11 @@ const ownModules = [
   return [basename(path), stripTypeScriptTypes(source)] as const
 })
 
+/** The isolate is locked down before anything of the script is in it. */
 function open(script: ScriptSource): Loaded {
-  const code = wrapScript(script)
+  const { code, hasAccessors } = wrapScript(script)
   const isolate = new ivm.Isolate({ memoryLimit: memoryMb })
   const context = isolate.createContextSync()
-  const etl = compile(isolate, code)
-  etl.instantiateSync(context, refuseModule)
-  etl.evaluateSync({ timeout: loadTimeoutMs })
   const harness = openHarness(isolate, context)
   const functions = new Map(
     operations.map((name) => [name, harness.namespace.getSync(name, { reference: true })]),
@@ -70,8 +73,12 @@ function open(script: ScriptSource): Loaded {
   const shared = new SharedArrayBuffer(8)
   const run: Loaded['run'] = (operation, args, timeout) =>
     functions.get(operation)?.applySync(undefined, args, { timeout, result: { copy: true } })
-  const instantiate = etl.namespace.getSync('instantiate', { reference: true })
-  run('begin', [new ivm.ExternalCopy(shared).copyInto(), instantiate.derefInto()], loadTimeoutMs)
+  run('begin', [new ivm.ExternalCopy(shared).copyInto()], loadTimeoutMs)
+  const etl = compile(isolate, code)
+  etl.instantiateSync(context, refuseModule)
+  etl.evaluateSync({ timeout: loadTimeoutMs })
+  const instantiate = etl.namespace.getSync('default', { reference: true })
+  run('take', [instantiate.derefInto(), hasAccessors], loadTimeoutMs)
   const description = String(run('describe', [], timeoutMs))
   return { isolate, run, position: new Int32Array(shared), script, description }
 }
@@ -92,7 +99,7 @@ function openHarness(isolate: ivm.Isolate, context: ivm.Context): ivm.Module {
 
 function compile(isolate: ivm.Isolate, code: string): ivm.Module {
   try {
-    return isolate.compileModuleSync(code, { filename: 'etl', lineOffset: -1 })
+    return isolate.compileModuleSync(code, { filename: scriptName, lineOffset: -1 })
   } catch (error) {
     const text = messageOf(error)
     const place = /\[etl:(-?\d+):(\d+)\]/.exec(text)

@@ -4,7 +4,7 @@ import type { Value } from '../columns.ts'
 import { formatMicros, parseDays, parseMicros } from '../parquet/calendar.ts'
 import { readDecimal } from '../parquet/decimal.ts'
 import { formatJson, parseJson } from '../parquet/json-text.ts'
-import { fromHex, type Tag, type Wire, type WireObject } from './isolate/wire.ts'
+import type { Tag, Wire, WireObject } from './isolate/wire.ts'
 import type { Plan } from './plan.ts'
 
 /** A value that does not fit its column. The message tells what it is: `is STRING "x"`. */
@@ -162,7 +162,10 @@ function convert(plan: Plan, declared: boolean): (wire: Wire) => Value {
     case 'FLOAT64':
       return toFloat
     case 'BYTES':
-      return (wire) => (isTag(wire) && 'b' in wire ? fromHex(wire.b) : unfit(wire, 'a Uint8Array (BYTES)'))
+      return (wire) =>
+        isTag(wire) && 'b' in wire
+          ? new Uint8Array(Buffer.from(wire.b, 'hex'))
+          : unfit(wire, 'a Uint8Array (BYTES)')
     case 'TIMESTAMP':
       return (wire) => toTimestamp(wire, declared)
     case 'DATE':

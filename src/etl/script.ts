@@ -1,40 +1,22 @@
-// A script's source made into a module of one function, evaluated afresh at each call; every fault told with line and column.
+// A script's source judged, and made into a module of one function that evaluates it afresh at each call.
 
 import { stripTypeScriptTypes } from 'node:module'
-import { parse } from 'acorn'
 import { messageOf } from '../errors.ts'
-import type { Failure } from './isolate/harness.ts'
+import { isNode, isSameTree, parseModule, refuse, ScriptError, type SyntaxNode } from './syntax.ts'
 
 export interface ScriptSource {
   language: 'JAVASCRIPT' | 'TYPESCRIPT'
   source: string
 }
 
-export class ScriptError extends Error {
-  readonly failure: Failure
-  constructor(message: string, place: { line?: number; column?: number } = {}) {
-    super(message)
-    this.failure = { kind: 'load', message, ...place }
-  }
-}
-
-interface SyntaxNode {
-  type: string
-  start: number
-  end: number
-  loc: { start: { line: number; column: number } }
-}
-
-function isNode(value: unknown): value is SyntaxNode {
-  return typeof value === 'object' && value !== null && 'type' in value && 'start' in value
-}
-
-function placeOf(node: SyntaxNode) {
-  return { line: node.loc.start.line, column: node.loc.start.column + 1 }
-}
-
-function refuse(node: SyntaxNode, message: string): never {
-  throw new ScriptError(message, placeOf(node))
+export interface WrappedScript {
+  /**
+   * A module whose default is a function that runs the script's statements and gives what they export. They begin on
+   * its second line, so that with a line offset of -1 the script's own lines and columns are told.
+   */
+  code: string
+  /** Whether it defines getters or setters. */
+  hasAccessors: boolean
 }
 
 /** Types become blanks, so that lines and columns stay. */
@@ -53,88 +35,75 @@ function stripTypes({ language, source }: ScriptSource): string {
   }
 }
 
-function parseModule(code: string): SyntaxNode {
-  try {
-    return parse(code, {
-      ecmaVersion: 'latest',
-      sourceType: 'module',
-      locations: true,
-      allowAwaitOutsideFunction: false,
-    }) as unknown as SyntaxNode
-  } catch (error) {
-    const at = (error as { loc?: { line: number; column: number } }).loc
-    const message = messageOf(error).replace(/ \(\d+:\d+\)$/, '')
-    throw new ScriptError(message, at === undefined ? {} : { line: at.line, column: at.column + 1 })
-  }
-}
-
 const noImports =
   'an ETL has no imports: what it needs must stand in its own file (types may be imported: import type)'
 
 const noAsync =
   'an ETL is not async: it only turns rows into rows, so there is nothing to wait for (no async, no await, no Promise)'
 
-function refuseImportsAndAsync(root: SyntaxNode): void {
-  const queue: unknown[] = [root]
+function isAsync(node: SyntaxNode): boolean {
+  const isMarked = Reflect.get(node, 'async') === true || Reflect.get(node, 'await') === true
+  return isMarked || node.type === 'AwaitExpression' || Reflect.get(node, 'kind') === 'await using'
+}
+
+function judge(root: SyntaxNode): { hasAccessors: boolean } {
+  let hasAccessors = false
+  const queue: object[] = [root]
   for (let value = queue.pop(); value !== undefined; value = queue.pop()) {
-    if (Array.isArray(value)) queue.push(...value.filter((item) => item !== null))
-    if (!isNode(value)) continue
-    if (value.type === 'ImportDeclaration' || value.type === 'ImportExpression') refuse(value, noImports)
-    if (Reflect.get(value, 'async') === true) refuse(value, noAsync)
-    if (
-      value.type === 'MetaProperty' &&
-      isNode(Reflect.get(value, 'meta')) &&
-      Reflect.get(Reflect.get(value, 'meta'), 'name') === 'import'
-    ) {
-      refuse(value, 'import.meta is not to be had in an ETL')
+    if (isNode(value)) {
+      if (value.type === 'ImportDeclaration' || value.type === 'ImportExpression') refuse(value, noImports)
+      if (isAsync(value)) refuse(value, noAsync)
+      if (value.type === 'MetaProperty' && nameOf(Reflect.get(value, 'meta')) === 'import')
+        refuse(value, 'import.meta is not to be had in an ETL')
+      const kind: unknown = Reflect.get(value, 'kind')
+      hasAccessors ||= kind === 'get' || kind === 'set'
     }
     for (const child of Object.values(value))
       if (typeof child === 'object' && child !== null) queue.push(child)
   }
+  return { hasAccessors }
 }
 
 function nameOf(node: unknown): string {
   return String(Reflect.get(node as object, 'name') ?? Reflect.get(node as object, 'value'))
 }
 
-/** Exported name → local name; and the spans of `export` to blank out. */
-function readExports(root: SyntaxNode) {
+function declaredNames(declaration: SyntaxNode): string[] {
+  const id: unknown = Reflect.get(declaration, 'id')
+  const ids = isNode(id)
+    ? [id]
+    : (Reflect.get(declaration, 'declarations') as object[]).map((one) => Reflect.get(one, 'id'))
+  return ids.filter((one) => isNode(one) && one.type === 'Identifier').map(nameOf)
+}
+
+/** A statement of the module; `node` is what of it is run, null for one that only exports. */
+interface Statement {
+  node: SyntaxNode | null
+  loc: SyntaxNode['loc']
+}
+
+function readStatements(root: SyntaxNode) {
+  /** Local names by exported ones. */
   const locals = new Map<string, string>()
-  const blanks: [start: number, end: number][] = []
-  for (const node of Reflect.get(root, 'body') as SyntaxNode[]) {
+  const statements = (Reflect.get(root, 'body') as SyntaxNode[]).map((node): Statement => {
     if (node.type === 'ExportDefaultDeclaration')
       refuse(node, 'an ETL exports by name: export function transform(row) or extract(rows), not a default')
     if (node.type === 'ExportAllDeclaration') refuse(node, noImports)
-    if (node.type !== 'ExportNamedDeclaration') continue
+    if (node.type !== 'ExportNamedDeclaration') return { node, loc: node.loc }
     if (isNode(Reflect.get(node, 'source'))) refuse(node, noImports)
     const declaration: unknown = Reflect.get(node, 'declaration')
-    if (!isNode(declaration)) {
-      blanks.push([node.start, node.end])
-      for (const specifier of Reflect.get(node, 'specifiers') as object[]) {
-        locals.set(nameOf(Reflect.get(specifier, 'exported')), nameOf(Reflect.get(specifier, 'local')))
-      }
-      continue
+    if (isNode(declaration)) {
+      for (const name of declaredNames(declaration)) locals.set(name, name)
+      return { node: declaration, loc: declaration.loc }
     }
-    blanks.push([node.start, declaration.start])
-    const id: unknown = Reflect.get(declaration, 'id')
-    const declared = isNode(id)
-      ? [id]
-      : (Reflect.get(declaration, 'declarations') as object[]).map((one) => Reflect.get(one, 'id'))
-    for (const one of declared)
-      if (isNode(one) && one.type === 'Identifier') locals.set(nameOf(one), nameOf(one))
-  }
-  return { locals, blanks }
+    for (const specifier of Reflect.get(node, 'specifiers') as object[])
+      locals.set(nameOf(Reflect.get(specifier, 'exported')), nameOf(Reflect.get(specifier, 'local')))
+    return { node: null, loc: node.loc }
+  })
+  return { locals, statements }
 }
 
-/**
- * The text of a module that exports `instantiate()`, which runs the script's body and gives what it exports. The body
- * begins on the module's second line, so that with a line offset of -1 the script's own lines and columns are told.
- */
-export function wrapScript(script: ScriptSource): string {
-  const code = stripTypes(script).replace(/^#!.*/, (line) => ' '.repeat(line.length))
-  const root = parseModule(code)
-  refuseImportsAndAsync(root)
-  const { locals, blanks } = readExports(root)
+function checkExports(locals: ReadonlyMap<string, string>): void {
   if (locals.has('transform') && locals.has('extract')) {
     throw new ScriptError(
       'exports both transform and extract; an ETL is either row by row or over the whole frame',
@@ -145,16 +114,62 @@ export function wrapScript(script: ScriptSource): string {
       'exports neither transform nor extract: write export function transform(row) or export function extract(rows)',
     )
   }
-  let body = ''
-  let end = 0
-  for (const [start, stop] of blanks) {
-    body += code.slice(end, start) + code.slice(start, stop).replace(/[^\n\r\u2028\u2029]/g, ' ')
-    end = stop
+}
+
+const emptyBlock = '{}'
+
+/** The statements alone, each at its line and column; where one only exports stands an empty block. */
+function layOut(code: string, statements: readonly Statement[]): string {
+  let text = ''
+  let [line, column] = [1, 0]
+  for (const { node, loc } of statements) {
+    if (loc.start.line > line) {
+      text += '\n'.repeat(loc.start.line - line)
+      column = 0
+    }
+    text += ' '.repeat(loc.start.column - column)
+    text += node === null ? emptyBlock : code.slice(node.start, node.end)
+    line = node === null ? loc.start.line : loc.end.line
+    column = node === null ? loc.start.column + emptyBlock.length : loc.end.column
   }
-  body += code.slice(end)
+  return text
+}
+
+/** The statements of the function that a wrapped script's module gives, without the last, which returns its exports. */
+function wrappedStatements(root: SyntaxNode): readonly unknown[] {
+  const [only, ...others] = Reflect.get(root, 'body') as object[]
+  const wrapper: unknown = only === undefined ? undefined : Reflect.get(only, 'declaration')
+  const body: unknown = isNode(wrapper) ? Reflect.get(wrapper, 'body') : undefined
+  const statements: unknown = isNode(body) ? Reflect.get(body, 'body') : undefined
+  return others.length === 0 && Array.isArray(statements) ? statements.slice(0, -1) : []
+}
+
+function isEmptyBlock(node: unknown): boolean {
+  if (!isNode(node) || node.type !== 'BlockStatement') return false
+  return (Reflect.get(node, 'body') as unknown[]).length === 0
+}
+
+/** What runs is what was judged: the module is parsed again as it will run, and must have the very statements. */
+function checkWrapped(code: string, statements: readonly Statement[]): void {
+  const run = wrappedStatements(parseModule(code))
+  const isSame = (node: SyntaxNode | null, its: unknown) =>
+    node === null ? isEmptyBlock(its) : isSameTree(node, its, 1)
+  if (run.length === statements.length && statements.every(({ node }, i) => isSame(node, run[i]))) return
+  throw new ScriptError('its statements do not stand on their own; end each of them with a semicolon')
+}
+
+/** Throws ScriptError for what cannot be an ETL. */
+export function wrapScript(script: ScriptSource): WrappedScript {
+  const code = stripTypes(script).replace(/^#!.*/, (line) => ' '.repeat(line.length))
+  const root = parseModule(code)
+  const { hasAccessors } = judge(root)
+  const { locals, statements } = readStatements(root)
+  checkExports(locals)
   const given = ['transform', 'extract', 'columns'].flatMap((name) => {
     const local = locals.get(name)
     return local === undefined ? [] : `${name}: ${local}`
   })
-  return `export function instantiate() {\n${body}\n;return { ${given.join(', ')} }\n}`
+  const wrapped = `export default () => {\n${layOut(code, statements)}\nreturn { ${given.join(', ')} }\n}`
+  checkWrapped(wrapped, statements)
+  return { code: wrapped, hasAccessors }
 }

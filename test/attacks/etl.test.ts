@@ -122,8 +122,8 @@ describe('results that are no plain data, or too much of it, are an error or exa
   test.each<[name: string, body: string, code: string, rows?: unknown]>([
     ['a thenable', 'return { then: (go) => go({ n: 9 }) }', 'ETL_FAILED'],
     ['a toJSON', 'return { v: { toJSON: () => ({ stolen: 1 }) } }', 'ETL_FAILED'],
-    ['a getter', 'return { get v() { return 5 } }', 'OK', [{ v: 5 }]],
-    ['a getter that loops', 'return { get v() { for (;;); } }', 'TIMEOUT'],
+    ['a getter', 'return { get v() { return 5 } }', 'ETL_FAILED'],
+    ['a getter that loops', 'return { get v() { for (;;); } }', 'ETL_FAILED'],
     ['a getter that throws', 'return { get v() { throw new Error("no") } }', 'ETL_FAILED'],
     [
       'a key __proto__',
@@ -147,9 +147,9 @@ describe('results that are no plain data, or too much of it, are an error or exa
     [
       'a proxy that changes',
       'let i = 0; return { v: new Proxy([1], { get: (t, k) => k === "length" ? ++i * 1e9 : 1 }) }',
-      'ETL_FAILED or TIMEOUT',
+      'ETL_FAILED',
     ],
-    ['an array without end', 'return { v: new Array(4294967295) }', 'ETL_FAILED or TIMEOUT'],
+    ['an array without end', 'return { v: new Array(4294967295) }', 'ETL_FAILED'],
     ['a text of 400 MB', 'return { v: "x".repeat(4e8) }', 'ETL_FAILED or TIMEOUT'],
     ['nesting without end', 'let v = 1; for (let i = 0; i < 1e5; i++) v = [v]; return { v }', 'ETL_FAILED'],
     [

@@ -32,20 +32,43 @@ const attempts = [
   'Reflect.ownKeys(globalThis).join()',
   'String(globalThis.console)',
   'Intl',
+  '{ get v() { return 1 } }',
+  'new (class extends Date { getTime() { return 1e300 } })(0)',
+  'Object.setPrototypeOf([1, , 3], new Proxy([], {}))',
+  '(globalThis.kept = row)',
+  'Object.getOwnPropertyDescriptor(new Error(), "stack")',
+  '((strings) => strings)`a`',
+  '(1n << 30000000n) - 1n',
+  '"9".repeat(2e7)',
+  'Array.from({ length: 1e6 }, (_, i) => i)',
+]
+/** What may follow an export that stands alone: a text without it would go on from the statement before. */
+const tails = [
+  '',
+  ';',
+  '\n/ 1; return { transform: () => ({ v0: 1 }) } /',
+  ';\n(row)',
+  '\n`x`',
+  '\n[0]',
+  ';/x/g',
+  '\nexport const columns = { v0: "JSON" }',
 ]
 const script = fc
   .tuple(
     fc.constantFrom('transform(row)', 'extract(rows)', 'transform([row])', 'transform({ n })'),
     fc.array(fc.constantFrom(...attempts), { minLength: 1, maxLength: 3 }),
+    fc.constantFrom('', '', ...tails),
   )
-  .map(([head, values]) => {
+  .map(([head, values, after]) => {
     const first = head.startsWith('extract')
       ? 'const row = rows[0]; '
       : head.includes('{')
         ? 'const row = { n }; '
         : ''
     const fields = `{ ${values.map((value, i) => `v${i}: ${value}`).join(', ')} }`
-    return `export function ${head.replace('[row]', 'row')} { ${first}return ${head.startsWith('extract') ? `[${fields}]` : fields} }`
+    const text = `function ${head.replace('[row]', 'row')} { ${first}return ${head.startsWith('extract') ? `[${fields}]` : fields} }`
+    const name = /\w+/.exec(head)?.[0]
+    return after === '' ? `export ${text}` : `${text}\nexport { ${name} }${after}`
   })
 
 export const scriptText = fc.oneof(

@@ -1,6 +1,8 @@
 // Result objects into rows of cells: their columns and what those have shown.
 
-import { className, emptyShape, isPlain, kind, observe, type Shape, ValueError } from './shape.ts'
+import { limits } from './limits.ts'
+import { className, emptyShape, isPlain, kind, observeCell, type Shape, ValueError } from './shape.ts'
+import { findAccessor, isProxy } from './traps.ts'
 import type { Wire } from './wire.ts'
 
 /** What a batch's results are. */
@@ -28,13 +30,39 @@ export class ResultError extends Error {
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value !== 'object') return typeof value === 'undefined' ? 'nothing' : `a ${typeof value}`
+  if (isProxy(value)) return 'a Proxy'
   return Array.isArray(value) ? 'an array' : isPlain(value) ? 'an object' : `a ${className(value)}`
+}
+
+/** Whether it is a plain object, which can be read without running the script's code. Throws ResultError for a getter, naming it. */
+export function isRow(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || isProxy(value)) return false
+  if (Array.isArray(value) || !isPlain(value)) return false
+  const accessor = findAccessor(value)
+  if (accessor === undefined) return true
+  throw new ResultError(
+    `column ${JSON.stringify(accessor)}: the value is told by a getter or setter, not plain data`,
+    accessor,
+  )
+}
+
+/** An array's elements; null for what is no array of plain data. */
+export function listOf(value: unknown): readonly unknown[] | null {
+  if (typeof value !== 'object' || value === null || isProxy(value) || !Array.isArray(value)) return null
+  if (findAccessor(value) !== undefined) return null
+  if (Object.getPrototypeOf(value) === Array.prototype) return value
+  const { length } = value
+  return Array.from({ length }, (_, i): unknown => (Object.hasOwn(value, i) ? value[i] : undefined))
+}
+
+export function tooManyColumns(): ResultError {
+  return new ResultError(`gave more than ${limits.columns} columns`)
 }
 
 /** Notes a cell in its column's shape and gives its wire form. Throws ResultError. */
 export function shapeCell(value: unknown, shape: Shape, name: string): Wire {
   try {
-    return observe(value, shape)
+    return observeCell(value, shape)
   } catch (error) {
     if (!(error instanceof ValueError)) throw error
     throw new ResultError(
@@ -56,6 +84,7 @@ export function createOutput() {
     const name = key.toWellFormed()
     const known = indexes.get(name)
     if (known !== undefined) return known
+    if (keys.length === limits.columns) throw tooManyColumns()
     indexes.set(name, keys.length)
     keys.push(name)
     shapes.push(emptyShape())

@@ -1,10 +1,10 @@
 // Runs an ETL inside its isolate: builds rows, calls the script, tells the results. Its module is evaluated afresh for
 // every row (or whole frame), so nothing that a script keeps can reach the next one; lockdown sees to the rest.
 
-import { createOutput, kindOf, type Output, ResultError } from './collect.ts'
+import { createOutput, isRow, kindOf, listOf, type Output, ResultError } from './collect.ts'
 import { lockDown } from './lockdown.ts'
 import { createColumns, type OutputBatch } from './pack.ts'
-import { isPlain } from './shape.ts'
+import { expectTraps } from './traps.ts'
 import { type InputHead, unpack } from './unpack.ts'
 import { fromWire, type Wire } from './wire.ts'
 
@@ -31,7 +31,7 @@ export interface Description {
 /** Where the work stands, readable from outside even when this isolate is gone: row, group. */
 let position: Int32Array = new Int32Array(2)
 
-/** The script's body, as script.ts wraps it. */
+/** The script, as script.ts wraps it. */
 type Instantiate = () => {
   transform?: (row: RowObject) => unknown
   extract?: (rows: RowObject[]) => unknown
@@ -39,10 +39,15 @@ type Instantiate = () => {
 }
 let instantiate: Instantiate = () => ({})
 
-export function begin(shared: SharedArrayBuffer, script: Instantiate): void {
+/** To be called before anything of the script is there. */
+export function begin(shared: SharedArrayBuffer): void {
   position = new Int32Array(shared)
-  instantiate = script
   lockDown()
+}
+
+export function take(script: Instantiate, hasAccessors: boolean): void {
+  instantiate = script
+  if (hasAccessors) expectTraps()
 }
 
 /** As it was before lockdown. */
@@ -55,7 +60,9 @@ function columnMakerOf(names: string): MakeFromColumns {
   const known = columnMakers.get(names)
   if (known !== undefined) return known
   const fields = (JSON.parse(names) as string[]).map((name, i) => `${keyText(name)}: c[${i}][i]`)
-  const make: MakeFromColumns = new NativeFunction(`return (c, i) => ({ ${fields.join(', ')} })`)()
+  const make: MakeFromColumns = new NativeFunction(
+    `"use strict"; return (c, i) => ({ ${fields.join(', ')} })`,
+  )()
   if (columnMakers.size >= 100) columnMakers.clear()
   columnMakers.set(names, make)
   return make
@@ -74,7 +81,9 @@ function makerOf(spec: string): MakeRow {
     const key = keyText(name)
     return tagged ? `${key}: typeof c[${i}] === "object" ? f(c[${i}]) : c[${i}]` : `${key}: c[${i}]`
   })
-  const make: MakeRow = new NativeFunction('f', `return (c) => ({ ${fields.join(', ')} })`)(fromWire)
+  const make: MakeRow = new NativeFunction('f', `"use strict"; return (c) => ({ ${fields.join(', ')} })`)(
+    fromWire,
+  )
   if (makers.size >= 100) makers.clear()
   makers.set(spec, make)
   return make
@@ -85,9 +94,10 @@ interface Collects {
 }
 
 function transformInto(output: Collects, row: RowObject): void {
-  const result: unknown = instantiate().transform?.(row)
+  const { transform } = instantiate()
+  const result: unknown = transform?.(row)
   if (result === null) return
-  if (typeof result !== 'object' || Array.isArray(result) || !isPlain(result)) {
+  if (!isRow(result)) {
     throw new ResultError(
       `transform must return an object, or null to drop the row; it returned ${kindOf(result)}`,
     )
@@ -96,13 +106,15 @@ function transformInto(output: Collects, row: RowObject): void {
 }
 
 function extractAll(rows: RowObject[]): readonly unknown[] {
-  const result: unknown = instantiate().extract?.(rows)
-  if (Array.isArray(result)) return result
+  const { extract } = instantiate()
+  const result: unknown = extract?.(rows)
+  const list = listOf(result)
+  if (list !== null) return list
   throw new ResultError(`extract must return an array of objects; it returned ${kindOf(result)}`)
 }
 
 function addResult(output: Collects, result: unknown, index: number): void {
-  if (result === null || typeof result !== 'object' || Array.isArray(result) || !isPlain(result)) {
+  if (!isRow(result)) {
     throw new ResultError(
       `extract must return an array of objects; its element ${index} is ${kindOf(result)}`,
     )
@@ -120,11 +132,11 @@ function placeOf(error: object): { line?: number; column?: number } {
 
 function failureOf(error: unknown, row: number | null): Failure {
   const where = row === null ? {} : { row }
-  if (error instanceof ResultError) {
-    const name = error.column === undefined ? {} : { name: error.column }
-    return { kind: 'result', message: error.message, ...where, ...name }
-  }
   try {
+    if (error instanceof ResultError) {
+      const name = error.column === undefined ? {} : { name: error.column }
+      return { kind: 'result', message: error.message, ...where, ...name }
+    }
     if (error === null || typeof error !== 'object')
       return { kind: 'thrown', message: `threw ${String(error)}`.slice(0, 500), ...where }
     return { kind: 'thrown', message: String(error).slice(0, 500), ...where, ...placeOf(error) }

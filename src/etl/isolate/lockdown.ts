@@ -1,5 +1,10 @@
 // Makes a context pure before an ETL's code runs in it: no clock, no randomness, nothing that outlives a row.
 
+import { watchForTraps } from './traps.ts'
+
+// As it was before lockdown, which watches for scripts that call it.
+const { defineProperty } = Object
+
 const outside = [
   'fetch',
   'setTimeout',
@@ -21,6 +26,9 @@ const removed = [
   'Temporal',
   'eval',
 ]
+
+/** What the script's module is called in its isolate. */
+export const scriptName = 'etl'
 
 function refuse(what: string): never {
   throw new TypeError(`${what} is not to be had in an ETL: the same rows must always give the same result`)
@@ -95,10 +103,14 @@ function refuseCodeFromText(): void {
   Reflect.deleteProperty(Array, 'fromAsync')
 }
 
-/** What a property search from globalThis does not reach. */
+/** What the engine keeps for all code is found through these, and not by a property search from globalThis. */
 function hiddenIntrinsics(): unknown[] {
   const prototypeOf = Object.getPrototypeOf
+  const captured = {}
+  Error.captureStackTrace(captured)
   return [
+    new Error('an error has a getter for its stack'),
+    captured,
     prototypeOf(function* () {}),
     prototypeOf(async () => {}),
     prototypeOf(async function* () {}),
@@ -112,7 +124,6 @@ function hiddenIntrinsics(): unknown[] {
     prototypeOf(new Intl.Segmenter('en').segment('')),
     prototypeOf(new Intl.Segmenter('en').segment('')[Symbol.iterator]()),
     prototypeOf(Int8Array),
-    Object.getOwnPropertyDescriptor(Function.prototype, 'caller')?.get,
     Object.getOwnPropertyDescriptor(
       (() => {
         return (function strict(): object {
@@ -137,7 +148,7 @@ function allowOverride(prototype: object): void {
       get: () => value,
       set(this: object, own: unknown) {
         if (this === prototype) throw new TypeError(`Cannot assign to ${String(key)} of a shared prototype`)
-        Object.defineProperty(this, key, { value: own, writable: true, enumerable: true, configurable: true })
+        defineProperty(this, key, { value: own, writable: true, enumerable: true, configurable: true })
       },
     })
   }
@@ -165,6 +176,22 @@ function freezeAll(roots: readonly unknown[]): void {
   for (const object of seen) Object.freeze(object)
 }
 
+/** A stack tells of the ETL's own code alone, as `etl:line:column`: what calls it differs between training and serving. */
+function tellOwnStack(): void {
+  const headOf = Error.prototype.toString
+  define(Error, 'prepareStackTrace', (error: Error, sites: readonly NodeJS.CallSite[]) => {
+    const lines = [Reflect.apply(headOf, error, [])]
+    for (const site of sites) {
+      if (site.getFileName() !== scriptName) continue
+      const place = `${scriptName}:${site.getLineNumber()}:${site.getColumnNumber()}`
+      const name = site.getFunctionName()
+      lines.push(name === null ? `    at ${place}` : `    at ${name} (${place})`)
+    }
+    return lines.join('\n')
+  })
+  Error.stackTraceLimit = 50
+}
+
 export function lockDown(): void {
   for (const name of removed) remove(globalThis, name)
   for (const name of outside) define(globalThis, name, () => refuse(name))
@@ -175,6 +202,8 @@ export function lockDown(): void {
     Object.fromEntries(logs.map((name) => [name, () => refuse(`console.${name}`)])),
   )
   refuseCodeFromText()
+  watchForTraps()
+  tellOwnStack()
   define(Math, 'random', () => refuse('Randomness (Math.random)'))
   replaceClock()
   // RegExp.$1 and its like tell of the last match, which may have been another row's.
@@ -182,7 +211,6 @@ export function lockDown(): void {
     const property = Object.getOwnPropertyDescriptor(RegExp, key)
     if (property?.get !== undefined && key !== Symbol.species) Reflect.deleteProperty(RegExp, key)
   }
-  Error.stackTraceLimit = 50
   const errors = [
     Error,
     EvalError,

@@ -1,7 +1,8 @@
 // Result objects by column, as they leave the isolate: numbers in one piece of memory, texts joined, all else as JSON.
 
 import { blankCells } from './blank-cells.ts'
-import { type Header, shapeCell } from './collect.ts'
+import { type Header, shapeCell, tooManyColumns } from './collect.ts'
+import { limits } from './limits.ts'
 import { emptyShape, kind, type Shape } from './shape.ts'
 import { toWire, type Wire } from './wire.ts'
 
@@ -46,7 +47,9 @@ function takerOf(keys: readonly string[]): Take {
     (key, i) => `v = o[${JSON.stringify(key)}]; t = typeof v
 c[${i}][r] = t === "number" || t === "string" || t === "boolean" || v === null ? v : odd(v, ${i})`,
   )
-  const take: Take = new NativeFunction(`return (o, c, r, odd) => { let v, t\n${steps.join('\n')} }`)()
+  const take: Take = new NativeFunction(
+    `"use strict"; return (o, c, r, odd) => { let v, t\n${steps.join('\n')} }`,
+  )()
   if (takers.size >= 100) takers.clear()
   takers.set(text, take)
   return take
@@ -65,6 +68,7 @@ export function createColumns(mostRows: number) {
     const name = key.toWellFormed()
     const known = indexes.get(name)
     if (known !== undefined) return known
+    if (keys.length === limits.columns) throw tooManyColumns()
     indexes.set(name, keys.length)
     keys.push(name)
     shapes.push(emptyShape())

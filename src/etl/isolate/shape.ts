@@ -1,7 +1,9 @@
 // What kinds of values a column has shown: noted value by value inside the isolate, merged batch by batch outside.
 
-import type { Wire } from './wire.ts'
-import { toHex } from './wire.ts'
+import { blankCells } from './blank-cells.ts'
+import { limits } from './limits.ts'
+import { findAccessor, isProxy } from './traps.ts'
+import { toHex, type Wire } from './wire.ts'
 
 /** One bit for each kind. INTEGER: safe. LARGE: a bigint that only 64 bits hold. HUGE: beyond 64 bits. */
 export const kind = {
@@ -35,14 +37,29 @@ export class ValueError extends Error {
   }
 }
 
-const maxDepth = 64
+// Taken before a script runs: what an object says of itself is never asked.
+const { apply } = Reflect
+const { getPrototypeOf, hasOwn } = Object
+const { getTime } = Date.prototype
+const typedArray = getPrototypeOf(Uint8Array.prototype)
+const tagOf = Object.getOwnPropertyDescriptor(typedArray, Symbol.toStringTag)?.get
+
+const largest = 10n ** BigInt(limits.digits)
+/** How many more values the cell may hold. */
+let valuesLeft: number = limits.values
 
 export function emptyShape(): Shape {
   return { kinds: 0, element: null, fields: null }
 }
 
-/** Notes a value in its column's shape and gives its wire form. Strings are made well-formed, as UTF-8 needs them. */
-export function observe(value: unknown, shape: Shape, depth = 0): Wire {
+/** Notes a cell in its column's shape and gives its wire form. Throws ValueError. */
+export function observeCell(value: unknown, shape: Shape): Wire {
+  valuesLeft = limits.values
+  return observe(value, shape, 0)
+}
+
+/** Strings are made well-formed, as UTF-8 needs them. */
+function observe(value: unknown, shape: Shape, depth: number): Wire {
   switch (typeof value) {
     case 'string':
       shape.kinds |= kind.STRING
@@ -74,6 +91,8 @@ export function observe(value: unknown, shape: Shape, depth = 0): Wire {
 }
 
 function observeBigint(value: bigint, shape: Shape): Wire {
+  if (value >= largest || value <= -largest)
+    throw new ValueError(`is an integer of more than ${limits.digits} digits`, '')
   const number = Number(value)
   if (Number.isSafeInteger(number)) {
     shape.kinds |= kind.INTEGER
@@ -84,43 +103,73 @@ function observeBigint(value: bigint, shape: Shape): Wire {
 }
 
 function observeObject(value: object, shape: Shape, depth: number): Wire {
-  if (depth >= maxDepth) throw new ValueError(`is nested deeper than ${maxDepth} levels, or holds itself`, '')
-  if (Array.isArray(value)) return observeList(value, shape, depth)
-  if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw new ValueError('is an invalid Date', '')
-    shape.kinds |= kind.DATE
-    return { t: value.getTime() }
-  }
-  if (value instanceof Uint8Array) {
+  if (depth >= limits.depth)
+    throw new ValueError(`is nested deeper than ${limits.depth} levels, or holds itself`, '')
+  if (isProxy(value)) throw new ValueError('is a Proxy, not plain data', '')
+  const isList = Array.isArray(value)
+  if (!isList && !isPlain(value)) return observeExotic(value, shape)
+  const names = isList ? null : Object.keys(value)
+  spendValues(names?.length ?? (value as unknown[]).length)
+  const accessor = findAccessor(value)
+  if (accessor !== undefined)
+    throw new ValueError(
+      'is told by a getter or setter, not plain data',
+      isList ? `[${accessor}]` : `.${accessor}`,
+    )
+  return names === null
+    ? observeList(value as readonly unknown[], shape, depth)
+    : observeFields(value, names, shape, depth)
+}
+
+function spendValues(count: number): void {
+  valuesLeft -= count
+  if (valuesLeft < 0) throw new ValueError(`brings its cell to more than ${limits.values} values`, '')
+}
+
+/** By what it is made of, whatever class it says it has. */
+function observeExotic(value: object, shape: Shape): Wire {
+  if (tagOf !== undefined && apply(tagOf, value, []) === 'Uint8Array') {
     shape.kinds |= kind.BYTES
-    return { b: toHex(value) }
+    return { b: toHex(value as Uint8Array) }
   }
-  if (!isPlain(value)) throw new ValueError(`is a ${className(value)}, not plain data`, '')
-  return observeFields(value, shape, depth)
+  const time = timeOf(value)
+  if (time === null) throw new ValueError(`is a ${className(value)}, not plain data`, '')
+  if (Number.isNaN(time)) throw new ValueError('is an invalid Date', '')
+  shape.kinds |= kind.DATE
+  return { t: time }
+}
+
+function timeOf(value: object): number | null {
+  try {
+    return apply(getTime, value, [])
+  } catch {
+    return null
+  }
 }
 
 function observeList(list: readonly unknown[], shape: Shape, depth: number): Wire {
   shape.kinds |= kind.LIST
   shape.element ??= emptyShape()
-  const cells: Wire[] = []
-  for (let i = 0; i < list.length; i++) cells.push(observeAt(list[i], shape.element, depth, `[${i}]`))
+  const cells = blankCells(list.length) as Wire[]
+  // Where there is no element, one of its prototype's would be read.
+  const isOrdinary = getPrototypeOf(list) === Array.prototype
+  for (let i = 0; i < cells.length; i++) {
+    const value = isOrdinary || hasOwn(list, i) ? list[i] : null
+    cells[i] = observeAt(value, shape.element, depth, `[${i}]`)
+  }
   return cells
 }
 
-function observeFields(value: object, shape: Shape, depth: number): Wire {
-  const names = Object.keys(value)
-  if ((shape.kinds & kind.OBJECT) === 0) shape.fields = { names, shapes: names.map(emptyShape) }
+function observeFields(value: object, names: string[], shape: Shape, depth: number): Wire {
+  if ((shape.kinds & kind.OBJECT) === 0)
+    shape.fields = names.length > limits.fields ? null : { names, shapes: names.map(emptyShape) }
   shape.kinds |= kind.OBJECT
   if (shape.fields !== null && !sameNames(shape.fields.names, names)) shape.fields = null
   const object: Record<string, Wire> = Object.create(null)
   names.forEach((name, i) => {
     const field = shape.fields?.shapes[i] ?? emptyShape()
-    object[name.toWellFormed()] = observeAt(
-      (value as Record<string, unknown>)[name],
-      field,
-      depth,
-      `.${name}`,
-    )
+    const own = (value as Record<string, unknown>)[name]
+    object[name.toWellFormed()] = observeAt(own, field, depth, `.${name}`)
   })
   return { o: object }
 }
@@ -135,7 +184,7 @@ function observeAt(value: unknown, shape: Shape, depth: number, step: string): W
 }
 
 export function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value)
+  const prototype = getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
 

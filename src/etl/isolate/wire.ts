@@ -16,11 +16,15 @@ type Plain =
   | readonly Plain[]
   | { readonly [name: string]: Plain }
 
+// As it was before lockdown, which watches for scripts that call it.
+const { defineProperty } = Object
 const hexDigits = '0123456789abcdef'
 
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += `${hexDigits[byte >> 4]}${hexDigits[byte & 15]}`
+  // Its length could be an object's own word.
+  for (let i = 0, byte = bytes[0]; byte !== undefined; byte = bytes[++i])
+    text += `${hexDigits[byte >> 4]}${hexDigits[byte & 15]}`
   return text
 }
 
@@ -60,7 +64,7 @@ export function fromWire(wire: Wire): unknown {
   if ('t' in tag) return new Date(tag.t)
   const object = {}
   for (const [name, field] of Object.entries(tag.o)) {
-    Object.defineProperty(object, name, {
+    defineProperty(object, name, {
       value: fromWire(field),
       writable: true,
       enumerable: true,
