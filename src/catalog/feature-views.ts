@@ -1,11 +1,13 @@
 // Feature views: a saved query, and perhaps an ETL, served online by an index key.
 
+import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
-import { checkName, isMissingReference, isUniqueViolation } from './violations.ts'
+import { checkName, checkText, isMissingReference, retryOnUniqueViolation } from './violations.ts'
 
-export interface FeatureViewRecord extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'floor'> {
+export interface FeatureViewRecord
+  extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'floor' | 'target'> {
   refresh: RefreshBy
   /** The warehouse's version that the view is wholly at, when refreshed in full. */
   refreshedVersion: number | null
@@ -43,16 +45,23 @@ export type FeatureViewChanges = Partial<
   >
 >
 
+export interface ViewTarget {
+  queryId: string
+  etlId: string | null
+  indexKey: string
+}
+
 export interface FeatureViews {
   /**
-   * Throws CONFLICT when the name is taken. An implicit view whose name is taken by the same query, ETL and key is
-   * answered with that one: of two first uses at once, both get the same view. Throws NOT_FOUND when the query or the ETL is gone.
+   * A target has one view. An implicit one is answered with the view that its target has already. A named one takes the
+   * place of an implicit one, whose rows are to be removed then; `retire` is awaited with that one's id before it is
+   * gone. Throws CONFLICT when the name is taken or the target is served by a named view, NOT_FOUND when the query or the
+   * ETL is gone.
    */
-  create(view: NewFeatureView): Promise<FeatureViewRecord>
+  create(view: NewFeatureView, retire?: (id: string) => Promise<void>): Promise<FeatureViewRecord>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<FeatureViewRecord>
-  /** One made by createFeatureView comes before an implicit one, an older before a newer. */
-  find(target: { queryId: string; etlId: string | null; indexKey: string }): Promise<FeatureViewRecord | null>
+  find(target: ViewTarget): Promise<FeatureViewRecord | null>
   /** Oldest first. */
   all(): Promise<FeatureViewRecord[]>
   /** Throws NOT_FOUND. */
@@ -66,29 +75,42 @@ export interface FeatureViews {
   forgetRemoved(id: string): Promise<void>
 }
 
+/** The other store is told in the middle of a replacement, and may be slow. */
+const replacing = { maxWait: 10_000, timeout: 60_000 }
+
 export function createFeatureViews(prisma: PrismaClient): FeatureViews {
-  async function create(view: NewFeatureView): Promise<FeatureView> {
+  const findByTarget = (target: string) => prisma.featureView.findUnique({ where: { target } })
+
+  async function create(view: NewFeatureView, retire: (id: string) => Promise<void>): Promise<FeatureView> {
     const { tables, implicit = false, ...rest } = view
-    try {
-      return await prisma.featureView.create({
-        data: { id: createId('fv'), ...rest, tables: [...tables], implicit },
-      })
-    } catch (error) {
-      if (isMissingReference(error)) throw missingReference(view, error)
-      if (!isUniqueViolation(error)) throw error
-      const holder = await prisma.featureView.findUnique({ where: { name: view.name } })
-      if (holder === null) return create(view)
-      if (implicit && isSameTarget(holder, view)) return holder
-      const message = `There is a feature view ${JSON.stringify(view.name)} already (${holder.id}); give this one another name, or delete that one first`
-      throw new AppError('CONFLICT', message, { cause: error, details: { featureViewId: holder.id } })
-    }
+    const target = targetOf(view)
+    const holder = await findByTarget(target)
+    if (holder !== null && implicit) return holder
+    if (holder !== null && !holder.implicit) throw alreadyServed(holder, view)
+    const namesake = await prisma.featureView.findUnique({ where: { name: view.name } })
+    if (namesake !== null && namesake.target !== target) throw nameTaken(namesake)
+    const data = { id: createId('fv'), ...rest, target, tables: [...tables], implicit }
+    if (holder === null) return prisma.featureView.create({ data })
+    return prisma.$transaction(async (within) => {
+      // Another may be at it: who finds nothing to remove meets the other's view below, and looks again.
+      const { count } = await within.featureView.deleteMany({ where: { id: holder.id, implicit: true } })
+      const made = await within.featureView.create({ data })
+      if (count === 0) return made
+      await within.removedView.create({ data: { id: holder.id } })
+      await retire(holder.id)
+      return made
+    }, replacing)
   }
 
   return {
-    async create(view) {
+    async create(view, retire = async () => {}) {
       checkName('a feature view', view.name)
-      checkName('an index key', view.indexKey)
-      return toRecord(await create(view))
+      checkText('An index key', view.indexKey)
+      try {
+        return toRecord(await retryOnUniqueViolation(() => create(view, retire)))
+      } catch (error) {
+        throw isMissingReference(error) ? missingReference(view, error) : error
+      }
     },
 
     async byId(id) {
@@ -98,11 +120,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     },
 
     async find(target) {
-      const { queryId, etlId, indexKey } = target
-      const view = await prisma.featureView.findFirst({
-        where: { queryId, etlId, indexKey },
-        orderBy: [{ implicit: 'asc' }, { createdAt: 'asc' }, { id: 'asc' }],
-      })
+      const view = await findByTarget(targetOf(target))
       return view === null ? null : toRecord(view)
     },
 
@@ -141,12 +159,28 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
   }
 }
 
-function isSameTarget(a: FeatureView, b: NewFeatureView): boolean {
-  return a.queryId === b.queryId && a.etlId === b.etlId && a.indexKey === b.indexKey
+/** As the migration that added it wrote it for the views that were there. */
+function targetOf({ queryId, etlId, indexKey }: ViewTarget): string {
+  return createHash('sha256')
+    .update(`${queryId}\n${etlId ?? ''}\n${indexKey}`)
+    .digest('hex')
+}
+
+function alreadyServed(holder: FeatureView, { name }: NewFeatureView): AppError {
+  const message =
+    holder.name === name
+      ? `A feature view is named ${name} already; choose another name, or delete it first.`
+      : `The feature view ${holder.name} serves this query, ETL and index key already; delete it first to make another.`
+  return new AppError('CONFLICT', message, { details: { featureViewId: holder.id } })
+}
+
+function nameTaken({ name, id }: FeatureView): AppError {
+  const message = `There is a feature view ${JSON.stringify(name)} already (${id}); give this one another name, or delete that one first`
+  return new AppError('CONFLICT', message, { details: { featureViewId: id } })
 }
 
 function toRecord(view: FeatureView): FeatureViewRecord {
-  const { refresh, refreshedVersion, floor, ...rest } = view
+  const { refresh, refreshedVersion, floor, target: _, ...rest } = view
   if (refresh === 'AUTO')
     throw new Error(`The feature view ${view.id} is kept as AUTO, which is only ever asked for`)
   return {

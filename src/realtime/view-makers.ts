@@ -1,9 +1,11 @@
 // Making a feature view: by name, or on first use.
 
+import { createHash } from 'node:crypto'
 import type { EtlRecord } from '../catalog/etls.ts'
 import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import { longestName } from '../catalog/violations.ts'
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
@@ -46,41 +48,43 @@ export function createViewMakers(options: {
     const through = etl === null ? '' : ` + ${etl.name} v${etl.version}`
     const name = `${query.name} v${query.version}${through} by ${indexKey}`
     const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
+    const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
     try {
-      return await catalog.featureViews.create({ ...wanted, name })
+      return await catalog.featureViews.create({ ...wanted, name: nameOfView(name, ids) })
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'CONFLICT') throw error
       // Somebody gave another view this very name.
-      const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
-      return catalog.featureViews.create({ ...wanted, name: `${name} (${ids})` })
+      return catalog.featureViews.create({ ...wanted, name: nameWithIds(name, ids) })
     }
   }
 
-  /** A view made on first use gives way to the named one: `replacedId` is to be removed. */
-  async function named(view: NewView): Promise<{ record: FeatureViewRecord; replacedId: string | null }> {
+  /** A view made on first use gives way to the named one: `retire` is called with its id, before it is gone. */
+  async function named(view: NewView, retire: (id: string) => Promise<void>): Promise<FeatureViewRecord> {
     checkNewView(view)
     const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
     const query = await queryById(queryId)
     const keyColumn = keyColumnOf(query, indexKey)
     if (etlId !== null) await etlById(etlId)
     const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked })
-    const existing = await catalog.featureViews.find({ queryId, etlId, indexKey })
-    if (existing !== null && !existing.implicit) throw alreadyServed(existing, name)
     const made = { name, queryId, etlId, indexKey, ttlSeconds, ...policy, implicit: false }
-    return { record: await catalog.featureViews.create(made), replacedId: existing?.id ?? null }
+    return catalog.featureViews.create(made, retire)
   }
 
   return { onFirstUse, named }
 }
 
-function alreadyServed(existing: FeatureViewRecord, name: string): AppError {
-  return new AppError(
-    'CONFLICT',
-    existing.name === name
-      ? `A feature view is named ${name} already; choose another name, or delete it first.`
-      : `The feature view ${existing.name} serves this query, ETL and index key already; delete it first to make another.`,
-    { details: { featureViewId: existing.id } },
-  )
+/** A query's and an ETL's name and a column's together may be longer than a view's, and a column's may be of several lines. */
+function nameOfView(name: string, ids: string): string {
+  return name.length <= longestName && !/\p{Cc}/u.test(name) ? name : nameWithIds(name, ids)
+}
+
+/** What is cut off, the key's name perhaps, is told by the hash. */
+function nameWithIds(name: string, ids: string): string {
+  const end = ` (${ids}, ${createHash('sha256').update(name).digest('hex').slice(0, 12)})`
+  const oneLine = name.replace(/\p{Cc}/gu, ' ')
+  const most = longestName - end.length
+  const short = oneLine.length <= most ? oneLine : `${oneLine.slice(0, most - 1).toWellFormed()}…`
+  return `${short}${end}`
 }
 
 export function keyColumnOf(query: SavedQueryRecord, indexKey: string): Column {

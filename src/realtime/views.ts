@@ -204,8 +204,12 @@ export function createViews(options: {
     },
     create: (view) =>
       inTurn(async () => {
-        const { record, replacedId } = await makers.named(view)
-        if (replacedId !== null) await removeRecord(replacedId)
+        let replacedId: string | null = null
+        const record = await makers.named(view, async (id) => {
+          await retire(id)
+          replacedId = id
+        })
+        if (replacedId !== null) removed.add(replacedId)
         forget()
         return { view: await toView(record), replacedId }
       }),
@@ -239,5 +243,5 @@ function isRefusal(error: unknown): boolean {
 }
 
 function targetKey({ queryId, etlPath, indexKey }: LookupTarget): string {
-  return `${queryId}\n${indexKey}\n${etlPath ?? ''}`
+  return JSON.stringify([queryId, indexKey, etlPath])
 }

@@ -169,7 +169,7 @@ export function describeNouns(getPlace: () => Place) {
       return { ...view, refresh: 'BY_KEY' as const, ...changes }
     }
 
-    it('are found by query, ETL and key; one that was asked for comes before an implicit one', async () => {
+    it('are found by query, ETL and key; one that was asked for takes the place of an implicit one', async () => {
       const view = await newView({ ttlSeconds: 60, refreshNote: 'why' })
       const implicit = await catalog.featureViews.create({ ...view, name: newName(), implicit: true })
       const { queryId, etlId, indexKey } = view
@@ -179,6 +179,39 @@ export function describeNouns(getPlace: () => Place) {
       expect(await catalog.featureViews.find({ queryId, etlId, indexKey })).toEqual(asked)
       expect(await catalog.featureViews.find({ queryId, etlId: 'etl_0', indexKey })).toBeNull()
       expect(await catalog.featureViews.find({ queryId, etlId, indexKey: 'other' })).toBeNull()
+    })
+
+    it('are one for a target, with an ETL and without, however many are made at once and by whichever way', async () => {
+      for (let round = 0; round < 20; round++) {
+        const etlId = round % 2 === 0 ? null : (await catalog.etls.save(etl())).id
+        const view = await newView({ etlId })
+        const retired: string[] = []
+        const retire = async (id: string) => void retired.push(id)
+        const made = await Promise.allSettled(
+          numbersUpTo(6).map((i) =>
+            catalog.featureViews.create({ ...view, name: newName(), implicit: i % 2 === 0 }, retire),
+          ),
+        )
+        const views = (await catalog.featureViews.all()).filter(({ queryId }) => queryId === view.queryId)
+        expect(views).toMatchObject([{ etlId, implicit: false }])
+        expect(await catalog.featureViews.find({ ...view, etlId })).toEqual(views[0])
+        const named = made.filter((_, at) => at % 2 === 0)
+        expect(named.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+        for (const each of made) {
+          if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'CONFLICT' })
+        }
+        expect(retired.length).toBeLessThan(2)
+        expect(await catalog.featureViews.removed()).toEqual(expect.arrayContaining(retired))
+      }
+    })
+
+    it('keep an implicit one that could not be retired', async () => {
+      const view = await newView()
+      const implicit = await catalog.featureViews.create({ ...view, name: newName(), implicit: true })
+      const failing = catalog.featureViews.create(view, () => Promise.reject(new Error('The store is away')))
+      await expect(failing).rejects.toThrow('The store is away')
+      expect(await catalog.featureViews.find(view)).toEqual(implicit)
+      expect(await catalog.featureViews.removed()).not.toContain(implicit.id)
     })
 
     it('with a taken name are a CONFLICT that names the holder', async () => {

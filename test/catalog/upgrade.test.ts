@@ -110,6 +110,42 @@ describe.each([
   })
 })
 
+test('of several feature views of one target, one stays, and what the others stored is to be removed', async () => {
+  const place = await createPostgresPlace(server)
+  const old = await openPostgres({ url: place.url, log: quiet })
+  await migrate({ database: old, folder: earlier.path, log: quiet })
+  await script(old, rows)
+  const views = [
+    ['fv_2', 'etl_1', 'n', true, '2026-01-01'],
+    ['fv_3', null, 'n', true, '2026-01-03'],
+    ['fv_4', null, 'n', false, '2026-01-04'],
+    ['fv_5', null, 'n', true, '2026-01-02'],
+    ['fv_6', null, 'ü', true, '2026-01-03'],
+    ['fv_7', null, 'ü', true, '2026-01-02'],
+  ] as const
+  for (const [id, etlId, key, implicit, made] of views) {
+    await script(
+      old,
+      `INSERT INTO "FeatureView" (id, name, "queryId", "etlId", "indexKey", refresh, tables, implicit, "createdAt")
+       VALUES ('${id}', '${id}', 'qry_2', ${etlId === null ? 'NULL' : `'${etlId}'`}, '${key}', 'FULL', '{}', ${implicit}, '${made}')`,
+    )
+  }
+  await old.close()
+  const catalog = await openAt(place)
+  const ids = (await catalog.featureViews.all()).map(({ id }) => id)
+  expect(ids.sort()).toEqual(['fv_1', 'fv_4', 'fv_7'])
+  expect((await catalog.featureViews.removed()).sort()).toEqual(['fv_2', 'fv_3', 'fv_5', 'fv_6'])
+  for (const [etlId, indexKey, id] of [
+    ['etl_1', 'n', 'fv_1'],
+    [null, 'n', 'fv_4'],
+    [null, 'ü', 'fv_7'],
+  ] as const) {
+    expect(await catalog.featureViews.find({ queryId: 'qry_2', etlId, indexKey })).toMatchObject({ id })
+  }
+  await catalog.close()
+  await place.remove()
+})
+
 test.each(['a new catalog', 'one of the first version'])(
   'gateways that start at once on %s migrate it once',
   async (which) => {

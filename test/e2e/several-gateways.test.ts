@@ -227,3 +227,35 @@ test('a gateway killed in the middle of a publish loses and doubles nothing: the
   await Promise.all(jobs.map((flows) => publishAndFollow(undisturbed.typed, flows, () => {})))
   expect((await train(undisturbed.typed, counts, 'counts')).dataset.rows[0]).toEqual(row)
 })
+
+test('of a view that two gateways make at once, on first use and by name, there is one, and it serves both', async () => {
+  const rounds = 15
+  for (let round = 0; round < rounds; round++) {
+    const { queryTrain } = await a.data<{ queryTrain: { query: { id: string } } }>(
+      'mutation ($query: String!) { queryTrain(query: $query, queryName: "raced") { query { id } } }',
+      { query: `SELECT 'k' AS k, ${round} AS n` },
+    )
+    const queryId = queryTrain.query.id
+    const create = (gateway: Gateway, name: string) =>
+      gateway.graphql(
+        'mutation ($name: String!, $queryId: ID!) { createFeatureView(name: $name, queryId: $queryId, indexKey: "k") { id } }',
+        { name: `${name} ${round}`, queryId },
+      )
+    const [looked, ...created] = await Promise.all([
+      b.lookUp(queryId, 'k', ['k']),
+      create(a, 'of a'),
+      ...(round % 2 === 0 ? [create(b, 'of b')] : []),
+    ])
+    expect(looked).toMatchObject([{ rows: [{ k: 'k', n: round }] }])
+    const codes = created.map(({ errors }) => errors?.[0]?.extensions.code ?? 'OK')
+    expect(codes.sort()).toEqual(round % 2 === 0 ? ['CONFLICT', 'OK'] : ['OK'])
+    for (const gateway of [a, b]) {
+      expect(await gateway.lookUp(queryId, 'k', ['k'])).toMatchObject([{ rows: [{ k: 'k', n: round }] }])
+    }
+  }
+  const doubled = await execute(
+    servers.postgres.databaseUrl('catalog_one'),
+    'SELECT 1 FROM "FeatureView" GROUP BY "queryId", "etlId", "indexKey" HAVING count(*) > 1',
+  )
+  expect(doubled).toEqual([])
+})
