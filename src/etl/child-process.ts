@@ -162,6 +162,8 @@ export function createChild(options: ChildOptions) {
   }
 
   async function ask(script: Script, work: Work): Promise<string | OutputRows> {
+    // The start of a process is not the script's time.
+    if (running === null) await load(script)
     const limitMs = (work.op === 'frameRun' ? work.timeoutMs : options.timeoutMs) + graceMs
     const answer = await send(script.key, work, limitMs)
     if (!('missing' in answer)) return toldBy(answer)

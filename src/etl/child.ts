@@ -6,7 +6,7 @@ import { basename } from 'node:path'
 import ivm from 'isolated-vm'
 import { messageOf } from '../errors.ts'
 import { closeInheritedFiles } from '../parquet/inherited-files.ts'
-import type { Failure } from './isolate/harness.ts'
+import { type Failure, noRow } from './isolate/harness.ts'
 import { scriptName } from './isolate/lockdown.ts'
 import type { OutputBatch } from './isolate/pack.ts'
 import type { Reply, Request } from './messages.ts'
@@ -132,12 +132,13 @@ function load(key: string, script: ScriptSource): Loaded {
 /** What became of the call, when it is the limits' doing; the rest is a fault of our own and ends the process. */
 function limitFailure(error: unknown, position: Int32Array | null): Failure {
   const text = messageOf(error)
-  const row = position?.[0] ?? 0
+  const row = position?.[0] ?? noRow
+  const where = row === noRow ? {} : { row }
   if (text.includes('timed out'))
-    return { kind: 'timeout', message: `it ran for more than ${timeoutMs} ms`, row }
+    return { kind: 'timeout', message: `it ran for more than ${timeoutMs} ms`, ...where }
   if (text.includes('disposed'))
-    return { kind: 'memory', message: `it needed more than ${memoryMb} MB of memory`, row }
-  if (error instanceof RangeError) return { kind: 'memory', message: text, row }
+    return { kind: 'memory', message: `it needed more than ${memoryMb} MB of memory`, ...where }
+  if (error instanceof RangeError) return { kind: 'memory', message: text, ...where }
   throw error
 }
 
@@ -152,6 +153,7 @@ function call(
   args: ivm.Transferable[],
   limitMs: number,
 ): Told {
+  if (operation !== 'resume') entry.position.set([noRow, 0])
   try {
     const told = entry.run(operation, args, limitMs) ?? ''
     return Array.isArray(told) ? (told as OutputBatch) : { text: String(told) }

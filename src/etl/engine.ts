@@ -22,6 +22,8 @@ export interface EtlEngine {
     etl: RunnableEtl,
     input: { columns: readonly Pick<Column, 'name'>[]; determinism: Certainty },
   ): Promise<Promised>
+  /** Whether it gives for each row alone what it gives for it among others: `transform(row)`. Rejects as `check` does. */
+  worksRowByRow(source: RunnableEtl): Promise<boolean>
   /**
    * Rows keep their order, in and out. Rejects with ETL_FAILED, TIMEOUT or TOO_LARGE, which name the ETL, the row and
    * the line where they are known, or with the signal's reason; no file is left behind then.
@@ -77,6 +79,9 @@ export function createEtlEngine({
       if (finding.level === 'EXACT') return { columns: new Map(), rows: exact }
       const what = `the ETL ${etl.name} is given what is not exact: ${finding.note}`
       return { columns: new Map(), rows: open(what) }
+    },
+    async worksRowByRow(source) {
+      return (await loadScript(source))?.form === 'transform'
     },
     async runFile({ etl, ...request }) {
       const script = await loadScript(etl)

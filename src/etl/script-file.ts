@@ -70,7 +70,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     if (answer.count > 0) await run.spool.add(answer)
   }
 
-  /** A row has the whole time to itself: when a batch runs out of it, what was through and what was not are run apart. */
+  /** A row has the whole time to itself: a batch that runs out of it is run in parts, down to a row that does so alone. */
   async function transformRows(
     run: Run,
     lease: Lease,
@@ -83,19 +83,16 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       return [{ answer, rowsBefore }]
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error
-      const { kind, row = 0 } = error.failure
-      if (kind !== 'timeout' || row === 0)
-        throw failureToError(error.failure, { etl: run.script.etl, rowsBefore })
+      const { failure } = error
+      if (failure.kind !== 'timeout' || to - from === 1)
+        throw failureToError(to - from === 1 ? { row: 0, ...failure } : failure, {
+          etl: run.script.etl,
+          rowsBefore,
+        })
       const answers: Answered[] = []
-      for (const [start, end] of [
-        [from, from + (row >> 1)],
-        [from + (row >> 1), from + row],
-        [from + row, to],
-      ] as const) {
-        if (start < end)
-          answers.push(
-            ...(await transformRows(run, lease, { rows, from: start, to: end }, rowsBefore + start - from)),
-          )
+      for (const [start, end] of partsOf(from, to, failure.row)) {
+        const part = { rows, from: start, to: end }
+        answers.push(...(await transformRows(run, lease, part, rowsBefore + start - from)))
       }
       return answers
     }
@@ -247,6 +244,16 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       }
     },
   }
+}
+
+/** What was through in halves, then the row that time ran out in, then the rest; all in halves where that row is not known. */
+function partsOf(from: number, to: number, row: number | undefined): [number, number][] {
+  const at = from + (row ?? (to - from) >> 1)
+  const bounds = row === undefined ? [from, at, to] : [from, from + (row >> 1), at, at + 1, to]
+  return bounds
+    .slice(1)
+    .map((end, i): [number, number] => [bounds[i] ?? from, end])
+    .filter(([start, end]) => start < end)
 }
 
 function noColumns(etl: string): string {

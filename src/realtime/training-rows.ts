@@ -91,8 +91,7 @@ export function createTrainingRows(options: {
 
   return {
     async collect(view, wanted, others, signal) {
-      const byRow = view.etl !== null && worksRowByRow(view.etl)
-      if (byRow) {
+      if (view.etl !== null && (await etlEngine.worksRowByRow(view.etl))) {
         const source = await scanQuery(view, signal)
         const found = await collectFrom(source, view, wanted, others)
         const encoded = new Map<string, readonly string[]>()
@@ -143,13 +142,6 @@ async function collectFrom(source: Source, view: View, wanted: ReadonlySet<strin
 
 function lowest<T extends { hash: number }>(sampled: ReadonlyMap<string, T>, count: number): Map<string, T> {
   return new Map([...sampled].sort(([, a], [, b]) => a.hash - b.hash).slice(0, count))
-}
-
-function worksRowByRow({ language, source }: { language: string; source: string }): boolean {
-  return (
-    language !== 'SQL' &&
-    /\bexport\s+(?:async\s+)?(?:function\s+transform\b|(?:const|let)\s+transform\b)/.test(source)
-  )
 }
 
 function lacksKey(view: View): AppError {

@@ -222,6 +222,16 @@ test('every way to export is understood, and other exports are left alone', asyn
   }
 })
 
+test.each([
+  ['export function transform(row) { return row }', true],
+  ['const own = (row) => row\nexport { own as transform }', true],
+  ['/* export function extract(rows) */ export let transform = (row) => row', true],
+  ['// export function transform(row)\nexport function extract(rows) { return rows }', false],
+  ['const text = "export const transform"\nexport const extract = (rows) => rows', false],
+])('the module itself says whether it works row by row: %j', async (source, isRowByRow) => {
+  expect(await stack.engine.worksRowByRow(javaScript(source))).toBe(isRowByRow)
+})
+
 test('types are stripped, imported ones too, and lines and columns stay', async () => {
   const etl = typeScript(`import type { Row } from './rows.ts'
 interface Input { id: number }

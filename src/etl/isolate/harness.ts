@@ -28,6 +28,9 @@ export interface Description {
   columns: readonly (readonly [string, string])[]
 }
 
+/** Before the first row, and where rows are not taken one by one. */
+export const noRow = -1
+
 /** Where the work stands, readable from outside even when this isolate is gone: row, group. */
 let position: Int32Array = new Int32Array(2)
 
@@ -252,7 +255,7 @@ export function resume(failure: string): string {
   if (failure !== '') work.done[position[1] ?? 0] = failure
   for (let i = 0; i < work.groups.length; i++) {
     if (work.done[i] !== undefined) continue
-    position[0] = 0
+    position[0] = noRow
     position[1] = i
     work.done[i] = tellGroup(work.run(work.make, work.groups[i] ?? []))
   }
