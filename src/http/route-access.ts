@@ -6,6 +6,7 @@ import type { Scope } from '../access/scopes.ts'
 import { AppError } from '../errors.ts'
 import { describeOwn, describeScopes } from '../schema/authorization.ts'
 import type { Identities } from './identities.ts'
+import { sendUnknownRoute } from './rest-failures.ts'
 
 /** `open`: everyone. `signed-in`: whoever is known, for a route that looks at scopes itself. Else who has the scope. */
 export type RouteAccess = 'open' | 'signed-in' | Scope
@@ -51,7 +52,9 @@ export function guardRoutes(
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = request.routeOptions.config
-    if (request.is404 || access === undefined) return
+    // Before its body is read, which nobody asked for.
+    if (request.is404) return sendUnknownRoute(request, reply)
+    if (access === undefined) return
     const needed = typeof access === 'function' ? access(request) : access
     if (needed === 'open') return
     request.identity = await admit(request, reply, { needed, identities })

@@ -11,6 +11,7 @@ import type { GatherMetrics } from '../telemetry/gather.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { addAdmission, createAdmission } from './admission.ts'
 import { createCallerOf } from './callers.ts'
+import { receiveConnections } from './connections.ts'
 import { addCrossOrigin, createCrossOriginHeaders } from './cross-origin.ts'
 import { addDownloads } from './downloads.ts'
 import { createFastify } from './fastify.ts'
@@ -107,8 +108,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const routes = guardRoutes(app, { identities, openUnder: docsPath })
   const parts = { guards, graphql, streams, isStopping }
   await addRoutes(app, options, parts)
-  const sockets = addSockets(app, options, parts)
+  const sockets = addSockets(app, options, { ...parts, countNoLonger: (socket) => countNoLonger(socket) })
   addBeforeRoutes(app, options, parts)
+  const countNoLonger = receiveConnections(app.server, {
+    mostOfAddress: config.trustProxy ? null : config.maxConnectionsPerCaller,
+    refused: options.services.metrics.refused,
+    log,
+  })
   const leaving = createLeaving(app.server)
 
   app.addHook('preClose', async () => {
@@ -209,7 +215,7 @@ async function addRoutes(
 function addSockets(
   app: FastifyInstance,
   { config, services, connectionInitWaitMs = 3_000, pingEveryMs = 12_000, log }: HttpServerOptions,
-  { guards, graphql, streams, isStopping }: Parts,
+  { guards, graphql, streams, isStopping, countNoLonger }: Parts & { countNoLonger(socket: object): void },
 ) {
   const { admission, identities, overload, ownNamesOnly } = guards
   const { yoga, trusted, operations } = graphql
@@ -227,6 +233,7 @@ function addSockets(
     ownNamesOnly,
     connectionInitWaitMs,
     pingEveryMs,
+    countNoLonger,
     isStopping,
     overload,
     log,

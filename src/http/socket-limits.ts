@@ -11,6 +11,7 @@ import { exactJson } from './json.ts'
 const strangerBytes = 16 * 1024
 
 const messageTooBig = 1009
+const closeWithinMs = 1_000
 
 export interface StrangerLimits {
   /** The caller is known. */
@@ -25,8 +26,10 @@ export function limitStranger(connection: Duplex, socket: WebSocket): StrangerLi
     if (bytes <= strangerBytes) return
     connection.off('data', count)
     socket.close(messageTooBig, 'Say who you are in connection_init first, in a few KB')
-    connection.pause()
-    connection.end(() => connection.destroy())
+    // What it still sends goes by unread, so that the frame is not lost to a reset.
+    connection.removeAllListeners('data').resume()
+    connection.end()
+    setTimeout(() => connection.destroy(), closeWithinMs).unref()
   }
   connection.prependListener('data', count)
   return { lift: () => void connection.off('data', count) }

@@ -21,6 +21,7 @@ import type { OperationFinder } from './operation-names.ts'
 import { originOf } from './origin.ts'
 import type { Overload } from './overload.ts'
 import { asksThisMachine } from './own-names.ts'
+import { refuseRaw } from './raw-refusal.ts'
 import { closeSockets } from './socket-closing.ts'
 import { limitStranger, readMessage, type StrangerLimits, toCloseReason } from './socket-limits.ts'
 import { createSocketTurns, type SocketTurns } from './socket-turns.ts'
@@ -50,6 +51,8 @@ export interface SocketOptions {
   connectionInitWaitMs: number
   /** A client is pinged this often, and dropped when it does not answer for as long. */
   pingEveryMs: number
+  /** The connection is a WebSocket from here on, which its caller holds. */
+  countNoLonger(connection: Duplex): void
   /** From then on no client may connect: it is to find another gateway. */
   isStopping(): boolean
   overload: Pick<Overload, 'isOver' | 'refusal' | 'entered' | 'left'>
@@ -79,14 +82,16 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
   server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
     connection.on('error', (error) => log.debug({ err: error }, 'A connection broke while it was upgraded'))
     const origin = originOf(request, { trustProxy })
-    if (pathOf(request) !== graphqlPath) return refuse(connection, '404 Not Found')
-    if (options.ownNamesOnly && !asksThisMachine(request)) return refuse(connection, '403 Forbidden')
-    if (!mayOpenSocket(request, origin, options.corsOrigins)) return refuse(connection, '403 Forbidden')
-    if (options.isStopping()) return refuse(connection, '503 Service Unavailable')
+    if (pathOf(request) !== graphqlPath) return refuseRaw(connection, '404 Not Found')
+    if (options.ownNamesOnly && !asksThisMachine(request)) return refuseRaw(connection, '403 Forbidden')
+    if (!mayOpenSocket(request, origin, options.corsOrigins)) return refuseRaw(connection, '403 Forbidden')
+    if (options.isStopping()) return refuseRaw(connection, '503 Service Unavailable')
     const refused = options.admission.refusal(request)
     const release = refused === null ? options.admission.hold(request) : null
-    if (release === null) return refuse(connection, '429 Too Many Requests', refused ?? tooManyConnections())
+    if (release === null)
+      return refuseRaw(connection, '429 Too Many Requests', refused ?? tooManyConnections())
     connection.once('close', release)
+    options.countNoLonger(connection)
     sockets.handleUpgrade(request, connection, head, (socket) => {
       const limits = limitStranger(connection, socket)
       const turns = createSocketTurns()
@@ -328,13 +333,4 @@ function keepAlive(socket: WebSocket, everyMs: number): () => void {
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?')[0] ?? ''
-}
-
-function refuse(connection: Duplex, status: string, why?: AppError) {
-  const seconds = why?.details?.retryAfterSeconds
-  const retryAfter = seconds === undefined ? '' : `Retry-After: ${seconds}\r\n`
-  const text = why?.message ?? ''
-  connection.end(
-    `HTTP/1.1 ${status}\r\n${retryAfter}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
-  )
 }

@@ -437,7 +437,7 @@ describe('WebSockets', () => {
     [
       'sends a megabyte for a token',
       [{ type: 'connection_init', payload: bearer('x'.repeat(1_000_000)) }],
-      4403,
+      1009,
     ],
   ])('that %s are closed', async (_name, messages, code) => {
     const { socket, said, say } = await open()

@@ -18,7 +18,12 @@ let lookup: string
 
 beforeAll(async () => {
   gateway = await openGateway()
-  const config = { ...gateway.config, stallTimeoutMs: stallMs, maxSubscriptions: 20 }
+  const config = {
+    ...gateway.config,
+    stallTimeoutMs: stallMs,
+    maxSubscriptions: 20,
+    maxConnectionsPerCaller: 3_000,
+  }
   server = await gateway.serve({
     config,
     receiveWithin: { headersMs, requestMs },

@@ -1,6 +1,8 @@
 // Callers that sign in, by keys and tokens, over every transport and both paths: let in, refused, and put out when their time is over.
 
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { promisify } from 'node:util'
 import { createClient as createSseClient } from 'graphql-sse'
 import { createClient as createSocketClient } from 'graphql-ws'
@@ -395,5 +397,35 @@ describe('npm run keys', () => {
     const result = await run(...args)
     expect(result).toMatchObject({ code: 1, stdout: '' })
     expect(result.stderr).toContain(sentence)
+  })
+})
+
+describe('of whom nobody knows', () => {
+  /** The head's end of an exchange whose body never comes whole. */
+  async function sendPart(path: string, headers: string, part: string) {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    let received = ''
+    socket.on('data', (piece) => {
+      received += String(piece)
+    })
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n${headers}\r\n${part}`,
+    )
+    await expect.poll(() => received, { timeout: 10_000 }).toContain('HTTP/1.1')
+    socket.destroy()
+    return received.split('\r\n')[0]
+  }
+
+  test.each([
+    ['/graphql', '', 401],
+    ['/query/realtime', '', 401],
+    ['/query/realtime', 'Authorization: Bearer x\r\n', 401],
+    ['/query/train', '', 401],
+    ['/nowhere', '', 404],
+  ])('a body for %s (%j) is not waited for', async (path, headers, status) => {
+    expect(await sendPart(path, headers, '')).toContain(String(status))
+    expect(await sendPart(path, headers, '{"query":"'.padEnd(900_000, 'x'))).toContain(String(status))
   })
 })

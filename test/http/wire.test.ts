@@ -9,10 +9,12 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { everyone } from '../../src/access/identity.ts'
 import { toByteText } from '../../src/byte-text.ts'
+import { receiveConnections } from '../../src/http/connections.ts'
 import { createLane, type LaneRoute } from '../../src/http/hot-path/lane.ts'
 import { createLeaving } from '../../src/http/leaving.ts'
 import { endStalled } from '../../src/http/stalled.ts'
 import { addWire } from '../../src/http/wire/wire.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { testLog } from '../parts.ts'
 
 const json = 'application/json; charset=utf-8'
@@ -32,11 +34,16 @@ interface Asked {
 const answerTo = (body: Asked) => JSON.stringify({ id: body.id, filler: 'x'.repeat(body.filler ?? 0) })
 
 /** What the lane does not take, and all where there is none. Answers to /look are as the lane writes them. */
-async function handle(request: IncomingMessage, response: ServerResponse) {
+function handle(request: IncomingMessage, response: ServerResponse) {
+  if (request.url === '/mistake') throw new Error('A mistake in the handler')
   if (request.url === '/early') {
     response.end('early')
     return
   }
+  void handleBody(request, response)
+}
+
+async function handleBody(request: IncomingMessage, response: ServerResponse) {
   const body = await textOf(request).catch(() => null)
   if (body === null) return
   if (request.url !== '/look' || request.method !== 'POST') {
@@ -60,9 +67,10 @@ interface Options {
   receiveWithin?: { headersMs: number; requestMs: number }
   keepAliveMs?: number
   stallMs?: number
+  mostOfAddress?: number
 }
 
-async function start({ withWire, receiveWithin, keepAliveMs = 2_000, stallMs }: Options) {
+async function start({ withWire, receiveWithin, keepAliveMs = 2_000, stallMs, mostOfAddress }: Options) {
   const { headersMs, requestMs } = receiveWithin ?? { headersMs: 30_000, requestMs: 60_000 }
   const server = createServer(
     {
@@ -76,6 +84,10 @@ async function start({ withWire, receiveWithin, keepAliveMs = 2_000, stallMs }: 
   if (stallMs !== undefined) endStalled(server, stallMs)
   const counts = { taken: 0 }
   if (withWire) addWire(server, { lane: laneOf(counts), isStopping: () => leaving.isBegun(), log: testLog() })
+  if (withWire) {
+    const { refused } = createMetrics()
+    receiveConnections(server, { mostOfAddress: mostOfAddress ?? null, refused, log: testLog() })
+  }
   const leaving = createLeaving(server)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -93,6 +105,8 @@ function laneOf(counts: { taken: number }) {
     answer(body) {
       const asked = body as Asked
       if (asked.decline) return null
+      if (asked.id === 'mistake') throw new Error('A mistake in the lane')
+      if (asked.id === 'rejected') return Promise.reject(new Error('A mistake in a lookup'))
       counts.taken++
       const given = { status: 200, contentType: json, text: toByteText(answerTo(asked)) }
       return asked.waitMs ? sleep(asked.waitMs, given) : Promise.resolve(given)
@@ -206,16 +220,17 @@ test('whatever comes on one connection, in whatever pieces, is answered as Node 
   expect(wire.counts.taken).toBeGreaterThan(400)
 }, 60_000)
 
-test('a request that comes byte by byte is read whole', async () => {
+test.each([
+  ['a few bytes at once', 12, 1],
+  ['byte by byte, so that Node has it', 1, 0],
+])('a request that comes %s is read whole', async (_name, bytesAtOnce, taken) => {
   const { port, counts } = await start({ withWire: true })
-  const text = look({ id: 'é😀' }) + last
-  const bytes = Buffer.from(text)
-  const answer = await exchange(
-    port,
-    [...bytes].map((_, i) => bytes.subarray(i, i + 1)),
+  const bytes = Buffer.from(look({ id: 'é😀' }) + last)
+  const pieces = Array.from({ length: Math.ceil(bytes.length / bytesAtOnce) }, (_, i) =>
+    bytes.subarray(i * bytesAtOnce, (i + 1) * bytesAtOnce),
   )
-  expect(answer).toContain('{"id":"é😀","filler":""}')
-  expect(counts.taken).toBe(1)
+  expect(await exchange(port, pieces)).toContain('{"id":"é😀","filler":""}')
+  expect(counts.taken).toBe(taken)
 })
 
 const chunked = 'POST /body HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'
@@ -332,6 +347,55 @@ describe('time', () => {
     expect(counts.taken).toBeLessThan(300)
     socket.destroy()
   })
+})
+
+test('of answers that are large few are made before they are read', async () => {
+  const { port, counts } = await start({ withWire: true })
+  const { socket, received } = await open(port)
+  socket.pause()
+  socket.write(look({ filler: 8_000_000 }).repeat(64))
+  await expect.poll(() => counts.taken).toBeGreaterThan(0)
+  await sleep(300)
+  expect(counts.taken).toBeLessThan(6)
+  socket.resume()
+  await expect.poll(() => received().length).toBeGreaterThan(64 * 8_000_000)
+  expect(counts.taken).toBe(64)
+})
+
+describe('a mistake ends the connection that it was made for, and no other:', () => {
+  test.each([
+    ['in a handler', 'GET /mistake HTTP/1.1\r\nHost: h\r\n\r\n'],
+    ['in a handler, after an answer', `${look({ id: 1 })}GET /mistake HTTP/1.1\r\nHost: h\r\n\r\n`],
+    ['in a handler of what is written oddly', 'GET /mistake HTTP/1.1\nHost: h\n\n'],
+    ['in a lookup', look({ id: 'rejected' })],
+  ])('%s', async (_name, text) => {
+    const { port } = await start({ withWire: true })
+    const other = await open(port)
+    const { socket, closed } = await open(port)
+    socket.write(text)
+    await closed
+    other.socket.write(look({ id: 'other' }))
+    await expect.poll(other.received).toContain('"id":"other"')
+  })
+})
+
+test('an address has as many connections as it may, and more once some are closed', async () => {
+  const { port } = await start({ withWire: true, mostOfAddress: 3 })
+  const held = await Promise.all([open(port), open(port), open(port)])
+  const refused = await open(port)
+  await refused.closed
+  expect(refused.received()).toContain('HTTP/1.1 429')
+  for (const { socket } of held) socket.write(look({ id: 1 }))
+  await expect.poll(() => held.every(({ received }) => received().includes('"id":1'))).toBe(true)
+  held[0]?.socket.destroy()
+  await expect
+    .poll(async () => {
+      const more = await open(port)
+      more.socket.write(look({ id: 2 }))
+      await Promise.race([once(more.socket, 'data'), more.closed])
+      return more.received()
+    })
+    .toContain('"id":2')
 })
 
 const connectionsOf = (server: Server) =>

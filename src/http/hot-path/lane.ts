@@ -45,6 +45,8 @@ export interface LaneRequest {
 export interface Lane {
   /** The route for a request whose head is of a kind that is answered here. */
   routeOf(request: LaneRequest): LaneRoute | undefined
+  /** Whether its caller may have an answer here; asked where a request's body is still on the way. */
+  isKnown(asker: Asker): boolean
   /** Null: Fastify has to answer. Rejects only by a mistake of the gateway's own. */
   answer(route: LaneRoute, request: { asker: Asker; body: Buffer; path: string }): Promise<LaneAnswer> | null
 }
@@ -101,10 +103,14 @@ export function createLane(options: LaneOptions): Lane {
     return { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text }
   }
 
+  const isKnown = (asker: Asker) =>
+    isRightName(asker) && identities.recall(asker)?.grants('realtime') === true
+
   return {
+    isKnown,
     routeOf: (request) => (isPlain(request) ? routes.get(request.target) : undefined),
     answer(route, { asker, body, path }) {
-      if (!isRightName(asker) || identities.recall(asker)?.grants('realtime') !== true) return null
+      if (!isKnown(asker)) return null
       const verdict = admission.take(asker)
       const headers = merged(crossOriginHeaders?.(asker), verdict?.headers).headers
       const work = () => answerAdmitted(route, body, asker, headers)

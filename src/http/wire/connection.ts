@@ -7,12 +7,14 @@ import type { TextCache } from '../../text-cache.ts'
 import type { Lane, LaneAnswer, LaneRoute } from '../hot-path/lane.ts'
 import { writeAnswer } from './answer-text.ts'
 import { attachNode, type NodeSide } from './node-side.ts'
-import { type RequestHead, readHead } from './request-head.ts'
+import { mayBecomeHead, type RequestHead, readHead } from './request-head.ts'
+import { createWindow } from './window.ts'
 
 /** What a client sends ahead of its answers is kept up to here; then it is read no further. */
 const mostAheadBytes = 64 * 1024
-/** Lookups of one connection that are under way at once. */
-const mostAtOnce = 64
+
+/** A head in more pieces is Node's: each is looked at anew here. */
+const mostHeadPieces = 32
 
 /** An idle connection stays for so much longer than its client was told, lest its next request be on the way. */
 const idleBufferMs = 1_000
@@ -66,6 +68,7 @@ export class Connection {
   #wanted = 1
   /** Lookups under way, in the order of their requests. */
   #lookups: PendingLookup[] = []
+  readonly #window = createWindow()
   #node: NodeSide | null = null
   /** What Node still has to get of its request's body. */
   #bodyLeft = 0
@@ -73,6 +76,7 @@ export class Connection {
   #clientEnded = false
   /** When the request that has come in part began, or the connection; null while none has. */
   #begunAtMs: number | null = performance.now()
+  #headPieces = 0
   /** The head of that request is there. */
   #inBody = false
   #idleSinceMs = 0
@@ -151,7 +155,11 @@ export class Connection {
   }
 
   #mayNotRead(): boolean {
-    return this.#state !== 'READING' || this.#lookups.length >= mostAtOnce || this.#socket.writableNeedDrain
+    return (
+      this.#state !== 'READING' ||
+      this.#lookups.length >= this.#window.most() ||
+      this.#socket.writableNeedDrain
+    )
   }
 
   /** Takes up whole requests for as long as there are any. */
@@ -173,6 +181,11 @@ export class Connection {
         break
       }
       if (bytes.length < end) {
+        // Of whoever is not known nothing is kept: Node's side answers by the head alone.
+        if (!this.#context.lane.isKnown({ headers: head.headers, socket: this.#socket })) {
+          this.#hold(() => this.#pass(end))
+          break
+        }
         this.#inBody = true
         this.#wanted = end
         break
@@ -195,6 +208,7 @@ export class Connection {
     const at = bytes.indexOf(endOfHead)
     if (at > mostHeadBytes || (at < 0 && bytes.length > mostHeadBytes)) return 'ODD'
     if (at < 0) {
+      if (++this.#headPieces > mostHeadPieces || !mayBecomeHead(bytes.toString('latin1'))) return 'ODD'
       // It can end with the next byte.
       this.#wanted = bytes.length + 1
       return 'PART'
@@ -218,6 +232,7 @@ export class Connection {
     this.#wanted = 1
     this.#begunAtMs = null
     this.#inBody = false
+    this.#headPieces = 0
   }
 
   #lookUp(route: LaneRoute, head: RequestHead, body: Buffer, end: number) {
@@ -229,16 +244,16 @@ export class Connection {
     const lookup: PendingLookup = { answer: null, isLast: head.isLast }
     this.#lookups.push(lookup)
     if (head.isLast) this.#state = 'ENDED'
-    answer.then(
-      (given) => {
+    answer
+      .then((given) => {
         lookup.answer = given
+        this.#window.answered(given.text.length)
         this.#write()
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         log.error({ err: error }, 'A request failed unexpectedly')
         this.#socket.destroy()
-      },
-    )
+      })
   }
 
   /** Writes what is ready, in order. */

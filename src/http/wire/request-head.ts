@@ -1,6 +1,6 @@
 // A request's head, read strictly: what is written as every client writes it. Anything else is left to Node's parser.
 
-import type { IncomingHttpHeaders } from 'node:http'
+import { type IncomingHttpHeaders, METHODS } from 'node:http'
 
 export interface RequestHead {
   method: string
@@ -15,6 +15,7 @@ export interface RequestHead {
 
 const requestLine = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/
 const headerLine = /^([\w!#$%&'*+.^`|~-]+):([\x20-\x7e\x80-\xff\t]*)$/
+const beginOfHeaderLine = /^\r?$|^[\w!#$%&'*+.^`|~-]+(:[\x20-\x7e\x80-\xff\t]*\r?)?$/
 const length = /^\d{1,12}$/
 const mostHeaders = 100
 
@@ -27,16 +28,40 @@ export function readHead(text: string): RequestHead | null {
   if (lines.length > mostHeaders) return null
   const [, method, target] = requestLine.exec(lines[0] ?? '') ?? []
   if (method === undefined || target === undefined || method === 'CONNECT') return null
+  const headers = readHeaders(lines.slice(1))
+  if (headers === null) return null
+  const { connection = 'keep-alive', host, 'content-length': bytes = '0' } = headers
+  if (host === undefined || !length.test(bytes) || !/^(keep-alive|close)$/i.test(connection)) return null
+  return { method, target, headers, bodyBytes: Number(bytes), isLast: connection.toLowerCase() === 'close' }
+}
+
+function readHeaders(lines: readonly string[]): IncomingHttpHeaders | null {
   const headers: IncomingHttpHeaders = Object.create(null)
-  for (let i = 1; i < lines.length; i++) {
-    const [, written, value] = headerLine.exec(lines[i] ?? '') ?? []
+  for (const line of lines) {
+    const [, written, value] = headerLine.exec(line) ?? []
     const name = written?.toLowerCase()
     if (name === undefined || value === undefined || name in headers || leftToNode.has(name)) return null
     headers[name] = trimmed(value)
   }
-  const { connection = 'keep-alive', host, 'content-length': bytes = '0' } = headers
-  if (host === undefined || !length.test(bytes) || !/^(keep-alive|close)$/i.test(connection)) return null
-  return { method, target, headers, bodyBytes: Number(bytes), isLast: connection.toLowerCase() === 'close' }
+  return headers
+}
+
+/** Whether a head that has come in part may still be one of those that are read here; Node is to object to others at once. */
+export function mayBecomeHead(text: string): boolean {
+  const lines = text.split('\r\n')
+  const rest = lines.pop() ?? ''
+  const [first, ...others] = lines
+  if (first === undefined) return beginsRequestLine(rest)
+  return requestLine.test(first) && beginOfHeaderLine.test(rest) && readHeaders(others) !== null
+}
+
+function beginsRequestLine(text: string): boolean {
+  const [method = '', target = '/', version = 'HTTP/1.1\r', ...more] = text.split(' ')
+  if (more.length > 0 || (version !== '' && target === '')) return false
+  const isMethod = text.includes(' ')
+    ? METHODS.includes(method)
+    : METHODS.some((each) => each.startsWith(method))
+  return isMethod && (target === '' || /^\/[!-~]*$/.test(target)) && 'HTTP/1.1\r'.startsWith(version)
 }
 
 /** Without the blanks that may stand around a value; others, a no-break space say, belong to it. */
