@@ -19,12 +19,14 @@ export interface PartsOptions {
   log?: Logger
   /** Mounted as tables of the warehouse. */
   files?: readonly string[]
+  warehouseUrl?: string
   onlineUrl?: string
 }
 
 const memoryMb = 1024
 
-export async function openParts({ folder, log = testLog(), files = [], onlineUrl = 'lmdb:' }: PartsOptions) {
+export async function openParts(options: PartsOptions) {
+  const { folder, log = testLog(), files = [], warehouseUrl = 'duckdb:', onlineUrl = 'lmdb:' } = options
   const { catalog: catalogFolder, warehouse: file, online: onlineFolder, ...paths } = dataPaths(folder)
   const { datasets: datasetsFolder, temporary: temporaryFolder } = paths
   const etlFolder = join(folder, 'etl')
@@ -35,7 +37,7 @@ export async function openParts({ folder, log = testLog(), files = [], onlineUrl
   const [catalog, warehouse, online, parquet] = await Promise.all([
     openCatalog({ url: 'pglite:', folder: catalogFolder, log }),
     createWarehouse({
-      url: 'duckdb:',
+      url: warehouseUrl,
       file,
       files,
       temporaryFolder,

@@ -1,16 +1,18 @@
 // One cell of an application's row: from JSON to the value the warehouse takes, never coerced in silence.
 
-import { type Column, type ColumnType, formatTimestamp, type Value } from '../columns.ts'
-import { parseDays } from '../parquet/calendar.ts'
-import { integerRange, parseStorage } from '../parquet/storage-text.ts'
+import type { Column, Value } from '../columns.ts'
+import { formatMicros, parseDays } from '../parquet/calendar.ts'
+import { readDecimal, writeDecimal } from '../parquet/decimal.ts'
+import { integerRange, parseStorage, type Storage } from '../parquet/storage-text.ts'
 
 /** What a cell holds once read, or what it should have been. */
 export type CellReading = { value: Value } | { expected: string }
 
-type CellReader = (given: unknown, storage: string) => CellReading
+/** Reads what is there: neither null nor missing. */
+type Reader = (given: unknown) => CellReading
 
 const wholeNumberText = /^(0|-?[1-9]\d{0,38})$/
-const decimalText = /^-?(0|[1-9]\d*)(\.\d+)?$/
+const decimalText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,4})?$/
 
 function readWhole(given: unknown): bigint | null {
   if (typeof given === 'bigint') return given
@@ -18,34 +20,32 @@ function readWhole(given: unknown): bigint | null {
   return typeof given === 'string' && wholeNumberText.test(given) ? BigInt(given) : null
 }
 
-function readInteger(given: unknown, storage: string, fallback: 'INTEGER' | 'BIGINT'): CellReading {
-  const [min, max] = integerRange(storage) ?? integerRange(fallback) ?? [0n, 0n]
-  const whole = typeof given === 'string' && fallback === 'INTEGER' ? null : readWhole(given)
-  if (whole !== null && whole >= min && whole <= max) {
+function integer(name: string): Reader {
+  const [min, max] = integerRange(name) ?? [0n, 0n]
+  const isLong = max > BigInt(Number.MAX_SAFE_INTEGER)
+  const expected = `a whole number from ${min} to ${max}${isLong ? ', as text when it is beyond ±2^53' : ''}`
+  return (given) => {
+    const whole = typeof given === 'string' && !isLong ? null : readWhole(given)
+    if (whole === null || whole < min || whole > max) return { expected }
     const number = Number(whole)
     return { value: Number.isSafeInteger(number) ? number : whole }
   }
-  const asText = fallback === 'BIGINT' ? ', as text when it is beyond ±2^53' : ''
-  return { expected: `a whole number from ${min} to ${max}${asText}` }
 }
 
-/** Numbers keep at most this many digits in a double; more are only exact as text. */
-const exactDigits = 15
+function decimal(precision: number, scale: number): Reader {
+  const places = scale === 0 ? 'none' : `${scale}`
+  const expected = `a number or decimal text with at most ${precision - scale} digits before the point and ${places} after it`
+  return (given) => {
+    if (typeof given !== 'number' && typeof given !== 'bigint' && typeof given !== 'string')
+      return { expected }
+    const text = String(given)
+    const scaled = decimalText.test(text) ? writeDecimal(text, precision, scale) : null
+    return scaled === null ? { expected } : { value: readDecimal(scaled, scale) }
+  }
+}
 
-function readDecimal(given: unknown, storage: string): CellReading {
-  const held = parseStorage(storage)
-  const { precision, scale } = held.kind === 'decimal' ? held : { precision: 38, scale: 0 }
-  const expected =
-    held.kind === 'decimal'
-      ? `a number or decimal text with at most ${precision - scale} digits before the point and ${scale} after it`
-      : 'a whole number, or its text'
-  if (typeof given !== 'number' && typeof given !== 'bigint' && typeof given !== 'string') return { expected }
-  const text = String(given)
-  if (!decimalText.test(text)) return { expected }
-  const [whole = '', fraction = ''] = text.replace('-', '').split('.')
-  const wholeDigits = whole === '0' ? 0 : whole.length
-  if (wholeDigits > precision - scale || fraction.length > scale) return { expected }
-  return { value: wholeDigits + fraction.length <= exactDigits ? Number(text) : text }
+function float(fits: (value: number) => boolean, expected: string): Reader {
+  return (given) => (typeof given === 'number' && fits(given) ? { value: given } : { expected })
 }
 
 function readText(given: unknown): CellReading {
@@ -61,24 +61,24 @@ function readBytes(given: unknown): CellReading {
   return { expected: 'bytes as base64 text' }
 }
 
-const dateText = /^\d{4}-\d{2}-\d{2}$/
-
-/** Null for a day that the calendar has not: `2026-02-30`. */
-function readDay(text: string): number | null {
-  return dateText.test(text) ? parseDays(text) : null
-}
+/** Of the engine's numbers of days the outermost stand for the infinities. */
+const limitDays = 2 ** 31 - 1
 
 function readDate(given: unknown): CellReading {
-  if (typeof given === 'string' && readDay(given) !== null) return { value: given }
+  const days = typeof given === 'string' ? parseDays(given) : null
+  if (days !== null && Math.abs(days) <= limitDays) return { value: given as string }
   return { expected: 'a date like 2026-11-23' }
 }
 
 const timestampText =
-  /^(\d{4}-\d{2}-\d{2})[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,6}))?([Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))$/
+  /^(\d{4}-\d{2}-\d{2}|[+-]\d{6}-\d{2}-\d{2})[Tt ]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,6}))?([Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))$/
+/** The 22nd of December 290309 BC, and the last moment of 64 bits: those beyond are no engine's. */
+const [firstMicros, lastMicros] = [-9_223_372_022_400_000_000n, 9_223_372_036_854_775_806n]
 
 function readTimestamp(given: unknown): CellReading {
+  if (given === 'infinity' || given === '-infinity') return { value: given }
   const micros = typeof given === 'string' ? parseTimestamp(given) : null
-  if (micros !== null) return { value: formatTimestamp(micros) }
+  if (micros !== null && micros >= firstMicros && micros <= lastMicros) return { value: formatMicros(micros) }
   return {
     expected:
       'an RFC 3339 timestamp with its zone and at most microseconds, like 2026-11-23T09:30:00.123456Z',
@@ -91,42 +91,114 @@ function parseTimestamp(text: string): bigint | null {
   if (match === null) return null
   const [, day = '', hours, minutes, seconds, fraction = '', , sign, zoneHours = '0', zoneMinutes = '0'] =
     match
-  const days = readDay(day)
+  const days = parseDays(day)
   if (days === null) return null
   const offset = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60 * (sign === '-' ? -1 : 1)
   const ofDay = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)
-  return BigInt(days * 86_400 + ofDay - offset) * 1_000_000n + BigInt(fraction.padEnd(6, '0'))
+  return (
+    BigInt(days) * 86_400_000_000n + BigInt(ofDay - offset) * 1_000_000n + BigInt(fraction.padEnd(6, '0'))
+  )
 }
 
-const expectedBoolean = 'true or false'
-const expectedNumber = 'a finite number'
+function list(item: Storage): Reader {
+  const read = nullable(readerOf(item))
+  return (given) => {
+    if (!Array.isArray(given)) return { expected: 'a list' }
+    const values: Value[] = []
+    for (const [i, part] of given.entries()) {
+      const reading = read(part)
+      if ('expected' in reading) return { expected: `as item ${i} of the list ${reading.expected}` }
+      values.push(reading.value)
+    }
+    return { value: values }
+  }
+}
 
-const readers: Record<ColumnType, CellReader> = {
-  BOOLEAN: (given) => (typeof given === 'boolean' ? { value: given } : { expected: expectedBoolean }),
-  INT32: (given, storage) => readInteger(given, storage, 'INTEGER'),
-  INT64: (given, storage) => readInteger(given, storage, 'BIGINT'),
-  FLOAT64: (given) =>
-    typeof given === 'number' && Number.isFinite(given) ? { value: given } : { expected: expectedNumber },
-  DECIMAL: readDecimal,
-  STRING: readText,
-  BYTES: readBytes,
+function struct(members: readonly { name: string; storage: Storage }[]): Reader {
+  const fields = members.map(({ name, storage }) => ({ name, read: nullable(readerOf(storage)) }))
+  const known = new Set(fields.map(({ name }) => name))
+  return (given) => {
+    if (!isObject(given)) return { expected: 'an object' }
+    const unknown = Object.keys(given).find((name) => !known.has(name))
+    if (unknown !== undefined)
+      return { expected: `an object of no other fields than ${[...known].join(', ')}` }
+    const entries: [string, Value][] = []
+    for (const { name, read } of fields) {
+      const reading = read(Object.hasOwn(given, name) ? given[name] : null)
+      if ('expected' in reading)
+        return { expected: `as field ${JSON.stringify(name)} of the object ${reading.expected}` }
+      entries.push([name, reading.value])
+    }
+    return { value: Object.fromEntries(entries) }
+  }
+}
+
+/** By the names of the types that values come in; those of whole numbers stand in their own table. */
+const plainReaders: Readonly<Record<string, Reader>> = {
+  BOOLEAN: (given) =>
+    typeof given === 'boolean' ? { value: given } : { expected: 'true or false, without quotes' },
+  FLOAT: float(isFloat32, 'a number of 32 bits: zero, or from 1.5e-45 to 3.4e38'),
+  DOUBLE: float(Number.isFinite, 'a finite number'),
+  VARCHAR: readText,
+  BLOB: readBytes,
   DATE: readDate,
   TIMESTAMP: readTimestamp,
-  LIST: (given) => (Array.isArray(given) ? { value: given } : { expected: 'a list' }),
-  STRUCT: (given) => (isObject(given) ? { value: given as Value } : { expected: 'an object' }),
-  JSON: (given) => ({ value: given as Value }),
+  'TIMESTAMP WITH TIME ZONE': readTimestamp,
+  JSON: (given) =>
+    holdsRounded(given)
+      ? {
+          expected:
+            'JSON whose whole numbers lie within ±2^53, since others arrive rounded: send them as text',
+        }
+      : { value: given as Value },
 }
+
+/** A whole number of so many digits has been rounded when the request was read. */
+function holdsRounded(given: unknown): boolean {
+  if (typeof given === 'number')
+    return Number.isInteger(given) && !Number.isSafeInteger(given) && Math.abs(given) < 1e21
+  if (Array.isArray(given)) return given.some(holdsRounded)
+  return isObject(given) && Object.values(given).some(holdsRounded)
+}
+
+/** Rounded to 32 bits it is still a number, and not zero unless it was. */
+function isFloat32(value: number): boolean {
+  const rounded = Math.fround(value)
+  return Number.isFinite(rounded) && (rounded !== 0 || value === 0)
+}
+
+function readerOf(storage: Storage): Reader {
+  switch (storage.kind) {
+    case 'decimal':
+      return decimal(storage.precision, storage.scale)
+    case 'list':
+      return list(storage.item)
+    case 'struct':
+      return struct(storage.fields)
+    case 'plain': {
+      const { name } = storage
+      const reader = integerRange(name) === undefined ? plainReaders[name] : integer(name)
+      if (reader === undefined) throw new Error(`Values of type ${name} are not read from JSON`)
+      return reader
+    }
+  }
+}
+
+const nullable =
+  (read: Reader): Reader =>
+  (given) =>
+    given === null || given === undefined ? { value: null } : read(given)
 
 export function isObject(given: unknown): given is Record<string, unknown> {
   return typeof given === 'object' && given !== null && !Array.isArray(given)
 }
 
-/** Null is a value of every column that may be null; a missing cell counts as null. */
-export function readCell(column: Column, given: unknown): CellReading {
-  if (given !== null && given !== undefined) return readers[column.type](given, column.storage)
-  return column.nullable
-    ? { value: null }
-    : { expected: 'a value, since the column of the table may not be null' }
+/** Reads a column's cells. Null is a value of every column that may be null; a missing cell counts as null. */
+export function createCellReader(column: Column): (given: unknown) => CellReading {
+  const read = nullable(readerOf(parseStorage(column.storage)))
+  if (column.nullable) return read
+  const expected = 'a value, since the column of the table may not be null'
+  return (given) => (given === null || given === undefined ? { expected } : read(given))
 }
 
 /** What was given, short enough for a message: `text "abc"`, `the number 12`. */

@@ -3,10 +3,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import { type Column, encodeValue, type Row, type Value } from '../columns.ts'
+import { encodeValue, type Row, type Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
-import { featureSchema, type TableRows, type WarehouseTable } from '../warehouse/port.ts'
-import { describeGiven, isObject, readCell } from './cells.ts'
+import { featureSchema, type TableRows, type Warehouse, type WarehouseTable } from '../warehouse/port.ts'
+import { createCellReader, describeGiven, isObject } from './cells.ts'
 
 export const maxRows = 100_000
 const maxBytes = 32 * 1024 * 1024
@@ -16,7 +16,7 @@ const rowsPerTurn = 2000
 
 /** The table that an application names, as `users` or `feature_store.users`. */
 export function findIngestTable(tables: readonly WarehouseTable[], name: string): WarehouseTable {
-  const open = tables.filter((table) => table.schema === featureSchema)
+  const open = tables.filter((table) => table.schema === featureSchema && table.intake !== undefined)
   const found = open.find((table) => table.name === name || `${table.schema}.${table.name}` === name)
   if (found !== undefined) return found
   const names = open.map((table) => table.name).sort()
@@ -36,15 +36,23 @@ export interface IngestFault {
   expected: string
 }
 
+/** Rows that bring the same columns. */
+export interface CheckedPart extends TableRows {
+  /** The place of each row among those that were given. */
+  places: readonly number[]
+}
+
 export interface CheckedRows {
-  rows: readonly Row[]
-  /** The rows' JSON text, the form in which they wait to be written. */
+  count: number
+  parts: readonly CheckedPart[]
+  /** The parts' JSON text, the form in which they wait to be written. */
   text: string
 }
 
 /**
  * Reads every row, or throws BAD_USER_INPUT with the first faults and their number. A row is an object of column names
- * and values; a column left out is null. More rows or bytes than one call may bring are TOO_LARGE.
+ * and values; a column left out gets its default, or null where it has none. More rows or bytes than one call may bring
+ * are TOO_LARGE.
  */
 export async function checkRows(table: WarehouseTable, given: unknown): Promise<CheckedRows> {
   if (!Array.isArray(given) || given.length === 0) {
@@ -59,28 +67,58 @@ export async function checkRows(table: WarehouseTable, given: unknown): Promise<
       `rows holds ${given.length} rows; one call may bring ${maxRows}. Send the rest in further calls.`,
     )
   }
-  const reader = createRowReader(table.columns)
-  const rows: Row[] = []
-  const texts: string[] = []
-  let bytes = 0
+  const reader = createRowReader(table)
+  const parts = createParts(table)
   for (const [index, object] of given.entries()) {
     const row = reader.read(index, object)
-    if (row !== null && reader.faultCount() === 0) {
-      const text = `[${row.map(encodeValue).join(',')}]`
-      bytes += Buffer.byteLength(text) + 1
-      if (bytes > maxBytes) throw tooManyBytes(index)
-      rows.push(row)
-      texts.push(text)
-    }
+    if (row !== null && reader.faultCount() === 0) parts.add(index, row)
     if (index % rowsPerTurn === rowsPerTurn - 1) await setImmediate()
   }
   if (reader.faultCount() > 0) throw faulty(table, given.length, reader.faults, reader.faultCount())
-  return { rows, text: `[${texts.join(',\n')}]` }
+  return { count: given.length, ...parts.all() }
+}
+
+type Cells = ReadonlyMap<string, Value>
+
+/** Puts rows together that bring the same columns, and bounds their text. */
+function createParts({ name }: WarehouseTable) {
+  const byColumns = new Map<string, { columns: string[]; rows: Row[]; texts: string[]; places: number[] }>()
+  let bytes = 0
+  return {
+    add(index: number, cells: Cells) {
+      const columns = [...cells.keys()]
+      const key = JSON.stringify(columns)
+      const part = byColumns.get(key) ?? { columns, rows: [], texts: [], places: [] }
+      byColumns.set(key, part)
+      const row = [...cells.values()]
+      const text = `[${row.map(encodeValue).join(',')}]`
+      bytes += Buffer.byteLength(text) + 1
+      if (bytes > maxBytes) throw tooManyBytes(index)
+      part.rows.push(row)
+      part.texts.push(text)
+      part.places.push(index)
+    },
+    all(): Pick<CheckedRows, 'parts' | 'text'> {
+      const parts = [...byColumns.values()]
+      const texts = parts.map(
+        ({ columns, texts }) => `{"columns":${JSON.stringify(columns)},"rows":[${texts.join(',\n')}]}`,
+      )
+      return {
+        parts: parts.map(({ columns, rows, places }) => ({ table: name, columns, rows, places })),
+        text: `[${texts.join(',')}]`,
+      }
+    },
+  }
 }
 
 /** Reads one object after another, and keeps the first faults found. */
-function createRowReader(columns: readonly Column[]) {
-  const known = new Set(columns.map((column) => column.name))
+function createRowReader({ columns, intake = { defaults: [], computed: [] } }: WarehouseTable) {
+  const computed = new Set(intake.computed)
+  const defaults = new Set(intake.defaults)
+  const readers = columns
+    .filter(({ name }) => !computed.has(name))
+    .map((column) => ({ name: column.name, read: createCellReader(column) }))
+  const known = new Set(readers.map(({ name }) => name))
   const faults: IngestFault[] = []
   let count = 0
 
@@ -89,31 +127,54 @@ function createRowReader(columns: readonly Column[]) {
     if (faults.length < maxFaultsListed) faults.push({ row, column, given, expected })
   }
 
-  function read(index: number, object: unknown): Row | null {
+  function faultOfName(row: number, name: string) {
+    const given = computed.has(name)
+      ? 'a column that the table computes by itself'
+      : 'a column that the table does not have'
+    fault(row, name.slice(0, 100), given, `one of ${[...known].join(', ')}`)
+  }
+
+  function read(index: number, object: unknown): Cells | null {
     if (!isObject(object)) {
       fault(index, null, describeGiven(object), 'an object of column names and values')
       return null
     }
-    for (const name of Object.keys(object)) {
-      if (!known.has(name)) {
-        fault(
-          index,
-          name.slice(0, 100),
-          'a column that the table does not have',
-          `one of ${[...known].join(', ')}`,
-        )
-      }
+    for (const name of Object.keys(object)) if (!known.has(name)) faultOfName(index, name)
+    const cells = new Map<string, Value>()
+    for (const { name, read: readCell } of readers) {
+      const isThere = Object.hasOwn(object, name)
+      if (!isThere && defaults.has(name)) continue
+      const given = isThere ? object[name] : null
+      const reading = readCell(given)
+      if ('value' in reading) cells.set(name, reading.value)
+      else fault(index, name, describeGiven(given), reading.expected)
     }
-    return columns.map((column): Value => {
-      const given = Object.hasOwn(object, column.name) ? object[column.name] : null
-      const reading = readCell(column, given)
-      if ('value' in reading) return reading.value
-      fault(index, column.name, describeGiven(given), reading.expected)
-      return null
-    })
+    if (cells.size === 0) fault(index, null, 'an object without a column', `one of ${[...known].join(', ')}`)
+    return cells
   }
 
   return { read, faults, faultCount: () => count }
+}
+
+/** BAD_USER_INPUT when there is a value that the warehouse's engine does not take for its column. */
+export async function assertTaken(
+  warehouse: Pick<Warehouse, 'findMisfit'>,
+  table: WarehouseTable,
+  { count, parts }: CheckedRows,
+): Promise<void> {
+  for (const { places, ...rows } of parts) {
+    const misfit = await warehouse.findMisfit(rows)
+    if (misfit === null) continue
+    const value = rows.rows[misfit.row]?.[rows.columns.indexOf(misfit.column)]
+    const expected = `what the warehouse takes for the column (${misfit.reason})`
+    const fault = {
+      row: places[misfit.row] ?? 0,
+      column: misfit.column,
+      given: describeGiven(value),
+      expected,
+    }
+    throw faulty(table, count, [fault], 1)
+  }
 }
 
 function tooManyBytes(index: number): AppError {
@@ -145,32 +206,44 @@ const compress = promisify(gzip)
 const decompress = promisify(gunzip)
 
 /** What a job keeps of its rows until they are written. */
-export async function packRows(
-  table: WarehouseTable,
-  checked: CheckedRows,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const names = JSON.stringify(table.columns.map((column) => column.name))
-  return new Uint8Array(await compress(`{"columns":${names},"rows":${checked.text}}`, { level: 1 }))
+export async function packRows({ text }: CheckedRows): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await compress(`{"parts":${text}}`, { level: 1 }))
+}
+
+interface PackedPart {
+  columns: string[]
+  rows: unknown[][]
+}
+
+export interface UnpackedRows {
+  parts: readonly TableRows[]
+  /** Jobs from before all rows were written at once went on by batches, which some of them may have begun. */
+  inBatches: boolean
 }
 
 /** The rows of `packRows`, read again by the table's columns as they are now. */
-export async function unpackRows(table: WarehouseTable, payload: Uint8Array): Promise<TableRows> {
-  const text = (await decompress(payload)).toString()
-  const packed = JSON.parse(text) as { columns: string[]; rows: unknown[][] }
+export async function unpackRows(table: WarehouseTable, payload: Uint8Array): Promise<UnpackedRows> {
+  const packed = JSON.parse((await decompress(payload)).toString()) as { parts: PackedPart[] } | PackedPart
+  const inBatches = !('parts' in packed)
+  const parts = (inBatches ? [packed] : packed.parts).map((part) => unpackPart(table, part))
+  return { parts, inBatches }
+}
+
+function unpackPart(table: WarehouseTable, { columns, rows }: PackedPart): TableRows {
   const byName = new Map(table.columns.map((column) => [column.name, column]))
-  const columns = packed.columns.map((name) => {
+  const readers = columns.map((name) => {
     const column = byName.get(name)
-    if (column !== undefined) return column
-    throw changed(table, name)
+    if (column === undefined) throw changed(table, name)
+    return { name, read: createCellReader(column) }
   })
-  const rows = packed.rows.map((cells) =>
-    columns.map((column, i): Value => {
-      const reading = readCell(column, cells[i])
+  const read = rows.map((cells) =>
+    readers.map(({ name, read }, i): Value => {
+      const reading = read(cells[i])
       if ('value' in reading) return reading.value
-      throw changed(table, column.name)
+      throw changed(table, name)
     }),
   )
-  return { table: table.name, columns: packed.columns, rows }
+  return { table: table.name, columns, rows: read }
 }
 
 function changed(table: WarehouseTable, column: string): AppError {

@@ -1,11 +1,13 @@
 // Runs one publish job batch by batch: append, serve, advance. It may be killed anywhere and run again.
 
 import { setImmediate } from 'node:timers/promises'
+import type { Change } from '../realtime/refresh.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { type RetryOptions, retry } from '../retry.ts'
 import type { TableRows, Warehouse } from '../warehouse/port.ts'
 import { type Cut, cutEvenly, cutGrowing } from './batches.ts'
 import { createFlowGenerator, type FlowSource } from './flows.ts'
+import type { UnpackedRows } from './ingest.ts'
 
 /** Flows that are made between two turns of the event loop. */
 const flowsPerTurn = 1000
@@ -42,11 +44,14 @@ function joined(parts: readonly TableRows[]): TableRows[] {
   })
 }
 
-export function createRowsWork({ table, columns, rows }: TableRows): Work {
+/** All of an application's rows at once, in one transaction: what the warehouse refuses of them only when they are written, it refuses of all. */
+export function createRowsWork({ parts, inBatches }: UnpackedRows): Work {
+  const total = parts.reduce((sum, { rows }) => sum + rows.length, 0)
   return {
-    total: rows.length,
-    cut: cutEvenly(4000),
-    rows: async (from, to) => [{ table, columns, rows: rows.slice(from, to) }],
+    total,
+    cut: cutEvenly(inBatches ? 4000 : total),
+    rows: async (from, to) =>
+      inBatches ? parts.map((part) => ({ ...part, rows: part.rows.slice(from, to) })) : parts,
   }
 }
 
@@ -68,7 +73,7 @@ export interface BatchRun {
 
 interface Stores {
   warehouse: Pick<Warehouse, 'append'>
-  realtime: Pick<Realtime, 'onAppended'>
+  realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   waiting: Omit<RetryOptions, 'what' | 'signal'>
 }
 
@@ -112,28 +117,28 @@ export async function runBatches(stores: Stores, run: BatchRun): Promise<RunEnd>
 
 interface AppendedBatch {
   end: number
-  version: number
-  tables: readonly TableRows[]
+  change: Change
 }
 
 function createSteps({ warehouse, realtime, waiting }: Stores, run: BatchRun) {
   const { jobId, work, signal, cancelled } = run
 
-  async function rowsOf(batch: number) {
+  /** Of a batch that is there already the warehouse tells what it changed. */
+  async function write(batch: number, until: AbortSignal): Promise<AppendedBatch> {
     const end = Math.min(work.cut.start(batch + 1), work.total)
-    return { end, tables: await work.rows(work.cut.start(batch), end) }
+    const tables = await work.rows(work.cut.start(batch), end)
+    const retrying = { ...waiting, signal: until, what: 'Appending a batch to the warehouse' }
+    const change = await retry(retrying, async () => {
+      const keys = await realtime.keysRead(tables.map(({ table }) => table))
+      return warehouse.append({ jobId, batch, tables, keys })
+    })
+    return { end, change }
   }
 
   /** Null when it was cancelled before it was written. */
   async function appendBatch(batch: number): Promise<AppendedBatch | null> {
-    const { end, tables } = await rowsOf(batch)
-    const either = AbortSignal.any([signal, cancelled])
     try {
-      const { version } = await retry(
-        { ...waiting, signal: either, what: 'Appending a batch to the warehouse' },
-        () => warehouse.append({ jobId, batch, tables }),
-      )
-      return { end, tables, version }
+      return await write(batch, AbortSignal.any([signal, cancelled]))
     } catch (error) {
       if (signal.aborted || error !== cancelled.reason) throw error
       return findBatch(batch)
@@ -145,17 +150,16 @@ function createSteps({ warehouse, realtime, waiting }: Stores, run: BatchRun) {
    * nothing under its name tells the former, and from then on nothing else is written under that name.
    */
   async function findBatch(batch: number): Promise<AppendedBatch | null> {
-    const { applied, version } = await retry(
-      { ...waiting, signal, what: 'Asking the warehouse for a batch' },
-      () => warehouse.append({ jobId, batch, tables: [] }),
+    const { applied } = await retry({ ...waiting, signal, what: 'Asking the warehouse for a batch' }, () =>
+      warehouse.append({ jobId, batch, tables: [] }),
     )
-    return applied ? null : { ...(await rowsOf(batch)), version }
+    return applied ? null : write(batch, signal)
   }
 
   /** Does not count when the batch before was not served, or the job has been ended. */
-  async function serveBatch({ end, version, tables }: AppendedBatch, counts: boolean): Promise<boolean> {
+  async function serveBatch({ end, change }: AppendedBatch, counts: boolean): Promise<boolean> {
     await retry({ ...waiting, signal, what: 'Refreshing the feature views' }, () =>
-      realtime.onAppended({ version, tables }),
+      realtime.onAppended(change),
     )
     return counts && run.advance(end)
   }

@@ -18,7 +18,7 @@ import { createRateMeter, type PublishProgress } from './progress.ts'
 interface RunnerOptions {
   catalog: Catalog
   warehouse: Pick<Warehouse, 'append' | 'tables'>
-  realtime: Pick<Realtime, 'onAppended'>
+  realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   events: Events
   retryDelaysMs: readonly number[]
   /** Resolves once the job has ended, wherever it runs, or the signal aborts. */

@@ -13,7 +13,7 @@ import { usualDelaysMs } from '../retry.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { describeGiven } from './cells.ts'
-import { checkRows, findIngestTable, packRows } from './ingest.ts'
+import { assertTaken, checkRows, findIngestTable, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
 import { createRunner } from './runner.ts'
 
@@ -58,8 +58,8 @@ export interface Publishing {
 
 interface PublishingOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'tables'>
-  realtime: Pick<Realtime, 'onAppended'>
+  warehouse: Pick<Warehouse, 'append' | 'findMisfit' | 'tables'>
+  realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   events: Events
   concurrency: number
   /** Jobs that may be unfinished on the catalog. */
@@ -120,8 +120,9 @@ export function createPublishing(options: PublishingOptions): Publishing {
     const table = findIngestTable(await warehouse.tables(), name)
     await assertRoom()
     const checked = await checkRows(table, rows)
-    const payload = await packRows(table, checked)
-    const job = { kind: 'ROWS', total: checked.rows.length, table: table.name, payload } as const
+    await assertTaken(warehouse, table, checked)
+    const payload = await packRows(checked)
+    const job = { kind: 'ROWS', total: checked.count, table: table.name, payload } as const
     return enqueue(await catalog.publishJobs.create(job))
   }
 

@@ -7,11 +7,11 @@ import type { Events } from '../events.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { timed } from '../telemetry/observe.ts'
 import { step } from '../telemetry/spans.ts'
-import type { TableRows } from '../warehouse/port.ts'
+import type { AppendResult, KeyColumns, TableChange } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
 import type { Compute } from './compute.ts'
 import { toWriteEntry } from './entry.ts'
-import { qualified, sameName } from './followed.ts'
+import { qualified } from './followed.ts'
 import type { FullRefresh } from './full-refresh.ts'
 import { keyOfCell } from './index-value.ts'
 import type { OnlineAccess } from './online-access.ts'
@@ -23,12 +23,11 @@ const valuesPerLookup = 8000
 /** Refreshes of one view that run at once; appends that come meanwhile share the next one. */
 const concurrentPerView = 2
 
-export interface Change {
-  version: number
-  tables: readonly TableRows[]
-}
+export type Change = Pick<AppendResult, 'version' | 'changes'>
 
 export interface Refresh {
+  /** The columns of these tables that by-key views have as their index key: `onAppended` wants to know what is stored there. */
+  keysRead(tables: readonly string[]): Promise<KeyColumns[]>
   /** Resolves once every by-key view serves the change and every full view knows that it is behind. */
   onAppended(change: Change): Promise<void>
   /** The appends that are being followed now. */
@@ -63,12 +62,21 @@ export function createRefresh(options: {
   const queues = new Map<string, Queue>()
   const following = new Set<Promise<void>>()
 
-  async function follow({ version, tables }: Change) {
-    const touched = new Set(tables.filter(({ rows }) => rows.length > 0).map(({ table }) => qualified(table)))
-    const readers = (await views.all()).filter(({ record }) =>
-      record.tables.some((table) => touched.has(table.toLowerCase())),
-    )
-    const followed = await Promise.allSettled(readers.map((view) => followWith(view, { version, tables })))
+  async function keysRead(tables: readonly string[]): Promise<KeyColumns[]> {
+    const all = (await views.all()).filter(({ record }) => record.refresh === 'BY_KEY')
+    return [...new Set(tables)].map((table) => {
+      const readers = all.filter((view) => tablesReadBy(view).has(qualified(table)))
+      return { table, columns: [...new Set(readers.map(keyNameOf))] }
+    })
+  }
+
+  async function follow({ version, changes }: Change) {
+    const touched = changes.map(({ table }) => qualified(table))
+    const readers = (await views.all()).filter((view) => {
+      const read = tablesReadBy(view)
+      return touched.some((table) => read.has(table))
+    })
+    const followed = await Promise.allSettled(readers.map((view) => followWith(view, { version, changes })))
     const failed = followed.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }
@@ -82,7 +90,7 @@ export function createRefresh(options: {
         fullRefresh.schedule(view.id)
         return
       case 'BY_KEY': {
-        const keys = touchedKeys(view, change.tables)
+        const keys = touchedKeys(view, change.changes)
         if (keys === null) await markBehind(view, change.version)
         else if (keys.size > 0) {
           recentKeys.note(view.id, keys.keys())
@@ -171,6 +179,7 @@ export function createRefresh(options: {
   }
 
   return {
+    keysRead,
     async onAppended(change) {
       if (background.signal.aborted) throw new AppError('WAREHOUSE_FAILED', 'The gateway is closing.')
       const followed = follow(change)
@@ -187,17 +196,23 @@ export function createRefresh(options: {
   }
 }
 
-/** The index values that the new rows carry; null when one of them cannot be told. Null keys find no rows. */
-function touchedKeys(view: View, tables: readonly TableRows[]): Map<string, Value> | null {
-  const read = new Set(view.record.tables.map((table) => table.toLowerCase()))
+function tablesReadBy({ record }: View): Set<string> {
+  return new Set(record.tables.map((table) => table.toLowerCase()))
+}
+
+/** Warehouses do not tell names of columns apart by case. */
+function keyNameOf({ keyColumn }: View): string {
+  return keyColumn.name.toLowerCase()
+}
+
+/** The index values of the new rows; null when one of them cannot be told. Null keys find no rows. */
+function touchedKeys(view: View, changes: readonly TableChange[]): Map<string, Value> | null {
+  const read = tablesReadBy(view)
   const keys = new Map<string, Value>()
-  for (const { table, columns, rows } of tables) {
-    if (!read.has(qualified(table))) continue
-    const position = columns.findIndex((name) => sameName(name, view.keyColumn.name))
-    if (position < 0) continue
-    for (const row of rows) {
-      const cell = row[position] ?? null
-      if (cell === null) continue
+  for (const change of changes.filter(({ table }) => read.has(qualified(table)))) {
+    const stored = change.keys?.find(({ column }) => column === keyNameOf(view))
+    if (stored === undefined) return null
+    for (const cell of stored.values) {
       const key = keyOfCell(view.keyColumn, cell)
       if (key === undefined) return null
       keys.set(key.text, key.value)

@@ -10,7 +10,7 @@ import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Finding } from '../sql/finding.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
-import type { Warehouse } from '../warehouse/port.ts'
+import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
 import { createBackground } from './background.ts'
 import { createCompute } from './compute.ts'
 import { qualified } from './followed.ts'
@@ -42,6 +42,8 @@ export interface Realtime {
   updates(target: LookupTarget, indexValue: string): AsyncIterable<RealtimeResult>
   createFeatureView(view: NewView): Promise<FeatureViewRecord>
   deleteFeatureView(id: string): Promise<void>
+  /** The columns of these tables whose stored values `onAppended` wants to know. */
+  keysRead(tables: readonly string[]): Promise<KeyColumns[]>
   /** Resolves once every by-key view serves the change and every full view reads through. Calling it again for the same change is harmless. */
   onAppended(change: Change): Promise<void>
   refreshInFull(viewId: string, options?: { signal?: AbortSignal }): Promise<{ rows: number }>
@@ -174,9 +176,10 @@ export function createRealtime(options: {
       await views.remove(id)
       dropRows(id)
     },
+    keysRead: refresh.keysRead,
     async onAppended(change) {
       await refresh.onAppended(change)
-      watch.afterAppend(change.tables.map(({ table }) => qualified(table)))
+      watch.afterAppend(change.changes.map(({ table }) => qualified(table)))
     },
     refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
     async parity(viewId, sample) {

@@ -38,6 +38,7 @@ export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseO
       await mayAppend
       return apart.call('append', request)
     },
+    findMisfit: (rows) => apart.call('findMisfit', rows),
     async copyTo(file, alongside) {
       const held = Promise.withResolvers<void>()
       mayAppend = held.promise

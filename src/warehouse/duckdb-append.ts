@@ -1,17 +1,11 @@
 // Appends to the embedded warehouse: rows, ledger and version in one transaction, one append at a time.
 
-import { setImmediate } from 'node:timers/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { AppError } from '../errors.ts'
-import { createRowAppender } from '../parquet/append-rows.ts'
-import { withAppender } from '../parquet/appender.ts'
 import type { Database } from '../parquet/database.ts'
-import { ValueMismatch } from '../parquet/duckdb-types.ts'
+import { changeOf, createTarget, writeTarget } from './duckdb-append-target.ts'
 import { internalSchema, type TableList } from './duckdb-schema.ts'
-import { type AppendRequest, type AppendResult, featureSchema, type TableRows } from './port.ts'
-
-/** Rows that are handed to the engine between two turns of the event loop. */
-const rowsPerTurn = 4096
+import type { AppendRequest, AppendResult, TableChange } from './port.ts'
+import { mergeChanges } from './stored-keys.ts'
 
 export function createAppends(write: Database['write'], tables: TableList) {
   let turn: Promise<unknown> = Promise.resolve()
@@ -30,43 +24,16 @@ export function createAppends(write: Database['write'], tables: TableList) {
   }
 
   async function writeAll(connection: DuckDBConnection, request: AppendRequest): Promise<AppendResult> {
-    if (!(await enter(connection, request))) return { applied: false, version: await readVersion(connection) }
-    for (const rows of request.tables) await writeTable(connection, rows)
+    const targets = request.tables.map((rows) => createTarget(tables, request.keys, rows))
+    if (!(await enter(connection, request))) {
+      const changes = mergeChanges(targets.flatMap((target) => changeOf(target, target.known)))
+      return { applied: false, version: await readVersion(connection), changes }
+    }
+    const changes: TableChange[] = []
+    for (const target of targets) changes.push(...changeOf(target, await writeTarget(connection, target)))
     const step = `UPDATE ${internalSchema}.version SET version = version + 1 RETURNING version`
     const [row] = await (await connection.run(step)).getRows()
-    return { applied: true, version: Number(row?.[0]) }
-  }
-
-  async function writeTable(
-    connection: DuckDBConnection,
-    { table, columns, rows }: TableRows,
-  ): Promise<void> {
-    const targets = tables.find(featureSchema, table)
-    if (targets === undefined) throw unknownTable(table, tables)
-    for (const column of columns) {
-      if (!targets.columns.some(({ name }) => name === column)) {
-        const known = targets.columns.map(({ name }) => name).join(', ')
-        throw badInput(`Table ${table} has no column "${column}"; it has ${known}.`)
-      }
-    }
-    if (rows.length === 0) return
-    const cells = targets.columns.map(({ name }) => {
-      const cell = columns.indexOf(name)
-      return { name, cell: cell < 0 ? null : cell }
-    })
-    const place = { table: targets.name, schema: targets.schema }
-    try {
-      await withAppender(connection, place, async (appender) => {
-        const target = createRowAppender(appender, cells)
-        for (let from = 0; from < rows.length; from += rowsPerTurn) {
-          if (from > 0) await setImmediate()
-          target.append(rows.slice(from, from + rowsPerTurn), from)
-        }
-      })
-    } catch (error) {
-      if (error instanceof ValueMismatch) throw badInput(`Table ${table}, ${error.message}.`)
-      throw error
-    }
+    return { applied: true, version: Number(row?.[0]), changes: mergeChanges(changes) }
   }
 
   async function append(connection: DuckDBConnection, request: AppendRequest): Promise<AppendResult> {
@@ -97,13 +64,4 @@ export function createAppends(write: Database['write'], tables: TableList) {
       await turn
     },
   }
-}
-
-function badInput(message: string): AppError {
-  return new AppError('BAD_USER_INPUT', message)
-}
-
-function unknownTable(table: string, { all }: TableList): AppError {
-  const known = all.filter(({ schema }) => schema === featureSchema).map(({ name }) => name)
-  return badInput(`There is no table "${table}" to append to; there is ${known.join(', ')}.`)
 }

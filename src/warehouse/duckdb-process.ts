@@ -5,7 +5,7 @@ import { messageOf } from '../errors.ts'
 import { serveApart } from '../parquet/apart-child.ts'
 import { createDuckdbWarehouse } from './duckdb.ts'
 import type { WarehouseOptions } from './options.ts'
-import type { AppendRequest, ExportRequest, LookupRequest, Warehouse } from './port.ts'
+import type { AppendRequest, ExportRequest, LookupRequest, TableRows, Warehouse } from './port.ts'
 
 type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
 
@@ -20,6 +20,7 @@ serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
       scan: (request: { sql: string; key: string }, { signal }) => warehouse.scan({ ...request, signal }),
       append: (request: AppendRequest) => warehouse.append(request),
+      findMisfit: (rows: TableRows) => warehouse.findMisfit(rows),
       tables: () => warehouse.tables(),
       version: () => warehouse.version(),
       copyTo: async ({ file }: { file: string }) => warehouse.copyTo?.(file, async () => undefined),

@@ -8,7 +8,7 @@ import type { LocalTable } from '../parquet/key-locality.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import { displayTable, type TableReference } from '../parquet/statement.ts'
 import { listViews, type ViewDefinition } from './duckdb-views.ts'
-import { type BaseTable, featureSchema, type WarehouseTable } from './port.ts'
+import { type BaseTable, featureSchema, type Intake, type WarehouseTable } from './port.ts'
 
 export const internalSchema = 'gateway'
 export const filesSchema = 'files'
@@ -38,9 +38,14 @@ export async function createSchemas(connection: DuckDBConnection): Promise<void>
   await connection.run('COMMIT')
 }
 
+export interface DuckdbTable extends WarehouseTable {
+  /** The type of each column in the engine's words. */
+  ownTypes: readonly string[]
+}
+
 export interface TableList {
-  all: readonly WarehouseTable[]
-  find(schema: string, name: string): WarehouseTable | undefined
+  all: readonly DuckdbTable[]
+  find(schema: string, name: string): DuckdbTable | undefined
   /** A table's columns, or the statement of a view; null for what is neither. */
   look(schema: string, name: string): LocalTable | null
   /** Throws INVALID_SQL for one that statements may not read. */
@@ -56,37 +61,88 @@ export async function listTables(connection: DuckDBConnection): Promise<TableLis
     SELECT schema_name, view_name, current_database() FROM duckdb_views()
     WHERE NOT internal AND database_name = current_database() AND schema_name <> '${internalSchema}'
     ORDER BY ALL`)
-  const all: WarehouseTable[] = []
+  const filled = await readFilled(connection)
+  const all: DuckdbTable[] = []
   let catalog = ''
   for (const [schema, name, database] of await result.getRows()) {
     catalog = String(database)
-    all.push({
-      schema: String(schema),
-      name: String(name),
-      columns: await columnsOf(connection, String(schema), String(name)),
-    })
+    all.push(await readTable(connection, { schema: String(schema), name: String(name), filled }))
   }
   return createTableList(all, catalog, await listViews(connection, filesSchema))
 }
 
-async function columnsOf(connection: DuckDBConnection, schema: string, name: string): Promise<Column[]> {
-  const prepared = await connection.prepare(`SELECT * FROM ${quoteName(schema)}.${quoteName(name)}`)
+interface FilledColumn {
+  name: string
+  isRequired: boolean
+  hasDefault: boolean
+}
+
+const keyOf = (schema: string, name: string) => JSON.stringify([schema.toLowerCase(), name.toLowerCase()])
+
+/** What the engine says of the columns of tables, not of views. */
+async function readFilled(connection: DuckDBConnection): Promise<Map<string, FilledColumn[]>> {
+  const result = await connection.run(`
+    SELECT c.schema_name, c.table_name, c.column_name, NOT c.is_nullable, c.column_default IS NOT NULL
+    FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
+    WHERE database_name = current_database() ORDER BY c.column_index`)
+  const filled = new Map<string, FilledColumn[]>()
+  for (const [schema, table, name, isRequired, hasDefault] of await result.getRows()) {
+    const key = keyOf(String(schema), String(table))
+    const columns = filled.get(key) ?? []
+    columns.push({ name: String(name), isRequired: isRequired === true, hasDefault: hasDefault === true })
+    filled.set(key, columns)
+  }
+  return filled
+}
+
+async function readTable(
+  connection: DuckDBConnection,
+  { schema, name, filled }: { schema: string; name: string; filled: Map<string, FilledColumn[]> },
+): Promise<DuckdbTable> {
+  const place = `${quoteName(schema)}.${quoteName(name)}`
+  const own = filled.get(keyOf(schema, name))
+  const required = new Set(own?.filter((column) => column.isRequired).map((column) => column.name))
+  const prepared = await connection.prepare(`SELECT * FROM ${place}`)
+  const columns: Column[] = []
+  const ownTypes: string[] = []
   try {
-    return Array.from({ length: prepared.columnCount }, (_, i) => {
+    for (let i = 0; i < prepared.columnCount; i++) {
       const { type, storage } = carrierOf(prepared.columnType(i))
-      return { name: prepared.columnName(i), type, nullable: true, storage }
-    })
+      const column = prepared.columnName(i)
+      columns.push({ name: column, type, nullable: !required.has(column), storage })
+      ownTypes.push(String(prepared.columnType(i)))
+    }
   } finally {
     prepared.destroySync()
   }
+  return { schema, name, columns, ownTypes, ...(own && { intake: await readIntake(connection, place, own) }) }
+}
+
+/** A computed column's expression stands where others have their default; it is told by what takes no value. */
+async function readIntake(
+  connection: DuckDBConnection,
+  place: string,
+  columns: readonly FilledColumn[],
+): Promise<Intake> {
+  const [defaults, computed]: [string[], string[]] = [[], []]
+  for (const { name } of columns.filter(({ hasDefault }) => hasDefault)) {
+    const takesValue = await connection.prepare(`INSERT INTO ${place} (${quoteName(name)}) SELECT NULL`).then(
+      (prepared) => {
+        prepared.destroySync()
+        return true
+      },
+      () => false,
+    )
+    ;(takesValue ? defaults : computed).push(name)
+  }
+  return { defaults, computed }
 }
 
 function createTableList(
-  all: readonly WarehouseTable[],
+  all: readonly DuckdbTable[],
   catalog: string,
   views: readonly ViewDefinition[],
 ): TableList {
-  const keyOf = (schema: string, name: string) => JSON.stringify([schema.toLowerCase(), name.toLowerCase()])
   const byKey = new Map(all.map((table) => [keyOf(table.schema, table.name), table]))
   const find = (schema: string, name: string) => byKey.get(keyOf(schema, name))
   const viewByKey = new Map(views.map((view) => [keyOf(view.schema, view.name), view]))

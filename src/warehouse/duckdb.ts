@@ -17,9 +17,11 @@ import { quoteName } from '../parquet/sql-text.ts'
 import { judgeStatement } from '../parquet/statement.ts'
 import { ok } from '../remarks.ts'
 import { createAppends } from './duckdb-append.ts'
+import { toBeCast } from './duckdb-append-target.ts'
 import { mountFiles } from './duckdb-files.ts'
 import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
+import { findMisfit } from './duckdb-staging.ts'
 import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { WarehouseOptions } from './options.ts'
@@ -180,8 +182,13 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       try {
         return await appends.append(request)
       } catch (error) {
-        throw toAppError(error, { refused: 'WAREHOUSE_FAILED' })
+        throw toAppError(error, { refused: 'BAD_USER_INPUT' })
       }
+    },
+    async findMisfit(rows) {
+      const { table, cast } = toBeCast(tables, rows)
+      if (cast.columns.length === 0) return null
+      return run((connection) => findMisfit(connection, table, cast))
     },
     async copyTo(to, alongside) {
       await appends.inTurn(async (connection) => {

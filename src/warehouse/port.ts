@@ -30,7 +30,17 @@ export interface QueryDescription {
 export interface WarehouseTable {
   schema: string
   name: string
+  /** A column is not nullable where every row must bring it a value. */
   columns: readonly Column[]
+  /** How rows come into it; left out where none may: a view, say, or a table that the gateway may only read. */
+  intake?: Intake
+}
+
+export interface Intake {
+  /** Columns that have a value of their own where a row leaves them out: a default, an identity. */
+  defaults: readonly string[]
+  /** Columns that the engine computes; no row may bring them. */
+  computed: readonly string[]
 }
 
 export interface RunOptions {
@@ -93,24 +103,53 @@ export interface ScanResult extends Snapshot {
   batches: AsyncIterable<readonly Row[]>
 }
 
-/** Rows for one table. `columns` names a subset of the table's; the others are null. */
+/** Rows for one table. `columns` names a subset of the table's; the others get their default, or null where they have none. */
 export interface TableRows {
   table: string
   columns: readonly string[]
   rows: readonly Row[]
 }
 
+/** A value that its column cannot hold. */
+export interface Misfit {
+  /** From 0. */
+  row: number
+  column: string
+  /** In the engine's words. */
+  reason: string
+}
+
+export interface KeyColumns {
+  table: string
+  columns: readonly string[]
+}
+
 export interface AppendRequest {
   /** With `batch`, the name of the append: one that was committed before under this name is not done again. */
   jobId: string
   batch: number
-  /** Tables of `featureSchema`. All rows are committed in one transaction with the ledger's entry and the version's step. */
+  /** Tables of `featureSchema`, one of them several times where its rows bring different columns. All rows are committed in one transaction with the ledger's entry and the version's step. */
   tables: readonly TableRows[]
+  /** Columns of these tables whose stored values are wanted; names in small letters name any that differ in case alone. */
+  keys?: readonly KeyColumns[]
+}
+
+/** A table that an append has changed, be it by the engine's own means: a partition, what a trigger writes to. */
+export interface TableChange {
+  /** As schema.name. */
+  table: string
+  /**
+   * Of each column that was asked for, by the name it was asked by, every value that the new rows hold as it is stored
+   * there, nulls left out. Null, or a column that is left out: any row of the table may have changed.
+   */
+  keys: readonly { column: string; values: readonly Value[] }[] | null
 }
 
 export interface AppendResult extends Snapshot {
   /** False when this batch had been committed before; nothing was written then. */
   applied: boolean
+  /** Also of a batch that had been committed before. */
+  changes: readonly TableChange[]
 }
 
 /**
@@ -123,7 +162,9 @@ export interface AppendResult extends Snapshot {
  * - `describe`, `exportParquet`, `lookup` and `scan` run the same statement and give the same values and types for the
  *   same row. A column of a type that the table of types does not carry is cast to text on every path alike.
  * - `lookup` and `scan` bind their values and never splice them into the statement. A lookup's rows come in no order.
- * - Reads see one committed state each; appends are atomic and durable once they resolve.
+ * - Reads see one committed state each; appends are atomic and durable once they resolve. A value comes in the form in
+ *   which reads give it; where that is another than the column's own (text for a UUID), the engine casts it, and rounds
+ *   or cuts as it does for any client. What the engine refuses is BAD_USER_INPUT.
  * - A failure of the engine that is not the statement's fault is WAREHOUSE_FAILED; one of resources is TOO_LARGE or TIMEOUT.
  *
  * Not here: names and versions of queries (the catalog), which rows to refresh (realtime), files' formats other than Parquet (training).
@@ -136,6 +177,8 @@ export interface Warehouse {
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: ScanRequest): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>
+  /** The first value found that an append would refuse since its column's type cannot hold it; nothing is written. */
+  findMisfit(rows: TableRows): Promise<Misfit | null>
   /** The tables that statements may read. Those of `featureSchema` take appends. */
   tables(): Promise<readonly WarehouseTable[]>
   /** The present version. */

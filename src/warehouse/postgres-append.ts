@@ -1,26 +1,27 @@
 // Appends to PostgreSQL: rows, ledger and version in one transaction. The version's row makes commits follow one another.
 
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../errors.ts'
-import { ValueMismatch } from '../parquet/duckdb-types.ts'
-import { quoteName } from '../parquet/sql-text.ts'
-import type { AppendRequest, AppendResult, TableRows } from './port.ts'
-import { featureSchema, internalSchema, type ListedTable, listTables } from './postgres-schema.ts'
+import { firstRefused } from './misfit.ts'
+import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from './port.ts'
+import {
+  createTarget,
+  findColumns,
+  insertTexts,
+  isKept,
+  selectFrom,
+  type Target,
+  writeTarget,
+} from './postgres-append-target.ts'
+import { toPostgresError } from './postgres-error.ts'
+import { featureSchema, internalSchema, listTables } from './postgres-schema.ts'
 import type { Session } from './postgres-session.ts'
-import { qualifiedName } from './postgres-text.ts'
+import { type Counts, readCounts, readWays, readWritten, type Written } from './postgres-written.ts'
+import { mergeChanges } from './stored-keys.ts'
 
-/** Rows are sent in texts of about so many characters. */
-const chunkLength = 256 * 1024
-
-export async function append(
-  session: Session,
-  { jobId, batch, tables }: AppendRequest,
-): Promise<AppendResult> {
-  const known = await listTables(session, featureSchema)
-  const targets: Target[] = []
-  for (const rows of tables) targets.push(await createTarget(rows, known))
+export async function append(session: Session, request: AppendRequest): Promise<AppendResult> {
+  const { jobId, batch } = request
+  const targets = await createTargets(session, request)
   await session.script('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
   try {
     // Waits for one of the same name that is under way.
@@ -31,17 +32,16 @@ export async function append(
     if (entry === undefined) {
       const version = await readVersion(session)
       await session.script('ROLLBACK')
-      return { applied: false, version }
+      return { applied: false, version, changes: await changesOfBefore(session, targets) }
     }
-    for (const { copy, texts } of targets) {
-      if (texts.length > 0) await pipeline(Readable.from(texts), session.copyFrom(copy))
-    }
+    const changes = await writeAll(session, targets)
+    await assertUnchanged(session, targets)
     // Held until the commit: whoever sees this version sees all that was committed before it.
     const [row] = await session.query(
       `UPDATE ${internalSchema}.version SET version = version + 1 RETURNING version`,
     )
     await session.script('COMMIT')
-    return { applied: true, version: Number(row?.[0]) }
+    return { applied: true, version: Number(row?.[0]), changes }
   } catch (error) {
     await session.script('ROLLBACK').catch(() => undefined)
     throw error
@@ -53,71 +53,108 @@ export async function readVersion(session: Session): Promise<number> {
   return Number(row?.[0])
 }
 
-interface Target {
-  copy: string
-  texts: readonly string[]
+async function createTargets(session: Session, { tables, keys }: AppendRequest): Promise<Target[]> {
+  const known = await listTables(session, featureSchema)
+  const found = tables.map((rows) => ({ rows, ...findColumns(rows, known) }))
+  const ways = await readWays(session, [...new Set(found.map(({ table }) => table.oid))])
+  const targets: Target[] = []
+  for (const { rows, table, columns } of found) {
+    const way = ways.get(table.oid)
+    if (way === undefined) throw new AppError('BAD_USER_INPUT', `The table ${table.name} is gone.`)
+    targets.push(await createTarget({ table, columns }, way, { rows, keys }))
+  }
+  return targets.filter(({ rows }) => rows.rows.length > 0)
 }
 
-/** Throws before anything is sent. */
-async function createTarget(request: TableRows, known: readonly ListedTable[]): Promise<Target> {
-  const { table, columns } = request
-  const found = known.find(({ name }) => name === table)
-  if (found === undefined) {
-    throw badInput(
-      `There is no table "${table}" to append to; there is ${known.map(({ name }) => name).join(', ')}.`,
-    )
+/** A trigger, say, that was made since the targets were looked at came too early or too late; none is made while rows are written. */
+async function assertUnchanged(session: Session, targets: readonly Target[]): Promise<void> {
+  const ways = await readWays(session, [...new Set(targets.map(({ table }) => table.oid))])
+  for (const { table, way } of targets) {
+    if (isDeepStrictEqual(ways.get(table.oid), way)) continue
+    throw new AppError('WAREHOUSE_FAILED', `The table ${table.name} was being changed as rows were written.`)
   }
-  const carriers = columns.map((column) => {
-    const carrier = found.carriers[found.columns.findIndex(({ name }) => name === column)]
-    if (carrier !== undefined) return carrier
-    const names = found.columns.map(({ name }) => name).join(', ')
-    throw badInput(`Table ${table} has no column "${column}"; it has ${names}.`)
-  })
-  const copy = `COPY ${qualifiedName(found.schema, found.name)} (${columns.map(quoteName).join(', ')}) FROM STDIN`
-  const texts: string[] = []
-  for (const text of encodeRows(request, carriers)) {
-    texts.push(text)
-    await setImmediate()
-  }
-  return { copy, texts }
 }
 
-/** In the server's text format. */
-function* encodeRows(
-  { table, columns, rows }: TableRows,
-  carriers: ListedTable['carriers'],
-): Generator<string> {
-  let text = ''
-  for (let r = 0; r < rows.length; r++) {
-    const row = rows[r] ?? []
-    for (let c = 0; c < carriers.length; c++) {
-      const value = row[c] ?? null
-      if (c > 0) text += '\t'
+/** Where triggers and the like may do more, the server's own counts and locks tell whether they did. */
+async function writeAll(session: Session, targets: readonly Target[]): Promise<TableChange[]> {
+  const isMeasured = targets.some(({ way }) => way.isBent)
+  const family = [...new Set(targets.flatMap(({ way }) => way.family))]
+  const before = isMeasured ? await readCounts(session, family) : null
+  const changes: TableChange[] = []
+  const stored = new Map<number, number>()
+  for (const target of targets) {
+    const { count, keys } = await writeTarget(session, target)
+    stored.set(target.table.oid, (stored.get(target.table.oid) ?? 0) + count)
+    changes.push(...changesOf(target, keys))
+  }
+  if (!isMeasured) return mergeChanges(changes)
+  const written = await readWritten(session)
+  const after = await readCounts(session, family)
+  for (const target of targets) {
+    const expected = stored.get(target.table.oid) ?? 0
+    if (!holdsOnly(target, { expected, before, after, written })) changes.push(...changesOf(target, null))
+  }
+  const own = new Set(changes.map(({ table }) => table))
+  const others = written.filter(({ table }) => !own.has(table))
+  return mergeChanges([...changes, ...others.map(({ table }) => ({ table, keys: null }))])
+}
+
+interface Measured {
+  /** Rows that were stored, as the server gave them back. */
+  expected: number
+  before: Map<number, Counts> | null
+  after: Map<number, Counts> | null
+  written: readonly Written[]
+}
+
+/** Whether nothing befell the table and its kin but the rows that were stored. */
+function holdsOnly({ way, table }: Target, { expected, before, after, written }: Measured): boolean {
+  if (before === null || after === null) return false
+  let inserted = 0
+  for (const oid of new Set([table.oid, ...way.family])) {
+    const [first, last] = [before.get(oid), after.get(oid)]
+    if (first === undefined || last === undefined || last.changed !== first.changed) return false
+    inserted += last.inserted - first.inserted
+  }
+  return inserted === expected && !written.some((each) => each.isExclusive && way.family.includes(each.oid))
+}
+
+/** The table's own, and the same of its kin. */
+function changesOf({ table, way }: Target, keys: TableChange['keys']): TableChange[] {
+  return [`${table.schema}.${table.name}`, ...way.kin].map((name) => ({ table: name, keys }))
+}
+
+/** Of a batch that was committed before: what else triggers wrote then, nobody knows any more. */
+async function changesOfBefore(session: Session, targets: readonly Target[]): Promise<TableChange[]> {
+  const own = targets.flatMap((target) => changesOf(target, target.known))
+  if (!targets.some(({ way }) => way.isBent)) return mergeChanges(own)
+  const all = await listTables(session)
+  return mergeChanges([
+    ...own,
+    ...all.map(({ schema, name }) => ({ table: `${schema}.${name}`, keys: null })),
+  ])
+}
+
+/** The columns that are sure to hold their values are not asked about. */
+export async function findMisfit(session: Session, rows: TableRows): Promise<Misfit | null> {
+  const { columns } = findColumns(rows, await listTables(session, featureSchema))
+  for (const [index, column] of columns.entries()) {
+    const cells = rows.rows.map((row) => row[index] ?? null)
+    if (cells.every((cell) => isKept(column, cell))) continue
+    const refusal = async (from: number, to: number): Promise<string | null> => {
       try {
-        text += value === null ? '\\N' : escapeText(carriers[c]?.encode(value) ?? '')
+        const part = { ...rows, columns: [column.name], rows: cells.slice(from, to).map((cell) => [cell]) }
+        for (const text of insertTexts(part, [column]))
+          await session.query(selectFrom([column], 'count(*)'), [text])
+        return null
       } catch (error) {
-        if (!(error instanceof ValueMismatch)) throw error
-        throw badInput(`Table ${table}, row ${r + 1}, column "${columns[c]}": ${error.message}.`)
+        const failure = toPostgresError(error, { refused: 'BAD_USER_INPUT' })
+        if (failure instanceof AppError && failure.code === 'BAD_USER_INPUT') return failure.message
+        throw error
       }
     }
-    text += '\n'
-    if (text.length >= chunkLength) {
-      yield text
-      text = ''
-    }
+    const found = await firstRefused(cells.length, refusal)
+    if (found !== null) return { ...found, column: column.name }
   }
-  if (text !== '') yield text
-}
-
-const special = /[\\\n\r\t]/
-const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-
-function escapeText(text: string): string {
-  return special.test(text)
-    ? text.replace(/[\\\n\r\t]/g, (character) => escapes[character] ?? character)
-    : text
-}
-
-function badInput(message: string): AppError {
-  return new AppError('BAD_USER_INPUT', message)
+  return null
 }

@@ -38,6 +38,8 @@ interface ServerError extends Error {
   code: string
   position?: string
   hint?: string
+  /** Of the values, not of the statement: which key is there already, say. */
+  detail?: string
 }
 
 /** What the server said, as against what befell the connection to it. */
@@ -68,8 +70,8 @@ export function toPostgresError(error: unknown, context: PostgresErrorContext = 
   if (known !== undefined && known !== 'INVALID_SQL') {
     return new AppError(known, `PostgreSQL failed: ${error.message}`, { cause: error })
   }
-  const hint = error.hint === undefined ? '' : ` (${error.hint})`
-  return refuse(`${error.message}${hint}`, placeWithin(error, context), {
+  const more = [context.refused && error.detail, error.hint].filter((part) => part !== undefined)
+  return refuse(`${error.message}${more.map((part) => ` (${part})`).join('')}`, placeWithin(error, context), {
     cause: error,
     code: context.refused ?? 'INVALID_SQL',
   })

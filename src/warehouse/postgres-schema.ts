@@ -1,10 +1,10 @@
 // The tables of the PostgreSQL warehouse: those of feature_store, the gateway's own, and what statements may read.
 
-import type { Column } from '../columns.ts'
 import type { WarehouseTable } from './port.ts'
+import { type Keeps, keepsOf } from './postgres-kept.ts'
 import type { Session } from './postgres-session.ts'
 import { readTypes } from './postgres-type-entries.ts'
-import { type PostgresCarrier, postgresCarrier } from './postgres-types.ts'
+import { type PostgresCarrier, postgresCarrier, type TypeEntries } from './postgres-types.ts'
 
 export const featureSchema = 'feature_store'
 export const internalSchema = 'gateway'
@@ -55,38 +55,74 @@ async function findMissing(session: Session): Promise<string[]> {
 }
 
 export interface ListedTable extends WarehouseTable {
+  oid: number
   carriers: readonly PostgresCarrier[]
+  /** The type of each column in the server's words. */
+  ownTypes: readonly string[]
+  /** Whether a value of each column is sure to be taken, and to be read again as it was written. */
+  keeps: readonly Keeps[]
 }
+
+/**
+ * Of each column of the tables: its type, whether every row must bring it a value (a trigger may bring one), whether it
+ * has one where a row leaves it out (of a view the tables behind it know), and whether a row may bring it one at all.
+ */
+const listing = `
+  WITH relation AS MATERIALIZED (
+    SELECT c.oid, n.nspname, c.relname, c.relkind,
+      c.relkind IN ('r', 'p', 'v', 'f') AND pg_catalog.has_any_column_privilege(c.oid, 'INSERT')
+        AND pg_catalog.pg_relation_is_updatable(c.oid, true) & 8 = 8 AS takes_rows,
+      c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0) AS is_plain
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '${internalSchema}')
+      AND ($1::text IS NULL OR n.nspname = $1)
+      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))
+  SELECT c.nspname, c.relname, c.oid::text, c.takes_rows::text, a.attname, a.atttypid::text, a.atttypmod::text,
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    (c.is_plain AND a.attnotnull)::text,
+    (c.relkind = 'v' OR a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL)::text,
+    (a.attgenerated = '' AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'INSERT')
+      AND (c.relkind <> 'v' OR pg_catalog.pg_column_is_updatable(c.oid, a.attnum, true)))::text
+  FROM relation c
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  ORDER BY c.nspname, c.relname, a.attnum`
 
 /** The tables and views that the gateway's role may read, or those of one schema. */
 export async function listTables(session: Session, onlySchema: string | null = null): Promise<ListedTable[]> {
-  const rows = await session.query(
-    `SELECT n.nspname, c.relname, a.attname, a.atttypid::text, a.atttypmod::text
-     FROM pg_catalog.pg_class c
-     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
-       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '${internalSchema}')
-       AND ($1::text IS NULL OR n.nspname = $1)
-       AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-     ORDER BY n.nspname, c.relname, a.attnum`,
-    [onlySchema],
-  )
+  const rows = (await session.query(listing, [onlySchema])).map((row) => row.map(String))
   const entries = await readTypes(
     session,
-    rows.map(([, , , oid]) => Number(oid)),
+    rows.map(([, , , , , oid]) => Number(oid)),
   )
-  const tables = new Map<
-    string,
-    { schema: string; name: string; columns: Column[]; carriers: PostgresCarrier[] }
-  >()
-  for (const [schema, name, column, oid, modifier] of rows) {
-    const key = JSON.stringify([schema, name])
-    const table = tables.get(key) ?? { schema: String(schema), name: String(name), columns: [], carriers: [] }
-    tables.set(key, table)
-    const carrier = postgresCarrier(Number(oid), Number(modifier), entries)
-    table.carriers.push(carrier)
-    table.columns.push({ name: String(column), type: carrier.type, nullable: true, storage: carrier.storage })
+  return [...Map.groupBy(rows, ([, , oid]) => oid).values()].map((own) => toTable(own, entries))
+}
+
+function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): ListedTable {
+  const [schema = '', name = '', oid, takesRows] = rows[0] ?? []
+  const columns = rows.map(([, , , , column = '', type, modifier, ownType = '', ...facts]) => {
+    const [isRequired, hasDefault, takesValue] = facts.map((fact) => fact === 'true')
+    const carrier = postgresCarrier(Number(type), Number(modifier), entries)
+    const keeps = keepsOf(Number(type), Number(modifier), entries)
+    return { name: column, carrier, keeps, ownType, isRequired, hasDefault, takesValue }
+  })
+  const computed = columns.filter(({ takesValue }) => !takesValue).map((column) => column.name)
+  const defaults = columns.filter((column) => column.takesValue && column.hasDefault)
+  return {
+    schema,
+    name,
+    oid: Number(oid),
+    columns: columns.map(({ name: column, carrier, isRequired }) => ({
+      name: column,
+      type: carrier.type,
+      nullable: !isRequired,
+      storage: carrier.storage,
+    })),
+    carriers: columns.map(({ carrier }) => carrier),
+    ownTypes: columns.map(({ ownType }) => ownType),
+    keeps: columns.map(({ keeps }) => keeps),
+    ...(takesRows === 'true' && { intake: { defaults: defaults.map((column) => column.name), computed } }),
   }
-  return [...tables.values()]
 }

@@ -30,6 +30,10 @@ interface Form {
   load?: (text: string) => string
   /** A value of the storage type as the server's text; without it the value as text. */
   write?: (value: Present) => string
+  /** A value as JSON for `json_to_recordset`; without it the written text. */
+  json?: (value: Present) => string
+  /** The server reads no text that `write` could give: values come in as JSON alone. */
+  isJsonOnly?: boolean
   /**
    * Whether keys are compared as values of the type, which an index serves; a text for which this is false equals none.
    * Without it keys are compared by what is read of them.
@@ -67,7 +71,8 @@ const asJson = (select?: Form['select']): Form => ({
   storage: storageTypes.json,
   read: parseJson,
   write: formatJson,
-  ...(select && { select }),
+  json: formatJson,
+  ...(select && { select, isJsonOnly: true }),
 })
 
 function readInt64(value: string): Value {
@@ -112,7 +117,7 @@ function numeric(modifier: number): Form {
   }
 }
 
-type Builtin = keyof typeof pg.types.builtins
+export type Builtin = keyof typeof pg.types.builtins
 
 const forms: Record<Builtin, Form | ((modifier: number) => Form)> = {
   BOOL: { storage: storageTypes.boolean, read: (value) => value.startsWith('t'), isKey: always },
@@ -202,6 +207,10 @@ export function isBuiltin(oid: number): boolean {
   return builtinById.has(oid)
 }
 
+export function builtinOf(oid: number): Builtin | undefined {
+  return builtinById.get(oid)
+}
+
 /** What the catalog tells of a type that is not in the table. */
 export interface TypeEntry {
   /** `e` enum, `d` domain, `c` composite, `r` range … */
@@ -245,6 +254,8 @@ function complete(form: Form, keyType: string | null): PostgresCarrier {
     read: form.read ?? ((value) => value),
     load: form.load ?? ((value) => `CAST(${value} AS ${storage})`),
     write,
+    json: form.json ?? ((value) => JSON.stringify(write(value))),
+    isJsonOnly: form.isJsonOnly ?? false,
     encode(value) {
       check(value)
       if (typeof value === 'string' && value.includes('\0')) {
@@ -271,9 +282,19 @@ function list(item: PostgresCarrier): Form {
     read: (value) => (JSON.parse(value) as unknown[]).map((part) => readItem(item, part)),
     load: (value) =>
       `CASE WHEN ${value} LIKE '[[%' THEN error('${severalDimensions}') ELSE list_transform(CAST(CAST(${value} AS JSON) AS VARCHAR[]), lambda item: ${item.load('item')}) END`,
-    write: (value) => `{${(value as readonly Value[]).map((part) => writeItem(item, part)).join(',')}}`,
+    write: (value) =>
+      `{${itemsOf(value)
+        .map((part) => writeItem(item, part))
+        .join(',')}}`,
+    json: (value) =>
+      `[${itemsOf(value)
+        .map((part) => (part === null ? 'null' : item.json(part)))
+        .join(',')}]`,
+    isJsonOnly: item.isJsonOnly,
   }
 }
+
+const itemsOf = (value: Present) => value as readonly Value[]
 
 const severalDimensions =
   'An array has more than one dimension, which a LIST cannot hold; make it JSON with to_jsonb().'

@@ -3,7 +3,7 @@
 import { createCsvWriter } from '../parquet/csv-to-parquet.ts'
 import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
-import { append, readVersion } from './postgres-append.ts'
+import { append, findMisfit, readVersion } from './postgres-append.ts'
 import { type PostgresErrorContext, toPostgresError } from './postgres-error.ts'
 import { examineServer } from './postgres-examine.ts'
 import { exportCsv } from './postgres-export.ts'
@@ -74,10 +74,16 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
       ),
     scan: (request) => scan(request, { sessions, planned, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
+    findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
     tables: () =>
       use('quick', {}, async (session) => {
         const tables = await listTables(session)
-        return tables.map(({ schema, name, columns }) => ({ schema, name, columns }))
+        return tables.map(({ schema, name, columns, intake }) => ({
+          schema,
+          name,
+          columns,
+          ...(intake && { intake }),
+        }))
       }),
     version: () => use('quick', {}, readVersion),
     examine: () => use('quick', {}, examineServer),

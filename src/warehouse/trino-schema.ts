@@ -2,10 +2,9 @@
 // tables of the schema `gateway`, each with the id of its append, and the views of `feature_store` show those whose
 // append stands in the ledger: the one row that is written there last makes all of an append seen at once.
 
-import type { Column } from '../columns.ts'
 import { quoteName, quoteText } from '../parquet/sql-text.ts'
 import { type BaseTable, featureSchema, type WarehouseTable } from './port.ts'
-import type { TrinoSession } from './trino-session.ts'
+import type { CellRow, TrinoSession } from './trino-session.ts'
 import { type TrinoCarrier, trinoCarrier } from './trino-types.ts'
 import type { TrinoAddress } from './trino-url.ts'
 
@@ -76,43 +75,43 @@ export interface ListedTable extends WarehouseTable {
 /** The tables and views of the catalog that the gateway's user may read, or those of one schema. */
 export async function listTables(
   session: TrinoSession,
-  { catalog }: TrinoAddress,
+  { catalog, rowsCatalog }: TrinoAddress,
   onlySchema: string | null = null,
 ): Promise<ListedTable[]> {
   const chosen =
     onlySchema === null
-      ? `table_schema NOT IN ('information_schema', ${quoteText(internalSchema)})`
-      : `table_schema = ${quoteText(onlySchema)}`
+      ? `c.table_schema NOT IN ('information_schema', ${quoteText(internalSchema)})`
+      : `c.table_schema = ${quoteText(onlySchema)}`
   const { rows } = await session.query(
     'quick',
-    `SELECT table_schema, table_name, column_name, data_type FROM ${quoteName(catalog)}.information_schema.columns
-     WHERE ${chosen} ORDER BY table_schema, table_name, ordinal_position`,
+    `SELECT c.table_schema, c.table_name, c.column_name, c.data_type, r.table_name
+     FROM ${quoteName(catalog)}.information_schema.columns c
+     LEFT JOIN (SELECT table_name FROM ${quoteName(rowsCatalog)}.information_schema.tables
+         WHERE table_schema = ${quoteText(internalSchema)}) r
+       ON c.table_schema = ${quoteText(featureSchema)} AND r.table_name = c.table_name
+     WHERE ${chosen} ORDER BY c.table_schema, c.table_name, c.ordinal_position`,
   )
-  type Building = {
-    schema: string
-    name: string
-    columns: Column[]
-    carriers: TrinoCarrier[]
-    typeTexts: string[]
+  return [...Map.groupBy(rows, ([schema, name]) => JSON.stringify([schema, name])).values()].map(toTable)
+}
+
+/** The rows of a table that takes some are kept in one of its name. */
+function toTable(rows: readonly CellRow[]): ListedTable {
+  const [schema, name, , , rowsTable] = rows[0] ?? []
+  const columns = rows.map(([, , column, type]) => ({ name: String(column), typeText: String(type) }))
+  const carriers = columns.map(({ typeText }) => trinoCarrier(typeText))
+  return {
+    schema: String(schema),
+    name: String(name),
+    columns: columns.map((column, i) => ({
+      name: column.name,
+      type: carriers[i]?.type ?? 'STRING',
+      nullable: true,
+      storage: carriers[i]?.storage ?? '',
+    })),
+    carriers,
+    typeTexts: columns.map(({ typeText }) => typeText),
+    ...((rowsTable ?? null) !== null && { intake: { defaults: [], computed: [] } }),
   }
-  const tables = new Map<string, Building>()
-  for (const [schema, name, column, typeText] of rows.map((row) => row.map(String))) {
-    const key = JSON.stringify([schema, name])
-    const table = tables.get(key) ?? {
-      schema: String(schema),
-      name: String(name),
-      columns: [],
-      carriers: [],
-      typeTexts: [],
-    }
-    tables.set(key, table)
-    const carrier = trinoCarrier(String(typeText))
-    const { type, storage } = carrier
-    table.carriers.push(carrier)
-    table.typeTexts.push(String(typeText))
-    table.columns.push({ name: String(column), type, nullable: true, storage })
-  }
-  return [...tables.values()]
 }
 
 /** The tables with all their columns, of which the analysis names those that are read. */

@@ -5,7 +5,7 @@
 import type { ColumnType, Value } from '../columns.ts'
 import { formatDays } from '../parquet/calendar.ts'
 import { formatDecimal, readDecimal, writeDecimal } from '../parquet/decimal.ts'
-import { carrierOf, ValueMismatch } from '../parquet/duckdb-types.ts'
+import { carrierOf } from '../parquet/duckdb-types.ts'
 import { refuse } from '../parquet/engine-error.ts'
 import { formatJson, parseJson } from '../parquet/json-text.ts'
 import { quoteName, quoteText } from '../parquet/sql-text.ts'
@@ -156,7 +156,7 @@ function decimal({ numbers }: TrinoType): Form {
 const canonicalUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** In order of the row's fields: those without a name, or with one that came before, are called by their place. */
-function fieldsOf({ parts }: TrinoType) {
+export function fieldsOf({ parts }: TrinoType) {
   const seen = new Set<string>()
   return parts.map(({ name, type }, i) => {
     const isOwn = name !== null && name !== '' && !seen.has(name.toLowerCase())
@@ -334,13 +334,4 @@ function carrierOfType(type: TrinoType): TrinoCarrier {
 
 export function trinoCarrier(typeText: string): TrinoCarrier {
   return carrierOfType(parseTrinoType(typeText))
-}
-
-/** A value as the text that `CAST(text AS type)` makes the value of; for the types that appended rows are made of. */
-export function writeCellText(value: Present, carrier: TrinoCarrier): string {
-  if (typeof value === 'string' && !value.isWellFormed())
-    throw new ValueMismatch('half of a character of two halves is no text')
-  if (carrier.type === 'TIMESTAMP') return String(value).replace('T', ' ').replace(/Z$/, '')
-  if (carrier.type === 'BYTES') return Buffer.from(value as Uint8Array).toString('base64')
-  return carrier.type === 'FLOAT64' ? number(value as number) : String(value)
 }

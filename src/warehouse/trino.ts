@@ -4,7 +4,7 @@ import { createCsvWriter } from '../parquet/csv-to-parquet.ts'
 import type { WarehouseOptions } from './options.ts'
 import { createPlanCache } from './plan-cache.ts'
 import type { QueryDescription, RunOptions, Warehouse } from './port.ts'
-import { append } from './trino-append.ts'
+import { append, findMisfit } from './trino-append.ts'
 import { createChangeFinder } from './trino-changes.ts'
 import { type TrinoErrorContext, toTrinoError } from './trino-error.ts'
 import { exportPages } from './trino-export.ts'
@@ -84,10 +84,16 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       ),
     append: (request) =>
       guarded({ refused: 'BAD_USER_INPUT' }, () => append({ session, address, names, ledger }, request)),
+    findMisfit: (rows) => guarded({}, () => findMisfit({ session, address }, rows)),
     tables: () =>
       guarded({}, async () => {
         const tables = await listTables(session, address)
-        return tables.map(({ schema, name, columns }) => ({ schema, name, columns }))
+        return tables.map(({ schema, name, columns, intake }) => ({
+          schema,
+          name,
+          columns,
+          ...(intake && { intake }),
+        }))
       }),
     version: () => guarded({}, () => ledger.version()),
     ping: () =>

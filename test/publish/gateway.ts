@@ -21,7 +21,7 @@ export interface GatewayOptions {
   retryDelaysMs?: readonly number[]
   /** Puts something between publishing and the warehouse, or realtime. */
   wrapWarehouse?: (warehouse: Warehouse) => Warehouse
-  wrapRealtime?: (realtime: Realtime) => Pick<Realtime, 'onAppended'>
+  wrapRealtime?: (realtime: Realtime) => Pick<Realtime, 'keysRead' | 'onAppended'>
 }
 
 export type Gateway = Awaited<ReturnType<typeof openGateway>>

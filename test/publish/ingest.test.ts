@@ -1,10 +1,17 @@
 // An application's rows: what each column type takes, what it refuses and how that is told, and that rows survive their storage.
 
 import { describe, expect, it } from 'vitest'
-import type { Column, ColumnType, Value } from '../../src/columns.ts'
+import type { Column, ColumnType, Row, Value } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
-import { checkRows, findIngestTable, maxRows, packRows, unpackRows } from '../../src/publish/ingest.ts'
-import type { WarehouseTable } from '../../src/warehouse/port.ts'
+import {
+  assertTaken,
+  checkRows,
+  findIngestTable,
+  maxRows,
+  packRows,
+  unpackRows,
+} from '../../src/publish/ingest.ts'
+import type { TableRows, WarehouseTable } from '../../src/warehouse/port.ts'
 
 function column(name: string, type: ColumnType, storage: string, nullable = true): Column {
   return { name, type, nullable, storage }
@@ -13,6 +20,7 @@ function column(name: string, type: ColumnType, storage: string, nullable = true
 const users: WarehouseTable = {
   schema: 'feature_store',
   name: 'users',
+  intake: { defaults: [], computed: [] },
   columns: [
     column('user_id', 'STRING', 'VARCHAR', false),
     column('name', 'STRING', 'VARCHAR'),
@@ -26,7 +34,11 @@ function tableOf(type: ColumnType, storage: string): WarehouseTable {
 }
 
 async function read(type: ColumnType, storage: string, given: unknown): Promise<Value | undefined> {
-  return (await checkRows(tableOf(type, storage), [{ c: given }])).rows[0]?.[0]
+  return rowsOf(await checkRows(tableOf(type, storage), [{ c: given }]))[0]?.[0]
+}
+
+function rowsOf({ parts }: Awaited<ReturnType<typeof checkRows>>): Row[] {
+  return parts.flatMap(({ rows }) => rows)
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<AppError> {
@@ -57,9 +69,23 @@ const taken: [ColumnType, string, unknown, Value][] = [
   ['TIMESTAMP', 'TIMESTAMP', '2026-11-23T09:30:00.123456Z', '2026-11-23T09:30:00.123456Z'],
   ['TIMESTAMP', 'TIMESTAMP', '2026-11-23T09:30:00.5+02:00', '2026-11-23T07:30:00.500Z'],
   ['TIMESTAMP', 'TIMESTAMP', '1969-12-31T23:59:59.000001Z', '1969-12-31T23:59:59.000001Z'],
-  ['LIST', 'INTEGER[]', [1, 2], [1, 2]],
+  ['TIMESTAMP', 'TIMESTAMP', 'infinity', 'infinity'],
+  ['TIMESTAMP', 'TIMESTAMP', '-000043-03-15T00:00:00Z', '-000043-03-15T00:00:00Z'],
+  ['DATE', 'DATE', '-infinity', '-infinity'],
+  ['DATE', 'DATE', '+012026-01-02', '+012026-01-02'],
+  ['FLOAT64', 'FLOAT', 0.1, 0.1],
+  ['DECIMAL', 'DECIMAL(20,10)', '0.0000001', 1e-7],
+  ['DECIMAL', 'DECIMAL(20,10)', 1e-7, 1e-7],
+  ['DECIMAL', 'DECIMAL(38,38)', '-1e-38', -1e-38],
+  ['DECIMAL', 'DECIMAL(38,0)', 1e21, '1000000000000000000000'],
+  ['DECIMAL', 'DECIMAL(38,0)', '1.2e3', 1200],
+  ['LIST', 'INTEGER[]', [1, null], [1, null]],
+  ['LIST', 'BIGINT[]', ['9007199254740993'], [9007199254740993n]],
+  ['LIST', 'STRUCT("a" BLOB)[]', [{ a: 'AP8=' }, null], [{ a: new Uint8Array([0, 255]) }, null]],
   ['STRUCT', 'STRUCT(a INTEGER)', { a: 1 }, { a: 1 }],
+  ['STRUCT', 'STRUCT("a ""b" DECIMAL(4,1)[], "c" DATE)', { 'a "b': ['1.5'] }, { 'a "b': [1.5], c: null }],
   ['JSON', 'JSON', [{ a: null }], [{ a: null }]],
+  ['JSON', 'JSON', { a: 1e300 }, { a: 1e300 }],
 ]
 
 const refused: [ColumnType, string, unknown][] = [
@@ -90,6 +116,17 @@ const refused: [ColumnType, string, unknown][] = [
   ['TIMESTAMP', 'TIMESTAMP', 1_700_000_000],
   ['LIST', 'INTEGER[]', { 0: 1 }],
   ['STRUCT', 'STRUCT(a INTEGER)', [1]],
+  ['TIMESTAMP', 'TIMESTAMP', '+300000-01-01T00:00:00Z'],
+  ['FLOAT64', 'FLOAT', 1e300],
+  ['FLOAT64', 'FLOAT', 1e-60],
+  ['DECIMAL', 'DECIMAL(20,10)', 1e-11],
+  ['DECIMAL', 'DECIMAL(20,10)', '1e10'],
+  ['DECIMAL', 'DECIMAL(20,10)', '1e'],
+  ['LIST', 'INTEGER[]', [1, 'x']],
+  ['LIST', 'BIGINT[][]', [[1], 2]],
+  ['STRUCT', 'STRUCT(a INTEGER)', { a: '1' }],
+  ['STRUCT', 'STRUCT(a INTEGER)', { b: 1 }],
+  ['JSON', 'JSON', { a: [2 ** 53] }],
 ]
 
 describe('cells', () => {
@@ -105,24 +142,88 @@ describe('cells', () => {
     })
   }
 
+  it('within lists and objects are told by their place', async () => {
+    const failure = await failureOf(read('LIST', 'STRUCT("a" DATE[])[]', [{ a: ['2026-01-01', 'soon'] }]))
+    expect(failure.message).toContain(
+      'as item 0 of the list as field "a" of the object as item 1 of the list',
+    )
+  })
+
   it('that are missing or null are null', async () => {
     for (const [type, storage] of taken) {
       expect(await read(type, storage, null)).toBeNull()
-      expect((await checkRows(tableOf(type, storage), [{}])).rows).toEqual([[null]])
+      expect(rowsOf(await checkRows(tableOf(type, storage), [{}]))).toEqual([[null]])
     }
   })
 })
 
 describe('rows', () => {
   it('come in the order of the columns, whatever order they were given in', async () => {
-    const { rows } = await checkRows(users, [
+    const checked = await checkRows(users, [
       { active: true, user_id: 'u1' },
       { creation_date: 1.5, user_id: 'u2' },
     ])
-    expect(rows).toEqual([
+    expect(rowsOf(checked)).toEqual([
       ['u1', null, null, true],
       ['u2', null, 1.5, null],
     ])
+  })
+
+  const filled: WarehouseTable = {
+    ...users,
+    columns: [
+      ...users.columns,
+      column('made_at', 'TIMESTAMP', 'TIMESTAMP'),
+      column('area', 'FLOAT64', 'DOUBLE'),
+    ],
+    intake: { defaults: ['made_at', 'creation_date'], computed: ['area'] },
+  }
+
+  it('leave columns with a default to the table, each row those that it does not bring', async () => {
+    const { parts } = await checkRows(filled, [
+      { user_id: 'u1' },
+      { user_id: 'u2', made_at: null },
+      { user_id: 'u3', name: 'Ada' },
+    ])
+    expect(parts).toEqual([
+      {
+        table: 'users',
+        columns: ['user_id', 'name', 'active'],
+        rows: [
+          ['u1', null, null],
+          ['u3', 'Ada', null],
+        ],
+        places: [0, 2],
+      },
+      {
+        table: 'users',
+        columns: ['user_id', 'name', 'active', 'made_at'],
+        rows: [['u2', null, null, null]],
+        places: [1],
+      },
+    ])
+  })
+
+  it('may not bring a column that the table computes', async () => {
+    const failure = await failureOf(checkRows(filled, [{ user_id: 'u1', area: 2 }]))
+    expect(failure.message).toContain('column "area": given a column that the table computes by itself')
+  })
+
+  it('that the warehouse does not take are told with their own row', async () => {
+    const checked = await checkRows(filled, [{ user_id: 'u1' }, { user_id: 'u2', made_at: null }])
+    const findMisfit = async ({ columns }: TableRows) =>
+      columns.includes('made_at') ? { row: 0, column: 'user_id', reason: 'no UUID' } : null
+    expect((await failureOf(assertTaken({ findMisfit }, filled, checked))).details).toEqual({
+      faults: [
+        {
+          row: 1,
+          column: 'user_id',
+          given: 'the text "u2"',
+          expected: 'what the warehouse takes for the column (no UUID)',
+        },
+      ],
+      faultCount: 1,
+    })
   })
 
   it('that are faulty are told with row, column, what was given and what would be right', async () => {
@@ -181,7 +282,7 @@ describe('rows', () => {
     )
     expect(failure.message).toContain('"__proto__"')
     const named = { schema: 'feature_store', name: 't', columns: [column('toString', 'STRING', 'VARCHAR')] }
-    expect((await checkRows(named, [{}])).rows).toEqual([[null]])
+    expect(rowsOf(await checkRows(named, [{}]))).toEqual([[null]])
   })
 
   it('come back from storage as they were checked', async () => {
@@ -192,22 +293,29 @@ describe('rows', () => {
     }
     const given = Object.fromEntries(taken.map(([, , cell], i) => [`c${i}`, cell]))
     const checked = await checkRows(table, [given, {}])
-    const { columns, rows } = await unpackRows(table, await packRows(table, checked))
-    expect(columns).toEqual(table.columns.map(({ name }) => name))
-    expect(rows).toEqual(checked.rows)
+    const { parts, inBatches } = await unpackRows(table, await packRows(checked))
+    expect(inBatches).toBe(false)
+    expect(parts).toEqual(checked.parts.map(({ places: _, ...part }) => part))
+    expect(parts[0]?.columns).toEqual(table.columns.map(({ name }) => name))
   })
 
   it('that wait while their table changes are told apart, not written wrongly', async () => {
-    const payload = await packRows(users, await checkRows(users, [{ user_id: 'u1', name: 'Ada' }]))
+    const payload = await packRows(await checkRows(users, [{ user_id: 'u1', name: 'Ada' }]))
     const renamed = { ...users, columns: users.columns.filter(({ name }) => name !== 'name') }
     expect(await failureOf(unpackRows(renamed, payload))).toMatchObject({ code: 'SCHEMA_MISMATCH' })
-    const retyped = { ...users, columns: users.columns.map((each) => ({ ...each, type: 'INT64' as const })) }
+    const retyped = { ...users, columns: users.columns.map(({ name }) => column(name, 'INT64', 'BIGINT')) }
     expect(await failureOf(unpackRows(retyped, payload))).toMatchObject({ code: 'SCHEMA_MISMATCH' })
   })
 })
 
 describe('tables', () => {
-  const tables = [users, { ...users, name: 'quotes' }, { ...users, schema: 'files', name: 'flights' }]
+  const { intake: _, ...closed } = users
+  const tables = [
+    users,
+    { ...users, name: 'quotes' },
+    { ...users, schema: 'files', name: 'flights' },
+    { ...closed, name: 'a_view' },
+  ]
 
   it('are found by their name alone or with their schema', () => {
     expect(findIngestTable(tables, 'users')).toBe(users)
@@ -215,7 +323,7 @@ describe('tables', () => {
   })
 
   it('that take no rows are answered with those that do', () => {
-    for (const name of ['people', 'files.flights', 'flights', '']) {
+    for (const name of ['people', 'files.flights', 'flights', 'a_view', '']) {
       expect(() => findIngestTable(tables, name)).toThrow(/These take rows: quotes, users\./)
     }
   })

@@ -25,6 +25,7 @@ interface StackOptions {
   /** An earlier stack's folder: the gateway started again. */
   folder?: Awaited<ReturnType<typeof createDataFolder>>
   files?: readonly string[]
+  warehouseUrl?: string
   onlineUrl?: string
   wholeParityEveryMs?: number | null
   limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number }>
@@ -110,8 +111,8 @@ export async function openStack(options: StackOptions = {}) {
     /** Appends rows without telling realtime. */
     async append(table: string, columns: readonly string[], rows: readonly Row[]) {
       const tables = [{ table, columns, rows }]
-      const { version } = await warehouse.append({ jobId, batch: batch++, tables })
-      return { version, tables }
+      const keys = await realtime.keysRead([table])
+      return warehouse.append({ jobId, batch: batch++, tables, keys })
     },
     /** Appends rows as a publish does. */
     async publish(table: string, columns: readonly string[], rows: readonly Row[]) {

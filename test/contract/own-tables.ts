@@ -1,0 +1,151 @@
+// What every warehouse does with rows for tables of its user's own: of every type, with defaults, and told by their stored keys.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ColumnType, encodeValue, type Value } from '../../src/columns.ts'
+import { assertTaken, checkRows, findIngestTable, packRows, unpackRows } from '../../src/publish/ingest.ts'
+import type { AppendResult, Warehouse } from '../../src/warehouse/port.ts'
+
+export interface OwnKey {
+  /** Of the table, which has a column `k`. */
+  name: string
+  rows: readonly Record<string, unknown>[]
+  /** What the rows then hold in `k`; null when the warehouse cannot tell, so that any row may have changed. */
+  stored: readonly Value[] | null
+  /** Whether it can tell also of rows that were committed before; not, by default, where they were not stored as given. */
+  toldAgain?: boolean
+  /** Other tables that change with it. */
+  others?: readonly string[]
+}
+
+export interface OwnTables {
+  /** Opens a warehouse in which the tables stand: those of `keys`, `misfits` with a column for each, and `every_type`, with `id` and a column `v…` for each of `values`. */
+  open(): Promise<Warehouse>
+  remove(): Promise<void>
+  values: readonly { sql: string; type: ColumnType; value: Value }[]
+  keys: readonly OwnKey[]
+  /** The columns of the table `misfits`: a value each that is taken, and one that is not. */
+  misfits: readonly { column: string; good: unknown; bad: unknown }[]
+  /** Rows for the table `constrained`: one that it takes, and one that its engine refuses only when it is written. */
+  constrained: { good: Record<string, unknown>; bad: Record<string, unknown> }
+}
+
+/** As the publishing does, the job's storage included. */
+export async function ingest(
+  warehouse: Warehouse,
+  name: string,
+  rows: unknown,
+  jobId: string = crypto.randomUUID(),
+) {
+  const table = findIngestTable(await warehouse.tables(), name)
+  const checked = await checkRows(table, rows)
+  await assertTaken(warehouse, table, checked)
+  const { parts } = await unpackRows(table, await packRows(checked))
+  return warehouse.append({ jobId, batch: 0, tables: parts, keys: [{ table: name, columns: ['k'] }] })
+}
+
+/** JSON has no numbers that are none, no zero below zero, and the numbers in it are no larger than JavaScript's. */
+function hasJson(value: Value): boolean {
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value !== null
+  if (Array.isArray(value)) return value.every((part: Value) => part === null || hasJson(part))
+  return Object.values(value).every(
+    (part: Value) => typeof part !== 'bigint' && (part === null || hasJson(part)),
+  )
+}
+
+export function testOwnTables(name: string, start: () => Promise<OwnTables>): void {
+  describe(`${name} with tables of its user's own`, () => {
+    let subject: OwnTables
+    let warehouse: Warehouse
+
+    beforeAll(async () => {
+      subject = await start()
+      warehouse = await subject.open()
+    })
+
+    afterAll(async () => {
+      await warehouse?.close()
+      await subject?.remove()
+    })
+
+    const find = async (sql: string, key: string, values: readonly Value[]) =>
+      (await warehouse.lookup({ sql, key, values })).rows
+    /** What the table holds of the column, nulls left out, each once. */
+    const held = async (table: string) => {
+      const sql = `SELECT * FROM feature_store.${table}`
+      const { columns } = await warehouse.describe(sql)
+      const position = columns.findIndex((column) => column.name.toLowerCase() === 'k')
+      const { batches } = await warehouse.scan({ sql, key: columns[position]?.name ?? '' })
+      const found: Value[] = []
+      for await (const batch of batches) found.push(...batch.map((row) => row[position] ?? null))
+      return [...new Set(found)].sort()
+    }
+    const keysOf = ({ changes }: AppendResult, table: string) => {
+      const change = changes.find((each) => each.table === `feature_store.${table}`)
+      expect(change).toBeDefined()
+      const values = change?.keys?.find(({ column }) => column === 'k')?.values
+      return values === undefined ? null : [...values].sort()
+    }
+
+    test('MUST store the values of every type as reading gives them, and take them so as JSON', async () => {
+      const { values } = subject
+      const columns = ['id', ...values.map((_, i) => `v${i}`)]
+      const raw = ['raw', ...values.map(({ value }) => value)]
+      const tables = [{ table: 'every_type', columns, rows: [raw] }]
+      expect(await warehouse.findMisfit({ table: 'every_type', columns, rows: [raw] })).toBeNull()
+      await warehouse.append({ jobId: 'every type', batch: 0, tables })
+      const json = values.map(({ value }, i) => [`v${i}`, JSON.parse(encodeValue(value))])
+      await ingest(warehouse, 'every_type', [{ id: 'json', ...Object.fromEntries(json) }, { id: 'nothing' }])
+      const sql = 'SELECT * FROM feature_store.every_type'
+      const [asRaw] = await find(sql, 'id', ['raw'])
+      const [asJson] = await find(sql, 'id', ['json'])
+      for (const [i, { sql: expression, value }] of values.entries()) {
+        expect(asRaw?.[i + 1], expression).toEqual(value)
+        if (hasJson(value)) expect(asJson?.[i + 1], expression).toEqual(value)
+      }
+      expect((await find(sql, 'id', ['nothing']))[0]?.slice(1)).toEqual(values.map(() => null))
+    })
+
+    test('MUST name row and column of a value that its engine does not take, and write nothing', async () => {
+      const before = await warehouse.version()
+      const good = Object.fromEntries(subject.misfits.map(({ column, good }) => [column, good]))
+      for (const { column, bad } of subject.misfits) {
+        const rows = Array.from({ length: 500 }, (_, i) => (i === 377 ? { ...good, [column]: bad } : good))
+        await expect(ingest(warehouse, 'misfits', rows), column).rejects.toMatchObject({
+          code: 'BAD_USER_INPUT',
+          details: { faultCount: 1, faults: [{ row: 377, column }] },
+        })
+      }
+      await ingest(warehouse, 'misfits', [good, {}])
+      expect(await warehouse.version()).toBe(before + 1)
+    })
+
+    test('MUST write none of the rows when its engine refuses one of them', async () => {
+      const before = await warehouse.version()
+      const { good, bad } = subject.constrained
+      const rows = Array.from({ length: 9000 }, (_, i) => (i === 8500 ? bad : good))
+      await expect(ingest(warehouse, 'constrained', rows)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' })
+      expect(await held('constrained')).toEqual([])
+      expect(await warehouse.version()).toBe(before)
+      await ingest(warehouse, 'constrained', [good])
+      expect(await held('constrained')).toEqual([good.k])
+    })
+
+    test('MUST tell of every table the stored keys of the rows that went in', async () => {
+      for (const { name, rows, stored, toldAgain = stored !== null, others = [] } of subject.keys) {
+        const jobId = `keys of ${name}`
+        const result = await ingest(warehouse, name, rows, jobId)
+        expect(result.applied, name).toBe(true)
+        expect(keysOf(result, name), name).toEqual(stored === null ? null : [...stored].sort())
+        if (stored !== null) expect(await held(name), name).toEqual([...stored].sort())
+        const again = await ingest(warehouse, name, rows, jobId)
+        expect(again.applied, name).toBe(false)
+        expect(keysOf(again, name), `${name}, again`).toEqual(toldAgain ? [...(stored ?? [])].sort() : null)
+        const names = result.changes.map(({ table }) => table)
+        const expected = [name, ...others].map((each) => `feature_store.${each}`)
+        expect([...names].sort(), name).toEqual([...expected].sort())
+        for (const other of toldAgain ? [] : others) expect(keysOf(again, other), other).toBeNull()
+      }
+    })
+  })
+}
