@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { withoutFiles } from '../parquet/inherited-files.ts'
 import type { GitAddress } from './address.ts'
 
@@ -27,6 +28,11 @@ export type RunGit = (args: readonly string[], options?: { outside?: boolean }) 
 const outputLimit = 16_000_000
 const watchMs = 250
 
+/** A folder's very store sends, not one beside it; what it lacks it does not fetch from wherever its own settings say. */
+const sentByStore: [string, string][] = [
+  ['remote.origin.uploadpack', 'GIT_NO_LAZY_FETCH=1 git-upload-pack --strict'],
+]
+
 /** The remote's URL goes by the environment: it is in no file, and in no list of processes. */
 function environmentOf({
   folder,
@@ -35,9 +41,9 @@ function environmentOf({
   address,
   sshCommand,
 }: GitProcessOptions): Record<string, string> {
-  const url = address.transport === 'file' ? `file://${remote}` : remote
   const settings: [string, string][] = [
-    ['remote.origin.url', url],
+    ['remote.origin.url', remote],
+    ...(address.transport === 'file' ? sentByStore : []),
     ['credential.helper', ''],
     ['core.askPass', ''],
     ['core.hooksPath', devNull],
@@ -108,7 +114,8 @@ async function sizeOf(folder: string): Promise<number> {
 function wordsOf(stderr: string, { folder, remote, address }: GitProcessOptions): string {
   let text = stderr
   for (const secret of address.secrets) text = text.replaceAll(secret, '***')
-  if (address.transport === 'file') text = text.replaceAll(remote, 'the repository')
+  if (address.transport === 'file' && remote !== '')
+    text = text.replaceAll(fileURLToPath(remote), 'the repository')
   text = text.replaceAll(folder, '').replace(/:\/\/[^/\s'"]*@/g, '://')
   const lines = text
     .split('\n')

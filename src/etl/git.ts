@@ -4,10 +4,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { type GitAddress, loadFailed } from './address.ts'
 import type { AllowList } from './allow-list.ts'
 import { maxEtlBytes, tooLong } from './file.ts'
 import { createGitProcess, GitError, type RunGit } from './git-process.ts'
+import { findGitStore } from './git-store.ts'
 import { publicAddressOf } from './private-address.ts'
 
 const commitText = /^[0-9a-f]{40}([0-9a-f]{24})?$/
@@ -46,25 +48,28 @@ export function createGitSource({
     return { remote, reach: named ? null : await publicAddressOf(host.name, publicPath) }
   }
 
-  /** A work tree's `.git` may be a file that leads elsewhere: what git takes for its store must be allowed too. */
-  async function checkStore({ address, git }: Work, remote: string): Promise<void> {
-    const paths = await git(
-      ['-C', remote, 'rev-parse', '--path-format=absolute', '--git-dir', '--git-common-dir'],
-      { outside: true },
-    )
-    for (const path of paths.toString().trim().split('\n'))
-      await allowList.checkFolder(path, address.publicPath)
+  /** The folder's store, once it is known to lead nowhere else. */
+  async function storeIn(remote: string, folder: string, { publicPath }: GitAddress, git: RunGit) {
+    const settingsOf = async (file: string) => {
+      const listed = await git(['config', '--file', file, '--name-only', '--list', '-z'], { outside: true })
+      return listed.toString().split('\0')
+    }
+    const store = await findGitStore(remote, { allowList, publicPath, settingsOf })
+    await writeFile(join(folder, 'config'), trusting(store))
+    return pathToFileURL(store).href
   }
 
   async function read(address: GitAddress): Promise<GitFile> {
     const { remote, reach } = await remoteOf(address)
     const folder = await mkdtemp(join(tmpdir(), 'etl-git-'))
     const signal = AbortSignal.timeout(timeLimitMs)
+    const processOf = (url: string) =>
+      createGitProcess({ folder, remote: url, reach, address, signal, sshCommand, sizeLimitBytes })
     try {
-      const git = createGitProcess({ folder, remote, reach, address, signal, sshCommand, sizeLimitBytes })
+      const git = processOf(
+        address.transport === 'file' ? await storeIn(remote, folder, address, processOf('')) : remote,
+      )
       const work = { address, folder, git }
-      await writeFile(join(folder, 'config'), gitConfig(address, remote))
-      if (address.transport === 'file') await checkStore(work, remote)
       await git(['init', '--quiet', '--bare', '--template=', 'repository.git'], { outside: true })
       const commit = await fetchCommit(work)
       return { commit, bytes: await readBlob(work, commit) }
@@ -84,10 +89,8 @@ export function createGitSource({
 }
 
 /** A folder of another owner is read all the same: whoever allowed it vouches for it. */
-function gitConfig({ transport }: GitAddress, remote: string): string {
-  return transport === 'file'
-    ? `[safe]\n\tdirectory = ${JSON.stringify(remote)}\n\tdirectory = ${JSON.stringify(`${remote}/.git`)}\n`
-    : ''
+function trusting(store: string): string {
+  return `[safe]\n\tdirectory = ${JSON.stringify(store)}\n`
 }
 
 async function fetchCommit(work: Work): Promise<string> {
