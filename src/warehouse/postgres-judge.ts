@@ -78,6 +78,8 @@ export interface Relation {
   kind: string
   columns: readonly { number: number; name: string; type: number }[]
   hasPolicies: boolean
+  /** Sets of columns by number of which no two rows have the same values, those of children included. */
+  uniques: readonly (readonly number[])[]
   /** What its rules and its policies hold: what stands behind a view, what is read to judge a row. */
   trees: readonly string[]
   /** Its partitions, its children, and what it is one of. */
@@ -145,6 +147,14 @@ async function readRelations(session: Session, oids: readonly number[]): Promise
          ARRAY(SELECT json_build_object('number', a.attnum, 'name', a.attname, 'type', a.atttypid::int8) FROM pg_catalog.pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
          c.relrowsecurity AS "hasPolicies",
+         ARRAY(SELECT to_json((i.indkey::int2[])[0:i.indnkeyatts - 1]) FROM pg_catalog.pg_index i
+           WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready
+             AND i.indpred IS NULL AND i.indexprs IS NULL
+             AND (c.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid))
+             AND (to_jsonb(i) @> '{"indnullsnotdistinct": true}' OR NOT EXISTS (
+               SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+                 AND NOT (a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint n WHERE n.conrelid = c.oid
+                   AND n.contype = 'n' AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum]))))) AS uniques,
          ARRAY(SELECT w.ev_action::text FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND c.relkind = 'v'
            UNION ALL SELECT p.polqual::text FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polqual IS NOT NULL) AS trees,
          ARRAY(SELECT i.inhparent::int8 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid

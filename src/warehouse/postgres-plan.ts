@@ -47,7 +47,7 @@ async function withJudged<T>(
 }
 
 /** Judged anew: what is proven of a statement is asked for seldom, and its analysis is large. */
-export function proveStatement(session: Session, sql: string, key: string) {
+export function proveStatement(session: Session, sql: string, key: string | undefined) {
   return withJudged(session, sql, ({ analysis }) => prove(session, { sql, analysis, key }))
 }
 

@@ -1,30 +1,46 @@
 // What is proven of a statement before it is served, by the server's own analysis of it: that nothing in it changes
-// from run to run, and whose rows it reads.
+// from run to run, that the same rows give the same result, and whose rows it reads.
 
-import { type LocalTable, whyNotLocal } from '../parquet/key-locality.ts'
-import { Unproven } from '../parquet/key-sources.ts'
+import type { Plan } from '../sql/algebra.ts'
+import { judgeDeterminism } from '../sql/determinism.ts'
+import { whyNotLocal } from '../sql/locality.ts'
 import type { QueryDescription } from './port.ts'
+import { type BoundTable, createPlan, type PlanParts } from './postgres-bound-plan.ts'
 import { findChange } from './postgres-changing.ts'
-import { aggregateName } from './postgres-expressions.ts'
+import { isPlainType } from './postgres-equality.ts'
 import type { Analysis, Relation } from './postgres-judge.ts'
+import { NotFollowed } from './postgres-places.ts'
 import type { Session } from './postgres-session.ts'
-import { createStatementTrees } from './postgres-statement-tree.ts'
-import { isNode, nodeOf, nodesOf, parseTree, type TreeNode } from './postgres-tree.ts'
+import { isNode, nodeOf, nodesOf, parseTree, type TreeNode, textOf } from './postgres-tree.ts'
 
-type Proofs = Required<Pick<QueryDescription, 'changing' | 'whyNotLocal'>>
+type Proofs = Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>
 
+/** Without a key only what is promised of the result as a whole. */
 export async function prove(
   session: Session,
-  { sql, analysis, key }: { sql: string; analysis: Analysis; key: string },
+  { sql, analysis, key }: { sql: string; analysis: Analysis; key?: string | undefined },
 ): Promise<Proofs> {
-  const trees = [analysis.tree, ...[...analysis.relations.values()].flatMap((relation) => relation.trees)]
-  const defaults = [...analysis.functions.values()].flatMap((called) => called.defaults ?? [])
-  const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
+  const { functions, relations, tree } = analysis
+  const trees = [tree, ...[...relations.values()].flatMap((relation) => relation.trees)]
   const loose = await findLooseCollation(session, trees)
-  const reason =
-    loose === null ? findReason(analysis, key) : `it compares by ${loose}, to which different texts are equal`
-  return { changing, whyNotLocal: reason }
+  const { plan, columns } = bind(analysis, { key, isLoose: loose !== null })
+  const determinism = judgeDeterminism(plan)
+  if (key === undefined) return { determinism }
+  const defaults = [...functions.values()].flatMap((called) => called.defaults ?? [])
+  const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
+  const foreign = [...functions.values()].find(({ isOwn }) => !isOwn)
+  const obstacle =
+    loose !== null
+      ? `it compares by ${loose}, to which different texts are equal`
+      : foreign !== undefined
+        ? `it calls ${foreign.name}, which is not the server's own`
+        : null
+  const keyIndex = columns.findIndex((name) => isSameName(name, key))
+  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(plan, { keyIndex, key }) }
 }
+
+/** The first OID of a user's own collations: the server's own tell all texts apart. */
+const firstOwnOid = 16_384
 
 async function findLooseCollation(session: Session, trees: readonly string[]): Promise<string | null> {
   const oids = new Set<string>()
@@ -33,61 +49,66 @@ async function findLooseCollation(session: Session, trees: readonly string[]): P
     for (const [, list = ''] of tree.matchAll(/:\w*coll\w* \(o ([\d ]+)\)/gi))
       for (const oid of list.split(' ')) oids.add(oid)
   }
+  const own = [...oids].filter((oid) => Number(oid) >= firstOwnOid)
+  if (own.length === 0) return null
   const [row] = await session.query(
     'SELECT collname FROM pg_catalog.pg_collation WHERE NOT collisdeterministic AND oid = ANY($1::oid[])',
-    [`{${[...oids].filter((oid) => oid !== '').join(',')}}`],
+    [`{${own.join(',')}}`],
   )
   return row === undefined ? null : `the collation ${row[0]}`
 }
 
-function findReason({ tree, relations, functions }: Analysis, key: string): string | null {
-  const foreign = [...functions.values()].find(({ isOwn }) => !isOwn)
-  if (foreign !== undefined) return `it calls ${foreign.name}, which is not the server's own`
-  const trees = createStatementTrees((oid) => functions.get(oid)?.name ?? 'function')
-  const find = ({ name }: { name: string }): LocalTable | null => {
-    const relation = relations.get(Number(name))
-    if (relation === undefined) return null
+function bind(
+  { tree, relations, functions }: Analysis,
+  { key, isLoose }: { key: string | undefined; isLoose: boolean },
+): { plan: Plan; columns: readonly string[] } {
+  const relationOf: PlanParts['relationOf'] = (oid) => {
+    const relation = relations.get(oid)
+    if (relation === undefined) throw new NotFollowed('it reads a table that is not known')
     if (relation.kind !== 'v') return readTable(relation, key)
     const [query] = queriesOf(relation.trees[0] ?? '')
-    return query === undefined ? null : { schema: '', tree: { node: trees.translate(query) } }
+    if (query === undefined)
+      throw new NotFollowed(`it reads the view ${relation.name}, which cannot be looked into`)
+    return { kind: 'view', query }
   }
+  const functionOf: PlanParts['functionOf'] = (oid) =>
+    functions.get(oid) ?? { name: 'a function', isOwn: false }
+  let columns: readonly string[] = []
   try {
     const statement = statementWithin(tree)
-    const known = new Set([aggregateName])
-    return whyNotLocal({
-      tree: { node: trees.translate(statement, [], columnsOf(statement)) },
-      key,
-      find,
-      functions: { scalar: new Set(), known },
-    })
+    columns = columnsOf(statement)
+    return { plan: createPlan(statement, { relationOf, functionOf, isLoose }), columns }
   } catch (error) {
-    if (error instanceof Unproven) return error.message
-    throw error
+    if (!(error instanceof NotFollowed)) throw error
+    return { plan: { kind: 'opaque', reason: error.message, inputs: [], width: columns.length }, columns }
   }
 }
 
-/** Kinds of values that have one form each, so that those that are equal are the same. */
-const keyTypes = new Set([16, 17, 20, 21, 23, 25, 26, 1042, 1043, 1082, 1114, 1184, 2950])
 const otherKinds: Record<string, string> = {
-  m: 'a materialized view, which is renewed as a whole',
-  f: 'a foreign table, whose rows another server chooses',
+  m: ' (a materialized view, which is renewed as a whole)',
+  f: ' (a foreign table, whose rows another server chooses)',
 }
 
-function readTable({ schema, name, kind, columns, hasPolicies }: Relation, key: string): LocalTable {
-  const shown = `${schema}.${name}`
-  if (kind !== 'r' && kind !== 'p')
-    throw new Unproven(`it reads ${shown}, ${otherKinds[kind] ?? 'which is no table'}`)
-  if (hasPolicies) throw new Unproven(`it reads ${shown}, of which policies choose the rows`)
-  const keys = columns.filter((column) => column.name.toLowerCase() === key.toLowerCase())
+function readTable(relation: Relation, key: string | undefined): BoundTable {
+  const { schema, name, kind, columns, hasPolicies, uniques } = relation
+  const keys = columns.filter((column) => key !== undefined && isSameName(column.name, key))
   const [own] = keys
-  if (keys.length > 1) throw new Unproven(`${shown} has several columns called ${key}`)
-  if (own !== undefined && !keyTypes.has(own.type))
-    throw new Unproven(`the column ${own.name} of ${shown} is of a type whose equal values may differ`)
-  const width = Math.max(0, ...columns.map(({ number }) => number))
+  const remark = hasPolicies
+    ? ' (of which policies choose the rows)'
+    : keys.length > 1
+      ? ` (which has several columns called ${key})`
+      : (otherKinds[kind] ?? '')
+  const isKey = own !== undefined && isPlainType(String(own.type)) && remark === ''
   return {
-    columns: Array.from({ length: width }, (_, i) => `c${i + 1}`),
-    keyColumn: own === undefined ? null : `c${own.number}`,
+    kind: 'table',
+    name: `${schema}.${name}${remark}`,
+    keyIndex: isKey ? own.number - 1 : null,
+    uniques: uniques.map((unique) => unique.map((number) => number - 1)),
   }
+}
+
+function isSameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
 }
 
 /** The view counts what it selects from: the statement in parentheses. */
@@ -95,8 +116,7 @@ function statementWithin(tree: string): TreeNode {
   const [around] = queriesOf(tree)
   const tables = around === undefined ? [] : nodesOf(around, 'rtable')
   const statement = tables.map((table) => nodeOf(table, 'subquery')).find((query) => query !== null)
-  if (statement === undefined || statement === null)
-    throw new Unproven('its tree is not of a form known here')
+  if (statement == null) throw new NotFollowed('its tree is not of a form known here')
   return statement
 }
 
@@ -105,12 +125,12 @@ function queriesOf(tree: string): TreeNode[] {
     const parsed = parseTree(tree)
     return Array.isArray(parsed) ? parsed.filter(isNode) : []
   } catch (cause) {
-    throw new Unproven('its tree is not of a form known here', { cause })
+    throw new NotFollowed('its tree is not of a form known here', { cause })
   }
 }
 
 function columnsOf(statement: TreeNode): string[] {
   return nodesOf(statement, 'targetList')
-    .filter((target) => target.fields.get('resjunk') === 'false')
-    .map((target) => String(target.fields.get('resname')))
+    .filter((target) => textOf(target, 'resjunk') === 'false')
+    .map((target) => textOf(target, 'resname'))
 }

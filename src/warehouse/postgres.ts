@@ -61,7 +61,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     describe: (sql, { signal, key } = {}) =>
       use('quick', { sql, signal }, async (session) => {
         const { columns, tables } = await planned(session, sql)
-        return { columns, tables, ...(key !== undefined && (await proveStatement(session, sql, key))) }
+        return { columns, tables, ...(await proveStatement(session, sql, key)) }
       }),
     exportParquet: (request) =>
       use('slow', request, async (session) => {

@@ -108,7 +108,7 @@ const unproven: [string, string, string | RegExp][] = [
   [
     'DISTINCT ON another column',
     `SELECT DISTINCT ON (name) user_id, name FROM ${users} ORDER BY name, creation_date`,
-    'its user_id is not',
+    /its user_id is not|DISTINCT ON is not by/,
   ],
   [
     'a recursion',
@@ -123,7 +123,7 @@ const unproven: [string, string, string | RegExp][] = [
   [
     'a constant that asks a table',
     `SELECT user_id, c.x FROM ${users}, (SELECT EXISTS (SELECT 1 FROM ${quotes}) AS x) c`,
-    'subquery',
+    /subquery|other columns/,
   ],
   [
     'a window by what grouping sets leave null',

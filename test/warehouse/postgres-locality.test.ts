@@ -28,6 +28,7 @@ beforeAll(async () => {
      CREATE TABLE guarded (user_id text); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
      CREATE POLICY p ON guarded USING (user_id IN (SELECT name FROM ${users}));
      CREATE TABLE prices (user_id numeric, amount int); CREATE TABLE two ("user_id" text, "USER_ID" text);
+     CREATE TABLE narrow (user_id char(3)); CREATE TABLE wide (user_id char(5));
      CREATE TABLE dropped (a int, user_id text, b int); ALTER TABLE dropped DROP COLUMN a;
      CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
      CREATE TABLE loosely (user_id text COLLATE loose, x int);
@@ -51,6 +52,17 @@ testLocality(() => warehouse, {
     'SELECT user_id, sum(amount) AS total FROM sales GROUP BY user_id',
     'SELECT user_id, unnest(tags) AS tag FROM sales',
     'SELECT user_id, b FROM dropped',
+    'SELECT s.user_id, t.tag FROM sales s, unnest(s.tags) AS t(tag)',
+    'SELECT s.user_id, n FROM sales s CROSS JOIN LATERAL generate_series(1, s.id) n',
+    `SELECT s.user_id, q.n FROM sales s CROSS JOIN LATERAL (SELECT count(*) AS n FROM ${quotes} q WHERE q.user_id = s.user_id) q`,
+    'SELECT a.user_id FROM narrow a JOIN narrow b USING (user_id)',
+    'SELECT id, user_id, amount FROM sales GROUP BY id',
+    `SELECT user_id FROM ${users} WHERE (user_id, name) IN (SELECT user_id, quote_type FROM ${quotes})`,
+    `SELECT u.user_id, ARRAY(SELECT quote_type FROM ${quotes} q WHERE q.user_id = u.user_id ORDER BY 1) AS kinds FROM ${users} u`,
+    `SELECT u.user_id FROM ${users} u JOIN ${quotes} q ON u.user_id IS NOT DISTINCT FROM q.user_id AND u.user_id <> ''`,
+    `SELECT user_id, name FROM ${users} OFFSET 0`,
+    `SELECT user_id, lower(name) AS n, count(*) AS c FROM ${users} GROUP BY user_id, lower(name) HAVING lower(name) > 'a'`,
+    `SELECT user_id, u::text AS whole FROM ${users} u`,
     'TABLE paid_users',
     'SELECT user_id::text, made FROM frozen',
     `SELECT u.user_id, d.day FROM ${users} u CROSS JOIN generate_series(1, 7) WITH ORDINALITY AS d(day, n)`,
@@ -106,9 +118,29 @@ testLocality(() => warehouse, {
     ],
     ['where a row stands', `SELECT user_id, ctid::text AS place FROM ${users}`, 'system column'],
     [
-      'a lateral unnest',
-      'SELECT s.user_id, t.tag FROM sales s, unnest(s.tags) AS t(tag)',
-      'unnest is not constant',
+      'columns that are not of the key that is grouped by',
+      `SELECT user_id, (SELECT count(*) FROM ${quotes} q WHERE q.quote_type = u.name) AS n FROM ${users} u`,
+      /subquery|aggregates/,
+    ],
+    [
+      'padded texts of several widths',
+      'SELECT a.user_id FROM narrow a JOIN wide b USING (user_id)',
+      'other columns than user_id',
+    ],
+    [
+      'a union of padded texts of several widths',
+      'SELECT user_id FROM narrow UNION SELECT user_id FROM wide',
+      'its user_id is not',
+    ],
+    [
+      'several columns of IN, of which the key is another',
+      `SELECT user_id FROM ${users} WHERE (name, user_id) IN (SELECT user_id, quote_type FROM ${quotes})`,
+      'subquery',
+    ],
+    [
+      'a lateral series by another row',
+      `SELECT q.user_id, s.user_id AS other FROM ${quotes} q, sales s, LATERAL unnest(s.tags) t(tag)`,
+      'other columns than user_id',
     ],
     [
       'names and texts that imitate the tree',
