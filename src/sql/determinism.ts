@@ -86,7 +86,8 @@ function createJudge(certaintyOf: (table: string) => Certainty | undefined) {
       case 'expand': {
         const source = judge(plan.input, scope)
         const made = Array.from({ length: plan.width }, () => values(plan.items, source.columns, scope))
-        return state([...source.columns, ...made], source.rows, createOrdered())
+        const count = hardened(worst(made), 'how many rows are made of one')
+        return state([...source.columns, ...made], worst([source.rows, count]), createOrdered())
       }
       case 'distinct':
         return distinct(plan, scope)

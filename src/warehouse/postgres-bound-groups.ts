@@ -3,10 +3,16 @@
 import type { Aggregate, Expression, Window } from '../sql/algebra.ts'
 import { type Collected, isByPlace, natureOf } from './postgres-aggregates.ts'
 import type { ReadExpression } from './postgres-bound-expressions.ts'
-import type { PlanParts } from './postgres-bound-plan.ts'
 import type { Source } from './postgres-bound-tables.ts'
 import { isText } from './postgres-equality.ts'
-import { aliasOf, columnShape, NotFollowed, type Place, type Shapes } from './postgres-places.ts'
+import {
+  aliasOf,
+  columnShape,
+  NotFollowed,
+  type Place,
+  type PlanParts,
+  type Shapes,
+} from './postgres-places.ts'
 import {
   isNode,
   listOf,

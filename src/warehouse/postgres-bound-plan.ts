@@ -5,8 +5,7 @@ import { createExpressions, type ReadExpression } from './postgres-bound-express
 import { createGroups } from './postgres-bound-groups.ts'
 import { createTables, type Source } from './postgres-bound-tables.ts'
 import { isSameType, modifierOf, sortsPlainly } from './postgres-equality.ts'
-import type { CalledFunction } from './postgres-functions.ts'
-import { createShapes, type Level, NotFollowed, type Place } from './postgres-places.ts'
+import { createShapes, type Level, NotFollowed, type Place, type PlanParts } from './postgres-places.ts'
 import {
   isNode,
   listOf,
@@ -18,21 +17,6 @@ import {
   textOf,
   typeOf,
 } from './postgres-tree.ts'
-
-export interface BoundTable {
-  kind: 'table'
-  name: string
-  keyIndex: number | null
-  uniques: readonly (readonly number[])[]
-}
-
-export interface PlanParts {
-  functionOf(oid: number): Pick<CalledFunction, 'name' | 'isOwn'>
-  /** A table by its number, or the query behind a view. */
-  relationOf(oid: number): BoundTable | { kind: 'view'; query: TreeNode }
-  /** Whether texts may be compared by a collation to which different texts are equal. */
-  isLoose: boolean
-}
 
 /** A query's rows before those columns are left out that only its order asks for. */
 interface Ordered {

@@ -1,9 +1,26 @@
 // Where the server's columns stand in the rows of an operator, and which expressions of a statement are the same.
 
+import type { CalledFunction } from './postgres-functions.ts'
 import { isNode, listOf, nodesOf, numberOf, type TreeNode, type TreeValue } from './postgres-tree.ts'
 
 /** Why a statement's tree cannot be followed, as the end of "…, because". */
 export class NotFollowed extends Error {}
+
+export interface BoundTable {
+  kind: 'table'
+  name: string
+  keyIndex: number | null
+  uniques: readonly (readonly number[])[]
+}
+
+/** What the server's catalog says of a statement's parts. */
+export interface PlanParts {
+  functionOf(oid: number): Pick<CalledFunction, 'name' | 'isOwn'>
+  /** A table by its number, or the query behind a view. */
+  relationOf(oid: number): BoundTable | { kind: 'view'; query: TreeNode }
+  /** Whether texts may be compared by a collation to which different texts are equal. */
+  isLoose: boolean
+}
 
 /** A query within queries. */
 export interface Level {

@@ -2,14 +2,15 @@
 // from run to run, that the same rows give the same result, and whose rows it reads.
 
 import type { Plan } from '../sql/algebra.ts'
-import { judgeDeterminism } from '../sql/determinism.ts'
+import { type Certainty, judgeDeterminism } from '../sql/determinism.ts'
+import { open, worst } from '../sql/finding.ts'
 import { whyNotLocal } from '../sql/locality.ts'
 import type { QueryDescription } from './port.ts'
-import { type BoundTable, createPlan, type PlanParts } from './postgres-bound-plan.ts'
+import { createPlan } from './postgres-bound-plan.ts'
 import { findChange } from './postgres-changing.ts'
 import { isPlainType } from './postgres-equality.ts'
 import type { Analysis, Relation } from './postgres-judge.ts'
-import { NotFollowed } from './postgres-places.ts'
+import { type BoundTable, NotFollowed, type PlanParts } from './postgres-places.ts'
 import type { Session } from './postgres-session.ts'
 import { isNode, nodeOf, nodesOf, parseTree, type TreeNode, textOf } from './postgres-tree.ts'
 
@@ -24,10 +25,10 @@ export async function prove(
   const trees = [tree, ...[...relations.values()].flatMap((relation) => relation.trees)]
   const loose = await findLooseCollation(session, trees)
   const { plan, columns } = bind(analysis, { key, isLoose: loose !== null })
-  const determinism = judgeDeterminism(plan)
-  if (key === undefined) return { determinism }
   const defaults = [...functions.values()].flatMap((called) => called.defaults ?? [])
   const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
+  const determinism = unlessChanging(judgeDeterminism(plan), changing)
+  if (key === undefined) return { determinism }
   const foreign = [...functions.values()].find(({ isOwn }) => !isOwn)
   const obstacle =
     loose !== null
@@ -37,6 +38,11 @@ export async function prove(
         : null
   const keyIndex = columns.findIndex((name) => isSameName(name, key))
   return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(plan, { keyIndex, key }) }
+}
+
+function unlessChanging(certainty: Certainty, changing: string | null): Certainty {
+  if (changing === null) return certainty
+  return { ...certainty, rows: worst([open(`${changing} gives another result at each run`), certainty.rows]) }
 }
 
 /** The first OID of a user's own collations: the server's own tell all texts apart. */
