@@ -6,10 +6,12 @@ import { type ByteText, toText } from '../byte-text.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { isEnded } from '../catalog/job-states.ts'
 import { longestName } from '../catalog/violations.ts'
-import { columnTypes, encodeFrame } from '../columns.ts'
+import { columnTypes } from '../columns.ts'
 import { AppError, type ErrorCode, errorCodes, unavailable } from '../errors.ts'
 import { maxFlows } from '../publish/service.ts'
 import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
+import { createAnswerBudget } from '../schema/answer-budget.ts'
+import { encodePage } from '../schema/dataset-page.ts'
 import type { Services } from '../schema/services.ts'
 import { maxWaitMs } from '../training/limits.ts'
 import type { RestServer } from './openapi.ts'
@@ -173,7 +175,8 @@ async function encodeDataset({ training }: Services, started: DatasetRecord): Pr
   const dataset = await end(training, started)
   assertSucceeded(dataset)
   const columns = dataset.columns.map(({ name, type, nullable }) => ({ name, type, nullable }))
-  const data = encodeFrame(await training.rows(dataset.id, { offset: 0, limit: mostRows }))
+  const page = { offset: 0, limit: mostRows }
+  const data = await encodePage(training, dataset.id, { page, budget: createAnswerBudget() })
   const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(mostRows)
   return `"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
 }
@@ -218,6 +221,7 @@ export function encodeLookup(result: RealtimeResult | AppError | undefined): Byt
   if (result === undefined || result instanceof AppError) {
     throw result ?? new Error('the lookup gave no result for one value')
   }
+  createAnswerBudget().take(result.rows.length)
   const asOf = result.asOfMs === null ? null : new Date(result.asOfMs).toISOString()
   return `{"data":${result.rows},"status":"${result.status}","source":"${result.source}","as_of":${JSON.stringify(asOf)}}` as ByteText
 }

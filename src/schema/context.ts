@@ -2,6 +2,7 @@
 
 import type { Identity } from '../access/identity.ts'
 import type { Realtime } from '../realtime/service.ts'
+import { type AnswerBudget, createAnswerBudget } from './answer-budget.ts'
 import type { Services } from './services.ts'
 
 /** What the transport knows of the request. */
@@ -19,6 +20,7 @@ export interface RequestFacts {
 export interface Context extends RequestFacts {
   /** All realtime fields of the operation share it, so that they cost one round trip to the online store. */
   realtimeLoader: ReturnType<Realtime['createLoader']>
+  answer: AnswerBudget
 }
 
 /** One for each operation: what its loader has read is never shared with another. */
@@ -29,5 +31,6 @@ export function createContext(services: Pick<Services, 'realtime'>, facts: Reque
     identity: facts.identity,
     charge: facts.charge,
     realtimeLoader: services.realtime.createLoader(),
+    answer: createAnswerBudget(),
   }
 }

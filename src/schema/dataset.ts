@@ -3,14 +3,17 @@
 import { z } from 'zod'
 import { parseColumns } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
-import { encodeFrame } from '../columns.ts'
 import { type DownloadFormat, downloadFormats } from '../training/download.ts'
 import { maxPage } from '../training/limits.ts'
 import type { Builder } from './builder.ts'
+import { encodePage } from './dataset-page.ts'
 import type { JobStatusRef } from './job-status.ts'
 import { JsonText } from './json-text.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
+
+/** An operation may ask for the largest page, and for no second of that size. */
+const costOfRow = 40
 
 export function addDataset(builder: Builder, services: Services, jobStatus: JobStatusRef) {
   builder.objectType('DatasetDownloads', {
@@ -60,11 +63,11 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
             validate: z.number().min(1).max(maxPage).nullish(),
           }),
         },
-        complexity: (args) => ({ field: 10 + Math.ceil((args.limit ?? 20) / 10) }),
-        resolve: async ({ id, status }, args) => {
+        complexity: (args) => ({ field: costOfRow * (args.limit ?? 20) }),
+        resolve: async ({ id, status }, args, { answer: budget }) => {
           if (status !== 'SUCCEEDED') return new JsonText('[]')
           const page = { offset: args.offset ?? 0, limit: args.limit ?? 20 }
-          return new JsonText(encodeFrame(await services.training.rows(id, page)))
+          return new JsonText(await encodePage(services.training, id, { page, budget }))
         },
       }),
       downloads: t.field({

@@ -4,32 +4,32 @@ import { AppError } from '../errors.ts'
 import type { LookupAnswers, LookupTarget, RealtimeResult } from '../realtime/service.ts'
 import type { Context } from './context.ts'
 
-export type Loading = Pick<Context, 'realtimeLoader' | 'charge'>
+export type Loading = Pick<Context, 'realtimeLoader' | 'charge' | 'answer'>
 
 export function lookUpOne(
-  { realtimeLoader, charge }: Loading,
+  { realtimeLoader, charge, answer }: Loading,
   target: LookupTarget,
   value: string,
 ): Promise<RealtimeResult> {
   charge?.(1)
-  return realtimeLoader.load(target, [value]).then(onlyResult)
-}
-
-function onlyResult([result]: LookupAnswers): RealtimeResult {
-  if (result === undefined || result instanceof AppError) {
-    throw result ?? new Error('the realtime loader gave no result for one value')
-  }
-  return result
+  return realtimeLoader.load(target, [value]).then(([result]) => {
+    if (result === undefined || result instanceof AppError) {
+      throw result ?? new Error('the realtime loader gave no result for one value')
+    }
+    answer.take(result.rows.length)
+    return result
+  })
 }
 
 /** A value that fails stands in the list as its error, so that the error's path names it. */
 export async function lookUpMany(
-  { realtimeLoader, charge }: Loading,
+  { realtimeLoader, charge, answer }: Loading,
   target: LookupTarget,
   values: readonly string[],
 ): Promise<readonly RealtimeResult[]> {
   charge?.(values.length)
   const results = await realtimeLoader.load(target, values)
+  for (const result of results) if (!(result instanceof AppError)) answer.take(result.rows.length)
   if (!results.some(isFailure)) return results as readonly RealtimeResult[]
   return results.map((result, i) =>
     result instanceof AppError ? naming(result, target.indexKey, values[i] ?? '') : result,

@@ -4,6 +4,7 @@ import { GraphQLError, Source } from 'graphql'
 import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { ErrorCode } from '../../errors.ts'
+import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import type { RequestFacts } from '../../schema/context.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
@@ -49,6 +50,7 @@ export function createHotPath({
       const answer = run(plan, request.variables, {
         realtimeLoader: services.realtime.createLoader(),
         charge: facts.charge,
+        answer: createAnswerBudget(),
       })
       facts.operation = plan.operation
       return answer?.catch((error: unknown) => describe(error, request.query, facts)) ?? null
