@@ -8,7 +8,7 @@ import { AppError, type ErrorCode } from './errors.ts'
 export const usualDelaysMs: readonly number[] = [100, 400, 1500, 4000, 6000]
 
 /** Something that is needed is away, full or busy: the same call does well once it is back. */
-const passing: ReadonlySet<ErrorCode> = new Set([
+const usuallyPassing: ReadonlySet<ErrorCode> = new Set([
   'WAREHOUSE_FAILED',
   'ONLINE_STORE_UNAVAILABLE',
   'CATALOG_UNAVAILABLE',
@@ -31,6 +31,8 @@ export interface RetryOptions {
   what: string
   delaysMs: readonly number[]
   signal: AbortSignal
+  /** Failures that are waited out however long; when given, every other is thrown at once. */
+  passing?: ReadonlySet<ErrorCode>
   /** Told of each failure that is waited out. */
   onWait?: (error: unknown) => void
   log: Logger
@@ -41,7 +43,7 @@ export interface RetryOptions {
  * once, any other when it is met after each of the waits too. Aborting stops the waiting with the signal's reason.
  */
 export async function retry<T>(
-  { what, delaysMs, signal, onWait, log }: RetryOptions,
+  { what, delaysMs, signal, passing, onWait, log }: RetryOptions,
   call: () => Promise<T>,
 ): Promise<T> {
   for (let attempt = 0; ; attempt++) {
@@ -49,9 +51,10 @@ export async function retry<T>(
       return await call()
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'INTERNAL'
-      const endless = passing.has(code) ? delaysMs.at(-1) : undefined
-      const delayMs = delaysMs[attempt] ?? endless
-      if (delayMs === undefined || lasting.has(code)) throw error
+      const isPassing = (passing ?? usuallyPassing).has(code)
+      const mayPass = isPassing || (passing === undefined && !lasting.has(code))
+      const delayMs = delaysMs[attempt] ?? (isPassing ? delaysMs.at(-1) : undefined)
+      if (delayMs === undefined || !mayPass) throw error
       log.warn({ err: error, delayMs }, `${what} failed and is tried again`)
       onWait?.(error)
       await sleep(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted())

@@ -45,6 +45,8 @@ export interface Datasets {
   handBack(id: string): Promise<DatasetRecord | null>
   /** The oldest that was handed back, from here on this process's to make; null where there is none. */
   takeHandedBack(): Promise<DatasetRecord | null>
+  /** Those QUEUED that are this process's and were made before; it has heard of each, or never will. */
+  queuedHere(before: Date): Promise<string[]>
   /** The oldest that have ended, of those made before. */
   endedBefore(date: Date, limit: number): Promise<string[]>
   /** Of these ids, those that the catalog has. */
@@ -123,14 +125,30 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
     },
 
     async takeHandedBack() {
-      // Of two that ask at once, each gets another one.
-      const [taken] = await prisma.$queryRawUnsafe<{ id: string }[]>(
-        `UPDATE "Dataset" SET owner = $1, "handedBack" = false WHERE id = (
-          SELECT id FROM "Dataset" WHERE status = 'QUEUED' AND "handedBack"
-          ORDER BY "createdAt", id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id`,
-        owner,
-      )
-      return taken === undefined ? null : byId(taken.id)
+      const free = { status: 'QUEUED', handedBack: true } as const
+      for (;;) {
+        const oldest = [{ createdAt: 'asc' }, { id: 'asc' }] as const
+        const found = await prisma.dataset.findFirst({
+          where: free,
+          orderBy: [...oldest],
+          select: { id: true },
+        })
+        if (found === null) return null
+        // In one statement, so that of two that ask at once one gets it, and whoever gets it knows all of it.
+        const [taken] = await prisma.dataset.updateManyAndReturn({
+          where: { id: found.id, ...free },
+          data: { owner, handedBack: false },
+        })
+        if (taken !== undefined) return toRecord(taken)
+      }
+    },
+
+    async queuedHere(before) {
+      const found = await prisma.dataset.findMany({
+        where: { owner, status: 'QUEUED', handedBack: false, createdAt: { lt: before } },
+        select: { id: true },
+      })
+      return found.map(({ id }) => id)
     },
 
     async endedBefore(date, limit) {

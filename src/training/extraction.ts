@@ -1,5 +1,6 @@
 // An extraction: the query's rows into a file in between, then through the ETL into the dataset.
 
+import type { Logger } from 'pino'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
 import type { Catalog } from '../catalog/open.ts'
@@ -12,6 +13,7 @@ import type { Warehouse } from '../warehouse/port.ts'
 import { createOutputColumns } from './output-columns.ts'
 import type { QueryColumns } from './query-columns.ts'
 import type { RunContext, RunResult } from './run.ts'
+import { whileCatalogIsAway } from './stored-end.ts'
 
 export interface ExtractionOptions {
   catalog: Catalog
@@ -21,6 +23,7 @@ export interface ExtractionOptions {
   etlEngine: EtlEngine
   queryColumns: QueryColumns
   datasetsFolder: string
+  log: Logger
 }
 
 export interface ExtractionRun {
@@ -32,7 +35,7 @@ export interface ExtractionRun {
 }
 
 export function createExtraction(options: ExtractionOptions) {
-  const { catalog, warehouse, etlService, etlEngine, queryColumns } = options
+  const { catalog, warehouse, etlService, etlEngine, queryColumns, log } = options
   const outputColumns = createOutputColumns(options)
 
   return {
@@ -67,12 +70,16 @@ export function createExtraction(options: ExtractionOptions) {
         onProgress: (rows) => onProgress(0.5 + Math.min(rows / inputRows, 1) / 2),
       })
       const result = queryColumns.observed(output)
-      if (etl !== null) await outputColumns.settle({ etlId: etl.id, queryId: query.id, path, output: result })
-      await queryColumns.settle({
-        queryId: query.id,
-        datasetId: dataset.id,
-        observed: queryColumns.observed(input),
-        widenOnly: output.rowCount === 0n,
+      await whileCatalogIsAway({ what: 'Noting what an extraction has shown', signal, log }, async () => {
+        if (etl !== null) {
+          await outputColumns.settle({ etlId: etl.id, queryId: query.id, path, output: result })
+        }
+        await queryColumns.settle({
+          queryId: query.id,
+          datasetId: dataset.id,
+          observed: queryColumns.observed(input),
+          widenOnly: output.rowCount === 0n,
+        })
       })
       return result
     },

@@ -64,7 +64,8 @@ export function createOutputColumns({
 
   async function settle(run: Parameters<OutputColumns['settle']>[0]): Promise<void> {
     const { etlId, queryId, output } = run
-    if (output.columns.length === 0) return
+    // What an ETL makes of no rows shows at most the columns that it declares.
+    if (output.rowCount === 0n) return
     const known = await etls.outputColumns(etlId, queryId)
     if (known === null) return etls.saveOutputColumns(etlId, queryId, [...output.columns])
     const { differences, typeChanges, columns } = compareColumns(known, output.columns)

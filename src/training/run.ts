@@ -12,7 +12,7 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { inSpan } from '../telemetry/spans.ts'
 import { refuseManyRows, type TrainLimits, watchSize } from './limits.ts'
 import { createPool } from './pool.ts'
-import { createEndStore, EndNotStored } from './stored-end.ts'
+import { createEndStore, EndNotStored, whileCatalogIsAway } from './stored-end.ts'
 
 export interface RunContext {
   /** Aborts when the dataset is cancelled, takes too long, or the gateway stops. */
@@ -43,6 +43,8 @@ export interface Runner {
   start(dataset: DatasetRecord, work: RunWork): Promise<RunEnd>
   /** Stops a queued or running one and resolves to how it ended; null when it does not run here. */
   cancel(datasetId: string): Promise<RunEnd> | null
+  /** Whether it waits or runs here, or its end is yet to be stored. */
+  isAtWork(datasetId: string): boolean
   /** How many wait for room. */
   waiting(): number
   /** Stops what runs and what is started from here on: it is QUEUED again, for another process or the next start. */
@@ -73,6 +75,8 @@ class RunHandedBack extends Error {
 }
 
 const progressIntervalMs = 250
+/** A gateway that stops does not wait longer for its catalog; the dataset is then failed by another one, or the next start. */
+const handBackWithinMs = 5000
 
 export function datasetPath(datasetsFolder: string, datasetId: string): string {
   return join(datasetsFolder, `${datasetId}.parquet`)
@@ -92,7 +96,12 @@ export function createRunner(options: RunnerOptions): Runner {
   } = options
   const pool = createPool(options.concurrency)
   let stopping = false
-  const storeEnd = createEndStore({ update, isStopping: () => stopping, patienceMs: catalogPatienceMs, log })
+  const { storeEnd, isUntold } = createEndStore({
+    update,
+    isStopping: () => stopping,
+    patienceMs: catalogPatienceMs,
+    log,
+  })
   const runs = new Map<string, { controller: AbortController; ended: Promise<RunEnd> }>()
 
   async function update(id: string, changes: Parameters<Datasets['update']>[1]): Promise<DatasetRecord> {
@@ -129,7 +138,9 @@ export function createRunner(options: RunnerOptions): Runner {
     const path = datasetPath(datasetsFolder, id)
     const temporaryPath = join(temporaryFolder, `${id}.query.parquet`)
     try {
-      await update(id, { status: 'RUNNING' })
+      await whileCatalogIsAway({ what: 'Noting that a dataset is made', signal, log }, () =>
+        update(id, { status: 'RUNNING' }),
+      )
       const result = await work({ signal, path, temporaryPath, onProgress: progress.report })
       signal.throwIfAborted()
       refuseManyRows(result.rowCount, limits)
@@ -158,7 +169,10 @@ export function createRunner(options: RunnerOptions): Runner {
   ): Promise<RunEnd> {
     await removeFiles(datasetsFolder, dataset.id)
     if (reason instanceof RunHandedBack) {
-      const handedBack = await datasets.handBack(dataset.id)
+      const signal = AbortSignal.timeout(handBackWithinMs)
+      const handedBack = await whileCatalogIsAway({ what: 'Handing a dataset back', signal, log }, () =>
+        datasets.handBack(dataset.id),
+      )
       events.publish('dataset', dataset.id, { datasetId: dataset.id })
       return { dataset: handedBack ?? (await datasets.byId(dataset.id)), error: null }
     }
@@ -227,6 +241,8 @@ export function createRunner(options: RunnerOptions): Runner {
       stop(datasetId)
       return run.ended
     },
+
+    isAtWork: (datasetId) => runs.has(datasetId) || isUntold(datasetId),
 
     waiting: pool.waiting,
 

@@ -24,6 +24,7 @@ import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
 import { keepRetention, type Retention } from './retention.ts'
 import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
+import { whileCatalogIsAway } from './stored-end.ts'
 import { sweep } from './sweep.ts'
 
 export interface QueryTrainRequest extends SavedQueryNotes {
@@ -95,7 +96,7 @@ export function createTraining(options: TrainingOptions): Training {
   let retention: Repetition | undefined
   started.then(() => {
     if (stopping.signal.aborted) return
-    handedBack = takeHandedBack({ datasets, waiting: runner.waiting, resume, log })
+    handedBack = takeHandedBack({ ...runner, datasets, resume, log })
     retention = keepRetention({ ...options, ...options.retention })
   })
   const stopping = new AbortController()
@@ -115,23 +116,31 @@ export function createTraining(options: TrainingOptions): Training {
       const result = await warehouse.exportParquet({ sql: dataset.sql, path, signal, onProgress: report })
       const observed = queryColumns.observed(result)
       const { id: datasetId, queryId } = dataset
-      if (queryId !== null) await queryColumns.settle({ queryId, datasetId, observed })
+      if (queryId !== null) {
+        await whileCatalogIsAway({ what: 'Noting what a query has shown', signal, log }, () =>
+          queryColumns.settle({ queryId, datasetId, observed }),
+        )
+      }
       return observed
     }
   }
 
   /** Whoever asked for it asked another gateway, or this one before it was started again. */
-  async function resume(dataset: DatasetRecord): Promise<void> {
-    const etl = dataset.etlId === null ? null : await catalog.etls.byId(dataset.etlId)
-    const etlSource = etl ?? (dataset.unsavedEtl === null ? null : unpackUnsavedEtl(dataset.unsavedEtl))
-    if (etlSource === null || dataset.queryId === null) {
-      void runner.start(dataset, queryWork(dataset))
-      return
-    }
-    const query = await savedQueries.byId(dataset.queryId)
-    void runner.start(dataset, (context) =>
-      extraction.run(context, { query, source: etlSource, etl, dataset }),
-    )
+  function resume(dataset: DatasetRecord): void {
+    void runner.start(dataset, async (context) => {
+      const reading = { what: 'Reading what a dataset is made of', signal: context.signal, log }
+      const parts = await whileCatalogIsAway(reading, () => partsOf(dataset))
+      return parts === null ? queryWork(dataset)(context) : extraction.run(context, { ...parts, dataset })
+    })
+  }
+
+  /** Null where no ETL is part of it. */
+  async function partsOf({ etlId, unsavedEtl, queryId }: DatasetRecord) {
+    const etl = etlId === null ? null : await catalog.etls.byId(etlId)
+    const source = etl ?? (unsavedEtl === null ? null : unpackUnsavedEtl(unsavedEtl))
+    return source === null || queryId === null
+      ? null
+      : { query: await savedQueries.byId(queryId), source, etl }
   }
 
   async function settled(datasetId: string, run: Promise<RunEnd>, waitMs: number): Promise<DatasetRecord> {

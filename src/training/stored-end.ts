@@ -4,6 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
 import { AppError } from '../errors.ts'
+import { retry, usualDelaysMs } from '../retry.ts'
+
+/** Calls again and again while the catalog is away, until the signal aborts; any other failure is thrown. */
+export function whileCatalogIsAway<T>(
+  options: { what: string; signal: AbortSignal; log: Logger },
+  call: () => Promise<T>,
+): Promise<T> {
+  return retry({ ...options, delaysMs: usualDelaysMs, passing: catalogAway }, call)
+}
+
+const catalogAway = new Set(['CATALOG_UNAVAILABLE'] as const)
 
 type Changes = Parameters<Datasets['update']>[1]
 
@@ -29,6 +40,8 @@ export function createEndStore({
   patienceMs?: number | undefined
   log: Logger
 }) {
+  const untold = new Set<string>()
+
   async function tryFor(id: string, changes: Changes): Promise<DatasetRecord> {
     const deadlineMs = performance.now() + patienceMs
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
@@ -44,6 +57,12 @@ export function createEndStore({
   }
 
   async function tryUntilStored(id: string, changes: Changes): Promise<void> {
+    untold.add(id)
+    await tryUntilStopping(id, changes)
+    untold.delete(id)
+  }
+
+  async function tryUntilStopping(id: string, changes: Changes): Promise<void> {
     while (!isStopping()) {
       try {
         await tryFor(id, changes)
@@ -56,7 +75,7 @@ export function createEndStore({
     }
   }
 
-  return async function storeEnd(id: string, changes: Changes): Promise<DatasetRecord> {
+  async function storeEnd(id: string, changes: Changes): Promise<DatasetRecord> {
     try {
       return await tryFor(id, changes)
     } catch (error) {
@@ -64,6 +83,12 @@ export function createEndStore({
       void tryUntilStored(id, changes)
       throw new EndNotStored('The catalog is away', { cause: error })
     }
+  }
+
+  return {
+    storeEnd,
+    /** Whether its end is yet to be stored in the background. */
+    isUntold: (id: string) => untold.has(id),
   }
 }
 

@@ -6,6 +6,7 @@ import { connect, createServer, type Socket } from 'node:net'
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>()
   let isHanging = false
+  let losing: { pattern: RegExp; lost: () => void } | null = null
   const proxy = createServer((client) => {
     const server = connect(port, '127.0.0.1')
     for (const [from, to] of [
@@ -21,6 +22,17 @@ export async function startProxy(port: number) {
       from.pipe(to)
       if (isHanging) from.pause()
     }
+    client.on('data', (asked: Buffer) => {
+      if (losing === null || !losing.pattern.test(asked.toString('latin1'))) return
+      const { lost } = losing
+      losing = null
+      server.unpipe(client)
+      server.once('data', () => {
+        client.destroy()
+        lost()
+      })
+      server.resume()
+    })
   })
   proxy.listen(0, '127.0.0.1')
   await once(proxy, 'listening')
@@ -35,6 +47,12 @@ export async function startProxy(port: number) {
     goOn() {
       isHanging = false
       for (const socket of sockets) socket.resume()
+    },
+    /** Of what is next sent that matches, the server's answer is lost, and the connection with it; resolves when it is. */
+    loseAnswerTo(pattern: RegExp): Promise<void> {
+      return new Promise((lost) => {
+        losing = { pattern, lost }
+      })
     },
     async stop() {
       for (const socket of sockets) socket.destroy()

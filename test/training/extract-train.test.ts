@@ -192,6 +192,32 @@ describe("An ETL's output columns", () => {
     ])
   })
 
+  test('are not those of a run over no rows: nothing is pinned before a row was seen', async () => {
+    const sql =
+      "SELECT user_id, creation_date AS at FROM feature_store.users WHERE user_id LIKE 'first-rows-%'"
+    const queryId = await saveQuery(sql, 'first rows')
+    const etlPath = await writeEtl(
+      'declared.js',
+      `export const columns = { at: 'TIMESTAMP' }
+      export function transform({ user_id, at }) { return { user_id, at: new Date(at), double: at * 2 } }`,
+    )
+    const empty = await extract(queryId, etlPath)
+    expect(empty.dataset).toMatchObject({ status: 'SUCCEEDED', rowCount: 0n })
+    const etlId = empty.etl?.id ?? ''
+    expect(await stack.catalog.etls.outputColumns(etlId, queryId)).toBeNull()
+    const rows = [
+      ['first-rows-1', 1],
+      ['first-rows-2', 2],
+    ] as const
+    const users = { table: 'users', columns: ['user_id', 'creation_date'], rows }
+    await stack.warehouse.append({ jobId: createId('job'), batch: 0, tables: [users] })
+    const { dataset } = await extract(queryId, etlId)
+    expect(dataset.columns.map(({ name }) => name).sort()).toEqual(['at', 'double', 'user_id'])
+    expect(await stack.catalog.etls.outputColumns(etlId, queryId)).toEqual(dataset.columns)
+    const none = await saveQuery(`${sql} AND creation_date < 0`, 'none of them')
+    expect((await extract(none, etlId)).dataset).toMatchObject({ status: 'SUCCEEDED', rowCount: 0n })
+  })
+
   test('that change in name or type are a SCHEMA_MISMATCH that lists each difference', async () => {
     await see({ value: 1.5, word: 'a' })
     const run = await createCase('changed.js')
