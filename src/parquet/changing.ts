@@ -17,8 +17,15 @@ const changingNames = new Set([
 /** Volatile only in that it never returns. */
 const harmless = new Set(['error'])
 
-/** What it is, as a user would call it; null when the same rows always give the same result. Columns may bear such names. */
-export type ChangeFinder = (judged: JudgedStatement, columnNames: Iterable<string>) => string | null
+/**
+ * What it is, as a user would call it; null when the same rows always give the same result. Columns may bear such names.
+ * The bound plan, where there is one, holds what views and macros call, too.
+ */
+export type ChangeFinder = (
+  judged: JudgedStatement,
+  columnNames: Iterable<string>,
+  plan?: unknown,
+) => string | null
 
 export async function createChangeFinder(connection: DuckDBConnection): Promise<ChangeFinder> {
   const result = await connection.run(
@@ -27,21 +34,39 @@ export async function createChangeFinder(connection: DuckDBConnection): Promise<
   const listed = new Set((await result.getRows()).map(([name]) => String(name)))
   const isChanging = (name: string) => !harmless.has(name) && (listed.has(name) || changing.test(name))
 
-  return (judged, columnNames) => {
+  return (judged, columnNames, plan) => {
     const called = [...judged.functions].find(isChanging)
     if (called !== undefined) return `${called}()`
     const own = new Set([...columnNames].map((name) => name.toLowerCase()))
     const named = [...judged.names].find((name) => changingNames.has(name) && !own.has(name))
     if (named !== undefined) return named
     if (some(judged.tree, isAgeOfOne)) return 'age() of one argument'
-    return some(judged.tree, isSampled) ? 'a sample' : null
+    if (some(judged.tree, isSampled)) return 'a sample'
+    const within = find(plan, (node) => isChangeInPlan(node, isChanging))
+    if (within === undefined) return null
+    return within.type === 'LOGICAL_SAMPLE' ? 'a sample' : `${String(within.name)}()`
   }
 }
 
 function some(part: unknown, test: (node: SyntaxNode) => boolean): boolean {
-  if (Array.isArray(part)) return part.some((item) => some(item, test))
-  if (typeof part !== 'object' || part === null) return false
-  return test(part as SyntaxNode) || Object.values(part).some((child) => some(child, test))
+  return find(part, test) !== undefined
+}
+
+function find(part: unknown, test: (node: SyntaxNode) => boolean): SyntaxNode | undefined {
+  if (typeof part !== 'object' || part === null) return undefined
+  if (!Array.isArray(part) && test(part as SyntaxNode)) return part as SyntaxNode
+  for (const child of Object.values(part)) {
+    const found = find(child, test)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function isChangeInPlan(node: SyntaxNode, isChanging: (name: string) => boolean): boolean {
+  const { type, expression_class: kind, name, children } = node
+  if (kind !== 'BOUND_FUNCTION') return type === 'LOGICAL_SAMPLE'
+  const isAge = name === 'age' && Array.isArray(children) && children.length === 1
+  return isAge || isChanging(String(name).toLowerCase())
 }
 
 /** `age(x)` is the time from x to today. */

@@ -16,6 +16,11 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** Two names are one to the engine when they differ in the case of ASCII letters only: \u212a is no k. */
+export function nameInEngine(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+}
+
 export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }

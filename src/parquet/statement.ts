@@ -3,13 +3,15 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { refuse } from './engine-error.ts'
-import { blankSemicolons, type Place, placeOf, quoteName, refuseLong } from './sql-text.ts'
+import { blankSemicolons, nameInEngine, type Place, placeOf, quoteName, refuseLong } from './sql-text.ts'
 
 export interface TableReference {
   catalog: string
   schema: string
   name: string
   place: Place | null
+  /** Where it stands in the statement, in bytes. */
+  offset?: number
 }
 
 export interface JudgedStatement {
@@ -142,7 +144,9 @@ function createJudge(
       const schema = String(node.schema_name ?? '')
       const name = String(node.table_name ?? '')
       if (schema !== '' || catalog !== '' || !scope.has(nameInEngine(name))) {
-        found.tables.push({ catalog, schema, name, place: place(node) })
+        const offset = node.query_location
+        const at = typeof offset === 'number' ? { offset } : {}
+        found.tables.push({ catalog, schema, name, place: place(node), ...at })
       }
     }
     const from = node.from_table as SyntaxNode | undefined
@@ -175,11 +179,6 @@ function visit(part: unknown, scope: Scope, judge: Judge): void {
   for (const [key, child] of Object.entries(node)) {
     if (key !== 'cte_map') visit(child, key === 'right' ? within : inner, judge)
   }
-}
-
-/** Two names are one to the engine when they differ in the case of ASCII letters only: \u212a is no k. */
-function nameInEngine(name: string): string {
-  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
 /** Each WITH may be planned wherever it is used: some that double from one to the next would be planned for hours. */

@@ -1,32 +1,88 @@
-// What is proven of a statement before it is served: that nothing in it changes from run to run, and whose rows it reads.
+// What is proven of a statement before it is served, over the plan that the engine binds of it: that nothing in it changes
+// from run to run, whose rows it reads, and what it leaves to the engine.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Column } from '../columns.ts'
+import { type PlanNode, readBoundPlan, UnreadPlan } from '../parquet/bound-plan.ts'
 import { createChangeFinder } from '../parquet/changing.ts'
-import { listFunctionKinds } from '../parquet/function-kinds.ts'
-import { whyNotLocal } from '../parquet/key-locality.ts'
+import { readAlgebra } from '../parquet/plan-algebra.ts'
+import type { TableFacts } from '../parquet/plan-tables.ts'
 import { judgeStatement } from '../parquet/statement.ts'
+import type { Plan } from '../sql/algebra.ts'
+import { judgeDeterminism } from '../sql/determinism.ts'
+import { whyNotLocal } from '../sql/locality.ts'
 import type { TableList } from './duckdb-schema.ts'
+import { createStandIns } from './duckdb-stand-ins.ts'
 import type { BaseTable, QueryDescription } from './port.ts'
 
 export type Proofs = (
   connection: DuckDBConnection,
-  asked: { sql: string; key: string | undefined; tables: readonly BaseTable[] },
-) => Promise<Pick<QueryDescription, 'changing' | 'whyNotLocal'>>
+  asked: {
+    sql: string
+    key: string | undefined
+    columns: readonly Column[]
+    tables: readonly BaseTable[]
+  },
+) => Promise<Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>>
 
 export async function createProofs(connection: DuckDBConnection, list: TableList): Promise<Proofs> {
   const findChange = await createChangeFinder(connection)
-  const functions = await listFunctionKinds(connection)
+  const standIns = await createStandIns(connection, list.ofFiles)
+  const uniquesOf = await listUniques(connection)
 
-  return async (asked, { sql, key, tables }) => {
-    if (key === undefined) return {}
+  return async (asked, { sql, key, columns, tables }) => {
     const judged = await judgeStatement(asked, sql)
-    const find = ({ schema, name }: { schema: string; name: string }) => list.look(schema, name)
+    const node = await unlessUnread(() => readBoundPlan(asked, standIns(judged)))
+    const plan = await readPlan(node, { key, uniquesOf }, columns.length)
+    const determinism = judgeDeterminism(plan)
+    if (key === undefined) return { determinism }
+    const keyIndex = columns.findIndex(({ name }) => name === key)
     return {
+      determinism,
       changing: findChange(
         judged,
-        tables.flatMap(({ columns }) => columns),
+        tables.flatMap((table) => table.columns),
+        node,
       ),
-      whyNotLocal: whyNotLocal({ tree: judged.tree, key, find, functions }),
+      whyNotLocal: whyNotLocal(plan, { keyIndex, key }),
     }
+  }
+}
+
+async function unlessUnread<T>(read: () => T | Promise<T>): Promise<T | UnreadPlan> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof UnreadPlan) return error
+    throw error
+  }
+}
+
+async function readPlan(node: PlanNode | UnreadPlan, facts: TableFacts, width: number): Promise<Plan> {
+  const plan = node instanceof UnreadPlan ? node : await unlessUnread(() => readAlgebra(node, facts))
+  return plan instanceof UnreadPlan ? { kind: 'opaque', reason: plan.message, inputs: [], width } : plan
+}
+
+/** Each table's PRIMARY KEY, and what is UNIQUE and NOT NULL. */
+async function listUniques(connection: DuckDBConnection): Promise<TableFacts['uniquesOf']> {
+  const result = await connection.run(`
+    SELECT schema_name, table_name, constraint_type, to_json(constraint_column_names)::VARCHAR
+    FROM duckdb_constraints() WHERE database_name = current_database()`)
+  const constraints = (await result.getRows()).map(([schema, table, type, columns]) => ({
+    table: JSON.stringify([schema, table]),
+    type: String(type),
+    columns: JSON.parse(String(columns)) as string[],
+  }))
+  const filled = new Set(
+    constraints
+      .filter(({ type }) => type === 'NOT NULL')
+      .flatMap(({ table, columns }) => columns.map((column) => JSON.stringify([table, column]))),
+  )
+  return (schema, table) => {
+    const own = constraints.filter((constraint) => constraint.table === JSON.stringify([schema, table]))
+    const isFilled = (column: string) => filled.has(JSON.stringify([JSON.stringify([schema, table]), column]))
+    return own
+      .filter(({ type, columns }) => type === 'PRIMARY KEY' || (type === 'UNIQUE' && columns.every(isFilled)))
+      .map(({ columns }) => columns)
   }
 }

@@ -4,7 +4,6 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column } from '../columns.ts'
 import { carrierOf } from '../parquet/duckdb-types.ts'
 import { refuse } from '../parquet/engine-error.ts'
-import type { LocalTable } from '../parquet/key-locality.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import { displayTable, type TableReference } from '../parquet/statement.ts'
 import { listViews, type ViewDefinition } from './duckdb-views.ts'
@@ -46,8 +45,8 @@ export interface DuckdbTable extends WarehouseTable {
 export interface TableList {
   all: readonly DuckdbTable[]
   find(schema: string, name: string): DuckdbTable | undefined
-  /** A table's columns, or the statement of a view; null for what is neither. */
-  look(schema: string, name: string): LocalTable | null
+  /** Views that count as tables: what stands behind them are files. */
+  ofFiles: readonly WarehouseTable[]
   /** Throws INVALID_SQL for one that statements may not read. */
   resolve(references: readonly TableReference[]): BaseTable[]
 }
@@ -172,13 +171,9 @@ function createTableList(
   return {
     all,
     find,
-    look(schema, name) {
-      const table = find(schema || 'main', name)
-      if (table === undefined) return null
-      const view = viewByKey.get(keyOf(table.schema, table.name))
-      if (view === undefined || view.tables === null) return { columns: table.columns.map((c) => c.name) }
-      return view.tree === null ? null : { schema: view.schema, tree: view.tree }
-    },
+    ofFiles: views
+      .filter(({ tables }) => tables === null)
+      .flatMap(({ schema, name }) => find(schema, name) ?? []),
     resolve(references) {
       const tables = new Set(references.map(resolveOne).flatMap(basesOf))
       return [...tables].map(({ schema, name, columns }) => ({

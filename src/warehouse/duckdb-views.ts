@@ -2,20 +2,13 @@
 
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
-import {
-  type JudgedStatement,
-  judgeStatement,
-  type SyntaxNode,
-  type TableReference,
-} from '../parquet/statement.ts'
+import { type JudgedStatement, judgeStatement, type TableReference } from '../parquet/statement.ts'
 
 export interface ViewDefinition {
   schema: string
   name: string
   /** What it reads; null when it reads more than tables, a file, say: then the view itself counts as a table. */
   tables: readonly TableReference[] | null
-  /** Its statement; null when that cannot be judged. */
-  tree: SyntaxNode | null
 }
 
 /** Views of the schema `asTables` count as tables. */
@@ -26,8 +19,7 @@ export async function listViews(connection: DuckDBConnection, asTables: string):
   const views: ViewDefinition[] = []
   for (const [schema, name, sql] of await result.getRows()) {
     const judged = schema === asTables ? null : await judge(connection, String(sql))
-    const behind = { tables: judged?.tables ?? null, tree: judged?.tree ?? null }
-    views.push({ schema: String(schema), name: String(name), ...behind })
+    views.push({ schema: String(schema), name: String(name), tables: judged?.tables ?? null })
   }
   return views
 }

@@ -163,7 +163,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
         columns,
         tables: read,
-        ...(await prove?.(connection, { sql, key, tables: read })),
+        ...(await prove?.(connection, { sql, key, columns, tables: read })),
       })),
     exportParquet: (request) =>
       withPlan('slow', request, copyPrefixBytes, (connection, { select, columns }) =>

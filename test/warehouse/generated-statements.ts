@@ -28,8 +28,8 @@ export function createRandom(seed: number): Random {
 }
 
 /** Texts are keys too, so that one column may be taken for the other; some of all are null. */
-export function createTables(random: Random): TableRows[] {
-  const pick = () => [...keys, null][random(4)] ?? null
+export function createTables(random: Random, among: readonly string[] = keys): TableRows[] {
+  const pick = () => [...among, null][random(among.length + 1)] ?? null
   return Object.entries(columnsOf).map(([table, columns]) => ({
     table,
     columns,
