@@ -2,6 +2,7 @@
 
 import { refuse } from '../parquet/engine-error.ts'
 import type { Session } from './postgres-session.ts'
+import { findTypes, judgeTypes } from './postgres-telling-types.ts'
 
 export interface CalledFunction {
   name: string
@@ -20,6 +21,7 @@ export interface CalledFunction {
 export interface Calls {
   functions: Set<number>
   operators: Set<number>
+  types: Set<number>
 }
 
 /** The first OID that is not the server's own. */
@@ -37,9 +39,10 @@ const harmless = new Set([
 ])
 /** Of those that do not, what tells of the server or runs text as SQL. */
 const refusedFunction =
-  /^(_?pg_(?!typeof$).*|current_(setting|database|schemas?|user|role|catalog|query)|(session|system)_user|user|getpgusername|version|(txid|mxid)_.*|inet_(server|client)_.*|has_\w+_privilege|row_security_active|\w+_to_xml(schema)?(_and_xmlschema)?|to_reg\w+|(col|obj|shobj)_description|binary_upgrade_.*|ts_debug|icu_.*|makeaclitem|acl\w+)$/
+  /^(_?pg_(?!typeof$).*|current_(setting|database|schemas?|user|role|catalog|query)|(session|system)_user|user|getpgusername|version|(txid|mxid)_.*|inet_(server|client)_.*|has_\w+_privilege|row_security_active|\w+_to_xml(schema)?(_and_xmlschema)?|to_reg\w+|(col|obj|shobj)_description|binary_upgrade_.*|ts_debug|icu_.*|makeaclitem|acl\w+|format_type|oidvectortypes|getdatabaseencoding|unicode_version|nameconcatoid)$/
 
-export function findCalls(tree: string, { functions, operators }: Calls): void {
+export function findCalls(tree: string, { functions, operators, types }: Calls): void {
+  findTypes(tree, types)
   for (const [, oid] of tree.matchAll(/:(?:funcid|opfuncid|aggfnoid|winfnoid|tsmhandler) (\d+)/g))
     functions.add(Number(oid))
   for (const [, oid] of tree.matchAll(/:opno (\d+)/g)) operators.add(Number(oid))
@@ -47,13 +50,13 @@ export function findCalls(tree: string, { functions, operators }: Calls): void {
 
 /**
  * Rejects with INVALID_SQL unless all may be called: of the server's own what only computes, of others' what they declare
- * to be IMMUTABLE. Answers them with those that they call by their arguments' defaults.
+ * to be IMMUTABLE, none with values that tell of the catalog. Answers them with those that they call by their arguments' defaults.
  */
 export async function judgeFunctions(session: Session, calls: Calls): Promise<Map<number, CalledFunction>> {
   const called = new Map<number, CalledFunction>()
   let next = calls
   while (next.functions.size + next.operators.size > 0) {
-    const inner: Calls = { functions: new Set(), operators: new Set() }
+    const inner: Calls = { functions: new Set(), operators: new Set(), types: calls.types }
     for (const [oid, found] of await readFunctions(session, next)) {
       if (called.has(oid)) continue
       refuseFunction(found)
@@ -62,6 +65,7 @@ export async function judgeFunctions(session: Session, calls: Calls): Promise<Ma
     }
     next = inner
   }
+  await judgeTypes(session, calls.types)
   return called
 }
 

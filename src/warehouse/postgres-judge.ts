@@ -94,7 +94,7 @@ async function judgeTrees(
 ): Promise<Pick<JudgedStatement, 'tables' | 'analysis'>> {
   const seen = new Set([ownOid])
   const known = new Map<number, Relation>()
-  const calls: Calls = { functions: new Set(), operators: new Set() }
+  const calls: Calls = { functions: new Set(), operators: new Set(), types: new Set() }
   const tables: BaseTable[] = []
   let asKin: ReadonlySet<number> = new Set<number>()
   let next = visitTree(tree, calls)

@@ -19,6 +19,9 @@ const prepared = `
   CREATE FUNCTION public.leaky(int) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
     'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END';
   CREATE OPERATOR public.### (FUNCTION = public.leaky, RIGHTARG = int);
+  CREATE DOMAIN public.telling AS regclass; CREATE TYPE public.told AS (a public.telling);
+  CREATE VIEW public.named AS SELECT tableoid::regclass::text AS a FROM public.plain;
+  CREATE FUNCTION public.naming(text DEFAULT 1259::regclass::text) RETURNS text IMMUTABLE LANGUAGE sql RETURN $1;
   CREATE AGGREGATE public.gathered(text) (SFUNC = query_to_text, STYPE = text);`
 
 const helper = `CREATE FUNCTION query_to_text(text, text) RETURNS text LANGUAGE plpgsql STABLE AS
@@ -129,6 +132,41 @@ const refused: [name: string, sql: string][] = [
   ['an aggregate that reads the catalog', 'SELECT gathered(s) AS a FROM plain'],
   ['current_user', 'SELECT current_user::text AS a'],
   ['a role by a cast', `SELECT has_table_privilege('postgres', 'gateway.ledger', 'select') AS a`],
+  ['getpgusername', 'SELECT getpgusername()::text AS a'],
+  ['names of tables', 'SELECT g::oid::regclass::text AS a FROM generate_series(1, 20000) g'],
+  ['a table by its number', 'SELECT 1259::regclass::text AS a'],
+  ['a table by a text', `SELECT 'gateway.ledger'::text::regclass::oid::int8 AS a`],
+  ['a table of a row', 'SELECT tableoid::regclass::text AS a FROM plain'],
+  [
+    'a table that is compared',
+    `SELECT count(*) AS a FROM plain WHERE tableoid::regclass = 'plain'::regclass`,
+  ],
+  ['a role', 'SELECT 10::oid::regrole::text AS a'],
+  ['a role that is sorted by', 'SELECT n FROM plain ORDER BY 10::oid::regrole'],
+  ['a function', 'SELECT 1598::oid::regprocedure::text AS a'],
+  ['a function by its output', 'SELECT textin(regprocout(1598::oid)) AS a'],
+  ['a schema', 'SELECT g::oid::regnamespace::text AS a FROM generate_series(1, 20000) g'],
+  ['a type', 'SELECT g::oid::regtype::text AS a FROM generate_series(1, 20000) g'],
+  ['a type in a list', `SELECT '{16384,1259}'::regclass[]::text AS a`],
+  ['a type by unnest', `SELECT a::text FROM unnest('{1259}'::regclass[]) a`],
+  ['a type by format', `SELECT format('%s', 1259::regclass) AS a`],
+  ['a type by JSON', 'SELECT to_json(1259::regclass)::text AS a'],
+  ['a name by a column list', `SELECT a::text FROM json_to_recordset('[{"a": "1259"}]') AS t(a regclass)`],
+  [
+    'a name by XMLTABLE',
+    `SELECT a::text FROM xmltable('/a' PASSING '<a>1259</a>' COLUMNS a regclass PATH '.')`,
+  ],
+  [
+    'a name by a row of the catalog',
+    `SELECT (json_populate_record(NULL::pg_am, '{"amhandler": "1598"}'))::text AS a`,
+  ],
+  ['a name by a domain', 'SELECT 1259::telling::text AS a'],
+  ['a name by a row of ours', `SELECT (json_populate_record(NULL::told, '{"a": "1259"}'))::text AS a`],
+  ['a name behind a view', 'SELECT a FROM named'],
+  ['a name by a default', 'SELECT naming() AS a'],
+  ['format_type', 'SELECT format_type(g::oid, -1) AS a FROM generate_series(1, 20000) g'],
+  ['oidvectortypes', `SELECT oidvectortypes('16384 1259') AS a`],
+  ['the encoding', 'SELECT getdatabaseencoding()::text AS a'],
   ['the text of a function', `SELECT pg_get_functiondef('sneaky'::regproc) AS a`],
   ['the address of the server', 'SELECT inet_server_addr()::text AS a'],
   ['the backend', 'SELECT pg_backend_pid() AS a'],
@@ -162,6 +200,8 @@ const allowed: [name: string, sql: string, rows: unknown][] = [
   ['words in a text', `SELECT 'pg_read_file(''a''); DROP TABLE plain' AS a`, 'pg_read_file'],
   ['words in a dollar quote', 'SELECT $x$; DELETE FROM plain$x$ AS a', 'DELETE FROM plain'],
   ['words in a comment', 'SELECT 1 AS a /* ; DROP TABLE plain */ -- FOR UPDATE', '{"a":1}'],
+  ['pg_typeof', 'SELECT pg_typeof(n)::text AS a FROM plain LIMIT 1', '{"a":"integer"}'],
+  ['a language of texts', `SELECT to_tsvector('english', 'some words')::text AS a`, "'word':2"],
   ['words as names', 'SELECT 1 AS "pg_shadow", 2 AS "{ROWMARKCLAUSE :relid 1259"', 'ROWMARKCLAUSE'],
 ]
 
