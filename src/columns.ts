@@ -23,6 +23,11 @@ export interface Column {
   nullable: boolean
   /** The type in which a dataset's Parquet holds the column, in DuckDB's words: `DECIMAL(18,3)`, `STRUCT(a INTEGER)`. */
   storage: string
+  /**
+   * Of a warehouse's column of texts, the engine's own type, in its words: `uuid`, `bpchar`, `VARCHAR`, `time(3)`. It says
+   * which texts are equal.
+   */
+  native?: string
 }
 
 /**

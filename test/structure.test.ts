@@ -19,6 +19,7 @@ const layers: readonly (readonly string[])[] = [
   ['realtime', 'training'],
   ['etl', 'access'],
   ['catalog', 'warehouse', 'online'],
+  ['values'],
   // The engine that reads and writes Parquet is DuckDB, which the embedded warehouse is made of too.
   ['parquet'],
   ['sql'],

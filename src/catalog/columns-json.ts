@@ -5,7 +5,13 @@ import { type Column, columnTypes } from '../columns.ts'
 import type { Prisma } from './generated/client.ts'
 
 const schema = z.array(
-  z.object({ name: z.string(), type: z.enum(columnTypes), nullable: z.boolean(), storage: z.string() }),
+  z.object({
+    name: z.string(),
+    type: z.enum(columnTypes),
+    nullable: z.boolean(),
+    storage: z.string(),
+    native: z.string().exactOptional(),
+  }),
 )
 
 export function parseColumns(json: unknown): Column[] {
@@ -13,5 +19,11 @@ export function parseColumns(json: unknown): Column[] {
 }
 
 export function toColumnsJson(columns: readonly Column[]): Prisma.InputJsonArray {
-  return columns.map(({ name, type, nullable, storage }) => ({ name, type, nullable, storage }))
+  return columns.map(({ name, type, nullable, storage, native }) => ({
+    name,
+    type,
+    nullable,
+    storage,
+    ...(native !== undefined && { native }),
+  }))
 }

@@ -123,8 +123,8 @@ export async function createCsvWriter(options: {
   return { write, close: database.close }
 }
 
-function toColumn({ name, type, nullable, storage }: CsvColumn): Column {
-  return { name, type, nullable, storage }
+function toColumn({ load, ...column }: CsvColumn): Column {
+  return column
 }
 
 function readPipe(pipe: string, columns: readonly CsvColumn[]): string {

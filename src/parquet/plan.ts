@@ -9,6 +9,8 @@ import { quoteName } from './sql-text.ts'
 export interface StatementPlan {
   columns: readonly Column[]
   carriers: readonly Carrier[]
+  /** The statement's own types. */
+  natives: readonly DuckDBType[]
   /** The storage types. */
   types: readonly DuckDBType[]
   /** The statement with every column cast to its storage type. */
@@ -27,7 +29,8 @@ export async function planStatement(connection: DuckDBConnection, sql: string): 
   const prefix = `SELECT ${castList(columns)} FROM (\n`
   const select = `${prefix}${sql}\n) t`
   const types = (await prepareColumns(connection, select)).map(({ type }) => type)
-  return { columns, carriers, types, select, offsetBytes: Buffer.byteLength(prefix) }
+  const natives = asked.map(({ type }) => type)
+  return { columns, carriers, natives, types, select, offsetBytes: Buffer.byteLength(prefix) }
 }
 
 async function prepareColumns(

@@ -3,9 +3,9 @@
 import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row, type Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
+import { canonicalText } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { type Computed, noRows, type Outcome } from './entry.ts'
-import { canonicalText } from './index-value.ts'
 import type { View, Views } from './views.ts'
 
 /** Rows of one index value each, by canonical text. */

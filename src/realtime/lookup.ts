@@ -8,9 +8,9 @@ import { AppError } from '../errors.ts'
 import type { ReadAnswer, ReadRequest } from '../online/port.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { sharedStep } from '../telemetry/spans.ts'
+import { canonicalTest, canonicalText, parseIndexValue } from '../values/entity-key.ts'
 import type { Background } from './background.ts'
 import { noRows, servable } from './entry.ts'
-import { canonicalText, isCanonical, parseIndexValue } from './index-value.ts'
 import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
 import type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource } from './result.ts'
@@ -291,7 +291,7 @@ function isMissing(result: RealtimeResult | AppError | Missing): result is Missi
 
 function parse(view: View, indexValues: readonly string[]): Prepared {
   const { keyColumn } = view
-  const keys = indexValues.every((text) => isCanonical(keyColumn, text))
+  const keys = indexValues.every(canonicalTest(keyColumn))
     ? indexValues
     : indexValues.map((text) => parseKey(keyColumn, text))
   return { view, indexValues, keys }

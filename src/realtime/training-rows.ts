@@ -8,9 +8,9 @@ import { type Column, createRowEncoder, type Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import { canonicalText } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { keyPosition } from './compute.ts'
-import { canonicalText } from './index-value.ts'
 import type { View } from './views.ts'
 
 /** The rows of index values as JSON texts, by canonical text. */

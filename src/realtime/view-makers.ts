@@ -6,11 +6,10 @@ import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { longestName } from '../catalog/violations.ts'
-import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { isFollowed } from './followed.ts'
-import { assertKeyColumn } from './index-value.ts'
+import type { KeyColumnOf } from './key-columns.ts'
 import { choosePolicy, type RefreshAsked } from './policy.ts'
 
 /** A view made on first use that reads tables the gateway is not told of (files) counts as stale after this. */
@@ -30,8 +29,9 @@ export function createViewMakers(options: {
   warehouse: Warehouse
   queryById: (id: string) => Promise<SavedQueryRecord>
   etlById: (id: string) => Promise<EtlRecord>
+  keyColumnOf: KeyColumnOf
 }) {
-  const { catalog, warehouse, queryById, etlById } = options
+  const { catalog, warehouse, queryById, etlById, keyColumnOf } = options
 
   async function onFirstUse(
     query: SavedQueryRecord,
@@ -41,7 +41,7 @@ export function createViewMakers(options: {
     const target = { queryId: query.id, etlId, indexKey }
     const existing = await catalog.featureViews.find(target)
     if (existing !== null) return existing
-    const keyColumn = keyColumnOf(query, indexKey)
+    const keyColumn = await keyColumnOf(query, indexKey)
     const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked: 'AUTO' })
     const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds
     const etl = etlId === null ? null : await etlById(etlId)
@@ -63,7 +63,7 @@ export function createViewMakers(options: {
     checkNewView(view)
     const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
     const query = await queryById(queryId)
-    const keyColumn = keyColumnOf(query, indexKey)
+    const keyColumn = await keyColumnOf(query, indexKey)
     if (etlId !== null) await etlById(etlId)
     const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked })
     const made = { name, queryId, etlId, indexKey, ttlSeconds, ...policy, implicit: false }
@@ -85,20 +85,6 @@ function nameWithIds(name: string, ids: string): string {
   const most = longestName - end.length
   const short = oneLine.length <= most ? oneLine : `${oneLine.slice(0, most - 1).toWellFormed()}…`
   return `${short}${end}`
-}
-
-export function keyColumnOf(query: SavedQueryRecord, indexKey: string): Column {
-  const column = query.columns.find((candidate) => candidate.name === indexKey)
-  if (column === undefined) {
-    const names = query.columns.map((candidate) => candidate.name)
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `The query ${query.name} has no column ${JSON.stringify(indexKey)} to look rows up by; its columns are ${names.join(', ')}.`,
-      { details: { columns: names } },
-    )
-  }
-  assertKeyColumn(column)
-  return column
 }
 
 function checkNewView({ name, ttlSeconds }: NewView): void {

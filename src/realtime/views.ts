@@ -9,8 +9,9 @@ import { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
+import { createKeyColumns } from './key-columns.ts'
 import type { LookupTarget } from './result.ts'
-import { createViewMakers, keyColumnOf, type NewView } from './view-makers.ts'
+import { createViewMakers, type NewView } from './view-makers.ts'
 
 /** What is held in memory is compared with the catalog this often while it is in use: another process may have changed it. */
 const revalidateAfterMs = 2000
@@ -86,12 +87,13 @@ export function createViews(options: {
   const queryById = (id: string) => remembered(queries, id, (queryId) => catalog.savedQueries.byId(queryId))
   const etlById = (id: string) => remembered(etls, id, (etlId) => catalog.etls.byId(etlId))
 
-  const makers = createViewMakers({ catalog, warehouse, queryById, etlById })
+  const keyColumnOf = createKeyColumns({ savedQueries: catalog.savedQueries, warehouse })
+  const makers = createViewMakers({ catalog, warehouse, queryById, etlById, keyColumnOf })
 
   async function toView(record: FeatureViewRecord): Promise<View> {
     const query = await queryById(record.queryId)
     const etl = record.etlId === null ? null : await etlById(record.etlId)
-    return { id: record.id, record, query, etl, keyColumn: keyColumnOf(query, record.indexKey) }
+    return { id: record.id, record, query, etl, keyColumn: await keyColumnOf(query, record.indexKey) }
   }
 
   /** Null for a view that no lookup can reach any more: its query or its key is gone. */
@@ -107,7 +109,7 @@ export function createViews(options: {
   async function find(target: LookupTarget): Promise<View> {
     const query = await catalog.savedQueries.byId(target.queryId)
     queries.set(query.id, query)
-    keyColumnOf(query, target.indexKey)
+    await keyColumnOf(query, target.indexKey)
     const etlId = await etlIdOf(target.etlPath)
     const record =
       (await catalog.featureViews.find({ queryId: query.id, etlId, indexKey: target.indexKey })) ??

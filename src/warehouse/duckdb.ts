@@ -13,12 +13,12 @@ import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { toAppError } from '../parquet/engine-error.ts'
 import { copyPrefixBytes, writeParquet } from '../parquet/parquet-file.ts'
 import { planStatement, type StatementPlan } from '../parquet/plan.ts'
-import { quoteName } from '../parquet/sql-text.ts'
 import { judgeStatement } from '../parquet/statement.ts'
 import { ok } from '../remarks.ts'
 import { createAppends } from './duckdb-append.ts'
 import { toBeCast } from './duckdb-append-target.ts'
 import { mountFiles } from './duckdb-files.ts'
+import { keyTerms, withNatives } from './duckdb-keys.ts'
 import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
 import { findMisfit } from './duckdb-staging.ts'
@@ -66,7 +66,9 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     if (known !== undefined) return known
     const judged = await judgeStatement(connection, sql)
     const resolved = tables?.resolve(judged.tables) ?? []
-    const made = { ...(await planStatement(connection, judged.sql)), sql, tables: resolved }
+    const planned = await planStatement(connection, judged.sql)
+    const columns = await withNatives(connection, judged.sql, planned)
+    const made = { ...planned, columns, sql, tables: resolved }
     if (plans.size >= plansKept) plans.delete(plans.keys().next().value ?? '')
     plans.set(sql, made)
     return made
@@ -93,13 +95,11 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }
 
   async function lookup(request: LookupRequest): Promise<LookupResult> {
-    const prefix = 'SELECT * FROM ('
-    return withPlan('quick', request, Buffer.byteLength(prefix), (connection, made) => {
+    return withPlan('quick', request, 0, (connection, made) => {
       const index = keyIndex(request.key, made.columns)
       return inTransaction(connection, async () => {
         const version = await readVersion(connection)
         const rows = await runLookup(connection, {
-          prefix,
           request,
           index,
           plan: made,
@@ -122,10 +122,10 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
         await connection.run('BEGIN TRANSACTION READ ONLY')
         return { made: planned, version: await readVersion(connection) }
       })
-      const name = quoteName(key)
+      const { column, ordered, value } = keyTerms(made, index)
       const bounds = after === undefined ? [] : writeKeys({ key, values: [after] }, made.carriers[index])
-      const among = bounds.length === 0 ? `${name} IS NOT NULL` : `${name} > $1`
-      const statement = `SELECT * FROM (${made.select}) t WHERE ${among} ORDER BY ${name}`
+      const among = bounds.length === 0 ? `${column} IS NOT NULL` : `${ordered} > ${value('$1')}`
+      const statement = `${made.select} WHERE ${among} ORDER BY ${ordered}`
       const batches = async function* () {
         try {
           const result = await lease.run(() =>
@@ -137,7 +137,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
             yield readChunk(chunk, made.carriers)
           }
         } catch (error) {
-          throw fail(error, made.offsetBytes + Buffer.byteLength('SELECT * FROM ('))
+          throw fail(error, made.offsetBytes)
         } finally {
           lease.release()
         }
@@ -246,7 +246,6 @@ async function inTransaction<T>(connection: DuckDBConnection, work: () => Promis
 }
 
 interface LookupRun {
-  prefix: string
   request: LookupRequest
   /** The key's place among the columns. */
   index: number
@@ -264,8 +263,11 @@ async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<
   if (type === undefined) throw new Error(`Column ${request.key} has no type`)
   const items = writeKeys(request, plan.carriers[index])
   const asList = items.length > mostParameters
-  const among = asList ? 'SELECT unnest($1)' : items.map((_, i) => `$${i + 1}`).join(', ')
-  const sql = `${run.prefix}${plan.select}) t WHERE ${quoteName(request.key)} IN (${among}) LIMIT ${limits.rows + 1}`
+  const { column, value } = keyTerms(plan, index)
+  const among = asList
+    ? `SELECT ${value('v')} FROM (SELECT unnest($1) AS v)`
+    : items.map((_, i) => value(`$${i + 1}`)).join(', ')
+  const sql = `${plan.select} WHERE ${column} IN (${among}) LIMIT ${limits.rows + 1}`
   const prepared = await connection.prepare(sql)
   try {
     if (asList) prepared.bindList(1, items, LIST(type))

@@ -4,6 +4,7 @@ import type { Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { quoteName } from '../parquet/sql-text.ts'
+import { keyForm } from '../values/key-forms.ts'
 import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from './lookup-limits.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
@@ -51,13 +52,15 @@ export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {
 /** Without those that no row can have. */
 function encodeKeys({ carriers, columns }: Plan, index: number, { key, values }: LookupRequest): string[] {
   const carrier = carriers[index]
-  const type = columns[index]?.type
+  const { type, native } = columns[index] ?? {}
   if (carrier === undefined || type === undefined) return []
+  const form = type === 'STRING' ? keyForm(native ?? '') : undefined
   const texts = new Set<string>()
   try {
     for (const value of values as readonly Exclude<Value, null>[]) {
       const text = carrier.encode(value)
-      if (carrier.isKey(text) && isWithinRange(type, value)) texts.add(text)
+      const canonical = form === undefined ? text : form.parse(text)
+      if (canonical !== undefined && isWithinRange(type, value)) texts.add(canonical)
     }
   } catch (error) {
     if (!(error instanceof ValueMismatch)) throw error

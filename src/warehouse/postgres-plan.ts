@@ -5,6 +5,7 @@ import { refuseDuplicates } from '../parquet/plan.ts'
 import { quoteName } from '../parquet/sql-text.ts'
 import { createPlanCache } from './plan-cache.ts'
 import type { BaseTable } from './port.ts'
+import { findLooseCollations } from './postgres-collations.ts'
 import { type JudgedStatement, judgeStatement } from './postgres-judge.ts'
 import { prove } from './postgres-proofs.ts'
 import type { Session } from './postgres-session.ts'
@@ -61,10 +62,14 @@ function makePlan(session: Session, sql: string): Promise<Plan> {
     const carriers = judged.fields.map(({ typeOid, typeModifier }) =>
       postgresCarrier(typeOid, typeModifier, entries),
     )
+    const loose = await findLooseCollations(session, judged.sql, judged.fields)
     const columns = judged.fields.map(({ name }, i): Column => {
       const carrier = carriers[i]
       if (carrier === undefined) throw new Error(`Column ${name} has no type`)
-      return { name, type: carrier.type, nullable: true, storage: carrier.storage }
+      const { type, storage, native } = carrier
+      const collated = loose.get(i)
+      const told = collated === undefined ? native : `${native} COLLATE ${collated}`
+      return { name, type, nullable: true, storage, ...(type === 'STRING' && { native: told }) }
     })
     const list = columns.map(
       ({ name }, i) => `${carriers[i]?.select(`t.${quoteName(name)}`)} AS ${quoteName(name)}`,

@@ -101,7 +101,7 @@ async function* streamRows({
   }
 }
 
-/** The order of a key's values: by bytes where they are texts, which costs a third of what a language's order does. */
+/** The order of a key's values: by bytes where they are texts, which costs a third of what a language's order does, and keeps apart what a collation takes for equal. */
 function orderOf(plan: Plan, key: string) {
   const index = keyIndex(key, plan.columns)
   const name = quoteName(plan.columns[index]?.name ?? '')

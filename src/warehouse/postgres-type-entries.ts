@@ -9,12 +9,13 @@ export async function readTypes(session: Session, oids: readonly number[]): Prom
   let asked = oids.filter((oid) => !isBuiltin(oid))
   while (asked.length > 0) {
     const rows = await session.query(
-      `SELECT oid::text, typtype, (typcategory = 'A' AND typelem <> 0)::text, typelem::text, typbasetype::text, typtypmod::text
+      `SELECT oid::text, typtype, (typcategory = 'A' AND typelem <> 0)::text, typelem::text, typbasetype::text, typtypmod::text, typname
        FROM pg_catalog.pg_type WHERE oid = ANY($1::oid[])`,
       [`{${[...new Set(asked)].join(',')}}`],
     )
-    for (const [oid, kind, isArray, elementOid, baseOid, baseModifier] of rows) {
+    for (const [oid, kind, isArray, elementOid, baseOid, baseModifier, name] of rows) {
       entries.set(Number(oid), {
+        name: String(name),
         kind: String(kind),
         isArray: isArray === 'true',
         elementOid: Number(elementOid),

@@ -34,14 +34,13 @@ interface Form {
   json?: (value: Present) => string
   /** The server reads no text that `write` could give: values come in as JSON alone. */
   isJsonOnly?: boolean
-  /**
-   * Whether keys are compared as values of the type, which an index serves; a text for which this is false equals none.
-   * Without it keys are compared by what is read of them.
-   */
-  isKey?: (text: string) => boolean
+  /** Keys are compared as values of the type, which an index serves; without it by their texts, where those are equal when the values are. */
+  comparesValues?: true
 }
 
-export interface PostgresCarrier extends Required<Omit<Form, 'isKey' | 'storage'>> {
+export interface PostgresCarrier extends Required<Omit<Form, 'comparesValues' | 'storage'>> {
+  /** The server's name of the type, without what does not bear on which values are equal. */
+  native: string
   storageType: StorageType
   type: ColumnType
   /** In the words of the Parquet engine. */
@@ -52,21 +51,19 @@ export interface PostgresCarrier extends Required<Omit<Form, 'isKey' | 'storage'
   encode(value: Present): string
   /** The type that keys are compared in; null when by text. */
   keyType: string | null
-  isKey(text: string): boolean
 }
 
-const always = () => true
 const plainTypes = new Set(['BOOLEAN', 'SMALLINT', 'INTEGER', 'BIGINT', 'FLOAT', 'DOUBLE', 'VARCHAR'])
-const text: Form = { storage: storageTypes.text, isKey: always }
-/** Lossless as text, and no column type fits. Equal values may have other texts. */
+const text: Form = { storage: storageTypes.text, comparesValues: true }
+/** Lossless as text, and no column type fits. */
 const asText: Form = { storage: storageTypes.text }
 const float = (storage: StorageType, round: (value: number) => number): Form => ({
   storage,
   read: (value) => round(Number(value)),
   write: (value) => (Object.is(value, -0) ? '-0' : String(value)),
-  isKey: always,
+  comparesValues: true,
 })
-const integer = (storage: StorageType): Form => ({ storage, read: Number, isKey: always })
+const integer = (storage: StorageType): Form => ({ storage, read: Number, comparesValues: true })
 const asJson = (select?: Form['select']): Form => ({
   storage: storageTypes.json,
   read: parseJson,
@@ -80,31 +77,29 @@ function readInt64(value: string): Value {
   return Number.isSafeInteger(number) ? number : BigInt(value)
 }
 
-const canonicalUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 /** `1 mon -2 days +03:00:00` as the Parquet engine writes it: `1 month -2 days 03:00:00`. */
 function selectInterval(value: string): string {
   const plain = `replace(${value}::text, '+', '')`
   return `replace(regexp_replace(${plain}, '(-1 (year|mon|day))s', '\\1', 'g'), 'mon', 'month')`
 }
 
-const interval: Form = { storage: storageTypes.text, select: selectInterval }
+const interval: Form = { ...text, select: selectInterval }
 const timestamp = (storage: StorageType, type: string): Form => ({
   storage,
   read: readTimestamp,
   load: (value) => loadTimestamp(value, type),
   write: (value) => writeTimestamp(String(value)),
-  isKey: always,
+  comparesValues: true,
 })
 
 /** Without a precision a numeric has no one scale: exact as text, as is one that is too wide. */
 function numeric(modifier: number): Form {
-  if (modifier < 0) return asText
+  if (modifier < 0) return text
   const precision = ((modifier - 4) >> 16) & 0xffff
   const scale = (((modifier - 4) & 0x7ff) ^ 1024) - 1024
   const width = scale < 0 ? precision - scale : Math.max(precision, scale)
   const places = Math.max(scale, 0)
-  if (width > 38) return asText
+  if (width > 38) return text
   return {
     storage: decimalType(width, places),
     read(value) {
@@ -113,24 +108,24 @@ function numeric(modifier: number): Form {
         throw refuse(`A numeric(${precision},${scale}) holds ${value}, which no DECIMAL can.`, null)
       return readDecimal(scaled, places)
     },
-    isKey: always,
+    comparesValues: true,
   }
 }
 
 export type Builtin = keyof typeof pg.types.builtins
 
 const forms: Record<Builtin, Form | ((modifier: number) => Form)> = {
-  BOOL: { storage: storageTypes.boolean, read: (value) => value.startsWith('t'), isKey: always },
+  BOOL: { storage: storageTypes.boolean, read: (value) => value.startsWith('t'), comparesValues: true },
   BYTEA: {
     storage: storageTypes.bytes,
     read: (value) => Buffer.from(value.slice(2), 'hex'),
     load: (value) => `unhex(substr(${value}, 3))`,
     write: (value) => `\\x${Buffer.from(value as Uint8Array).toString('hex')}`,
-    isKey: always,
+    comparesValues: true,
   },
   INT2: integer(storageTypes.int16),
   INT4: integer(storageTypes.int32),
-  INT8: { storage: storageTypes.int64, read: readInt64, isKey: always },
+  INT8: { storage: storageTypes.int64, read: readInt64, comparesValues: true },
   OID: integer(storageTypes.int64),
   FLOAT4: float(storageTypes.float32, Math.fround),
   FLOAT8: float(storageTypes.float64, (value) => value),
@@ -138,35 +133,31 @@ const forms: Record<Builtin, Form | ((modifier: number) => Form)> = {
   TEXT: text,
   VARCHAR: text,
   // Trailing blanks mean nothing in it.
-  BPCHAR: {
-    storage: storageTypes.text,
-    select: (value) => `${value}::text`,
-    isKey: (value) => !value.endsWith(' '),
-  },
-  UUID: { storage: storageTypes.text, isKey: (value) => canonicalUuid.test(value) },
+  BPCHAR: { ...text, select: (value) => `${value}::text` },
+  UUID: text,
   DATE: {
     storage: storageTypes.date,
     read: readDate,
     load: loadDate,
     write: (value) => writeDate(String(value)),
-    isKey: always,
+    comparesValues: true,
   },
   TIMESTAMP: timestamp(storageTypes.timestamp, 'TIMESTAMP'),
   TIMESTAMPTZ: timestamp(storageTypes.timestampTz, 'TIMESTAMPTZ'),
   JSON: asJson(),
   JSONB: asJson(),
   INTERVAL: interval,
-  TIME: asText,
+  TIME: text,
   TIMETZ: asText,
   CHAR: asText,
   XML: asText,
   BIT: asText,
   VARBIT: asText,
   MONEY: asText,
-  INET: asText,
-  CIDR: asText,
-  MACADDR: asText,
-  MACADDR8: asText,
+  INET: text,
+  CIDR: text,
+  MACADDR: text,
+  MACADDR8: text,
   PATH: asText,
   POLYGON: asText,
   CIRCLE: asText,
@@ -213,6 +204,7 @@ export function builtinOf(oid: number): Builtin | undefined {
 
 /** What the catalog tells of a type that is not in the table. */
 export interface TypeEntry {
+  name: string
   /** `e` enum, `d` domain, `c` composite, `r` range … */
   kind: string
   isArray: boolean
@@ -229,26 +221,30 @@ export function postgresCarrier(oid: number, modifier: number, entries: TypeEntr
   const builtin = builtinById.get(oid)
   if (builtin !== undefined) {
     const form = forms[builtin]
-    return complete(typeof form === 'function' ? form(modifier) : form, `pg_catalog.${builtin.toLowerCase()}`)
+    // Not char(n), which is BPCHAR.
+    const native = builtin === 'CHAR' ? '"char"' : builtin.toLowerCase()
+    return complete(typeof form === 'function' ? form(modifier) : form, native)
   }
   const entry = entries.get(oid)
-  if (entry?.isArray) return complete(list(postgresCarrier(entry.elementOid, modifier, entries)), null)
+  const native = entry?.kind === 'e' ? 'enum' : (entry?.name ?? 'record')
+  if (entry?.isArray) return complete(list(postgresCarrier(entry.elementOid, modifier, entries)), native)
   if (entry?.kind === 'd') return postgresCarrier(entry.baseOid, entry.baseModifier, entries)
   if (entry?.kind === 'c' || oid === record)
     return complete(
       asJson((value) => `to_json(${value})`),
-      null,
+      native,
     )
-  return complete(asText, null)
+  return complete(asText, native)
 }
 
-function complete(form: Form, keyType: string | null): PostgresCarrier {
+function complete(form: Form, native: string): PostgresCarrier {
   const { type, storage, write: check } = carrierOf(form.storage)
   const write = form.write ?? String
   return {
     type,
     storage,
     storageType: form.storage,
+    native,
     isPlain: form.load === undefined && plainTypes.has(storage),
     select: form.select ?? ((value) => value),
     read: form.read ?? ((value) => value),
@@ -265,8 +261,7 @@ function complete(form: Form, keyType: string | null): PostgresCarrier {
       }
       return write(value)
     },
-    keyType: form.isKey === undefined ? null : keyType,
-    isKey: form.isKey ?? always,
+    keyType: form.comparesValues === undefined ? null : `pg_catalog.${native}`,
   }
 }
 

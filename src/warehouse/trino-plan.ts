@@ -51,7 +51,8 @@ export async function makePlan(
   const columns = found.map(({ name }, i): Column => {
     const carrier = carriers[i]
     if (carrier === undefined) throw new Error(`Column ${name} has no type`)
-    return { name, type: carrier.type, nullable: true, storage: carrier.storage }
+    const { type, storage, native } = carrier
+    return { name, type, nullable: true, storage, ...(type === 'STRING' && { native }) }
   })
   const list = carriers.map((carrier, i) => `${carrier.select(columnName(i))} AS ${columnName(i)}`)
   const aliases = carriers.map((_, i) => columnName(i)).join(', ')

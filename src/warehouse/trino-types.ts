@@ -16,6 +16,7 @@ import {
   storageTypes,
   structType,
 } from '../parquet/storage-types.ts'
+import { keyForm } from '../values/key-forms.ts'
 import {
   dateLiteral,
   dayZero,
@@ -46,6 +47,8 @@ interface Form {
 }
 
 export interface TrinoCarrier {
+  /** The engine's name of the type, with how fine its values are. */
+  native: string
   storageType: StorageType
   type: ColumnType
   /** In the words of the Parquet engine. */
@@ -78,7 +81,7 @@ const asVarchar = (value: string) => `CAST(${value} AS varchar)`
 const quoted = (value: Present) => quoteText(String(value))
 const number = (cell: PresentCell): string => (Object.is(cell, -0) ? '-0' : String(cell))
 
-/** Lossless as text, and no column type fits. Equal values may have other texts, so keys are compared by them. */
+/** Lossless as text, and no column type fits. */
 const asText: Form = { storage: storageTypes.text, select: asVarchar, literal: quoted, key: asVarchar }
 const varchar: Form = { storage: storageTypes.text, literal: quoted }
 const withoutPadding = (value: string) => `rtrim(CAST(${value} AS varchar))`
@@ -112,10 +115,18 @@ const date: Form = {
   literal: dateLiteral,
 }
 
+const literalOf = (type: string) => (value: Present) => `${type} ${quoted(value)}`
+/** As text, and compared as a value. */
+const asValue = (type: string): Form => ({
+  storage: storageTypes.text,
+  select: asVarchar,
+  literal: literalOf(type),
+})
+
 /** Finer than microseconds: a TIMESTAMP would lose them. */
 function timestamp({ numbers }: TrinoType): Form {
   const [precision = 3] = numbers
-  if (precision > 6) return asText
+  if (precision > 6) return asValue('TIMESTAMP')
   return {
     storage: storageTypes.timestamp,
     read: readTimestamp,
@@ -152,8 +163,6 @@ function decimal({ numbers }: TrinoType): Form {
     },
   }
 }
-
-const canonicalUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** In order of the row's fields: those without a name, or with one that came before, are called by their place. */
 export function fieldsOf({ parts }: TrinoType) {
@@ -284,20 +293,17 @@ const forms: Record<string, Form | ((type: TrinoType) => Form)> = {
   date,
   timestamp,
   'timestamp with time zone': timestampTz,
-  uuid: {
-    storage: storageTypes.text,
-    literal: (value) => (canonicalUuid.test(String(value)) ? `UUID '${value}'` : null),
-  },
+  uuid: { storage: storageTypes.text, literal: literalOf('UUID') },
   json: { storage: storageTypes.json, read: (cell) => parseJson(String(cell)) },
   array,
   map,
   row,
   unknown: asText,
-  time: asText,
+  time: asValue('TIME'),
   'time with time zone': asText,
   'interval day to second': asText,
   'interval year to month': asText,
-  ipaddress: asText,
+  ipaddress: asValue('IPADDRESS'),
   hyperloglog: withoutText,
   p4hyperloglog: withoutText,
   setdigest: withoutText,
@@ -311,7 +317,11 @@ function carrierOfType(type: TrinoType): TrinoCarrier {
   const form = typeof found === 'function' ? found(type) : found
   const { type: columnType, storage, write: check } = carrierOf(form.storage)
   const { select, literal, load } = form
+  const [places] = type.name.startsWith('time') ? type.numbers : []
+  const native = places === undefined ? type.name : `${type.name}(${places})`
+  const keys = columnType === 'STRING' ? keyForm(native) : undefined
   return {
+    native,
     storageType: form.storage,
     type: columnType,
     storage,
@@ -326,7 +336,9 @@ function carrierOfType(type: TrinoType): TrinoCarrier {
         ? null
         : (value) => {
             check(value)
-            return typeof value === 'string' && !value.isWellFormed() ? null : literal(value)
+            const canonical = keys === undefined ? value : keys.parse(String(value))
+            if (canonical === undefined) return null
+            return typeof canonical === 'string' && !canonical.isWellFormed() ? null : literal(canonical)
           },
     key: form.key ?? ((value) => value),
   }

@@ -478,7 +478,9 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         for (const { sql: expression, type, value } of subject.sql.values) {
           const sql = `SELECT 1 AS k, ${expression} AS v`
           const described = await warehouse.describe(sql)
-          const column = { name: 'v', type, nullable: true, storage: described.columns[1]?.storage }
+          const { storage, native } = described.columns[1] ?? {}
+          const column = { name: 'v', type, nullable: true, storage, native }
+          expect(native !== undefined, expression).toBe(type === 'STRING')
           expect(described.columns[1], expression).toEqual(column)
           const file = await exported(sql)
           expect(file.columns[1], expression).toEqual({ ...column, nullable: value === null })

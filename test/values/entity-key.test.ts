@@ -1,10 +1,10 @@
-// Index values as clients write them.
+// Entity keys as clients write them.
 
 import { expect, test } from 'vitest'
 import type { Column, ColumnType } from '../../src/columns.ts'
 import { columnTypes } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
-import { canonicalText, keyOfCell, parseIndexValue } from '../../src/realtime/index-value.ts'
+import { canonicalText, keyOfCell, parseIndexValue } from '../../src/values/entity-key.ts'
 
 function column(type: ColumnType, storage: string = type): Column {
   return { name: 'k', type, nullable: true, storage }

@@ -1,38 +1,47 @@
-// Index values: a client's text becomes a value of the key column's type, and one canonical text for each value.
+// Entity keys: a client's text becomes a value of the key column's type, and equal values have one canonical text.
 
 import type { Column, ColumnType, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { formatDays, formatMicros, parseDays } from '../parquet/calendar.ts'
 import { readDecimal, writeDecimal } from '../parquet/decimal.ts'
+import { quoteName } from '../parquet/sql-text.ts'
 import { integerRange, parseStorage } from '../parquet/storage-text.ts'
+import { type KeyForm, keyForm, plainDecimal } from './key-forms.ts'
 
 /** The last microseconds stand for the infinities. */
 const limitMicros = 2n ** 63n - 1n
 const maxQuoted = 80
 
-type Parse = (text: string, column: Column) => Value | undefined
+interface KeyType {
+  /** Undefined when the text is none of the type's. */
+  parse(text: string, column: Column): Value | undefined
+  expected(column: Column): string
+}
 
-/** How each type reads a client's text (undefined: it is not one), and what to tell the client then; null: no key at all. */
-const keyTypes: Record<ColumnType, { parse: Parse; expected: string } | null> = {
-  BOOLEAN: { parse: parseBoolean, expected: '"true" or "false"' },
+/** How each type reads a client's text, and what to tell the client when it is none; null: no key at all. */
+const keyTypes: Record<ColumnType, KeyType | null> = {
+  BOOLEAN: { parse: parseBoolean, expected: () => '"true" or "false"' },
   INT32: {
     parse: (text, { storage }) => parseInteger(text, integerRange(storage) ?? integerRange('INTEGER')),
-    expected: 'an integer that the column can hold, like "42"',
+    expected: () => 'an integer that the column can hold, like "42"',
   },
   INT64: {
     parse: (text) => parseInteger(text, integerRange('BIGINT')),
-    expected: 'an integer of at most 64 bits, like "42"',
+    expected: () => 'an integer of at most 64 bits, like "42"',
   },
-  FLOAT64: { parse: parseFloat64, expected: 'a number, like "0.5" or "1e3"' },
+  FLOAT64: { parse: parseFloat64, expected: () => 'a number, like "0.5" or "1e3"' },
   DECIMAL: {
     parse: parseDecimal,
-    expected: 'a decimal number of no more digits than the column holds, like "12.5"',
+    expected: () => 'a decimal number of no more digits than the column holds, like "12.5"',
   },
-  STRING: { parse: parseText, expected: 'well-formed Unicode text' },
-  DATE: { parse: parseDate, expected: 'a date, like "2026-01-31"' },
+  STRING: {
+    parse: (text, column) => formOf(column)?.parse(text),
+    expected: (column) => formOf(column)?.expected ?? 'of another type',
+  },
+  DATE: { parse: parseDate, expected: () => 'a date, like "2026-01-31"' },
   TIMESTAMP: {
     parse: parseTimestamp,
-    expected: 'an RFC 3339 timestamp of at most microseconds, like "2026-01-31T12:00:00.000001Z"',
+    expected: () => 'an RFC 3339 timestamp of at most microseconds, like "2026-01-31T12:00:00.000001Z"',
   },
   BYTES: null,
   LIST: null,
@@ -40,14 +49,33 @@ const keyTypes: Record<ColumnType, { parse: Parse; expected: string } | null> = 
   JSON: null,
 }
 
+/** A column of texts that no warehouse has described is one of plain texts. */
+function formOf({ native = 'text' }: Column): KeyForm | undefined {
+  return keyForm(native)
+}
+
 /** Refuses columns whose type cannot find rows. */
 export function assertKeyColumn(column: Column): void {
-  if (keyTypes[column.type] !== null) return
-  const usable = Object.entries(keyTypes).flatMap(([type, rule]) => (rule === null ? [] : [type]))
+  if (keyTypes[column.type] === null) {
+    const usable = Object.entries(keyTypes).flatMap(([type, rule]) => (rule === null ? [] : [type]))
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The column ${column.name} is of type ${column.type}, which cannot be an index key; a key is one of ${usable.join(', ')}.`,
+    )
+  }
+  if (column.type !== 'STRING' || formOf(column) !== undefined) return
   throw new AppError(
     'BAD_USER_INPUT',
-    `The column ${column.name} is of type ${column.type}, which cannot be an index key; a key is one of ${usable.join(', ')}.`,
+    `The column ${column.name} is of the type ${column.native}, which cannot be an index key: which of its texts are equal cannot be told without asking the warehouse. Write ${cureOf(column)} in the query, and group and join by that.`,
   )
+}
+
+/** What gives the column's texts a type by which they are equal when they are the same. */
+function cureOf({ name, native = '' }: Column): string {
+  const quoted = /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteName(name)
+  if (/\bCOLLATE\b/.test(native)) return `${quoted} COLLATE "C" AS ${quoted}`
+  const text = `CAST(${quoted} AS varchar)`
+  return native === 'citext' ? `lower(${text}) AS ${quoted}` : `${text} AS ${quoted}`
 }
 
 /** A client's text as a value of the column's type; BAD_USER_INPUT, with what would be right, when it is not one. */
@@ -59,22 +87,26 @@ export function parseIndexValue(column: Column, text: string): Value {
   const quoted = text.length > maxQuoted ? `${text.slice(0, maxQuoted)}…` : text
   throw new AppError(
     'BAD_USER_INPUT',
-    `The index value ${JSON.stringify(quoted)} does not fit the key ${column.name} of type ${column.type}: it must be ${rule?.expected}.`,
+    `The index value ${JSON.stringify(quoted)} does not fit the key ${column.name} of type ${column.type}: it must be ${rule?.expected(column)}.`,
   )
 }
 
-/** Whether the client's text is sure to be the canonical text of its value. */
-export function isCanonical(column: Column, text: string): boolean {
-  return column.type === 'STRING' && text.isWellFormed()
+const never = () => false
+
+/** Tells of a client's text whether it is sure to be the canonical text of its value. */
+export function canonicalTest(column: Column): (text: string) => boolean {
+  return (column.type === 'STRING' ? formOf(column)?.isCanonical : undefined) ?? never
 }
 
 /** The one text under which a value is kept online: equal values of a column have equal texts, others do not. */
 export function canonicalText(column: Column, value: Value): string {
   switch (column.type) {
+    case 'STRING':
+      return formOf(column)?.parse(String(value)) ?? String(value)
     case 'FLOAT64':
       return String(value === 0 ? 0 : value)
     case 'DECIMAL':
-      return plainDecimal(String(value))
+      return plainDecimal(String(value)) ?? String(value)
     case 'TIMESTAMP': {
       const parsed = typeof value === 'string' ? parseTimestamp(value) : undefined
       return String(parsed ?? value)
@@ -93,7 +125,6 @@ export function keyOfCell(column: Column, cell: Value): { value: Value; text: st
   )
   return value === undefined || value === null ? undefined : { value, text: canonicalText(column, value) }
 }
-
 function parseBoolean(text: string): boolean | undefined {
   const lower = text.toLowerCase()
   return lower === 'true' ? true : lower === 'false' ? false : undefined
@@ -123,29 +154,11 @@ function parseFloat64(text: string, column: Column): number | undefined {
 }
 
 function parseDecimal(text: string, { storage }: Column): Value | undefined {
-  if (text.length > 100 || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return undefined
+  if (text.length > 100 || !/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i.test(text)) return undefined
   const held = parseStorage(storage)
   const { precision, scale } = held.kind === 'decimal' ? held : { precision: 38, scale: 0 }
   const scaled = writeDecimal(text, precision, scale)
   return scaled === null ? undefined : readDecimal(scaled, scale)
-}
-
-/** Without sign for zero, plus, leading zeros, trailing zeros or exponent. */
-function plainDecimal(text: string): string {
-  const match = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text)
-  if (match === null) return text
-  const [, sign, whole = '', fraction = '', exponent = '0'] = match
-  const digits = whole + fraction
-  const point = whole.length + Number(exponent)
-  const padded = point > digits.length ? digits.padEnd(point, '0') : digits
-  const left = (point <= 0 ? '' : padded.slice(0, point)).replace(/^0+/, '') || '0'
-  const right = (point <= 0 ? '0'.repeat(-point) + padded : padded.slice(point)).replace(/0+$/, '')
-  const plain = right === '' ? left : `${left}.${right}`
-  return sign === '-' && plain !== '0' ? `-${plain}` : plain
-}
-
-function parseText(text: string): string | undefined {
-  return text.isWellFormed() ? text : undefined
 }
 
 function parseDate(text: string): string | undefined {
