@@ -25,7 +25,7 @@ const padded: KeyForm = {
   expected: plain.expected,
 }
 
-const canonicalUuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const canonicalUuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const uuid: KeyForm = {
   parse(text) {
     if (canonicalUuid.test(text)) return text
@@ -163,8 +163,11 @@ const known = new Map<string, KeyForm | undefined>()
 
 /** How keys of a type are written; undefined where which of its texts are equal cannot be told by rule. */
 export function keyForm(native: string): KeyForm | undefined {
-  if (!known.has(native)) known.set(native, findForm(native))
-  return known.get(native)
+  const found = known.get(native)
+  if (found !== undefined || known.has(native)) return found
+  const form = findForm(native)
+  known.set(native, form)
+  return form
 }
 
 function findForm(native: string): KeyForm | undefined {
