@@ -9,6 +9,11 @@ import { AppError } from '../errors.ts'
 /** `signedIn` is for what any caller may see that is known at all. */
 export type AuthScopes = Record<Scope | 'signedIn', boolean>
 
+/** Who may read saved queries and ETLs, on whichever way: who runs or changes them reads them too. */
+export const catalogReaders = { 'catalog:read': true, 'catalog:write': true, train: true } as const
+/** Who may read feature views, on whichever way. */
+export const viewReaders = { 'catalog:read': true, 'catalog:write': true } as const
+
 const nobody: AuthScopes = scopesOf(() => false, false)
 
 /** What an identity may see. Asked once for each operation. */

@@ -1,6 +1,7 @@
 // Column: a name, a type and whether it holds nulls, of a query's, an ETL's or a dataset's rows.
 
 import { columnTypes } from '../columns.ts'
+import { catalogReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 
 export function addColumn(builder: Builder) {
@@ -10,7 +11,7 @@ export function addColumn(builder: Builder) {
   })
   builder.objectType('Column', {
     description: 'A column of rows.',
-    authScopes: { 'catalog:read': true, 'catalog:write': true, train: true },
+    authScopes: catalogReaders,
     fields: (t) => ({
       name: t.exposeString('name'),
       type: t.expose('type', { type: columnType }),

@@ -2,6 +2,7 @@
 
 import { parseColumns } from '../catalog/columns-json.ts'
 import type { Prisma } from '../catalog/generated/client.ts'
+import { catalogReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { containing, newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
@@ -15,7 +16,7 @@ export function addEtl(builder: Builder, services: Services) {
   builder.prismaNode('Etl', {
     description: 'A transformation of rows into features, pinned by commit and content hash.',
     nullable: true,
-    authScopes: { 'catalog:read': true, 'catalog:write': true, train: true },
+    authScopes: catalogReaders,
     // Field by field: a page of ETLs need not carry every source.
     select: { id: true },
     id: { field: 'id' },
@@ -47,7 +48,7 @@ export function addEtl(builder: Builder, services: Services) {
     t.prismaField({
       type: 'Etl',
       nullable: true,
-      authScopes: { 'catalog:read': true },
+      authScopes: catalogReaders,
       args: { id: t.arg.id({ required: true }) },
       resolve: (query, _root, { id }) => services.catalog.prisma.etl.findUnique({ ...query, where: { id } }),
     }),
@@ -59,7 +60,7 @@ export function addEtl(builder: Builder, services: Services) {
         type: 'Etl',
         cursor: 'id',
         description: 'ETLs, the newest first.',
-        authScopes: { 'catalog:read': true },
+        authScopes: catalogReaders,
         args: {
           search: t.arg.string({ description: 'Text within the name, the path or the source, in any case.' }),
         },

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { FeatureView } from '../catalog/generated/client.ts'
 import { longestName } from '../catalog/violations.ts'
+import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
 import { newestFirst } from './listing.ts'
@@ -27,7 +28,7 @@ export function addFeatureView(builder: Builder, services: Services, determinism
   builder.prismaObject('ViewRefresh', {
     name: 'FeatureViewRefresh',
     description: 'A refresh in full that waits for its turn, or is under way on one of the gateways.',
-    authScopes: { 'catalog:read': true, 'catalog:write': true },
+    authScopes: viewReaders,
     fields: (t) => ({
       startedAt: t.expose('startedAt', {
         type: 'DateTime',
@@ -48,7 +49,7 @@ export function addFeatureView(builder: Builder, services: Services, determinism
   builder.prismaNode('FeatureView', {
     description: 'A saved query, and perhaps an ETL, served online by an index key.',
     nullable: true,
-    authScopes: { 'catalog:read': true, 'catalog:write': true },
+    authScopes: viewReaders,
     id: { field: 'id' },
     fields: (t) => ({
       name: t.exposeString('name'),
@@ -93,7 +94,7 @@ export function addFeatureView(builder: Builder, services: Services, determinism
         type: 'FeatureView',
         cursor: 'id',
         description: 'Feature views, the newest first.',
-        authScopes: { 'catalog:read': true },
+        authScopes: viewReaders,
         totalCount: () => services.catalog.prisma.featureView.count(),
         resolve: (query) => services.catalog.prisma.featureView.findMany({ ...query, orderBy: newestFirst }),
       },

@@ -3,6 +3,7 @@
 import { parseColumns } from '../catalog/columns-json.ts'
 import type { Prisma, SavedQuery } from '../catalog/generated/client.ts'
 import { AppError } from '../errors.ts'
+import { catalogReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
 import { containing, newestFirst } from './listing.ts'
@@ -14,7 +15,7 @@ export function addSavedQuery(builder: Builder, services: Services, determinism:
   builder.prismaNode('SavedQuery', {
     description: 'SQL under a name and version. The same SQL under the same name is the same entry.',
     nullable: true,
-    authScopes: { 'catalog:read': true, 'catalog:write': true, train: true },
+    authScopes: catalogReaders,
     id: { field: 'id' },
     fields: (t) => ({
       name: t.exposeString('name'),
@@ -49,7 +50,7 @@ export function addSavedQuery(builder: Builder, services: Services, determinism:
       type: 'SavedQuery',
       nullable: true,
       description: 'One saved query: by id, or the newest version under a name.',
-      authScopes: { 'catalog:read': true },
+      authScopes: catalogReaders,
       args: { id: t.arg.id(), name: t.arg.string() },
       resolve: (query, _root, { id, name }) => {
         const { savedQuery } = services.catalog.prisma
@@ -70,7 +71,7 @@ export function addSavedQuery(builder: Builder, services: Services, determinism:
         type: 'SavedQuery',
         cursor: 'id',
         description: 'Saved queries, the newest first.',
-        authScopes: { 'catalog:read': true },
+        authScopes: catalogReaders,
         args: {
           search: t.arg.string({
             description: 'Text within the name, the description or the SQL, in any case.',

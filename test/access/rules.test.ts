@@ -3,6 +3,8 @@
 import {
   type GraphQLField,
   type GraphQLInputType,
+  type GraphQLNamedType,
+  getNamedType,
   graphql,
   isListType,
   isNonNullType,
@@ -42,7 +44,8 @@ describe('fields', () => {
     expect(unruled).toEqual([])
   })
 
-  const read = ['catalog:read']
+  const views = ['catalog:read', 'catalog:write']
+  const read = [...views, 'train']
   const write = ['catalog:write']
   const known: Record<string, readonly string[]> = {
     'Query.apiKeys': ['admin'],
@@ -52,7 +55,7 @@ describe('fields', () => {
     'Query.etls': read,
     'Query.extractRealtime': ['realtime'],
     'Query.extractRealtimeMany': ['realtime'],
-    'Query.featureViews': read,
+    'Query.featureViews': views,
     // Whoever is known; what the node is decides about its fields.
     'Query.me': [],
     'Query.node': [],
@@ -88,6 +91,15 @@ describe('fields', () => {
     expect(fields.map(([name]) => name).sort()).toEqual(Object.keys(known).sort())
   })
 
+  test('what one way gives, every way gives: a field that reads a type is for whom the type is for', () => {
+    for (const [name, field] of fields) {
+      const type = nodeOf(getNamedType(field.type))
+      if (!name.startsWith('Query.') || !isObjectType(type) || known[name]?.length === 0) continue
+      const { authScopes } = (type.extensions as unknown as Ruled['extensions']).pothosOptions ?? {}
+      expect([name, Object.keys(authScopes ?? {})]).toEqual([name, known[name]])
+    }
+  })
+
   test.each(fields.filter(([name]) => known[name]?.length !== 0))(
     '%s is refused without its scope, and without anybody',
     async (name, field) => {
@@ -104,6 +116,14 @@ describe('fields', () => {
       expect(await refusal(name, field, null)).toMatchObject({ code: 'UNAUTHENTICATED' })
     },
   )
+
+  /** Of a connection what it connects. */
+  function nodeOf(type: GraphQLNamedType): GraphQLNamedType {
+    const edges = isObjectType(type) ? type.getFields().edges : undefined
+    const edge = edges === undefined ? undefined : getNamedType(edges.type)
+    const node = isObjectType(edge) ? edge.getFields().node : undefined
+    return node === undefined ? type : getNamedType(node.type)
+  }
 
   async function refusal(name: string, field: GraphQLField<unknown, unknown>, identity: Identity | null) {
     const operation = name.split('.')[0]?.toLowerCase() as OperationTypeNode
