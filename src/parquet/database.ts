@@ -3,7 +3,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
-import { hideServerNames } from './server-names.ts'
 import { escapePath, quoteText } from './sql-text.ts'
 
 /**
@@ -179,16 +178,10 @@ async function openInstance(options: DatabaseOptions): Promise<Opened> {
 }
 
 async function connect(instance: DuckDBInstance, opened: DuckDBConnection[]): Promise<DuckDBConnection> {
-  const connection = await connectBarely(instance, opened)
-  await connection.run('SET enable_progress_bar = true; SET enable_progress_bar_print = false')
-  await connection.run('SET progress_bar_time = 0')
-  return connection
-}
-
-async function connectBarely(instance: DuckDBInstance, opened: DuckDBConnection[]) {
   const connection = await instance.connect()
   opened.push(connection)
-  await hideServerNames(connection)
+  await connection.run('SET enable_progress_bar = true; SET enable_progress_bar_print = false')
+  await connection.run('SET progress_bar_time = 0')
   return connection
 }
 
@@ -265,7 +258,11 @@ function createDatabase({ instance, opened, writer, quick, slow, permits }: Part
   let closed: Promise<void> | undefined
 
   const streams: Pool<DuckDBConnection> = {
-    take: () => connectBarely(instance, opened),
+    async take() {
+      const connection = await instance.connect()
+      opened.push(connection)
+      return connection
+    },
     giveBack(connection) {
       const at = opened.indexOf(connection)
       if (at >= 0) opened.splice(at, 1)[0]?.closeSync()

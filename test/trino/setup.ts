@@ -6,7 +6,6 @@ import { startTrino } from '../servers/trino.ts'
 
 /** By the file that uses it. */
 export const trinoCatalogs = [
-  'own',
   'contract',
   'reads',
   'faults',
