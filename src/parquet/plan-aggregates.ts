@@ -11,7 +11,7 @@ const natures = new Map<string, Nature>(
     ROUNDING:
       'fsum favg kahan_sum sumkahan product stddev stddev_samp stddev_pop variance var_samp var_pop sem covar_samp covar_pop corr regr_avgx regr_avgy regr_sxx regr_syy regr_sxy regr_slope regr_intercept regr_r2 entropy skewness kurtosis kurtosis_pop',
     ORDERED:
-      'first last any_value arbitrary list array_agg string_agg group_concat listagg mode arg_max arg_min max_by min_by argmax argmin arg_max_null arg_min_null arg_max_nulls_last arg_min_nulls_last row_number ntile lag lead first_value last_value nth_value',
+      'first last any_value arbitrary list array_agg string_agg group_concat listagg mode arg_max arg_min max_by min_by argmax argmin arg_max_null arg_min_null arg_max_nulls_last arg_min_nulls_last row_number ntile lag lead first_value last_value nth_value LIMIT',
   }).flatMap(([nature, names]) => names.split(' ').map((name) => [name, nature as Nature] as const)),
 )
 /** Exact over integers and decimals, which are added without loss. */
@@ -86,17 +86,22 @@ function readFunction(
 }
 
 /** They do not look at a frame. */
-const frameless = new Set('row_number rank dense_rank percent_rank cume_dist ntile lag lead'.split(' '))
+const frameless = new Set('row_number LIMIT rank dense_rank percent_rank cume_dist ntile lag lead'.split(' '))
 /** What they give tells which place a row has among its peers, even where all that they take is the same in these. */
 const ofPlace = new Set('row_number ntile lag lead'.split(' '))
-const named: Record<string, string> = { rank_dense: 'dense_rank' }
+
+/** Of a correlated subquery's LIMIT the engine makes a row number over ROWS. */
+function nameOf(type: string, { end }: PlanNode): string {
+  if (type === 'row_number' && end === 'CURRENT_ROW_ROWS') return 'LIMIT'
+  return type === 'rank_dense' ? 'dense_rank' : type
+}
 
 export function readWindow(node: PlanNode, input: ExpressionInput): Window {
   if (node.expression_class !== 'BOUND_WINDOW')
     throw new UnreadPlan(`it has a window of ${String(node.type)}`)
   refuseOthers(node, windowFields)
   const type = String(node.type).replace('WINDOW_', '').toLowerCase()
-  const name = type === 'aggregate' ? String(node.name) : (named[type] ?? type)
+  const name = type === 'aggregate' ? String(node.name) : nameOf(type, node)
   const isByRows =
     !frameless.has(name) && [node.start, node.end].some((bound) => String(bound).endsWith('_ROWS'))
   const [orders, own] = [readOrders(node.orders, input), readOrders(node.arg_orders, input)]

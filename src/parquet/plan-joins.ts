@@ -103,6 +103,16 @@ function withoutNumbers(node: PlanNode, scope: Scope, bind: Bind): Bound {
   return { plan, types: [...input.types, bigint] }
 }
 
+/** An aggregate over all rows is always one row. */
+const oneRow: Plan = {
+  kind: 'aggregate',
+  input: { kind: 'values', width: 0, items: [] },
+  groups: [],
+  hasSets: false,
+  aggregates: [],
+  extras: 0,
+}
+
 export function readDelimGet(node: PlanNode, { outside, level }: Scope): Bound {
   const width = nodesOf(node.chunk_types).length
   if (outside === null || outside.types.length !== width)
@@ -110,5 +120,5 @@ export function readDelimGet(node: PlanNode, { outside, level }: Scope): Bound {
   const { types, columns } = outside
   const depth = level - outside.level + 1
   const items = columns.map((index): Expression => ({ kind: 'outer', depth, index }))
-  return { plan: { kind: 'project', input: { kind: 'values', width: 0, items: [] }, items }, types }
+  return { plan: { kind: 'project', input: oneRow, items }, types }
 }

@@ -48,6 +48,12 @@ export function overall({ columns, rows }: Certainty | Promised): Finding {
   return worst([rows, ...columns.values()])
 }
 
+/** Where something in the statement gives another result at each run. */
+export function unlessChanging(certainty: Certainty, changing: string | null): Certainty {
+  if (changing === null) return certainty
+  return { ...certainty, rows: worst([open(`${changing} gives another result at each run`), certainty.rows]) }
+}
+
 /** `certaintyOf` tells of a table whose rows are themselves a statement's result; without it tables are exact. */
 export function judgeDeterminism(
   plan: Plan,

@@ -9,7 +9,7 @@ import { readAlgebra } from '../parquet/plan-algebra.ts'
 import type { TableFacts } from '../parquet/plan-tables.ts'
 import { judgeStatement } from '../parquet/statement.ts'
 import type { Plan } from '../sql/algebra.ts'
-import { judgeDeterminism } from '../sql/determinism.ts'
+import { judgeDeterminism, unlessChanging } from '../sql/determinism.ts'
 import { whyNotLocal } from '../sql/locality.ts'
 import type { TableList } from './duckdb-schema.ts'
 import { createStandIns } from './duckdb-stand-ins.ts'
@@ -34,18 +34,12 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
     const judged = await judgeStatement(asked, sql)
     const node = await unlessUnread(() => readBoundPlan(asked, standIns(judged)))
     const plan = await readPlan(node, { key, uniquesOf }, columns.length)
-    const determinism = judgeDeterminism(plan)
+    const names = tables.flatMap((table) => table.columns)
+    const changing = findChange(judged, names, node)
+    const determinism = unlessChanging(judgeDeterminism(plan), changing)
     if (key === undefined) return { determinism }
     const keyIndex = columns.findIndex(({ name }) => name === key)
-    return {
-      determinism,
-      changing: findChange(
-        judged,
-        tables.flatMap((table) => table.columns),
-        node,
-      ),
-      whyNotLocal: whyNotLocal(plan, { keyIndex, key }),
-    }
+    return { determinism, changing, whyNotLocal: whyNotLocal(plan, { keyIndex, key }) }
   }
 }
 

@@ -2,8 +2,7 @@
 // from run to run, that the same rows give the same result, and whose rows it reads.
 
 import type { Plan } from '../sql/algebra.ts'
-import { type Certainty, judgeDeterminism } from '../sql/determinism.ts'
-import { open, worst } from '../sql/finding.ts'
+import { judgeDeterminism, unlessChanging } from '../sql/determinism.ts'
 import { whyNotLocal } from '../sql/locality.ts'
 import type { QueryDescription } from './port.ts'
 import { createPlan } from './postgres-bound-plan.ts'
@@ -38,11 +37,6 @@ export async function prove(
         : null
   const keyIndex = columns.findIndex((name) => isSameName(name, key))
   return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(plan, { keyIndex, key }) }
-}
-
-function unlessChanging(certainty: Certainty, changing: string | null): Certainty {
-  if (changing === null) return certainty
-  return { ...certainty, rows: worst([open(`${changing} gives another result at each run`), certainty.rows]) }
 }
 
 /** The first OID of a user's own collations: the server's own tell all texts apart. */

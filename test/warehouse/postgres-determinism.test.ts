@@ -1,16 +1,13 @@
 // What a statement on PostgreSQL promises of its result, held against the server: training beside lookups, over doubles at
 // random and ties, with rows that stand in another order than they came in.
 
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Column, Row } from '../../src/columns.ts'
+import { afterAll, beforeAll } from 'vitest'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
-import { compareRows } from '../../src/realtime/row-comparison.ts'
-import { overall, type Promised } from '../../src/sql/determinism.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { createRandom, type Random } from './generated-statements.ts'
+import type { Random } from './generated-statements.ts'
 import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import { testGeneratedPromises, testPromises } from './promise-cases.ts'
 
 let server: PostgresServer
 let folder: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
@@ -52,14 +49,6 @@ afterAll(async () => {
   await server?.stop()
   await folder?.remove()
 })
-
-async function promiseOf(sql: string): Promise<Promised> {
-  const described = await warehouse.describe(sql)
-  const certain = described.determinism
-  if (certain === undefined) throw new Error(`Nothing is promised of ${sql}`)
-  const named = described.columns.map(({ name }, i) => [name, certain.columns[i] ?? certain.rows] as const)
-  return { columns: new Map(named), rows: certain.rows }
-}
 
 const grouped = (expressions: string, table = 'marks') =>
   `SELECT user_id, ${expressions} AS v FROM ${table} GROUP BY user_id`
@@ -172,20 +161,9 @@ const openly: [string, RegExp][] = [
   ],
 ]
 
-test.each(exactly)('exact: %s', async (sql) => {
-  expect(overall(await promiseOf(sql))).toEqual({ level: 'EXACT', note: null })
-})
+const sides = () => ({ trained: warehouse, served: warehouse, engine, datasetsFolder: folder.datasetsFolder })
 
-test.each(roundly)('exact but for the last digits: %s', async (sql) => {
-  expect(overall(await promiseOf(sql))).toMatchObject({
-    level: 'ROUNDING',
-    note: expect.stringMatching(/NUMERIC/),
-  })
-})
-
-test.each(openly)('left open: %s', async (sql, note) => {
-  expect(overall(await promiseOf(sql))).toMatchObject({ level: 'OPEN', note: expect.stringMatching(note) })
-})
+testPromises(sides, { exactly, roundly, cure: /NUMERIC/, openly })
 
 const values = {
   grouped: [...exactly, ...roundly, ...openly.map(([sql]) => sql)].flatMap(
@@ -221,40 +199,6 @@ function createStatement(random: Random): string {
   ])
 }
 
-const statementCount = 150
-const keys = Array.from({ length: 40 }, (_, i) => `u${i}`)
-
-type RowsByKey = ReadonlyMap<string, string[]>
-
-function byKey(columns: readonly Column[], rows: readonly Row[]): RowsByKey {
-  const texts = new Map<string, string[]>(keys.map((key) => [key, []]))
-  const write = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value)
-  for (const row of rows) {
-    const named = Object.fromEntries(columns.map(({ name }, i) => [name, row[i]]))
-    texts.get(String(row[0]))?.push(JSON.stringify(named, write))
-  }
-  return texts
-}
-
-async function train(sql: string, name: string): Promise<RowsByKey> {
-  const path = join(folder.datasetsFolder, `${name}.parquet`)
-  const { columns } = await warehouse.exportParquet({ sql, path })
-  return byKey(columns, (await engine.read(path, { columns })).rows)
-}
-
-/** Some keys alone, the others at once: the server goes about these in different ways. */
-async function serve(sql: string): Promise<RowsByKey> {
-  const asked = [...keys.slice(0, 4).map((key) => [key]), keys.slice(4)]
-  const found: Row[] = []
-  let columns: readonly Column[] = []
-  for (const values of asked) {
-    const result = await warehouse.lookup({ sql, key: 'user_id', values })
-    columns = result.columns
-    found.push(...result.rows)
-  }
-  return byKey(columns, found)
-}
-
 /** The same rows in other places. */
 async function shuffle(): Promise<void> {
   for (const table of ['marks', 'keyed', 'twins', 'parents', 'children'])
@@ -264,27 +208,9 @@ async function shuffle(): Promise<void> {
     )
 }
 
-test('of generated statements, training and lookups give the same as far as it is promised', async () => {
-  const random = createRandom(4_711)
-  const statements = new Map<string, { promised: Promised; trained: RowsByKey }>()
-  for (let i = 0; i < statementCount; i++) {
-    const sql = createStatement(random)
-    statements.set(sql, { promised: await promiseOf(sql), trained: await train(sql, `${i}`) })
-  }
-  await shuffle()
-  const seen = { EXACT: 0, ROUNDING: 0, OPEN: 0 }
-  const differing = { EXACT: 0, ROUNDING: 0, OPEN: 0 }
-  for (const [sql, { promised, trained }] of statements) {
-    const served = await serve(sql)
-    const { level } = overall(promised)
-    seen[level] += 1
-    const pairs = keys.map((key) => [trained.get(key) ?? [], served.get(key) ?? []] as const)
-    if (pairs.some(([ours, theirs]) => `${ours.sort()}` !== `${theirs.sort()}`)) differing[level] += 1
-    const compared = new Set(pairs.map(([ours, theirs]) => compareRows(ours, theirs, promised)))
-    expect([...compared], sql).not.toContain('DIFFERENT')
-    expect([...compared], sql).not.toContain('ROUNDED')
-  }
-  expect(differing.EXACT).toBe(0)
-  // Were nothing to differ, nothing would have been tried.
-  expect(Math.min(differing.ROUNDING, differing.OPEN, seen.EXACT)).toBeGreaterThan(5)
-}, 300_000)
+testGeneratedPromises(sides, {
+  create: createStatement,
+  count: 150,
+  keys: Array.from({ length: 40 }, (_, i) => `u${i}`),
+  before: shuffle,
+})
