@@ -4,8 +4,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import type { Description, Failure } from './isolate/harness.ts'
-import type { OutputRows, Reply, Request, Work } from './messages.ts'
+import type { Failure } from './isolate/evaluation.ts'
+import type { Description } from './isolate/harness.ts'
+import type { Reply, Request, Told, Work } from './messages.ts'
 import type { ScriptSource } from './script.ts'
 
 /** What became of an ETL's work that failed; engine.ts puts it in a client's words. */
@@ -146,8 +147,9 @@ export function createChild(options: ChildOptions) {
     }
   }
 
-  function toldBy(answer: Answer): string | OutputRows {
+  function toldBy(answer: Answer): Told {
     if ('text' in answer) return answer.text
+    if ('texts' in answer) return answer.texts
     if ('rows' in answer) return answer.rows
     throw new SandboxError(
       'failure' in answer ? answer.failure : { kind: 'crash', message: 'its process forgot it' },
@@ -161,7 +163,7 @@ export function createChild(options: ChildOptions) {
     return described
   }
 
-  async function ask(script: Script, work: Work): Promise<string | OutputRows> {
+  async function ask(script: Script, work: Work): Promise<Told> {
     // The start of a process is not the script's time.
     if (running === null) await load(script)
     const limitMs = (work.op === 'frameRun' ? work.timeoutMs : options.timeoutMs) + graceMs

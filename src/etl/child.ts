@@ -6,7 +6,7 @@ import { basename } from 'node:path'
 import ivm from 'isolated-vm'
 import { messageOf } from '../errors.ts'
 import { closeInheritedFiles } from '../parquet/inherited-files.ts'
-import { type Failure, noRow } from './isolate/harness.ts'
+import { type Failure, noRow } from './isolate/evaluation.ts'
 import { scriptName } from './isolate/lockdown.ts'
 import type { OutputBatch } from './isolate/pack.ts'
 import type { Reply, Request } from './messages.ts'
@@ -50,6 +50,10 @@ const ownModules = [
   './shape.ts',
   './blank-cells.ts',
   './collect.ts',
+  './evaluation.ts',
+  './row-makers.ts',
+  './groups.ts',
+  './frame.ts',
   './lockdown.ts',
   './pack.ts',
   './unpack.ts',
@@ -143,7 +147,11 @@ function limitFailure(error: unknown, position: Int32Array | null): Failure {
 }
 
 /** What a call of the harness gave. */
-type Told = { text: string } | OutputBatch | Failure
+type Told = { text: string } | { texts: readonly string[] } | OutputBatch | Failure
+
+function isTexts(told: unknown[]): told is string[] {
+  return typeof told[0] === 'string'
+}
 
 /** One call of the harness; a script that used up its memory is forgotten, and loaded anew on the next request. */
 function call(
@@ -156,7 +164,8 @@ function call(
   if (operation !== 'resume') entry.position.set([noRow, 0])
   try {
     const told = entry.run(operation, args, limitMs) ?? ''
-    return Array.isArray(told) ? (told as OutputBatch) : { text: String(told) }
+    if (!Array.isArray(told)) return { text: String(told) }
+    return isTexts(told) ? { texts: told } : (told as OutputBatch)
   } catch (error) {
     const failure = limitFailure(error, entry.position)
     if (entry.isolate.isDisposed) loaded.delete(key)
@@ -212,6 +221,7 @@ function answer(request: Request): Reply {
   loaded.set(key, entry)
   const result = work(request, entry)
   if (Array.isArray(result)) return { id, rows: leaveIsolate(result) }
+  if ('texts' in result) return { id, texts: result.texts }
   return 'kind' in result ? { id, failure: result } : { id, text: result.text }
 }
 

@@ -19,8 +19,8 @@ function isTag(wire: Wire): wire is Tag {
 /** A value in an error's words: its kind, and its beginning. */
 function tell(wire: Wire): string {
   if (Array.isArray(wire)) return 'a LIST'
-  if (!isTag(wire))
-    return `${typeof wire === 'string' ? 'the text ' : ''}${JSON.stringify(wire).slice(0, 60)}`
+  if (typeof wire === 'string') return `the text ${JSON.stringify(wire.slice(0, 60)).slice(0, 60)}`
+  if (!isTag(wire)) return JSON.stringify(wire)
   if ('t' in wire) return 'a Date'
   if ('b' in wire) return 'BYTES'
   return 'o' in wire ? 'a STRUCT' : 'n' in wire ? `the bigint ${wire.n.slice(0, 60)}` : wire.f
@@ -56,13 +56,17 @@ function toFloat(wire: Wire): Value {
   return unfit(wire, 'a number (FLOAT64)')
 }
 
+/** No number, date or time is written in more characters; of texts no more are looked at. */
+const mostCharacters = 1_000
+
 const looseTimestamp =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6})0*)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?$/
 const wantedTimestamp = 'a timestamp (TIMESTAMP: a Date, or RFC 3339 text, in UTC when it names no zone)'
 
 function toTimestamp(wire: Wire, declared: boolean): Value {
   if (isTag(wire) && 't' in wire) return formatMicros(BigInt(wire.t) * 1000n)
-  const match = declared && typeof wire === 'string' ? looseTimestamp.exec(wire) : null
+  const isText = declared && typeof wire === 'string' && wire.length <= mostCharacters
+  const match = isText ? looseTimestamp.exec(wire) : null
   if (match === null) return unfit(wire, wantedTimestamp)
   const [, date, time = '00:00', seconds = '00', fraction = '0', zone = 'Z'] = match
   const micros = parseMicros(`${date}T${time}:${seconds}.${fraction}Z`)
@@ -87,7 +91,7 @@ const decimalText = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/
 
 /** The number times 10^scale, rounded half away from zero as SQL's cast does; null when the text is no number. */
 function scaled(text: string, scale: number): bigint | null {
-  const match = decimalText.exec(text.trim())
+  const match = text.length > mostCharacters ? null : decimalText.exec(text.trim())
   if (match === null) return null
   const [, sign, whole = '', fraction = '', exponent = '0'] = match
   if (whole === '' && fraction === '') return null
@@ -136,16 +140,15 @@ function toList(wire: Wire, element: Conform): Value {
   return Array.isArray(wire) ? wire.map(element) : unfit(wire, 'an array (LIST)')
 }
 
-function toStruct(wire: Wire, names: readonly string[], conforms: readonly Conform[]): Value {
+function toStruct(wire: Wire, conforms: ReadonlyMap<string, Conform>): Value {
   if (!isTag(wire) || !('o' in wire)) return unfit(wire, 'an object (STRUCT)')
-  const stray = Object.keys(wire.o).find((name) => !names.includes(name))
+  const stray = Object.keys(wire.o).find((name) => !conforms.has(name))
   if (stray !== undefined)
     throw new UnfitValueError(`has a field ${JSON.stringify(stray)} that its STRUCT has not`)
   const object = wire.o
   const fields: { [name: string]: Value } = {}
-  for (const [i, name] of names.entries()) {
-    setField(fields, name, conforms[i]?.(Object.hasOwn(object, name) ? object[name] : null) ?? null)
-  }
+  for (const [name, conform] of conforms)
+    setField(fields, name, conform(Object.hasOwn(object, name) ? object[name] : null))
   return fields
 }
 
@@ -173,15 +176,14 @@ function convert(plan: Plan, declared: boolean): (wire: Wire) => Value {
     case 'DECIMAL':
       return (wire) => toDecimal(wire, plan.precision, plan.scale)
     case 'JSON':
-      return (wire) => parseJson(formatJson(plainJson(wire)))
+      return (wire) => (typeof wire === 'string' ? wire : parseJson(formatJson(plainJson(wire))))
     case 'LIST': {
       const element = createConform(plan.element, declared)
       return (wire) => toList(wire, element)
     }
     case 'STRUCT': {
-      const names = plan.fields.map(([name]) => name)
-      const conforms = plan.fields.map(([, field]) => createConform(field, declared))
-      return (wire) => toStruct(wire, names, conforms)
+      const conforms = new Map(plan.fields.map(([name, field]) => [name, createConform(field, declared)]))
+      return (wire) => toStruct(wire, conforms)
     }
   }
 }

@@ -1,11 +1,12 @@
 // What went wrong in an ETL, in a client's words: its name, its line and column, the row.
 
 import { AppError, type ErrorCode } from '../errors.ts'
-import type { Failure } from './isolate/harness.ts'
+import type { Failure } from './isolate/evaluation.ts'
 
 const codeByKind: Record<Failure['kind'], ErrorCode> = {
   thrown: 'ETL_FAILED',
   result: 'ETL_FAILED',
+  large: 'TOO_LARGE',
   memory: 'ETL_FAILED',
   crash: 'ETL_FAILED',
   load: 'ETL_LOAD_FAILED',

@@ -2,7 +2,7 @@
 
 import type { PackedRows } from '../parquet/packed-columns.ts'
 import type { Header } from './isolate/collect.ts'
-import type { Failure } from './isolate/harness.ts'
+import type { Failure } from './isolate/evaluation.ts'
 import type { OutputColumn } from './isolate/pack.ts'
 import type { ScriptSource } from './script.ts'
 
@@ -28,9 +28,13 @@ export type Work =
 
 export type Request = { id: number; key: string } & ({ op: 'load'; script: ScriptSource } | Work)
 
+/** What work gives: a batch of results, the texts of `groups`, or a text. */
+export type Told = string | readonly string[] | OutputRows
+
 /** The text of `rows` and `frameTake` is a failure's, or empty. `alive` comes between, whenever one group has used up its time and the next begins. */
 export type Reply =
   | { id: number; text: string }
+  | { id: number; texts: readonly string[] }
   | { id: number; rows: OutputRows }
   | { id: number; failure: Failure }
   | { id: number; missing: true }

@@ -102,9 +102,10 @@ export function createColumnAligner(columns: readonly PlannedColumn[]) {
       })
     }
 
+    const positions = new Map(batch.keys.map((key, i) => [key, i]))
     const aligned = columns.map((column, index): ColumnCells => {
-      const at = batch.keys.indexOf(column.name)
-      if (at === -1) return { kind: 'values', values: new Array<Value>(batch.count).fill(null) }
+      const at = positions.get(column.name)
+      if (at === undefined) return { kind: 'values', values: new Array<Value>(batch.count).fill(null) }
       const cells = read(at)
       return fits(column, cells) ? cells : { kind: 'values', values: conformAll(wiresOf(cells), index) }
     })

@@ -3,7 +3,9 @@
 import type { Column, Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { type Conform, createConform, UnfitValueError } from './conform.ts'
-import type { Header } from './isolate/collect.ts'
+import { failureToError } from './failure.ts'
+import { type Header, tooManyColumns } from './isolate/collect.ts'
+import { limits } from './isolate/limits.ts'
 import { kind, mergeShape, type Shape } from './isolate/shape.ts'
 import type { Wire } from './isolate/wire.ts'
 import {
@@ -98,6 +100,8 @@ export function createGatherer(etl: string, declared: DeclaredColumns): Gatherer
         const shape = shapes[i]
         if (shape === undefined) return
         const known = byName.get(name)
+        if (known === undefined && byName.size === limits.columns)
+          throw failureToError({ kind: 'result', message: tooManyColumns().message }, { etl })
         if (known === undefined) byName.set(name, { shape, rows: count })
         else {
           mergeShape(known.shape, shape)
@@ -140,7 +144,8 @@ export function createAligner(columns: readonly PlannedColumn[]) {
     rows: readonly (readonly Wire[])[],
     onMisfit: MisfitHandler,
   ): Row[] {
-    const indexes = columns.map(({ name }) => keys.indexOf(name))
+    const positions = new Map(keys.map((key, i) => [key, i]))
+    const indexes = columns.map(({ name }) => positions.get(name) ?? -1)
 
     function cell(wires: readonly Wire[], column: number, row: number): Value {
       const index = indexes[column] ?? -1
@@ -176,17 +181,23 @@ export interface Difference {
   actual: string
 }
 
+/** So many are told. */
+const mostDifferences = 100
+
 /** Null when there is none. */
 export function mismatchError(etl: string, differences: readonly Difference[]): AppError | null {
   if (differences.length === 0) return null
-  const list = differences.map(
+  const told = differences.slice(0, mostDifferences)
+  const list = told.map(
     ({ column, expected, actual }) =>
       `${JSON.stringify(column)} was ${expected} in training and is ${actual}`,
   )
+  const others = differences.length - told.length
+  if (others > 0) list.push(`and ${others} further differences`)
   return new AppError(
     'SCHEMA_MISMATCH',
     `The output of ETL ${etl} differs from its columns in training: ${list.join('; ')}. Train again with refreshed ETL, or make its output as it was.`,
-    { details: { etl, differences: [...differences] } },
+    { details: { etl, differences: told } },
   )
 }
 

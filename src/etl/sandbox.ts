@@ -3,7 +3,7 @@
 import { AppError } from '../errors.ts'
 import { type Child, type ChildOptions, createChild, type Script } from './child-process.ts'
 import type { Description } from './isolate/harness.ts'
-import type { OutputRows, Work } from './messages.ts'
+import type { Told, Work } from './messages.ts'
 
 /** SERVING goes before BATCH; FRAME, which may hold a child for long, never takes the last one. */
 export type Urgency = 'SERVING' | 'BATCH' | 'FRAME'
@@ -12,8 +12,7 @@ export type Urgency = 'SERVING' | 'BATCH' | 'FRAME'
 export interface Lease {
   /** Loads the script: what it exports. */
   load(script: Script): Promise<Description>
-  /** A batch of results where the work gives one, else a text. */
-  ask(script: Script, work: Work): Promise<string | OutputRows>
+  ask(script: Script, work: Work): Promise<Told>
   release(): void
 }
 

@@ -8,9 +8,9 @@ import type { ParquetEngine } from '../parquet/engine.ts'
 import type { PackableRows } from '../parquet/packed-columns.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
-import type { Failure } from './isolate/harness.ts'
-import { toWire } from './isolate/wire.ts'
-import type { OutputRows } from './messages.ts'
+import type { Failure } from './isolate/evaluation.ts'
+import { TooDeepError, toWire } from './isolate/wire.ts'
+import type { Told } from './messages.ts'
 import { createGatherer, type Gatherer, misfitError } from './output.ts'
 import { createColumnAligner } from './output-rows.ts'
 import { columnOf, type PlannedColumn } from './plan.ts'
@@ -34,11 +34,9 @@ export interface ScriptFileOptions {
   temporaryFolder: string
 }
 
-type Answer = string | OutputRows
-
 /** A batch's answer, and how many rows came before it. */
 interface Answered {
-  answer: Answer
+  answer: Told
   rowsBefore: number
 }
 
@@ -58,7 +56,7 @@ interface Run extends ScriptFileRequest {
 
 export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder }: ScriptFileOptions) {
   /** Takes the results of a batch that began after `rowsBefore` rows. */
-  async function keep(run: Run, answer: Answer, rowsBefore: number | undefined): Promise<void> {
+  async function keep(run: Run, answer: Told, rowsBefore: number | undefined): Promise<void> {
     if (typeof answer === 'string') {
       const { failure }: { failure: Failure } = JSON.parse(answer)
       throw failureToError(failure, {
@@ -66,6 +64,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
         ...(rowsBefore === undefined ? {} : { rowsBefore }),
       })
     }
+    if (!('shapes' in answer)) throw new Error('A batch was answered with groups')
     run.gatherer.add(answer)
     if (answer.count > 0) await run.spool.add(answer)
   }
@@ -134,10 +133,10 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
   }
 
   /** Batches of rows that fit into one message: fewer rows where their texts are long. */
-  async function* scan({ inputPath, inputColumns, signal }: Run): AsyncIterable<Slice> {
+  async function* scan({ script, inputPath, inputColumns, signal }: Run): AsyncIterable<Slice> {
     const options = {
       columns: inputColumns,
-      encodeCells: (values: readonly Value[]) => JSON.stringify(values.map(toWire)),
+      encodeCells: (values: readonly Value[]) => encodeCells(script.etl, values),
       signal,
     }
     for await (const rows of parquet.scanPacked(inputPath, options)) {
@@ -254,6 +253,15 @@ function partsOf(from: number, to: number, row: number | undefined): [number, nu
     .slice(1)
     .map((end, i): [number, number] => [bounds[i] ?? from, end])
     .filter(([start, end]) => start < end)
+}
+
+function encodeCells(etl: string, values: readonly Value[]): string {
+  try {
+    return JSON.stringify(values.map((value) => toWire(value)))
+  } catch (error) {
+    if (!(error instanceof TooDeepError)) throw error
+    throw failureToError({ kind: 'result', message: error.message }, { etl })
+  }
 }
 
 function noColumns(etl: string): string {

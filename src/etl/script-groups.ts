@@ -1,17 +1,21 @@
 // A script over groups of rows, each on its own: what realtime asks for, one entity a group.
 
+import { setImmediate } from 'node:timers/promises'
 import type { Column, Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { parseStorage } from '../parquet/storage-text.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
-import { createRowsEncoder, type RowsEncoder } from './input.ts'
+import { createRowsEncoder } from './input.ts'
 import type { Output } from './isolate/collect.ts'
-import type { Failure } from './isolate/harness.ts'
+import type { Failure } from './isolate/evaluation.ts'
+import type { ToldOutcome } from './isolate/groups.ts'
+import { TooDeepError, type Wire } from './isolate/wire.ts'
 import {
   createAligner,
   createGatherer,
   type Difference,
+  type Misfit,
   misfitError,
   mismatchError,
   nameDifferences,
@@ -22,10 +26,18 @@ import type { EtlGroupResult, GroupsRequest } from './request.ts'
 import type { Sandbox } from './sandbox.ts'
 import type { LoadedScript } from './script-load.ts'
 
-type Told = Output | { failure: Failure }
-
 export interface ScriptGroupsRequest extends Omit<GroupsRequest, 'etl'> {
   script: LoadedScript
+}
+
+type EncodedRows = readonly (readonly unknown[])[]
+type Finish = (output: Output, pieces: readonly string[]) => Promise<EtlGroupResult>
+
+/** A request under way. */
+interface Run {
+  request: ScriptGroupsRequest
+  spec: string
+  finish: Finish
 }
 
 /** After so many ended processes, the groups that are left are not tried. */
@@ -36,91 +48,141 @@ function isCrash(error: unknown): error is SandboxError {
 }
 
 export function createScriptGroups(sandbox: Sandbox) {
-  async function ask(
-    request: ScriptGroupsRequest,
-    encoder: RowsEncoder,
-    groups: readonly (readonly Row[])[],
-  ): Promise<readonly Told[]> {
+  async function ask({ request, spec }: Run, groups: readonly EncodedRows[]): Promise<readonly string[]> {
     const { script, signal } = request
     const lease = await sandbox.lease('SERVING', signal)
     try {
-      const text = JSON.stringify(groups.map(encoder.encode))
-      const told = await lease.ask(script, { op: 'groups', form: script.form, spec: encoder.spec, text })
-      return JSON.parse(String(told))
+      const text = JSON.stringify(groups)
+      const told = await lease.ask(script, { op: 'groups', form: script.form, spec, text })
+      if (!Array.isArray(told)) throw new Error('Groups were answered with a batch')
+      return told
     } finally {
       lease.release()
     }
   }
 
+  function failed({ request }: Run, failure: Failure): EtlGroupResult {
+    return { ok: false, error: failureToError(failure, { etl: request.script.etl }) }
+  }
+
+  /** Other work has its turn between texts, and between pieces of long ones. */
+  async function read(run: Run, texts: readonly string[]): Promise<EtlGroupResult[]> {
+    const results: EtlGroupResult[] = []
+    for (let i = 0; i < texts.length; i++) {
+      if (i > 0) await setImmediate()
+      const outcomes: readonly ToldOutcome[] = JSON.parse(texts[i] ?? '')
+      const at = i + 1
+      for (const outcome of outcomes) {
+        if ('failure' in outcome) {
+          results.push(failed(run, outcome.failure))
+          continue
+        }
+        i += outcome.pieces
+        results.push(await attempt(() => run.finish(outcome, texts.slice(at, at + outcome.pieces))))
+      }
+    }
+    return results
+  }
+
   /** When the process ended in the middle, nobody knows by which group: then each is run on its own. */
-  async function askApart(request: ScriptGroupsRequest, encoder: RowsEncoder): Promise<readonly Told[]> {
-    const told: Told[] = []
+  async function askApart(run: Run, groups: readonly EncodedRows[]): Promise<EtlGroupResult[]> {
+    const results: EtlGroupResult[] = []
     let crashes = 0
     let last: Failure = { kind: 'crash', message: 'its process ended' }
-    for (const group of request.groups) {
+    for (const group of groups) {
       if (crashes >= maxCrashes) {
-        told.push({ failure: last })
+        results.push(failed(run, last))
         continue
       }
       try {
-        told.push(...(await ask(request, encoder, [group])))
+        results.push(...(await read(run, await ask(run, [group]))))
       } catch (error) {
         if (!isCrash(error)) throw error
         crashes++
         last = error.failure
-        told.push({ failure: last })
+        results.push(failed(run, last))
       }
     }
-    return told
+    return results
   }
 
-  async function askAll(request: ScriptGroupsRequest): Promise<readonly Told[]> {
-    const encoder = createRowsEncoder(request.inputColumns)
+  async function askAll(run: Run, groups: readonly EncodedRows[]): Promise<EtlGroupResult[]> {
+    if (groups.length === 0) return []
     try {
-      return await ask(request, encoder, request.groups)
+      return await read(run, await ask(run, groups))
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error
-      if (error.failure.kind === 'load') throw failureToError(error.failure, { etl: request.script.etl })
-      if (request.groups.length === 1) return [{ failure: error.failure }]
-      return askApart(request, encoder)
+      if (error.failure.kind === 'load') throw failureToError(error.failure, { etl: run.request.script.etl })
+      return groups.length === 1 ? [failed(run, error.failure)] : askApart(run, groups)
     }
   }
 
   return {
     async run(request: ScriptGroupsRequest): Promise<readonly EtlGroupResult[]> {
-      if (request.groups.length === 0) return []
-      const told = await askAll(request)
-      const { script, outputColumns } = request
+      const { script, inputColumns, outputColumns } = request
+      const { spec, encode } = createRowsEncoder(inputColumns)
       const finish =
         outputColumns === null ? createInferringFinish(script) : createHeldFinish(script, outputColumns)
-      return told.map((one) => {
-        if ('failure' in one) return { ok: false, error: failureToError(one.failure, { etl: script.etl }) }
-        return attempt(() => finish(one))
+      const run: Run = { request, spec, finish }
+      const encoded = request.groups.map((rows) => attemptEncode(() => encode(rows)))
+      const answered = await askAll(
+        run,
+        encoded.filter((one): one is EncodedRows => !('failure' in one)),
+      )
+      let next = 0
+      return encoded.map((one) => {
+        const result = 'failure' in one ? failed(run, one.failure) : answered[next++]
+        if (result === undefined) throw new Error('A group has no result')
+        return result
       })
     },
   }
 }
 
-function attempt(work: () => EtlGroupResult): EtlGroupResult {
+function attemptEncode(encode: () => EncodedRows): EncodedRows | { failure: Failure } {
   try {
-    return work()
+    return encode()
+  } catch (error) {
+    if (error instanceof TooDeepError) return { failure: { kind: 'result', message: error.message } }
+    throw error
+  }
+}
+
+async function attempt(work: () => Promise<EtlGroupResult>): Promise<EtlGroupResult> {
+  try {
+    return await work()
   } catch (error) {
     if (error instanceof AppError) return { ok: false, error }
     throw error
   }
 }
 
-type Finish = (output: Output) => EtlGroupResult
+/** Each piece of the rows by itself; between them, other work has its turn. */
+async function alignPieces(
+  output: Output,
+  pieces: readonly string[],
+  align: (rows: readonly (readonly Wire[])[], rowsBefore: number) => readonly Row[],
+): Promise<Row[]> {
+  const rows = [...align(output.rows, 0)]
+  for (const piece of pieces) {
+    await setImmediate()
+    for (const row of align(JSON.parse(`[${piece}]`), rows.length)) rows.push(row)
+  }
+  return rows
+}
 
 /** No training run yet: each group's columns are its own, whatever groups it is asked with. */
 function createInferringFinish(script: LoadedScript): Finish {
-  return (output) => {
+  return async (output, pieces) => {
     const gatherer = createGatherer(script.etl, script.declared)
     gatherer.add(output)
     const planned = gatherer.finish()
-    const rows = createAligner(planned)(output.keys, output.rows, (misfit) => {
-      throw misfitError(script.etl, misfit)
-    })
+    const align = createAligner(planned)
+    const rows = await alignPieces(output, pieces, (rows, rowsBefore) =>
+      align(output.keys, rows, (misfit) => {
+        throw misfitError(script.etl, misfit, rowsBefore)
+      }),
+    )
     return { ok: true, frame: { columns: planned.map(columnOf), rows } }
   }
 }
@@ -145,19 +207,21 @@ function planColumns(script: LoadedScript, columns: readonly Column[]): PlannedC
 function createHeldFinish(script: LoadedScript, columns: readonly Column[]): Finish {
   const planned = planColumns(script, columns)
   const align = createAligner(planned)
-  return ({ keys, shapes, rows }) => {
-    if (rows.length === 0) return { ok: true, frame: { columns, rows: [] } }
+  return async (output, pieces) => {
+    const { keys, shapes, count } = output
+    if (count === 0) return { ok: true, frame: { columns, rows: [] } }
     const differences = nameDifferences(columns, keys)
     const differing = new Set(differences.map(({ column }) => column))
     const differ = (difference: Difference) => {
       if (!differing.has(difference.column)) differences.push(difference)
       differing.add(difference.column)
     }
-    const aligned = align(keys, rows, ({ column, message }) => {
+    const onMisfit = ({ column, message }: Misfit) => {
       const expected = columns.find(({ name }) => name === column)?.type ?? ''
       const seen = shapeText(shapes[keys.indexOf(column)])
       differ({ column, expected, actual: seen === expected ? `a value that ${message}` : seen })
-    })
+    }
+    const aligned = await alignPieces(output, pieces, (rows) => align(keys, rows, onMisfit))
     columns.forEach(({ name, nullable }, i) => {
       if (nullable || !aligned.some((row) => row[i] === null)) return
       differ({ column: name, expected: 'never null', actual: 'null' })

@@ -2,7 +2,7 @@
 
 import { parse } from 'acorn'
 import { messageOf } from '../errors.ts'
-import type { Failure } from './isolate/harness.ts'
+import type { Failure } from './isolate/evaluation.ts'
 
 export class ScriptError extends Error {
   readonly failure: Failure

@@ -3,6 +3,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
+import { hideServerNames } from './server-names.ts'
 import { escapePath, quoteText } from './sql-text.ts'
 
 /**
@@ -178,10 +179,16 @@ async function openInstance(options: DatabaseOptions): Promise<Opened> {
 }
 
 async function connect(instance: DuckDBInstance, opened: DuckDBConnection[]): Promise<DuckDBConnection> {
-  const connection = await instance.connect()
-  opened.push(connection)
+  const connection = await connectBarely(instance, opened)
   await connection.run('SET enable_progress_bar = true; SET enable_progress_bar_print = false')
   await connection.run('SET progress_bar_time = 0')
+  return connection
+}
+
+async function connectBarely(instance: DuckDBInstance, opened: DuckDBConnection[]) {
+  const connection = await instance.connect()
+  opened.push(connection)
+  await hideServerNames(connection)
   return connection
 }
 
@@ -258,11 +265,7 @@ function createDatabase({ instance, opened, writer, quick, slow, permits }: Part
   let closed: Promise<void> | undefined
 
   const streams: Pool<DuckDBConnection> = {
-    async take() {
-      const connection = await instance.connect()
-      opened.push(connection)
-      return connection
-    },
+    take: () => connectBarely(instance, opened),
     giveBack(connection) {
       const at = opened.indexOf(connection)
       if (at >= 0) opened.splice(at, 1)[0]?.closeSync()

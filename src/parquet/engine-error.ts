@@ -2,6 +2,7 @@
 
 import { AppError, type ErrorCode } from '../errors.ts'
 import { diskFullError, isDiskFull } from '../full-disk.ts'
+import { refusedServerName } from './server-names.ts'
 import { type Place, placeOf } from './sql-text.ts'
 
 export interface EngineErrorContext {
@@ -63,7 +64,7 @@ function createRefusal(failure: EngineFailure, cause: unknown, context: EngineEr
   const { sql, offsetBytes = 0 } = context
   const place =
     sql === undefined || failure.position === null ? null : placeWithin(sql, failure.position - offsetBytes)
-  return refuse(failure.message, place, {
+  return refuse(refusedServerName(failure.message) ?? failure.message, place, {
     cause,
     code: unboundKinds.has(failure.kind) ? 'INVALID_SQL' : (context.refused ?? 'INVALID_SQL'),
   })

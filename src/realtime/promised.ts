@@ -2,11 +2,12 @@
 
 import type { EtlEngine } from '../etl/engine.ts'
 import { type Certainty, overall, type Promised } from '../sql/determinism.ts'
-import { exact, type Finding, open } from '../sql/finding.ts'
+import { exact, type Finding, open, worst } from '../sql/finding.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { sameName } from './followed.ts'
 import type { View } from './views.ts'
 
-export type PromisedBy = (view: Pick<View, 'query' | 'etl'>) => Promise<Promised>
+export type PromisedBy = (view: Pick<View, 'query' | 'etl' | 'keyColumn'>) => Promise<Promised>
 
 export function createPromisedBy({
   warehouse,
@@ -15,9 +16,20 @@ export function createPromisedBy({
   warehouse: Pick<Warehouse, 'describe'>
   etlEngine: Pick<EtlEngine, 'promise'>
 }): PromisedBy {
-  return async ({ query, etl }) => {
+  return async ({ query, etl, keyColumn }) => {
     const { columns, determinism = untold } = await warehouse.describe(query.sql)
-    return etl === null ? named(columns, determinism) : etlEngine.promise(etl, { columns, determinism })
+    const promised =
+      etl === null ? named(columns, determinism) : await etlEngine.promise(etl, { columns, determinism })
+    return ofOneKey(promised, keyColumn.name)
+  }
+}
+
+/** Of the rows that are found by a key: which these are is left open where the key is. */
+export function ofOneKey({ columns, rows }: Promised, key: string): Promised {
+  const [, found = exact] = [...columns].find(([name]) => sameName(name, key)) ?? []
+  return {
+    columns,
+    rows: found.level === 'EXACT' ? rows : worst([rows, open(`its ${key} is left open: ${found.note}`)]),
   }
 }
 

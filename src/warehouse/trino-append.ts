@@ -1,5 +1,6 @@
 // Appends to Trino: the rows first, unseen, then the ledger's one row that shows them all.
 
+import type { Row } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { quoteName, quoteText } from '../parquet/sql-text.ts'
@@ -160,13 +161,27 @@ export async function findMisfit(
 ): Promise<Misfit | null> {
   const { columns } = findTarget(rows, await listTables(session, address, featureSchema), [])
   for (const [index, column] of columns.entries()) {
-    if (column.writer.isKept) continue
     const cells = rows.rows.map((row) => [row[index] ?? null])
+    const mismatch = firstMismatch(column, cells)
+    if (mismatch !== null) return mismatch
+    if (column.writer.isKept) continue
     const found = await firstRefused(cells.length, async (from, to) => {
       const part = { table: rows.table, columns: [column.name], rows: cells.slice(from, to) }
       return refusalOf(session, part, column)
     })
     if (found !== null) return { ...found, column: column.name }
+  }
+  return null
+}
+
+function firstMismatch({ name, writer }: Target['columns'][number], cells: readonly Row[]): Misfit | null {
+  for (const [row, [value = null]] of cells.entries()) {
+    try {
+      if (value !== null) writer.json(value, 'The value')
+    } catch (error) {
+      if (error instanceof ValueMismatch) return { row, column: name, reason: error.message }
+      throw error
+    }
   }
   return null
 }

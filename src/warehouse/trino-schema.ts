@@ -4,6 +4,7 @@
 
 import { quoteName, quoteText } from '../parquet/sql-text.ts'
 import { type BaseTable, featureSchema, type WarehouseTable } from './port.ts'
+import { TrinoFailure } from './trino-error.ts'
 import type { CellRow, TrinoSession } from './trino-session.ts'
 import { type TrinoCarrier, trinoCarrier } from './trino-types.ts'
 import type { TrinoAddress } from './trino-url.ts'
@@ -91,7 +92,30 @@ export async function listTables(
        ON c.table_schema = ${quoteText(featureSchema)} AND r.table_name = c.table_name
      WHERE ${chosen} ORDER BY c.table_schema, c.table_name, c.ordinal_position`,
   )
-  return [...Map.groupBy(rows, ([schema, name]) => JSON.stringify([schema, name])).values()].map(toTable)
+  const tables: ListedTable[] = []
+  for (const own of Map.groupBy(rows, ([schema, name]) => JSON.stringify([schema, name])).values()) {
+    const told = await spellRows(session, catalog, own)
+    if (told !== null) tables.push(toTable(told))
+  }
+  return tables
+}
+
+/** The names of a row's fields are quoted in a result's types alone, not in the listing; null for a table that cannot be read. */
+async function spellRows(
+  session: TrinoSession,
+  catalog: string,
+  rows: readonly CellRow[],
+): Promise<readonly CellRow[] | null> {
+  if (!rows.some(([, , , type]) => /\brow\(/.test(String(type)))) return rows
+  const [schema, name] = (rows[0] ?? []).map(String)
+  const place = [catalog, schema ?? '', name ?? ''].map(quoteName).join('.')
+  try {
+    const { columns } = await session.query('quick', `SELECT * FROM ${place} LIMIT 0`)
+    return rows.map((row, i) => row.with(3, columns[i]?.type ?? null))
+  } catch (error) {
+    if (error instanceof TrinoFailure && error.fault === 'USER_ERROR') return null
+    throw error
+  }
 }
 
 /** The rows of a table that takes some are kept in one of its name. */

@@ -10,12 +10,12 @@ export interface TrinoType {
 
 const token = /\s*("(?:[^"]|"")*"|[A-Za-z_@$][\w@$.:-]*|\d+|[(),])/y
 /** Names of several words, of which the parameters stand within: `timestamp(3) with time zone`. */
-const endings: Record<string, readonly string[]> = {
-  time: ['with time zone', 'without time zone'],
-  timestamp: ['with time zone', 'without time zone'],
-  interval: ['day to second', 'year to month'],
-  double: ['precision'],
-}
+const endings: ReadonlyMap<string, readonly string[]> = new Map([
+  ['time', ['with time zone', 'without time zone']],
+  ['timestamp', ['with time zone', 'without time zone']],
+  ['interval', ['day to second', 'year to month']],
+  ['double', ['precision']],
+])
 
 export function parseTrinoType(text: string): TrinoType {
   const tokens = tokenize(text)
@@ -65,7 +65,7 @@ function createReader(tokens: readonly string[]) {
         take(',')
       }
     }
-    const ending = (endings[name] ?? []).find(takeWords)
+    const ending = endings.get(name)?.find(takeWords)
     if (ending !== undefined && !ending.startsWith('without')) name = `${name} ${ending}`
     return { name, numbers, parts }
   }

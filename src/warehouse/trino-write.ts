@@ -31,17 +31,36 @@ const scalar = (text: (value: Present) => string, make: (varchar: string) => str
 })
 
 const minusZero = (value: Present) => (Object.is(value, -0) ? '-0' : String(value))
-const moment = (zone: string) => (value: Present) =>
-  `${String(value).replace('T', ' ').replace(/Z$/, '')}${zone}`
+const moment = (zone: string) => (value: Present) => {
+  if (/infinity/.test(String(value))) throw new ValueMismatch('Trino has no infinite times')
+  return `${String(value).replace('T', ' ').replace(/Z$/, '')}${zone}`
+}
 
-/** A cast would cut in silence what is too long; stored as it is, it is refused. */
-function characters({ numbers: [most] }: TrinoType): Form {
+/** No text is cast to one: it is so many times a thousandth of a second, or a month. */
+const interval = (
+  { pattern, example }: { pattern: RegExp; example: string },
+  factors: readonly number[],
+  unit: string,
+): Form =>
+  scalar(
+    (value) => {
+      const [, sign, ...parts] = pattern.exec(String(value)) ?? []
+      if (sign === undefined) throw new ValueMismatch(`${JSON.stringify(value)} is not like ${example}`)
+      const count = parts.reduce((sum, part, i) => sum + BigInt(part) * BigInt(factors[i] ?? 0), 0n)
+      return String(sign === '-' ? -count : count)
+    },
+    (varchar) => `${unit} * CAST(${varchar} AS bigint)`,
+  )
+
+/** What is too long is refused here: a cast would cut it in silence. */
+function characters(type: TrinoType): Form {
+  const [most] = type.numbers
   const text = (value: Present) => {
     if (most !== undefined && [...String(value)].length > most)
       throw new ValueMismatch(`${JSON.stringify(value)} has more than ${most} characters`)
     return String(value)
   }
-  return scalar(text, (varchar) => varchar)
+  return scalar(text, (varchar) => `CAST(${varchar} AS ${typeText(type)})`)
 }
 
 function partOf({ parts, name }: TrinoType, index: number): TrinoType {
@@ -108,6 +127,16 @@ const forms: Record<string, Form | ((type: TrinoType) => Form)> = {
     (varchar) => `from_base64(${varchar})`,
   ),
   json: { json: formatJson, make: (json) => json },
+  'interval day to second': interval(
+    { pattern: /^(-?)(\d+) (\d\d):(\d\d):(\d\d)\.(\d{3})$/, example: '2 03:04:05.678' },
+    [86_400_000, 3_600_000, 60_000, 1000, 1],
+    "INTERVAL '0.001' SECOND",
+  ),
+  'interval year to month': interval(
+    { pattern: /^(-?)(\d+)-(\d+)$/, example: '1-11' },
+    [12, 1],
+    "INTERVAL '1' MONTH",
+  ),
   array,
   row,
   map,
@@ -122,6 +151,8 @@ function formOf(type: TrinoType): Form {
       return scalar((type.numbers[0] ?? 3) > 6 ? String : moment(''), cast)
     case 'timestamp with time zone':
       return scalar((type.numbers[0] ?? 3) > 6 ? String : moment(' UTC'), cast)
+    case 'date':
+      return scalar(moment(''), cast)
     default:
       return scalar(minusZero, cast)
   }

@@ -36,6 +36,17 @@ const reads: [name: string, sql: string][] = [
   ['a setting', `SELECT current_setting('temp_directory') AS a`],
   ['all settings', 'SELECT * FROM duckdb_settings()'],
   ['secrets', 'SELECT * FROM duckdb_secrets()'],
+  ...['current_user', 'user', 'session_user', 'current_role', 'current_catalog', 'current_schema'].flatMap(
+    (name): [string, string][] => [
+      [`${name} without parentheses`, `SELECT ${name} AS a`],
+      [
+        `${name} in quotes and capitals`,
+        `SELECT count(*) AS n FROM range(3) WHERE "${name.toUpperCase()}" <> ''`,
+      ],
+      [`${name} with parentheses`, `SELECT ${name}() AS a`],
+    ],
+  ),
+  ['current_user beside a column of the name', 'WITH t AS (SELECT 1 AS "user") SELECT (SELECT user) AS a'],
   ['which_secret', `SELECT * FROM which_secret('s3://a', 's3')`],
   ['databases', 'SELECT * FROM duckdb_databases()'],
   ['a pragma as a function', 'SELECT * FROM pragma_database_size()'],
@@ -106,6 +117,13 @@ describe('on DuckDB, what is not of the warehouse’s data stays out of reach:',
     expect(text).not.toContain(marker)
     if (!sql.includes('F')) expect(text).not.toContain(target.folder)
   })
+})
+
+test('on DuckDB, a column may be called what the server would answer of itself', async () => {
+  const named = 'SELECT 7 AS "user", 8 AS current_schema'
+  const sql = `SELECT user, (SELECT max(user) FROM (${named})) AS m FROM (${named}) WHERE current_schema = 8`
+  expect((await target.train(sql)).text).toContain('[{"user":7,"m":7}]')
+  expect((await target.train('SELECT current_schema AS a')).message).toMatch(/they tell of the server/)
 })
 
 const times = (count: number, make: (i: number) => string) => Array.from({ length: count }, (_, i) => make(i))

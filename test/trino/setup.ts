@@ -6,6 +6,7 @@ import { startTrino } from '../servers/trino.ts'
 
 /** By the file that uses it. */
 export const trinoCatalogs = [
+  'own',
   'contract',
   'reads',
   'faults',

@@ -170,7 +170,7 @@ const values = {
     (sql) => /^SELECT user_id, (.*) AS v FROM \w+ GROUP BY user_id$/.exec(sql)?.[1] ?? [],
   ),
   each: [...exactly, ...roundly, ...openly.map(([sql]) => sql)].flatMap(
-    (sql) => /^SELECT user_id, ([^()]*\(.*\) OVER .*) AS v FROM \w+$/.exec(sql)?.[1] ?? [],
+    (sql) => /^SELECT user_id, ([^()]*\(.*\) OVER .*) AS v FROM (?:marks|keyed)$/.exec(sql)?.[1] ?? [],
   ),
 }
 
@@ -182,6 +182,7 @@ function createStatement(random: Random): string {
   const inner = one([
     grouped(one(values.grouped), table),
     grouped(one(values.grouped), table),
+    one(roundly.filter((sql) => sql.includes(' AS v '))),
     each(one(values.each), table),
     `SELECT DISTINCT ON (user_id) user_id, ${one(['x', 't', 's'])} AS v FROM ${table} ORDER BY user_id, ${order}`,
     `SELECT u.user_id, (SELECT x FROM ${table} k WHERE k.user_id = u.user_id ORDER BY ${order} LIMIT 1) AS v FROM keyed u`,
@@ -191,6 +192,7 @@ function createStatement(random: Random): string {
   return one([
     inner,
     inner,
+    `SELECT DISTINCT ON (v) user_id, v::text AS v FROM (SELECT user_id, v::text AS v FROM (${inner}) q) q ORDER BY v`,
     `SELECT user_id, max(v::text) AS v FROM (${inner}) q GROUP BY user_id`,
     `SELECT user_id, count(*) AS v FROM (${inner}) q GROUP BY user_id`,
     `SELECT q.user_id, k.x AS v FROM (${inner}) q JOIN keyed k USING (user_id) WHERE k.t = 1`,

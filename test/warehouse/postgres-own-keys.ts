@@ -86,6 +86,13 @@ export const keys: readonly (OwnKey & { ddl: string })[] = [
     toldAgain: false,
   },
   {
+    name: 'k_inet',
+    ddl: 'CREATE TABLE k_inet (k inet)',
+    rows: [{ k: '10.0.0.1/32' }],
+    stored: ['10.0.0.1'],
+    toldAgain: false,
+  },
+  {
     name: 'k_enum',
     ddl: 'CREATE TABLE k_enum (k mood)',
     rows: [{ k: 'happy' }],

@@ -6,15 +6,6 @@ import { createPostgresWarehouseFolder } from './open-postgres.ts'
 import { keys, types, uuid } from './postgres-own-keys.ts'
 import { values } from './postgres-values.ts'
 
-const inet = {
-  name: 'k_inet',
-  ddl: 'CREATE TABLE k_inet (k inet)',
-  rows: [{ k: '10.0.0.1/32' }],
-  stored: ['10.0.0.1'],
-  toldAgain: false,
-}
-const allKeys = [...keys, inet]
-
 const misfits: readonly { column: string; type: string; good: unknown; bad: unknown }[] = [
   { column: 'a_uuid', type: 'uuid', good: uuid, bad: 'a0eebc99' },
   { column: 'a_time', type: 'time', good: '03:04:05', bad: '25:00:00' },
@@ -59,7 +50,7 @@ testOwnTables('PostgreSQL', async () => {
     server.url,
     [
       types,
-      ...allKeys.map(({ ddl }) => ddl),
+      ...keys.map(({ ddl }) => ddl),
       'CREATE TABLE constrained (k text, v int CHECK (v > 0))',
       `CREATE TABLE misfits (${columns})`,
       `CREATE TABLE every_type AS SELECT '' AS id, ${expressions} LIMIT 0`,
@@ -72,7 +63,7 @@ testOwnTables('PostgreSQL', async () => {
       await remove()
     },
     values: stored,
-    keys: allKeys,
+    keys,
     misfits,
     constrained: { good: { k: 'x', v: 1 }, bad: { k: 'x', v: -1 } },
   }

@@ -1,7 +1,16 @@
 // Result objects into rows of cells: their columns and what those have shown.
 
 import { limits } from './limits.ts'
-import { className, emptyShape, isPlain, kind, observeCell, type Shape, ValueError } from './shape.ts'
+import {
+  beginOutput,
+  className,
+  emptyShape,
+  isPlain,
+  kind,
+  observeCell,
+  type Shape,
+  ValueError,
+} from './shape.ts'
 import { findAccessor, isProxy } from './traps.ts'
 import type { Wire } from './wire.ts'
 
@@ -79,6 +88,7 @@ export function createOutput() {
   const counts: number[] = []
   const indexes = new Map<string, number>()
   const rows: Wire[][] = []
+  beginOutput()
 
   function columnOf(key: string): number {
     const name = key.toWellFormed()

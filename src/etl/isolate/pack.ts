@@ -3,7 +3,7 @@
 import { blankCells } from './blank-cells.ts'
 import { type Header, shapeCell, tooManyColumns } from './collect.ts'
 import { limits } from './limits.ts'
-import { emptyShape, kind, type Shape } from './shape.ts'
+import { beginOutput, emptyShape, kind, type Shape } from './shape.ts'
 import { toWire, type Wire } from './wire.ts'
 
 /**
@@ -63,6 +63,7 @@ export function createColumns(mostRows: number) {
   const indexes = new Map<string, number>()
   let take: Take | null = null
   let count = 0
+  beginOutput()
 
   function columnOf(key: string): number {
     const name = key.toWellFormed()

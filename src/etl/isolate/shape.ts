@@ -45,11 +45,18 @@ const typedArray = getPrototypeOf(Uint8Array.prototype)
 const tagOf = Object.getOwnPropertyDescriptor(typedArray, Symbol.toStringTag)?.get
 
 const largest = 10n ** BigInt(limits.digits)
+/** How many more fields of STRUCTs the output may have. */
+let fieldsLeft: number = limits.fields
 /** How many more values the cell may hold. */
 let valuesLeft: number = limits.values
 
 export function emptyShape(): Shape {
   return { kinds: 0, element: null, fields: null }
+}
+
+/** To be called before an output's first cell. */
+export function beginOutput(): void {
+  fieldsLeft = limits.fields
 }
 
 /** Notes a cell in its column's shape and gives its wire form. Throws ValueError. */
@@ -160,9 +167,15 @@ function observeList(list: readonly unknown[], shape: Shape, depth: number): Wir
   return cells
 }
 
+function spendFields(count: number): boolean {
+  if (count > fieldsLeft) return false
+  fieldsLeft -= count
+  return true
+}
+
 function observeFields(value: object, names: string[], shape: Shape, depth: number): Wire {
   if ((shape.kinds & kind.OBJECT) === 0)
-    shape.fields = names.length > limits.fields ? null : { names, shapes: names.map(emptyShape) }
+    shape.fields = spendFields(names.length) ? { names, shapes: names.map(emptyShape) } : null
   shape.kinds |= kind.OBJECT
   if (shape.fields !== null && !sameNames(shape.fields.names, names)) shape.fields = null
   const object: Record<string, Wire> = Object.create(null)

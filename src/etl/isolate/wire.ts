@@ -1,5 +1,7 @@
 // The form in which cells cross between the gateway and an isolate: JSON in which every object is a tag for what JSON cannot hold.
 
+import { limits } from './limits.ts'
+
 /** n: a bigint's digits · f: NaN, Infinity, -Infinity, -0 · b: bytes in hex · t: a Date's milliseconds · o: a plain object. */
 export type Tag = { n: string } | { f: string } | { b: string } | { t: number } | { o: WireObject }
 export type WireObject = { readonly [name: string]: Wire }
@@ -18,6 +20,13 @@ type Plain =
 
 // As it was before lockdown, which watches for scripts that call it.
 const { defineProperty } = Object
+/** What an ETL would be given holds too many lists or objects in each other. */
+export class TooDeepError extends Error {
+  constructor() {
+    super(`its input holds a value that is nested deeper than ${limits.inputDepth} levels`)
+  }
+}
+
 const hexDigits = '0123456789abcdef'
 
 export function toHex(bytes: Uint8Array): string {
@@ -40,15 +49,17 @@ export function isBare(value: Plain): value is null | boolean | number | string 
   return value === null || (typeof value !== 'object' && typeof value !== 'bigint')
 }
 
-export function toWire(value: Plain): Wire {
+/** Throws TooDeepError. */
+export function toWire(value: Plain, depth = 0): Wire {
   if (isBare(value)) return value
   if (typeof value === 'number') return { f: Object.is(value, -0) ? '-0' : String(value) }
   if (typeof value === 'bigint') return { n: String(value) }
   if (value instanceof Uint8Array) return { b: toHex(value) }
-  if (Array.isArray(value)) return value.map(toWire)
+  if (depth === limits.inputDepth) throw new TooDeepError()
+  if (Array.isArray(value)) return value.map((item: Plain) => toWire(item, depth + 1))
   const object: Record<string, Wire> = Object.create(null)
   for (const [name, field] of Object.entries(value as { readonly [name: string]: Plain })) {
-    object[name] = toWire(field)
+    object[name] = toWire(field, depth + 1)
   }
   return { o: object }
 }

@@ -100,7 +100,7 @@ export async function attackPromise(
       target,
       wanted.map(({ text }) => text),
     )
-    const promised = await promisedBy({ query, etl: null })
+    const promised = await promisedBy({ query, etl: null, keyColumn: column })
     levels.set(sql, overall(promised).level)
     for (const [i, result] of served.entries()) {
       const key = wanted[i]?.key ?? ''

@@ -1,0 +1,120 @@
+// Groups of rows inside the isolate, each on its own, whichever the script's form.
+
+import { createOutput, type Output } from './collect.ts'
+import {
+  addResult,
+  attempt,
+  currentGroup,
+  extractAll,
+  type Failure,
+  noRow,
+  type Outcome,
+  standAt,
+  transformInto,
+} from './evaluation.ts'
+import { limits } from './limits.ts'
+import { type MakeRow, makerOf } from './row-makers.ts'
+import type { Wire } from './wire.ts'
+
+function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
+  return attempt(() => {
+    const output = createOutput()
+    for (let i = 0; i < rows.length; i++) {
+      standAt(i)
+      transformInto(output, make(rows[i] as readonly Wire[]))
+    }
+    return output.finish()
+  }, true)
+}
+
+function runFrame(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
+  return attempt(() => {
+    const output = createOutput()
+    const all = extractAll(rows.map(make))
+    for (let i = 0; i < all.length; i++) addResult(output, all[i], i)
+    return output.finish()
+  }, false)
+}
+
+/**
+ * What became of a group: its outcome as JSON, and where it has more rows than are read in one go, as many texts of
+ * further ones as `pieces` says, each the inside of an array.
+ */
+export type ToldOutcome = (Output & { pieces: number }) | { failure: Failure }
+
+function tellGroup(outcome: Outcome): string[] {
+  if ('failure' in outcome) return [JSON.stringify(outcome)]
+  const { rows, ...header } = outcome
+  const pieces = ['']
+  let [last, length] = [0, 0]
+  for (const row of rows) {
+    const text = JSON.stringify(row)
+    length += text.length
+    if (length > limits.characters) return [JSON.stringify({ failure: tooLarge })]
+    const piece = pieces[last] ?? ''
+    if (piece.length > limits.pieceCharacters) last = pieces.push(text) - 1
+    else pieces[last] = piece === '' ? text : `${piece},${text}`
+  }
+  const [first, ...others] = pieces
+  return [
+    `${JSON.stringify({ ...header, pieces: others.length }).slice(0, -1)},"rows":[${first}]}`,
+    ...others,
+  ]
+}
+
+const tooLarge: Failure = {
+  kind: 'large',
+  message: `the rows that it gave for one index value hold more than ${limits.characters} characters as JSON`,
+}
+
+interface Work {
+  make: MakeRow
+  run: typeof runRows
+  groups: Wire[][][]
+  done: string[][]
+}
+let pending: Work | null = null
+
+/** `failed` is `[[index, failure], …]`: groups that are not to be run. The texts are arrays of `ToldOutcome`, and pieces of the last before them. */
+export function groups(form: string, spec: string, text: string, failed: string): string[] {
+  pending = {
+    make: makerOf(spec),
+    run: form === 'extract' ? runFrame : runRows,
+    groups: JSON.parse(text),
+    done: [],
+  }
+  for (const [index, failure] of JSON.parse(failed)) pending.done[index] = [JSON.stringify({ failure })]
+  return resume('')
+}
+
+/** Goes on with the groups; `failure` is what became of the one that was under way. */
+export function resume(failure: string): string[] {
+  const work = pending
+  if (work === null) throw new Error('There are no groups to go on with')
+  if (failure !== '') work.done[currentGroup()] = [failure]
+  for (let i = 0; i < work.groups.length; i++) {
+    if (work.done[i] !== undefined) continue
+    standAt(noRow, i)
+    work.done[i] = tellGroup(work.run(work.make, work.groups[i] ?? []))
+  }
+  pending = null
+  return inTurns(work.done)
+}
+
+/** As few texts as there can be. */
+function inTurns(done: readonly string[][]): string[] {
+  const texts: string[] = []
+  let open = ''
+  const close = () => {
+    if (open !== '') texts.push(`[${open}]`)
+    open = ''
+  }
+  for (const [first = '', ...pieces] of done) {
+    open = open === '' ? first : `${open},${first}`
+    if (pieces.length === 0 && open.length < limits.pieceCharacters) continue
+    close()
+    texts.push(...pieces)
+  }
+  close()
+  return texts
+}
