@@ -1,6 +1,7 @@
 // An ETL's path taken apart: git::…//path?ref=…, https://…, file:….
 
 import { AppError } from '../errors.ts'
+import { escapePath, plainEscapes, plainFolderPath, plainRemotePath } from './plain-path.ts'
 
 export interface GitAddress {
   kind: 'git'
@@ -64,6 +65,8 @@ export function parseAddress(path: string): EtlAddress {
   if (path.length > 2000) throw new AppError('ETL_LOAD_FAILED', 'The ETL path is longer than 2000 characters')
   if (controlCharacter.test(path))
     throw new AppError('ETL_LOAD_FAILED', 'The ETL path holds a control character')
+  if (!path.isWellFormed())
+    throw new AppError('ETL_LOAD_FAILED', 'The ETL path is not well formed Unicode text')
   if (path.startsWith('git::')) return parseGit(path.slice('git::'.length))
   if (/^https?:\/\//i.test(path)) return parseWeb(path)
   if (path.startsWith('file:')) return parseFile(path)
@@ -118,15 +121,16 @@ function parseGit(text: string): GitAddress {
       `${JSON.stringify(file)} is not a file's path in a repository; it has no empty part, no . and no ..`,
     )
   }
-  const query = ref === null ? '' : `?ref=${ref}`
+  const named = ref === null ? null : decodePart(ref)
+  const query = named === null ? '' : `?ref=${encodeURIComponent(named).replaceAll('%2F', '/')}`
   const remote = parseRemote(repository)
   return {
     kind: 'git',
     ...remote,
-    publicPath: `git::${remote.publicRepository}//${location.slice(split + 2)}${query}`,
+    publicPath: `git::${remote.publicRepository}//${escapePath(file)}${query}`,
     fileName: baseName(file),
     file,
-    ref: ref === null ? null : decodePart(ref),
+    ref: named,
   }
 }
 
@@ -157,44 +161,51 @@ const scpForm = /^(?:([\w.-]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!\/\/)(.+)$/
 
 function parseRemote(repository: string): Remote {
   if (/^(https?|ssh):\/\//i.test(repository)) return parseRemoteUrl(repository)
-  if (/^file:\/\//i.test(repository)) {
-    const folder = decodePart(repository.slice('file://'.length))
-    return { transport: 'file', remote: folder, host: null, secrets: [], publicRepository: repository }
-  }
-  if (/^[./]/.test(repository)) {
-    return { transport: 'file', remote: repository, host: null, secrets: [], publicRepository: repository }
-  }
-  const scp = scpForm.exec(repository)
-  if (scp?.[2] === undefined || scp[3]?.startsWith('-'))
+  if (/^file:\/\//i.test(repository)) return parseFolder(decodePart(repository.slice('file://'.length)))
+  if (/^[./]/.test(repository)) return parseFolder(repository)
+  const [, user, host, path] = scpForm.exec(repository) ?? []
+  const plain = plainRemotePath(path ?? '')
+  if (host === undefined || plain.startsWith('-'))
     return malformed(`its repository is neither a URL nor git@host:org/repo.git, as in ${gitForm}`)
-  return {
-    transport: 'ssh',
-    remote: repository,
-    host: { name: scp[2].toLowerCase(), port: null },
-    secrets: [],
-    publicRepository: repository,
-  }
+  const name = host.toLowerCase()
+  const remote = `${user === undefined ? '' : `${user}@`}${name}:${plain}`
+  return { transport: 'ssh', remote, host: { name, port: null }, secrets: [], publicRepository: remote }
+}
+
+function parseFolder(written: string): Remote {
+  const folder = plainFolderPath(written)
+  const publicRepository = `file://${escapePath(folder)}`
+  return { transport: 'file', remote: folder, host: null, secrets: [], publicRepository }
 }
 
 function parseRemoteUrl(repository: string): Remote {
-  const url = parseUrl(repository)
+  const url = plainRemoteUrl(repository)
   const transport = url.protocol.slice(0, -1) as 'https' | 'http' | 'ssh'
-  if (!/^(\[[\da-f:.]+\]|[a-z0-9][a-z0-9.-]*)$/i.test(url.hostname)) malformed('its host is no host name')
   const secrets = transport === 'ssh' ? [url.password] : [url.username, url.password]
   const shown = new URL(url)
   shown.password = ''
   if (transport !== 'ssh') shown.username = ''
-  if (url.username.startsWith('-')) malformed('its user is no user name')
   return {
     transport,
     remote: url.href,
-    host: {
-      name: url.hostname.toLowerCase(),
-      port: url.port === '' || (transport === 'ssh' && url.port === '22') ? null : url.port,
-    },
+    host: { name: url.hostname, port: url.port === '' ? null : url.port },
     secrets: secrets.flatMap((secret) => (secret === '' ? [] : [secret, decodePart(secret)])),
     publicRepository: shown.href,
   }
+}
+
+/** In one spelling; of ssh URLs the parser leaves the host's capitals and the usual port. */
+function plainRemoteUrl(repository: string): URL {
+  const url = parseUrl(repository)
+  if (!/^(\[[\da-f:.]+\]|[a-z0-9][a-z0-9.-]*)$/i.test(url.hostname)) malformed('its host is no host name')
+  if (url.username.startsWith('-')) malformed('its user is no user name')
+  if (url.hash !== '') malformed('its repository has a number sign; only the file in it and ?ref=… follow')
+  url.hostname = url.hostname.toLowerCase()
+  url.hash = ''
+  if (url.protocol === 'ssh:') url.username = plainEscapes(url.username)
+  if (url.protocol === 'ssh:' && url.port === '22') url.port = ''
+  url.pathname = plainEscapes(url.pathname).replace(/(?<=.)\/+$/, '')
+  return url
 }
 
 function parseUrl(text: string): URL {
@@ -207,6 +218,9 @@ function parseUrl(text: string): URL {
 function parseWeb(path: string): WebAddress {
   const url = parseUrl(path)
   url.hash = ''
+  url.pathname = plainEscapes(url.pathname)
+  // A question mark that nothing follows goes, too.
+  url.search = plainEscapes(url.search)
   return { kind: 'web', publicPath: publicUrl(url), fileName: baseName(decodePart(url.pathname)), url }
 }
 
@@ -223,8 +237,9 @@ function publicUrl(url: URL): string {
 
 function parseFile(path: string): FileAddress {
   const rest = path.slice('file:'.length)
-  const file = decodePart(rest.startsWith('///') ? rest.slice(2) : rest)
-  if (file === '' || file.startsWith('//'))
+  const written = decodePart(rest.startsWith('///') ? rest.slice(2) : rest)
+  if (written === '' || written.startsWith('//'))
     malformed('after file: stands a path, as in file:./etl/features.sql')
-  return { kind: 'file', publicPath: path, fileName: baseName(file), file }
+  const file = plainFolderPath(written)
+  return { kind: 'file', publicPath: `file:${escapePath(file)}`, fileName: baseName(file), file }
 }

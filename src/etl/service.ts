@@ -59,6 +59,13 @@ export function createEtlService({ catalog, loader, etlEngine, log }: EtlService
     return record
   }
 
+  /** Entries of earlier releases are kept under their paths as these were given. */
+  async function storedAt(etlPath: string, name?: string): Promise<EtlRecord | null> {
+    const path = loader.publicPath(etlPath)
+    const stored = await etls.newestByPath(path, name)
+    return stored ?? (path === etlPath ? null : etls.newestByPath(etlPath, name))
+  }
+
   async function loadFirst(
     path: string,
     { name, save: isSaved }: { name: string | undefined; save: boolean },
@@ -71,10 +78,9 @@ export function createEtlService({ catalog, loader, etlEngine, log }: EtlService
   return {
     async resolve(etlPath, { name, save: isSaved = true } = {}) {
       if (idPrefix(etlPath) === 'etl') return resolved(await etls.byId(etlPath))
-      const path = loader.publicPath(etlPath)
-      const stored = await etls.newestByPath(path, name)
+      const stored = await storedAt(etlPath, name)
       if (stored !== null) return resolved(stored)
-      const key = JSON.stringify([etlPath, name ?? null, isSaved])
+      const key = JSON.stringify([loader.publicPath(etlPath), name ?? null, isSaved])
       let first = loading.get(key)
       if (first === undefined) {
         first = loadFirst(etlPath, { name, save: isSaved }).finally(() => loading.delete(key))

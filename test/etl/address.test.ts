@@ -1,6 +1,7 @@
 // Addresses of ETLs, made at random: whatever is written, it loads or the caller is told what is wrong with it.
 
 import { mkdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -86,4 +87,109 @@ test.each([
     code: 'ETL_LOAD_FAILED',
     message: expect.stringContaining('not well formed'),
   })
+})
+
+const spelled = fc.constantFrom('./', '././', 'a/../', './/', '%2e/', 'b/./../')
+const folders = fc.array(spelled, { maxLength: 4 }).map((parts) => parts.join(''))
+const escaped = (text: string) =>
+  fc
+    .array(fc.boolean(), { minLength: text.length, maxLength: text.length })
+    .map((flags) =>
+      [...text].map((letter, i) => (flags[i] ? `%${letter.charCodeAt(0).toString(16)}` : letter)).join(''),
+    )
+
+test('a place is spelled in one way, however it was written, and that spelling is its own', async () => {
+  const places: [plain: string, written: fc.Arbitrary<string>][] = [
+    [
+      `file:${join(tmpdir(), 'etl', 'x.js')}`,
+      fc
+        .tuple(fc.constantFrom('', '//'), folders, escaped('x.js'))
+        .map(([slashes, way, file]) => `file:${slashes}${tmpdir()}/${way}etl/${way}${file}`),
+    ],
+    [
+      'file:./etl/x.js',
+      fc
+        .tuple(folders, escaped('etl'), escaped('x.js'), fc.boolean())
+        .map(
+          ([way, folder, file, isWhole]) =>
+            `file:${isWhole ? `${process.cwd()}/` : ''}${way}${folder}/${way}${file}`,
+        ),
+    ],
+    [
+      'https://host.example/etl/x.js?v=1~2',
+      fc
+        .tuple(
+          fc.constantFrom('https://HOST.example', 'HTTPS://me:pw@host.example:443'),
+          folders,
+          escaped('x.js'),
+          escaped('1~2'),
+        )
+        .map(
+          ([origin, way, file, version]) =>
+            `${origin}/${way.replaceAll('//', '/')}etl/${file}?v=${version}#top`,
+        ),
+    ],
+    [
+      'git::https://host.example/org/repo.git//etl/x.js?ref=a/b',
+      fc
+        .tuple(
+          fc.constantFrom('https://host.example', 'HTTPS://me@HOST.example:443'),
+          escaped('repo.git'),
+          escaped('x.js'),
+          escaped('a/b'),
+        )
+        .map(
+          ([origin, repository, file, ref]) =>
+            `git::${origin}/x/../org/./${repository}//etl/${file}?ref=${ref}`,
+        ),
+    ],
+    [
+      'git::ssh://git@host.example/org/repo.git//x.js',
+      fc
+        .tuple(fc.constantFrom('host.example', 'HOST.example:22'), escaped('git'), escaped('org'))
+        .map(([host, user, org]) => `git::ssh://${user}@${host}/${org}/./repo.git//x.js`),
+    ],
+    [
+      'git::git@host.example:org/repo.git//x.js',
+      folders.map(
+        (way) =>
+          `git::git@HOST.example:${way.replaceAll('//', '/').replaceAll('%2e', '.')}org/repo.git//x.js`,
+      ),
+    ],
+    [
+      'git::file://./repo//x.js?ref=v1',
+      fc
+        .tuple(fc.constantFrom('.', process.cwd(), 'file://.', `file://${process.cwd()}`), escaped('v1'))
+        .map(([folder, ref]) => `git::${folder}/a/../repo//x.js?ref=${ref}`),
+    ],
+  ]
+  for (const [plain, written] of places) {
+    fc.assert(
+      fc.property(written, (path) => {
+        expect(loader.publicPath(path)).toBe(plain)
+      }),
+      { numRuns: 200 },
+    )
+  }
+  fc.assert(
+    fc.property(addresses, (address) => {
+      let once: string
+      try {
+        once = loader.publicPath(address)
+      } catch {
+        return
+      }
+      expect(loader.publicPath(once)).toBe(once)
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test.each([
+  ['file:/a%2520b/x.js', 'file:/a%2520b/x.js'],
+  ['file:/a b/x?.js', 'file:/a b/x%3F.js'],
+  ['git::/r%20s//x%3f.js', 'git::file:///r%2520s//x%3F.js'],
+  ['git::file:///r%20s//x%2525.js', 'git::file:///r s//x%2525.js'],
+])('what is another place stays another: %s', (written, plain) => {
+  expect(loader.publicPath(written)).toBe(plain)
 })

@@ -92,6 +92,26 @@ describe('a path', () => {
     expect(JSON.stringify(await catalog.etls.byId(String(saved.id)))).not.toContain('secret')
   })
 
+  test('is one entry however it is written, and entries of earlier releases are found as theirs were', async () => {
+    const file = join(folder.path, `spelled-${count}.js`)
+    await writeFile(file, script(1))
+    const spellings = [`file:${file}`, `file://${file}`, `file:${folder.path}/././spelled-${count}.js`]
+    const saved = await Promise.all(spellings.map((each) => etls.resolve(each)))
+    expect(new Set(saved.map(({ id }) => id)).size).toBe(1)
+    expect(saved[0]).toMatchObject({ path: `file:${file}`, version: 1 })
+    const old = `file:${folder.path}/./old-${count}.js`
+    const { name, language, commit, contentSha256, source } = await catalog.etls.byId(String(saved[0]?.id))
+    const kept = await catalog.etls.save({
+      name: `old-${name}`,
+      path: old,
+      language,
+      commit,
+      contentSha256,
+      source,
+    })
+    expect((await etls.resolve(old)).id).toBe(kept.id)
+  })
+
   test('to what is no ETL is not saved', async () => {
     await git.commit({ [fileOf(path)]: 'export function transform(row) {' })
     await expect(etls.resolve(path)).rejects.toMatchObject({ code: 'ETL_LOAD_FAILED', details: { line: 1 } })

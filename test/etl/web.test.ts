@@ -186,7 +186,7 @@ describe('from a folder', () => {
       for (const given of [`file:${path}`, `file://${path}`, `file:${relative(process.cwd(), path)}`]) {
         const loaded = await loader.load(given)
         expect(loaded).toMatchObject({
-          path: given,
+          path: `file:${path}`,
           language: 'TYPESCRIPT',
           commit: null,
           name: 'features.mts',
