@@ -3,9 +3,9 @@
 import type { Logger } from 'pino'
 import type { Column } from '../columns.ts'
 import type { SqlRunner } from '../parquet/sql-apart.ts'
-import { type Certainty, overall, type Promised } from '../sql/determinism.ts'
+import { overall, type Promised } from '../sql/determinism.ts'
 import { exact, open } from '../sql/finding.ts'
-import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 import { createSandbox } from './sandbox.ts'
 import { createFileThread } from './script-file-thread.ts'
 import { createScriptGroups } from './script-groups.ts'
@@ -17,11 +17,8 @@ export type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './
 export interface EtlEngine {
   /** Rejects with ETL_LOAD_FAILED, line and column, when the source cannot be an ETL. */
   check(source: RunnableEtl): Promise<void>
-  /** What its output promises where the input promises `determinism` of its columns, in their order, and of its rows. */
-  promise(
-    etl: RunnableEtl,
-    input: { columns: readonly Pick<Column, 'name'>[]; determinism: Certainty },
-  ): Promise<Promised>
+  /** What its output promises where the input promises so much. Rejects with ETL_FAILED where it does not fit the input. */
+  promise(etl: RunnableEtl, input: EtlInput): Promise<Promised>
   /** Whether it gives for each row alone what it gives for it among others: `transform(row)`. Rejects as `check` does. */
   worksRowByRow(source: RunnableEtl): Promise<boolean>
   /**
@@ -75,6 +72,7 @@ export function createEtlEngine({
       if ((await loadScript(source)) === null) await sql.check(source)
     },
     async promise(etl, input) {
+      if (etl.language === 'SQL') return sql.promise(etl, input)
       const finding = overall(input.determinism)
       if (finding.level === 'EXACT') return { columns: new Map(), rows: exact }
       const what = `the ETL ${etl.name} is given what is not exact: ${finding.note}`

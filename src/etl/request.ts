@@ -3,10 +3,17 @@
 import type { EtlRecord } from '../catalog/etls.ts'
 import type { Column, Frame, Row } from '../columns.ts'
 import type { AppError } from '../errors.ts'
+import type { Certainty } from '../sql/determinism.ts'
 import type { EtlSource } from './source.ts'
 
 /** What the engine needs to know of an ETL. */
 export type RunnableEtl = Pick<EtlSource | EtlRecord, 'name' | 'language' | 'source'>
+
+/** What an ETL is given: its columns, and what is promised of them and of the rows. */
+export interface EtlInput {
+  columns: readonly Column[]
+  determinism: Certainty
+}
 
 export type EtlGroupResult = { ok: true; frame: Frame } | { ok: false; error: AppError }
 

@@ -4,8 +4,9 @@ import { rm } from 'node:fs/promises'
 import type { Column, Row } from '../columns.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { SqlRunner } from '../parquet/sql-apart.ts'
+import type { Promised } from '../sql/determinism.ts'
 import { type Difference, mismatchError } from './output.ts'
-import type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 
 /** The engine's INVALID_SQL is an ETL's failure; its message gains the ETL's name. */
 function toEtlError(error: unknown, { name }: RunnableEtl, code: ErrorCode = 'ETL_FAILED'): unknown {
@@ -54,6 +55,15 @@ export function createSqlEtls(parquet: SqlRunner) {
         await parquet.checkSql(source.source)
       } catch (error) {
         throw toEtlError(error, source, 'ETL_LOAD_FAILED')
+      }
+    },
+    async promise(etl: RunnableEtl, { columns, determinism }: EtlInput): Promise<Promised> {
+      try {
+        const request = { sql: etl.source, inputColumns: columns, input: determinism }
+        const promised = await parquet.promiseSql(request)
+        return { columns: new Map(promised.columns), rows: promised.rows }
+      } catch (error) {
+        throw toEtlError(error, etl)
       }
     },
     async runFile({ etl, inputPath, inputColumns, outputPath, signal, onProgress }: FileRequest) {

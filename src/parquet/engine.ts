@@ -12,6 +12,7 @@ import { readChunk, readRows } from './decode.ts'
 import { type Carrier, carrierOf } from './duckdb-types.ts'
 import { type EngineErrorContext, toAppError } from './engine-error.ts'
 import { runGroups } from './etl-groups.ts'
+import { promiseOfEtl, type SqlPromise, type SqlPromiseRequest } from './etl-promise.ts'
 import { createEtlJudge, type EtlJudge, inputTable } from './etl-statement.ts'
 import { type PackableRows, packableRows } from './packed-columns.ts'
 import { copyPrefixBytes, type WrittenFile, writeParquet } from './parquet-file.ts'
@@ -46,6 +47,8 @@ export interface ParquetEngine {
   ): AsyncIterable<PackableRows>
   /** Rejects with INVALID_SQL unless the text is one SELECT over `input` that gives the same on every run. */
   checkSql(sql: string): Promise<void>
+  /** What a SQL ETL promises of its output. */
+  promiseSql(request: SqlPromiseRequest): Promise<SqlPromise>
   /** Runs a SQL ETL over a whole file. `nullable` of its columns is as observed. */
   runSql(request: RunSqlRequest): Promise<WrittenFile>
   /**
@@ -211,14 +214,16 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
       return run('quick', { sql }, async (connection) => void (await judgeEtl(connection, sql)))
     },
 
+    promiseSql({ sql, ...request }) {
+      return run('quick', { sql }, async (connection) =>
+        promiseOfEtl(connection, await judgeEtl(connection, sql, namesOf(request.inputColumns)), request),
+      )
+    },
+
     runSql({ sql, inputPath, inputColumns, outputPath: path, signal, onProgress }) {
       const context: EngineErrorContext = { sql, signal }
       return run('slow', context, async (connection) => {
-        const judged = await judgeEtl(
-          connection,
-          sql,
-          inputColumns.map(({ name }) => name),
-        )
+        const judged = await judgeEtl(connection, sql, namesOf(inputColumns))
         await connection.run(
           `CREATE OR REPLACE TEMP VIEW ${inputTable} AS ${selectFile(inputPath, inputColumns)}`,
         )
@@ -235,11 +240,7 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
     runSqlGroups({ sql, inputColumns, groups, signal }) {
       const context: EngineErrorContext = { sql, signal }
       return run('quick', context, async (connection) => {
-        const judged = await judgeEtl(
-          connection,
-          sql,
-          inputColumns.map(({ name }) => name),
-        )
+        const judged = await judgeEtl(connection, sql, namesOf(inputColumns))
         return runGroups(connection, { judged, scalarFunctions, inputColumns, groups, context })
       })
     },
@@ -262,6 +263,10 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
 
     close: database.close,
   }
+}
+
+function namesOf(columns: readonly Column[]): string[] {
+  return columns.map(({ name }) => name)
 }
 
 function selectFile(path: string, columns: readonly Column[]): string {

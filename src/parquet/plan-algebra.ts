@@ -2,21 +2,22 @@
 // an operator, a field, a column that stands elsewhere, makes the whole opaque.
 
 import { type Expression, isColumn, type Plan } from '../sql/algebra.ts'
-import {
-  nodeOf,
-  nodesOf,
-  type PlanNode,
-  type PlanType,
-  refuseOthers,
-  typeOf,
-  typesOf,
-  UnreadPlan,
-} from './bound-plan.ts'
+import { nodeOf, nodesOf, type PlanNode, refuseOthers, UnreadPlan } from './bound-plan.ts'
 import { readAggregate, readOrders, readWindow } from './plan-aggregates.ts'
 import { readAsofJoin } from './plan-asof.ts'
 import { readExpression, typeOfExpression } from './plan-expressions.ts'
 import { readDelimGet, readDelimJoin, readJoin } from './plan-joins.ts'
-import { type Above, type Bind, type Bound, bigint, type Scope } from './plan-scope.ts'
+import {
+  type Above,
+  type Bind,
+  type Bound,
+  bigint,
+  fail,
+  inputOf,
+  mostNested,
+  type Scope,
+} from './plan-scope.ts'
+import { readNothing, readRecursion, readReference, readSet, readValues, readWith } from './plan-sets.ts'
 import { readTable, type TableFacts } from './plan-tables.ts'
 
 type Reader = (node: PlanNode, scope: Scope, bind: Bind, above: Above) => Bound
@@ -83,16 +84,6 @@ export function readAlgebra(node: PlanNode, facts: TableFacts): Plan {
   return bind(node, { outside: null, level: 0, defined: new Map() }).plan
 }
 
-/** Each level is some calls deep, in the proofs too. */
-const mostNested = 400
-
-function inputOf(node: PlanNode, scope: Scope, bind: Bind, above: Above = {}): Bound {
-  const [input, second] = nodesOf(node.children)
-  if (input === undefined || second !== undefined)
-    throw new UnreadPlan(`its ${String(node.type)} has other than one input`)
-  return bind(input, scope, above)
-}
-
 function readProjection(node: PlanNode, scope: Scope, bind: Bind): Bound {
   const expressions = nodesOf(node.expressions)
   const input = inputOf(node, scope, bind, { sorted: sortedIn(expressions) })
@@ -137,10 +128,6 @@ function chosen(bound: Bound, map: unknown): Bound {
   )
   const items: Expression[] = places.map((index) => ({ kind: 'column', index }))
   return { plan: { kind: 'project', input: bound.plan, items }, types }
-}
-
-function fail(reason: string): never {
-  throw new UnreadPlan(reason)
 }
 
 function readFilter(node: PlanNode, scope: Scope, bind: Bind): Bound {
@@ -248,77 +235,4 @@ function readLimit(node: PlanNode, scope: Scope, bind: Bind): Bound {
     return expression === null ? { kind: 'constant' } : readExpression(expression, input)
   })
   return { ...input, plan: { kind: 'limit', input: input.plan, items } }
-}
-
-function readSet(node: PlanNode, scope: Scope, bind: Bind): Bound {
-  const [first, ...others] = nodesOf(node.children).map((child) => bind(child, scope))
-  if (first === undefined) fail('it holds an empty set operation')
-  const type = String(node.type).replace('LOGICAL_', '') as 'UNION' | 'EXCEPT' | 'INTERSECT'
-  const isAll = node.setop_all === true
-  const plan = others.reduce<Plan>(
-    (left, right) => ({ kind: 'set', type, isAll, left, right: right.plan }),
-    first.plan,
-  )
-  return { plan, types: first.types }
-}
-
-const nameOf = (index: unknown) => `with ${String(index)}`
-
-/** The definition, and what may hold references to it. */
-function withDefinition(node: PlanNode, scope: Scope, bind: Bind): { definition: Bound; input: Bound } {
-  const [definitionNode, inputNode] = nodesOf(node.children)
-  const definition = bind(nodeOf(definitionNode), scope)
-  const defined = new Map(scope.defined).set(node.table_index, definition.types)
-  return { definition, input: bind(nodeOf(inputNode), { ...scope, defined }) }
-}
-
-function readWith(node: PlanNode, scope: Scope, bind: Bind): Bound {
-  const { definition, input } = withDefinition(node, scope, bind)
-  const id = nameOf(node.table_index)
-  return { ...input, plan: { kind: 'define', id, definition: definition.plan, input: input.plan } }
-}
-
-function readRecursion(node: PlanNode, scope: Scope, bind: Bind): Bound {
-  const { definition, input } = withDefinition(node, scope, bind)
-  const id = nameOf(node.table_index)
-  const step: Plan = { kind: 'define', id, definition: definition.plan, input: input.plan }
-  const width = definition.types.length
-  return { ...definition, plan: { kind: 'opaque', reason: 'it is a WITH RECURSIVE', inputs: [step], width } }
-}
-
-function readReference(node: PlanNode, { defined }: Scope): Bound {
-  const types = defined.get(node.cte_index)
-  if (types === undefined || types.length !== nodesOf(node.chunk_types).length)
-    fail('it refers to a WITH that is not known')
-  return { plan: { kind: 'reference', id: nameOf(node.cte_index), width: types.length }, types }
-}
-
-/** One row without content, in which the engine counts a column. */
-function readNothing(): Bound {
-  return { plan: { kind: 'values', width: 1, items: [] }, types: [typeOf({ id: 'INTEGER' })] }
-}
-
-/** VALUES: a row of each list, for each row of the input that they may speak of. */
-function readValues(node: PlanNode, scope: Scope, bind: Bind): Bound {
-  const input = inputOf(node, scope, bind)
-  const types: readonly PlanType[] = typesOf(node.expr_types)
-  const rows = (node.expressions as readonly (readonly unknown[])[]).map((row) =>
-    row.map((item) => readExpression(item, input)),
-  )
-  if (input.plan.kind === 'values')
-    return {
-      plan: {
-        kind: 'values',
-        width: types.length,
-        items: rows.flat().filter(({ kind }) => kind !== 'constant'),
-      },
-      types,
-    }
-  const [first, ...others] = rows.map((items): Plan => ({ kind: 'project', input: input.plan, items }))
-  if (first === undefined || others.length > mostNested) fail('it holds VALUES of none or too many rows')
-  const plan = others.reduce<Plan>(
-    (left, right) => ({ kind: 'set', type: 'UNION', isAll: true, left, right }),
-    first,
-  )
-  return { plan, types }
 }

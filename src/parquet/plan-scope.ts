@@ -1,7 +1,7 @@
 // What the reading of a bound plan's operators shares: relations with their columns' types, and what stands around them.
 
 import type { Plan } from '../sql/algebra.ts'
-import type { PlanNode, PlanType } from './bound-plan.ts'
+import { nodesOf, type PlanNode, type PlanType, UnreadPlan } from './bound-plan.ts'
 
 /** A relation, and its columns' types. */
 export interface Bound {
@@ -40,3 +40,17 @@ export type Bind = (node: PlanNode, scope: Scope, above?: Above) => Bound
 
 export const bigint: PlanType = { id: 'BIGINT', isCollated: false }
 export const boolean: PlanType = { id: 'BOOLEAN', isCollated: false }
+
+/** How deep operators may stand in each other: each level is some calls deep, in the proofs too. */
+export const mostNested = 400
+
+export function fail(reason: string): never {
+  throw new UnreadPlan(reason)
+}
+
+export function inputOf(node: PlanNode, scope: Scope, bind: Bind, above: Above = {}): Bound {
+  const [input, second] = nodesOf(node.children)
+  if (input === undefined || second !== undefined)
+    throw new UnreadPlan(`its ${String(node.type)} has other than one input`)
+  return bind(input, scope, above)
+}

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { processMemoryMb, startApart } from './apart.ts'
 import type { ParquetEngine, ParquetEngineOptions } from './engine.ts'
 
-export type SqlRunner = Pick<ParquetEngine, 'checkSql' | 'runSql' | 'runSqlGroups'>
+export type SqlRunner = Pick<ParquetEngine, 'checkSql' | 'promiseSql' | 'runSql' | 'runSqlGroups'>
 
 const planLimit = { ms: 15_000, message: 'The SQL took longer than 15 s to be planned.' }
 /** For those who set no limit of their own. */
@@ -25,6 +25,7 @@ export async function createSqlRunner({
   })
   return {
     checkSql: (sql) => apart.call('checkSql', sql, { limit: planLimit }),
+    promiseSql: (request) => apart.call('promiseSql', request, { limit: planLimit }),
     runSql: ({ signal, onProgress: _, ...request }) => apart.call('runSql', request, { signal }),
     runSqlGroups: ({ signal, ...request }) =>
       apart.call('runSqlGroups', request, { signal, limit: groupsLimit }),

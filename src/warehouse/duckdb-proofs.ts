@@ -3,12 +3,10 @@
 
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column } from '../columns.ts'
-import { type PlanNode, readBoundPlan, UnreadPlan } from '../parquet/bound-plan.ts'
 import { createChangeFinder } from '../parquet/changing.ts'
-import { readAlgebra } from '../parquet/plan-algebra.ts'
 import type { TableFacts } from '../parquet/plan-tables.ts'
 import { judgeStatement } from '../parquet/statement.ts'
-import type { Plan } from '../sql/algebra.ts'
+import { bindStatement } from '../parquet/statement-algebra.ts'
 import { judgeDeterminism, unlessChanging } from '../sql/determinism.ts'
 import { whyNotLocal } from '../sql/locality.ts'
 import type { TableList } from './duckdb-schema.ts'
@@ -32,8 +30,8 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
 
   return async (asked, { sql, key, columns, tables }) => {
     const judged = await judgeStatement(asked, sql)
-    const node = await unlessUnread(() => readBoundPlan(asked, standIns(judged)))
-    const plan = await readPlan(node, { key, uniquesOf }, columns.length)
+    const facts = { key, uniquesOf }
+    const { plan, node } = await bindStatement(asked, { sql: standIns(judged), width: columns.length, facts })
     const names = tables.flatMap((table) => table.columns)
     const changing = findChange(judged, names, node)
     const determinism = unlessChanging(judgeDeterminism(plan), changing)
@@ -41,20 +39,6 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
     const keyIndex = columns.findIndex(({ name }) => name === key)
     return { determinism, changing, whyNotLocal: whyNotLocal(plan, { keyIndex, key }) }
   }
-}
-
-async function unlessUnread<T>(read: () => T | Promise<T>): Promise<T | UnreadPlan> {
-  try {
-    return await read()
-  } catch (error) {
-    if (error instanceof UnreadPlan) return error
-    throw error
-  }
-}
-
-async function readPlan(node: PlanNode | UnreadPlan, facts: TableFacts, width: number): Promise<Plan> {
-  const plan = node instanceof UnreadPlan ? node : await unlessUnread(() => readAlgebra(node, facts))
-  return plan instanceof UnreadPlan ? { kind: 'opaque', reason: plan.message, inputs: [], width } : plan
 }
 
 /** Each table's PRIMARY KEY, and what is UNIQUE and NOT NULL. */

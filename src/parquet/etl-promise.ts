@@ -1,0 +1,48 @@
+// What a SQL ETL promises of its output, where its input promises so much.
+
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Column } from '../columns.ts'
+import { type Certainty, judgeDeterminism } from '../sql/determinism.ts'
+import { exact, type Finding } from '../sql/finding.ts'
+import { inputTable } from './etl-statement.ts'
+import { planStatement } from './plan.ts'
+import { quoteName } from './sql-text.ts'
+import type { JudgedStatement } from './statement.ts'
+import { bindStatement } from './statement-algebra.ts'
+
+export interface SqlPromiseRequest {
+  sql: string
+  inputColumns: readonly Column[]
+  /** Of the input's columns in their order, and of its rows. */
+  input: Certainty
+}
+
+export interface SqlPromise {
+  columns: readonly (readonly [name: string, finding: Finding])[]
+  rows: Finding
+}
+
+export async function promiseOfEtl(
+  connection: DuckDBConnection,
+  judged: JudgedStatement,
+  { inputColumns, input }: Omit<SqlPromiseRequest, 'sql'>,
+): Promise<SqlPromise> {
+  const members = inputColumns.map(({ name, storage }) => `${quoteName(name)} ${storage}`)
+  await connection.run(`CREATE OR REPLACE TEMP TABLE ${inputTable} (${members.join(', ')})`)
+  try {
+    const { columns } = await planStatement(connection, judged.sql)
+    const { plan } = await bindStatement(connection, {
+      sql: judged.sql,
+      width: columns.length,
+      facts: { key: undefined, uniquesOf: () => [] },
+    })
+    // The input is the only table there is.
+    const certain = judgeDeterminism(plan, () => input)
+    return {
+      columns: columns.map(({ name }, i) => [name, certain.columns[i] ?? exact]),
+      rows: certain.rows,
+    }
+  } finally {
+    await connection.run(`DROP TABLE IF EXISTS temp.${inputTable}`).catch(() => undefined)
+  }
+}
