@@ -52,6 +52,7 @@ const ownModules = [
   './collect.ts',
   './evaluation.ts',
   './row-makers.ts',
+  './order.ts',
   './groups.ts',
   './frame.ts',
   './lockdown.ts',
@@ -235,7 +236,7 @@ function work(request: Exclude<Request, { op: 'load' }>, entry: Loaded): Told {
     case 'frameAdd':
       return call(key, entry, 'frameAdd', [request.names, ...enterIsolate(request.rows)], timeoutMs)
     case 'frameRun':
-      return call(key, entry, 'frameRun', [], request.timeoutMs)
+      return call(key, entry, 'frameRun', [request.spec], request.timeoutMs)
     case 'frameTake':
       return call(key, entry, 'frameTake', [request.limit], timeoutMs)
     case 'frameDrop':

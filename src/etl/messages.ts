@@ -22,7 +22,7 @@ export type Work =
   | { op: 'rows'; names: string; rows: PackedRows }
   | { op: 'groups'; form: 'transform' | 'extract'; spec: string; text: string }
   | { op: 'frameAdd'; names: string; rows: PackedRows }
-  | { op: 'frameRun'; timeoutMs: number }
+  | { op: 'frameRun'; spec: string; timeoutMs: number }
   | { op: 'frameTake'; limit: number }
   | { op: 'frameDrop' }
 

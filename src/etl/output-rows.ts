@@ -4,7 +4,7 @@ import type { Value } from '../columns.ts'
 import type { ColumnBatch, ColumnCells } from '../parquet/append-columns.ts'
 import { type Conform, createConform, UnfitValueError } from './conform.ts'
 import { kind } from './isolate/shape.ts'
-import { toWire, type Wire } from './isolate/wire.ts'
+import { numberToWire, type Wire } from './isolate/wire.ts'
 import type { OutputRows } from './messages.ts'
 import type { Misfit, MisfitHandler } from './output.ts'
 import type { PlannedColumn } from './plan.ts'
@@ -76,7 +76,7 @@ function wiresOf(cells: Cells): readonly Wire[] {
     default:
       return Array.from(cells.values, (value, row) => {
         if (cells.nulls?.[row] === 1) return null
-        return cells.kind === 'booleans' ? value === 1 : toWire(value)
+        return cells.kind === 'booleans' ? value === 1 : numberToWire(value)
       })
   }
 }

@@ -8,6 +8,7 @@ import type { ParquetEngine } from '../parquet/engine.ts'
 import type { PackableRows } from '../parquet/packed-columns.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
+import { specOf } from './input.ts'
 import type { Failure } from './isolate/evaluation.ts'
 import { TooDeepError, toWire } from './isolate/wire.ts'
 import type { Told } from './messages.ts'
@@ -132,10 +133,14 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     }
   }
 
-  /** Batches of rows that fit into one message: fewer rows where their texts are long. */
+  /**
+   * Batches of rows that fit into one message: fewer rows where their texts are long. Where all are ordered in the end,
+   * the engine puts them nearly so, at a tenth of what that costs there.
+   */
   async function* scan({ script, inputPath, inputColumns, signal }: Run): AsyncIterable<Slice> {
     const options = {
       columns: inputColumns,
+      isOrdered: script.form === 'extract',
       encodeCells: (values: readonly Value[]) => encodeCells(script.etl, values),
       signal,
     }
@@ -166,6 +171,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       })
       const failed = await lease.ask(run.script, {
         op: 'frameRun',
+        spec: specOf(run.inputColumns),
         timeoutMs: timeoutMs * Math.max(1, Math.ceil(rows / takeRows)),
       })
       if (failed !== '') await keep(run, failed, undefined)

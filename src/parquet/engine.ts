@@ -36,12 +36,17 @@ export interface ParquetEngine {
     path: string,
     options: { columns: readonly Column[]; batchRows?: number; signal?: AbortSignal | undefined },
   ): AsyncIterable<readonly Row[]>
-  /** As `scan`, for another process: a batch may be packed until the next is taken. `encodeCells` tells cells of the types that have no packed form. */
+  /**
+   * As `scan`, for another process: a batch may be packed until the next is taken. `encodeCells` tells cells of the types
+   * that have no packed form. Where `isOrdered`, rows come by their columns, one after the other, nulls first, and -0 may
+   * have become 0.
+   */
   scanPacked(
     path: string,
     options: {
       columns: readonly Column[]
       encodeCells: (values: readonly Value[]) => string
+      isOrdered?: boolean
       signal?: AbortSignal | undefined
     },
   ): AsyncIterable<PackableRows>
@@ -61,6 +66,12 @@ export interface ParquetEngine {
   /** The same, of batches by column. */
   writeColumns(request: WriteRequest<ColumnBatch>): Promise<WrittenFile>
   close(): Promise<void>
+}
+
+interface ScanOptions {
+  columns: readonly Column[]
+  isOrdered?: boolean
+  signal?: AbortSignal | undefined
 }
 
 export interface RunSqlRequest {
@@ -130,11 +141,12 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
 
   async function* scanChunks(
     path: string,
-    { columns, signal }: { columns: readonly Column[]; signal?: AbortSignal | undefined },
+    { columns, isOrdered = false, signal }: ScanOptions,
   ): AsyncGenerator<{ chunk: DuckDBDataChunk; carriers: readonly Carrier[] }> {
     const lease = await database.lease('stream', signal)
     try {
-      const result = await lease.run(() => lease.connection.stream(selectFile(path, columns)))
+      const select = `${selectFile(path, columns)}${isOrdered ? ' ORDER BY ALL NULLS FIRST' : ''}`
+      const result = await lease.run(() => lease.connection.stream(select))
       const carriers = carriersOf(result)
       for (;;) {
         const chunk = await lease.run(() => result.fetchChunk())

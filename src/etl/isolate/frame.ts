@@ -1,6 +1,7 @@
 // A whole frame inside the isolate: gathered batch by batch, given to the script at once, its results taken in batches.
 
 import { addResult, extractAll, failureOf, tellBatch } from './evaluation.ts'
+import { comparerOf } from './order.ts'
 import { createColumns, type OutputBatch } from './pack.ts'
 import { columnMakerOf, type RowObject } from './row-makers.ts'
 import { type InputHead, unpack } from './unpack.ts'
@@ -16,8 +17,8 @@ export function frameAdd(names: string, head: InputHead, data: ArrayBuffer, ...t
 }
 
 /** Gives '' or a failure. */
-export function frameRun(): string {
-  const all = frame
+export function frameRun(spec: string): string {
+  const all = frame.sort(comparerOf(spec))
   frame = []
   taken = 0
   try {

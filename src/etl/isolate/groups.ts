@@ -13,7 +13,8 @@ import {
   transformInto,
 } from './evaluation.ts'
 import { limits } from './limits.ts'
-import { type MakeRow, makerOf } from './row-makers.ts'
+import { comparerOf } from './order.ts'
+import { type MakeRow, makerOf, type RowObject } from './row-makers.ts'
 import type { Wire } from './wire.ts'
 
 function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
@@ -27,10 +28,14 @@ function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
   }, true)
 }
 
-function runFrame(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
+function runFrame(
+  make: MakeRow,
+  rows: readonly (readonly Wire[])[],
+  compare: (a: RowObject, b: RowObject) => number,
+): Outcome {
   return attempt(() => {
     const output = createOutput()
-    const all = extractAll(rows.map(make))
+    const all = extractAll(rows.map(make).sort(compare))
     for (let i = 0; i < all.length; i++) addResult(output, all[i], i)
     return output.finish()
   }, false)
@@ -69,7 +74,8 @@ const tooLarge: Failure = {
 
 interface Work {
   make: MakeRow
-  run: typeof runRows
+  compare: (a: RowObject, b: RowObject) => number
+  run: typeof runFrame
   groups: Wire[][][]
   done: string[][]
 }
@@ -79,6 +85,7 @@ let pending: Work | null = null
 export function groups(form: string, spec: string, text: string, failed: string): string[] {
   pending = {
     make: makerOf(spec),
+    compare: comparerOf(spec),
     run: form === 'extract' ? runFrame : runRows,
     groups: JSON.parse(text),
     done: [],
@@ -95,7 +102,7 @@ export function resume(failure: string): string[] {
   for (let i = 0; i < work.groups.length; i++) {
     if (work.done[i] !== undefined) continue
     standAt(noRow, i)
-    work.done[i] = tellGroup(work.run(work.make, work.groups[i] ?? []))
+    work.done[i] = tellGroup(work.run(work.make, work.groups[i] ?? [], work.compare))
   }
   pending = null
   return inTurns(work.done)

@@ -4,7 +4,7 @@ import { blankCells } from './blank-cells.ts'
 import { type Header, shapeCell, tooManyColumns } from './collect.ts'
 import { limits } from './limits.ts'
 import { beginOutput, emptyShape, kind, type Shape } from './shape.ts'
-import { toWire, type Wire } from './wire.ts'
+import { numberToWire, type Wire } from './wire.ts'
 
 /**
  * One column of results.
@@ -160,7 +160,7 @@ function joinTexts(texts: (string | null)[]): string {
 }
 
 function toCell(cell: unknown): Wire {
-  if (typeof cell === 'number') return toWire(cell)
+  if (typeof cell === 'number') return numberToWire(cell)
   return typeof cell === 'string' ? cell.toWellFormed() : (cell as Wire)
 }
 

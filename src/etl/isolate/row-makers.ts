@@ -24,7 +24,7 @@ export function columnMakerOf(names: string): MakeFromColumns {
   return make
 }
 
-function keyText(name: string): string {
+export function keyText(name: string): string {
   return name === '__proto__' ? '["__proto__"]' : JSON.stringify(name)
 }
 

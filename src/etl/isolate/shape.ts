@@ -3,7 +3,7 @@
 import { blankCells } from './blank-cells.ts'
 import { limits } from './limits.ts'
 import { findAccessor, isProxy } from './traps.ts'
-import { toHex, type Wire } from './wire.ts'
+import { numberToWire, toHex, type Wire } from './wire.ts'
 
 /** One bit for each kind. INTEGER: safe. LARGE: a bigint that only 64 bits hold. HUGE: beyond 64 bits. */
 export const kind = {
@@ -74,10 +74,10 @@ function observe(value: unknown, shape: Shape, depth: number): Wire {
     case 'number':
       if (Number.isSafeInteger(value)) {
         shape.kinds |= kind.INTEGER
-        return Object.is(value, -0) ? { f: '-0' } : value
+        return numberToWire(value)
       }
       shape.kinds |= kind.FLOAT
-      return Number.isFinite(value) ? value : { f: String(value) }
+      return numberToWire(value)
     case 'boolean':
       shape.kinds |= kind.BOOLEAN
       return value

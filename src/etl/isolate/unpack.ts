@@ -52,7 +52,8 @@ function unpackNumbers(
   switch (kind) {
     case 'numbers': {
       const numbers = new Float64Array(data, at, count)
-      return fill(count, nullAt, (row) => numbers[row])
+      // -0 becomes 0: see wire.ts.
+      return fill(count, nullAt, (row) => (numbers[row] ?? 0) + 0)
     }
     case 'int32': {
       const numbers = new Int32Array(data, at, count)

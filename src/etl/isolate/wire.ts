@@ -43,16 +43,22 @@ export function fromHex(text: string): Uint8Array {
   return bytes
 }
 
-/** Whether a cell is told as it is. */
+/** A script's number. */
+export function numberToWire(value: number): Wire {
+  if (Object.is(value, -0)) return { f: '-0' }
+  return Number.isFinite(value) ? value : { f: String(value) }
+}
+
+/** Whether JSON tells a cell as it is, but that -0 is 0: in files, where values are kept once each, the two are one. */
 export function isBare(value: Plain): value is null | boolean | number | string {
-  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)
+  if (typeof value === 'number') return Number.isFinite(value)
   return value === null || (typeof value !== 'object' && typeof value !== 'bigint')
 }
 
-/** Throws TooDeepError. */
+/** What a script is given. Throws TooDeepError. */
 export function toWire(value: Plain, depth = 0): Wire {
   if (isBare(value)) return value
-  if (typeof value === 'number') return { f: Object.is(value, -0) ? '-0' : String(value) }
+  if (typeof value === 'number') return { f: String(value) }
   if (typeof value === 'bigint') return { n: String(value) }
   if (value instanceof Uint8Array) return { b: toHex(value) }
   if (depth === limits.inputDepth) throw new TooDeepError()
