@@ -14,6 +14,7 @@ export interface Analysis {
   routines: readonly string[]
   clock: string | null
   hasSample: boolean
+  mayHaveLimit: boolean
   /** Whether it reads what is appended. */
   readsAppends: boolean
 }
@@ -66,6 +67,7 @@ export function readAnalysis(
     routines: called,
     clock: words.find(({ clock }) => clock !== null)?.clock ?? null,
     hasSample: words.some(({ hasSample }) => hasSample),
+    mayHaveLimit: words.some(({ mayHaveLimit }) => mayHaveLimit),
     readsAppends: internal.length > 0,
   }
 }

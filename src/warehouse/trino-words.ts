@@ -14,6 +14,7 @@ function tokensOf(sql: string): string[] {
 }
 
 const clocks = new Set(['current_date', 'current_time', 'current_timestamp', 'localtime', 'localtimestamp'])
+const limits = new Set(['limit', 'fetch', 'offset'])
 const settings = new Set([
   'current_catalog',
   'current_path',
@@ -30,6 +31,8 @@ export interface ReservedWords {
   /** `TABLE(…)`: what it reads the engine does not list. */
   hasTableFunction: boolean
   hasSample: boolean
+  /** Of words that are not reserved: a column may bear the name. */
+  mayHaveLimit: boolean
 }
 
 export function findReservedWords(sql: string): ReservedWords {
@@ -41,5 +44,6 @@ export function findReservedWords(sql: string): ReservedWords {
     hasSample: tokens.some(
       (word, i) => word === 'tablesample' && ['bernoulli', 'system'].includes(tokens[i + 1] ?? ''),
     ),
+    mayHaveLimit: tokens.some((word) => limits.has(word)),
   }
 }

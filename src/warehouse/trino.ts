@@ -6,6 +6,7 @@ import { createPlanCache } from './plan-cache.ts'
 import type { QueryDescription, RunOptions, Warehouse } from './port.ts'
 import { append, findMisfit } from './trino-append.ts'
 import { createChangeFinder } from './trino-changes.ts'
+import { judgePlan, readPlan } from './trino-determinism.ts'
 import { type TrinoErrorContext, toTrinoError } from './trino-error.ts'
 import { exportPages } from './trino-export.ts'
 import { createLedger } from './trino-ledger.ts'
@@ -46,13 +47,20 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   }
 
   async function describe(sql: string, { signal, key }: RunOptions & { key?: string }) {
-    const { columns, tables, analysis } = await planned(sql, signal)
+    const plan = await planned(sql, signal)
+    const changing = await findChange(plan.analysis)
     const described: QueryDescription = {
-      columns,
-      tables: await completeColumns(session, address, tables, signal),
+      columns: plan.columns,
+      tables: await completeColumns(session, address, plan.tables, signal),
+      determinism: await promiseOf(plan, changing, signal),
     }
-    if (key === undefined) return described
-    return { ...described, changing: await findChange(analysis), whyNotLocal }
+    return key === undefined ? described : { ...described, changing, whyNotLocal }
+  }
+
+  async function promiseOf({ sql, analysis }: Plan, changing: string | null, signal?: AbortSignal) {
+    const explained = `EXPLAIN (TYPE LOGICAL, FORMAT JSON)\n${sql}`
+    const { rows } = await session.query('quick', explained, { signal })
+    return judgePlan(readPlan(rows[0]?.[0]), { changing, hasLimit: analysis.mayHaveLimit })
   }
 
   async function close() {
