@@ -15,10 +15,17 @@ function toEtlError(error: unknown, { name }: RunnableEtl, code: ErrorCode = 'ET
   const { line, column } = error.details ?? {}
   const place = line === undefined ? '' : `:${line}:${column ?? 1}`
   const verb = code === 'ETL_FAILED' ? 'failed' : 'cannot be used'
-  return new AppError(code, `ETL ${name}${place} ${verb}: ${error.message}`, {
+  return new AppError(code, `ETL ${name}${place} ${verb}: ${error.message}${adviceFor(error.message)}`, {
     cause: error,
     details: { ...error.details, etl: name },
   })
+}
+
+/** What to write where a total has outgrown its type. */
+function adviceFor(message: string): string {
+  return /Could not cast value.* to DECIMAL\(38|Overflow in (?:HUGEINT|addition of DECIMAL)/i.test(message)
+    ? '. Integers and decimals have 38 digits at most: write sum(x::DOUBLE) for a rounded total, or sum(x)::VARCHAR for the digits of one up to 39'
+    : ''
 }
 
 export function createSqlEtls(parquet: SqlRunner) {

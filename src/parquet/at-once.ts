@@ -119,6 +119,15 @@ interface RewrittenNode {
   group_sets?: number[][]
 }
 
+/** As it was written: a literal may be an integer that no number holds, or a float that would be written as an integer. */
+function keepNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const source = context?.source
+  return typeof value === 'number' && source !== undefined ? rawJSON(source) : value
+}
+
+/** As the standard has it; its types are yet to come. */
+const { rawJSON } = JSON as unknown as { rawJSON(text: string): object }
+
 /** The statement with the tag as its last column; where it aggregates, it does so within each group. */
 export async function withTag(connection: DuckDBConnection, sql: string, atOnce: AtOnce): Promise<string> {
   const [serialized] = await one(
@@ -126,7 +135,7 @@ export async function withTag(connection: DuckDBConnection, sql: string, atOnce:
     'SELECT json_serialize_sql($1::VARCHAR, skip_default := true)',
     sql,
   )
-  const tree = JSON.parse(serialized ?? '') as { statements: [{ node: RewrittenNode }] }
+  const tree = JSON.parse(serialized ?? '', keepNumber) as { statements: [{ node: RewrittenNode }] }
   const { node } = tree.statements[0]
   const tag = { class: 'COLUMN_REF', type: 'COLUMN_REF', column_names: [tags[atOnce]] }
   node.select_list.push({ ...tag, alias: tagAlias })
