@@ -82,10 +82,16 @@ test.for([
 })
 
 describe('reserved words', () => {
-  const nothing = { clock: null, setting: null, hasTableFunction: false, hasSample: false }
+  const nothing = {
+    clock: null,
+    setting: null,
+    hasTableFunction: false,
+    hasSample: false,
+    mayHaveLimit: false,
+  }
 
   test.for([
-    `SELECT 'current_date', "current_user", 'it''s TABLE(x)' FROM t -- TABLE(x)`,
+    `SELECT 'current_date', "current_user", 'it''s TABLE(x) LIMIT 1' FROM t -- TABLE(x)`,
     '/* current_date */ SELECT a.current FROM t',
     'TABLE users',
     'SELECT tablesample FROM t',
@@ -100,6 +106,7 @@ describe('reserved words', () => {
     ['SELECT * FROM TABLE\n-- of a function\n(f(1))', { hasTableFunction: true }],
     ["SELECT '/*' FROM TABLE(f('*/'))", { hasTableFunction: true }],
     ['SELECT * FROM t TABLESAMPLE SYSTEM (1)', { hasSample: true }],
+    ['SELECT * FROM t FETCH FIRST 2 ROWS ONLY', { mayHaveLimit: true }],
   ] as const)('are found wherever they stand: %s', ([sql, expected]) => {
     expect(findReservedWords(sql)).toEqual({ ...nothing, ...expected })
   })
