@@ -1,7 +1,7 @@
 // Attacks the promise on one place, kind of key by kind of key, until the time is over.
 
 import { createDice } from './dice.ts'
-import { attackPromise, type PromiseReport } from './promise.ts'
+import { attackPromise, createReport, type PromiseReport } from './promise.ts'
 import type { Place } from './stacks.ts'
 import { keyKinds } from './tables.ts'
 
@@ -16,15 +16,7 @@ export async function attackPlace(
 ): Promise<PromiseReport> {
   const kinds = keyKinds[place.engine]
   const dice = createDice(seed)
-  const total: PromiseReport = {
-    statements: 0,
-    refused: 0,
-    byKey: 0,
-    determinism: {},
-    comparisons: 0,
-    undetermined: 0,
-    findings: [],
-  }
+  const total = createReport()
   const untilMs = Date.now() + seconds * 1000
   for (let run = 0; run < fewestRuns || Date.now() < untilMs; run++) {
     const kind = kinds[(seed + run) % kinds.length]

@@ -25,6 +25,11 @@ export interface PromiseReport {
   findings: string[]
 }
 
+export function createReport(): PromiseReport {
+  const none = { statements: 0, refused: 0, byKey: 0, comparisons: 0, undetermined: 0 }
+  return { ...none, determinism: {}, findings: [] }
+}
+
 interface Asked {
   sql: string
   target: { queryId: string; etlPath: null; indexKey: string }
@@ -37,15 +42,7 @@ export async function attackPromise(
   stack: Stack,
   { kind, statements, dice, where }: { kind: KeyKind; statements: number; dice: Dice; where: string },
 ): Promise<PromiseReport> {
-  const report: PromiseReport = {
-    statements: 0,
-    refused: 0,
-    byKey: 0,
-    determinism: {},
-    comparisons: 0,
-    undetermined: 0,
-    findings: [],
-  }
+  const report = createReport()
   const tables = tableNames.map((name) => `SELECT user_id, s, x FROM feature_store.${name}`)
   const promisedBy = createPromisedBy(stack)
   const levels = new Map<string, string>()
