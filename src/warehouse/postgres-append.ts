@@ -94,9 +94,13 @@ async function writeAll(session: Session, targets: readonly Target[]): Promise<T
     const expected = stored.get(target.table.oid) ?? 0
     if (!holdsOnly(target, { expected, before, after, written })) changes.push(...changesOf(target, null))
   }
-  const own = new Set(changes.map(({ table }) => table))
-  const others = written.filter(({ table }) => !own.has(table))
-  return mergeChanges([...changes, ...others.map(({ table }) => ({ table, keys: null }))])
+  const others = written.filter(({ oid }) => !family.includes(oid))
+  const theirs = await readWays(
+    session,
+    others.map(({ oid }) => oid),
+  )
+  const elsewhere = others.flatMap(({ oid, table }) => [table, ...(theirs.get(oid)?.wholes ?? [])])
+  return mergeChanges([...changes, ...elsewhere.map((table) => ({ table, keys: null }))])
 }
 
 interface Measured {
@@ -107,7 +111,7 @@ interface Measured {
   written: readonly Written[]
 }
 
-/** Whether nothing befell the table and its kin but the rows that were stored. */
+/** Whether nothing befell the table and its parts but the rows that were stored. */
 function holdsOnly({ way, table }: Target, { expected, before, after, written }: Measured): boolean {
   if (before === null || after === null) return false
   let inserted = 0
@@ -119,9 +123,9 @@ function holdsOnly({ way, table }: Target, { expected, before, after, written }:
   return inserted === expected && !written.some((each) => each.isExclusive && way.family.includes(each.oid))
 }
 
-/** The table's own, and the same of its kin. */
+/** The table's own, and the same of its parts and wholes. */
 function changesOf({ table, way }: Target, keys: TableChange['keys']): TableChange[] {
-  return [`${table.schema}.${table.name}`, ...way.kin].map((name) => ({ table: name, keys }))
+  return [`${table.schema}.${table.name}`, ...way.parts, ...way.wholes].map((name) => ({ table: name, keys }))
 }
 
 /** Of a batch that was committed before: what else triggers wrote then, nobody knows any more. */

@@ -13,16 +13,20 @@ export interface Way {
   mayCopy: boolean
   /** The table, its partitions and children. */
   family: readonly number[]
-  /** All of whose rows its own are, or may be: its partitions and children, and what it is one of. */
-  kin: readonly string[]
+  /** Its partitions and children, which hold its rows. */
+  parts: readonly string[]
+  /** What it is a partition or a child of: its rows are theirs too. */
+  wholes: readonly string[]
 }
 
+const nameOf = "n.nspname || '.' || k.relname"
+const named = '(pg_catalog.pg_class k JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace)'
 const ways = `
   SELECT c.oid::int8 AS oid, c.relkind IN ('v', 'f') OR tree.is_remote AS "isRemote",
     EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY(tree.family)
       AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 4 <> 0) AS "hasTriggers",
     EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type = '3') AS "hasRules",
-    pg_catalog.row_security_active(c.oid) AS "hasPolicies", tree.family::int8[] AS family, tree.kin
+    pg_catalog.row_security_active(c.oid) AS "hasPolicies", tree.family::int8[] AS family, tree.parts, tree.wholes
   FROM pg_catalog.pg_class c, LATERAL (
     WITH RECURSIVE below(oid) AS (
       SELECT c.oid UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN below ON i.inhparent = below.oid),
@@ -30,9 +34,8 @@ const ways = `
       SELECT c.oid UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN above ON i.inhrelid = above.oid)
     SELECT ARRAY(SELECT oid FROM below ORDER BY oid) AS family,
       EXISTS (SELECT 1 FROM below JOIN pg_catalog.pg_class f USING (oid) WHERE f.relkind = 'f') AS is_remote,
-      ARRAY(SELECT n.nspname || '.' || k.relname
-        FROM (SELECT oid FROM below UNION SELECT oid FROM above) kin JOIN pg_catalog.pg_class k USING (oid)
-        JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace WHERE k.oid <> c.oid ORDER BY k.oid) AS kin
+      ARRAY(SELECT ${nameOf} FROM below b JOIN ${named} ON k.oid = b.oid WHERE k.oid <> c.oid ORDER BY k.oid) AS parts,
+      ARRAY(SELECT ${nameOf} FROM above a JOIN ${named} ON k.oid = a.oid WHERE k.oid <> c.oid ORDER BY k.oid) AS wholes
   ) tree WHERE c.oid = ANY($1::oid[])`
 
 interface WayRow {
@@ -42,16 +45,17 @@ interface WayRow {
   hasRules: boolean
   hasPolicies: boolean
   family: number[]
-  kin: string[]
+  parts: string[]
+  wholes: string[]
 }
 
 export async function readWays(session: Session, oids: readonly number[]): Promise<Map<number, Way>> {
   const [row] = await session.query(`SELECT coalesce(json_agg(w), '[]') FROM (${ways}) w`, [listOf(oids)])
   const rows = JSON.parse(row?.[0] ?? '[]') as WayRow[]
   return new Map(
-    rows.map(({ oid, isRemote, hasTriggers, hasRules, hasPolicies, family, kin }) => {
-      const isBent = isRemote || hasTriggers || hasRules
-      return [oid, { isBent, hasRules, mayCopy: !isBent && !hasPolicies, family, kin }]
+    rows.map(({ oid, isRemote, hasTriggers, hasPolicies, ...way }) => {
+      const isBent = isRemote || hasTriggers || way.hasRules
+      return [oid, { ...way, isBent, mayCopy: !isBent && !hasPolicies }]
     }),
   )
 }

@@ -208,6 +208,23 @@ export const keys: readonly (OwnKey & { ddl: string })[] = [
     toldAgain: false,
     others: ['k_bent_1'],
   },
+  {
+    name: 'k_child',
+    ddl: `CREATE TABLE k_parent (k text); CREATE TABLE k_child () INHERITS (k_parent);${trigger('tell_parent', 'AFTER INSERT ON k_child FOR EACH ROW', "INSERT INTO feature_store.k_parent VALUES ('p' || NEW.k); RETURN NULL;")}`,
+    rows: [{ k: 'x' }],
+    stored: ['x'],
+    toldAgain: false,
+    others: ['k_parent'],
+  },
+  {
+    name: 'k_left',
+    ddl: `CREATE TABLE k_both (k text, v int) PARTITION BY LIST (v); CREATE TABLE k_left PARTITION OF k_both FOR VALUES IN (1); CREATE TABLE k_right PARTITION OF k_both FOR VALUES IN (2);
+      ${trigger('tell_right', 'AFTER INSERT ON k_left FOR EACH ROW', "INSERT INTO feature_store.k_right VALUES ('r' || NEW.k, 2); RETURN NULL;")}`,
+    rows: [{ k: 'x', v: 1 }],
+    stored: ['x'],
+    toldAgain: false,
+    others: ['k_both', 'k_right'],
+  },
   { name: 'k_case', ddl: 'CREATE TABLE k_case ("K" text)', rows: [{ K: 'x' }], stored: ['x'] },
 ]
 
