@@ -3,18 +3,35 @@
 import type { Plan } from '../sql/algebra.ts'
 import { nodeOf, nodesOf, type PlanNode, type PlanType, typeOf, typesOf } from './bound-plan.ts'
 import { readExpression } from './plan-expressions.ts'
-import { type Bind, type Bound, fail, inputOf, mostNested, type Scope } from './plan-scope.ts'
+import { type Bind, type Bound, fail, inputOf, type Scope } from './plan-scope.ts'
 
 export function readSet(node: PlanNode, scope: Scope, bind: Bind): Bound {
-  const [first, ...others] = nodesOf(node.children).map((child) => bind(child, scope))
-  if (first === undefined) fail('it holds an empty set operation')
-  const type = String(node.type).replace('LOGICAL_', '') as 'UNION' | 'EXCEPT' | 'INTERSECT'
+  const bound = nodesOf(node.children).map((child) => bind(child, scope))
+  const type = String(node.type).replace('LOGICAL_', '') as SetType
+  if (bound.length > 2 && type !== 'UNION') fail(`its ${type} has more than two sides`)
   const isAll = node.setop_all === true
-  const plan = others.reduce<Plan>(
-    (left, right) => ({ kind: 'set', type, isAll, left, right: right.plan }),
-    first.plan,
-  )
-  return { plan, types: first.types }
+  return {
+    plan: united(
+      { type, isAll },
+      bound.map(({ plan }) => plan),
+    ),
+    types: bound[0]?.types ?? [],
+  }
+}
+
+type SetType = 'UNION' | 'EXCEPT' | 'INTERSECT'
+
+/** Halved again and again: a chain of thousands would be as deep. */
+function united(by: { type: SetType; isAll: boolean }, plans: readonly Plan[]): Plan {
+  const [only] = plans
+  if (plans.length <= 1) return only ?? fail('it holds an empty set operation')
+  const half = plans.length >> 1
+  return {
+    kind: 'set',
+    ...by,
+    left: united(by, plans.slice(0, half)),
+    right: united(by, plans.slice(half)),
+  }
 }
 
 const nameOf = (index: unknown) => `with ${String(index)}`
@@ -69,11 +86,6 @@ export function readValues(node: PlanNode, scope: Scope, bind: Bind): Bound {
       },
       types,
     }
-  const [first, ...others] = rows.map((items): Plan => ({ kind: 'project', input: input.plan, items }))
-  if (first === undefined || others.length > mostNested) fail('it holds VALUES of none or too many rows')
-  const plan = others.reduce<Plan>(
-    (left, right) => ({ kind: 'set', type: 'UNION', isAll: true, left, right }),
-    first,
-  )
-  return { plan, types }
+  const projected = rows.map((items): Plan => ({ kind: 'project', input: input.plan, items }))
+  return { plan: united({ type: 'UNION', isAll: true }, projected), types }
 }

@@ -159,22 +159,27 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
     )
     const outer = outerIds(scope)
     let all = waiting.shift() ?? constantRelation([])
-    while (waiting.length > 0) {
-      const joins = waiting.map((part) => {
-        const pairs = conditions.flatMap(({ condition, from }) =>
-          pairsBetween(all, part, [condition], columns.slice(from), scope),
-        )
-        return joined(all, part, {
-          type: 'INNER',
-          pairs: [...pairs, ...sameRows(outer)],
-          outside: { left: new Set(outer), right: new Set(outer) },
-          reason: otherColumns,
-        })
+    const meetAll = (part: Relation) => {
+      const pairs = conditions.flatMap(({ condition, from }) =>
+        pairsBetween(all, part, [condition], columns.slice(from), scope),
+      )
+      return joined(all, part, {
+        type: 'INNER',
+        pairs: [...pairs, ...sameRows(outer)],
+        outside: { left: new Set(outer), right: new Set(outer) },
+        reason: otherColumns,
       })
-      const held = joins.findIndex(({ keyed, isConstant }) => keyed.size > 0 || isConstant)
-      const at = Math.max(0, held)
-      waiting.splice(at, 1)
-      all = joins[at] ?? all
+    }
+    const isHeld = ({ keyed, isConstant }: Relation) => keyed.size > 0 || isConstant
+    while (waiting.length > 0) {
+      let next: { at: number; met: Relation } | undefined
+      for (const [at, part] of waiting.entries()) {
+        const met = meetAll(part)
+        if (next === undefined || isHeld(met)) next = { at, met }
+        if (isHeld(met)) break
+      }
+      waiting.splice(next?.at ?? 0, 1)
+      all = next?.met ?? all
     }
     return all
   }

@@ -110,6 +110,7 @@ export function equated(relation: Relation, a: ColumnId, b: ColumnId): Relation 
     [a, b],
     [b, a],
   ])
+  if (pairs === relation.follows) return relation
   const known = { ...relation, follows: pairs }
   if (relation.isConstant) return known
   const keyed = new Set(relation.keyed)
@@ -195,19 +196,28 @@ export function closed(
   known: ReadonlySet<string>,
   edges: readonly (readonly [ColumnId, ColumnId])[],
 ): ReadonlySet<string> {
-  if (edges.length === 0) return known
-  const pairs = [...known].map((pair) => pair.split(' ').map(Number) as [ColumnId, ColumnId])
+  if (edges.every(([from, to]) => from === to || known.has(`${from} ${to}`))) return known
   const all = new Set(known)
+  const [leaders, followers] = [new Map<ColumnId, ColumnId[]>(), new Map<ColumnId, ColumnId[]>()]
+  const note = (from: ColumnId, to: ColumnId) => {
+    add(leaders, from, to)
+    add(followers, to, from)
+  }
+  for (const pair of known) note(...(pair.split(' ').map(Number) as [ColumnId, ColumnId]))
   const waiting = [...edges]
   for (let edge = waiting.pop(); edge !== undefined; edge = waiting.pop()) {
     const [from, to] = edge
     if (from === to || all.has(`${from} ${to}`)) continue
     all.add(`${from} ${to}`)
-    for (const [a, b] of pairs) {
-      if (a === to) waiting.push([from, b])
-      if (b === from) waiting.push([a, to])
-    }
-    pairs.push([from, to])
+    for (const leader of leaders.get(to) ?? []) waiting.push([from, leader])
+    for (const follower of followers.get(from) ?? []) waiting.push([follower, to])
+    note(from, to)
   }
   return all
+}
+
+function add(lists: Map<ColumnId, ColumnId[]>, id: ColumnId, other: ColumnId): void {
+  const list = lists.get(id)
+  if (list === undefined) lists.set(id, [other])
+  else list.push(other)
 }

@@ -20,11 +20,21 @@ type Of<Kind extends Plan['kind']> = Extract<Plan, { kind: Kind }>
 
 /** Null when it is proven, else why it is not, as the end of "…, because". `keyIndex` is the result's column that is the key, `key` its name. */
 export function whyNotLocal(plan: Plan, { keyIndex, key }: { keyIndex: number; key: string }): string | null {
+  if (countJoins(plan) > mostJoins) return `it has more than ${mostJoins} joins`
   const result = createAnalysis(key).analyse(plan, { outer: [], defined: new Map() })
   if (result.columns.some((id) => result.ambiguous.has(id))) return ambiguity
   const id = result.columns[keyIndex]
   if (id !== undefined && isKeyed(result, id)) return null
   return result.reason ?? `its ${key} is not, or not always, that of the rows it was made of`
+}
+
+/** Of more the proof takes seconds. */
+const mostJoins = 100
+
+function countJoins(part: unknown): number {
+  if (typeof part !== 'object' || part === null) return 0
+  const own = 'kind' in part && part.kind === 'join' ? 1 : 0
+  return Object.values(part).reduce<number>((sum, child) => sum + countJoins(child), own)
 }
 
 function createAnalysis(key: string): Analysis {

@@ -4,6 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Plan } from '../../src/sql/algebra.ts'
+import { whyNotLocal } from '../../src/sql/locality.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 
@@ -87,6 +89,27 @@ test.each(changing)('%s changes from run to run, and is named', async (_name, sq
     changing: what,
     determinism: { rows: { level: 'OPEN', note: expect.stringContaining(what) } },
   })
+})
+
+const joined = (count: number) =>
+  `SELECT t0.user_id FROM marks t0 ${Array.from({ length: count }, (_, i) => `JOIN marks t${i + 1} ON t${i + 1}.user_id = t${i}.user_id`).join(' ')}`
+
+test('large statements are proven', async () => {
+  const unions = Array.from({ length: 300 }, () => 'SELECT user_id FROM marks').join(' UNION ALL ')
+  const nested = Array.from({ length: 150 }).reduce<string>(
+    (inner) => `SELECT user_id FROM (${inner}) q WHERE user_id > 'a'`,
+    'SELECT user_id FROM marks',
+  )
+  for (const sql of [unions, nested, joined(30)]) expect((await describe(sql)).whyNotLocal).toBeNull()
+}, 60_000)
+
+test('more than a hundred joins are not looked into', () => {
+  const table: Plan = { kind: 'table', name: 't', columns: ['user_id'], keyIndex: 0, uniques: [] }
+  const plan = Array.from({ length: 101 }).reduce<Plan>(
+    (left) => ({ kind: 'join', type: 'SEMI', left, right: table, condition: null }),
+    table,
+  )
+  expect(whyNotLocal(plan, { keyIndex: 0, key: 'user_id' })).toBe('it has more than 100 joins')
 })
 
 test('a WITH of a file’s name stands before the file', async () => {
