@@ -91,8 +91,6 @@ export type Plan =
       condition: Expression | null
       /** Whether the right side is evaluated for each row of the left, whose columns are its `outer` ones of depth 1. */
       isLateral?: boolean
-      /** What the right side's `reference` of this id reads: the left's rows, of these columns, each once. */
-      shared?: { id: string; columns: readonly number[] }
     }
   | {
       kind: 'aggregate'

@@ -170,15 +170,10 @@ function createJudge(certaintyOf: (table: string) => Certainty | undefined) {
   }
 
   function join(plan: Of<'join'>, scope: Scope): State {
-    const { type, condition, isLateral, shared } = plan
+    const { type, condition, isLateral } = plan
     const left = judge(plan.left, scope)
     const outer = isLateral ? [left.columns, ...scope.outer] : scope.outer
-    const defined = new Map(scope.defined)
-    if (shared !== undefined) {
-      const columns = shared.columns.map((index) => left.columns[index] ?? exact)
-      defined.set(shared.id, state(columns, left.rows, createOrdered([shared.columns.map((_, i) => i)])))
-    }
-    const right = judge(plan.right, { outer, defined })
+    const right = judge(plan.right, { ...scope, outer })
     const rows = worst([left.rows, right.rows])
     const both = state([...left.columns, ...right.columns], rows, createOrdered())
     const met = decided(both, conjuncts(condition), scope, 'the condition of its join')

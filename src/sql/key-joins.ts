@@ -52,16 +52,11 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
   function join(plan: Join, scope: Scope, known: readonly Expression[]): Relation {
     if (plan.type === 'INNER' && !isTied(plan)) return innerJoin(plan, scope, known)
     const left = analyse(plan.left, scope, leftOnly(plan, known))
-    const right = analyse(plan.right, rightScope(plan, left, scope))
+    const right = analyse(
+      plan.right,
+      plan.isLateral ? { ...scope, outer: [left.columns, ...scope.outer] } : scope,
+    )
     return meet(plan, left, right, scope)
-  }
-
-  function rightScope({ isLateral, shared }: Join, left: Relation, scope: Scope): Scope {
-    const inside = isLateral ? { ...scope, outer: [left.columns, ...scope.outer] } : scope
-    if (shared === undefined) return inside
-    const columns = shared.columns.map((index) => left.columns[index] ?? 0)
-    const given = withColumns(left, columns, outerIds(scope))
-    return { ...inside, defined: new Map(scope.defined).set(shared.id, given) }
   }
 
   function meet(plan: Join, givenLeft: Relation, givenRight: Relation, scope: Scope): Relation {
@@ -203,8 +198,8 @@ function isPlain(condition: Expression): boolean {
 }
 
 /** Whether each row of the right is seen with a row of the left, or a condition asks further tables. */
-function isTied({ isLateral, shared, condition }: Join): boolean {
-  return isLateral === true || shared !== undefined || (condition !== null && !isPlain(condition))
+function isTied({ isLateral, condition }: Join): boolean {
+  return isLateral === true || (condition !== null && !isPlain(condition))
 }
 
 /** What is known of the rows above holds of the left's, where these come out as they are. */
