@@ -61,6 +61,7 @@ export function createCompute(options: {
     const computedAtMs = Date.now()
     const result = await warehouse.lookup({
       sql: view.query.sql,
+      saved: view.query.columns,
       key: view.keyColumn.name,
       values: [...keys.values()],
       signal,

@@ -51,7 +51,8 @@ export function createRefreshRunner(options: {
     advance,
     signal,
   }: RefreshRun): Promise<{ scan: ScanResult; from: RefreshProgress }> {
-    const request = { sql: view.query.sql, key: view.keyColumn.name, signal }
+    const { sql, columns: saved } = view.query
+    const request = { sql, saved, key: view.keyColumn.name, signal }
     const facts = { view: view.record.name, rows: from?.rows }
     const version = await warehouse.version()
     if (from !== null && from.position !== null && from.version === version) {

@@ -36,7 +36,8 @@ export function createTrainingRows(options: {
   const { warehouse, parquet, etlEngine, temporaryFolder } = options
 
   async function scanQuery(view: View, signal: AbortSignal): Promise<Source> {
-    const scan = await warehouse.scan({ sql: view.query.sql, key: view.keyColumn.name, signal })
+    const { sql, columns: saved } = view.query
+    const scan = await warehouse.scan({ sql, saved, key: view.keyColumn.name, signal })
     return { ...scan, position: keyPosition(scan.columns, view) }
   }
 
@@ -49,6 +50,7 @@ export function createTrainingRows(options: {
     try {
       const input = await warehouse.exportParquet({
         sql: view.query.sql,
+        saved: view.query.columns,
         path: inputPath,
         isIntermediate: true,
         signal,

@@ -55,6 +55,7 @@ export function createExtraction(options: ExtractionOptions) {
       const { signal, path, temporaryPath, onProgress } = context
       const input = await warehouse.exportParquet({
         sql: query.sql,
+        saved: query.columns,
         path: temporaryPath,
         isIntermediate: true,
         signal,

@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/open.ts'
 import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import { describeTypeChange } from '../warehouse/saved-columns.ts'
 import { datasetPath, type RunResult } from './run.ts'
 
 export interface OutputColumns {
@@ -71,7 +72,7 @@ export function createOutputColumns({
     const { differences, typeChanges, columns } = compareColumns(known, output.columns)
     for (const change of typeChanges) {
       const column = await settleType(run, change)
-      if (column === null) differences.push(describeTypeChange(change))
+      if (column === null) differences.push(describeTypeChange(change.earlier, change.now))
       else columns[known.indexOf(change.earlier)] = column
     }
     if (differences.length > 0) throw createMismatch(differences)
@@ -111,11 +112,6 @@ function compareColumns(known: readonly Column[], now: readonly Column[]) {
 
 function isUndecided(column: Column): boolean {
   return column.type === 'STRING' && column.nullable
-}
-
-function describeTypeChange({ earlier, now }: TypeChange): string {
-  const [was, is] = earlier.type === now.type ? [earlier.storage, now.storage] : [earlier.type, now.type]
-  return `"${earlier.name}" was ${was} and is ${is}`
 }
 
 function createMismatch(differences: readonly string[]): AppError {

@@ -47,12 +47,8 @@ export function createQueryColumns({
   }
 }
 
-/** The columns as they are now, nullable where they are or were; one that changed its type starts anew. */
+/** The columns as they were saved, nullable where they are or were. */
 function widen(known: readonly Column[], now: readonly Column[]): Column[] {
-  const before = new Map(known.map((column) => [column.name, column]))
-  return now.map((column) => {
-    const earlier = before.get(column.name)
-    const wasNullable = earlier?.type === column.type && earlier.nullable
-    return { ...column, nullable: column.nullable || wasNullable }
-  })
+  const nullableNow = new Set(now.filter(({ nullable }) => nullable).map(({ name }) => name))
+  return known.map((column) => ({ ...column, nullable: column.nullable || nullableNow.has(column.name) }))
 }

@@ -112,8 +112,14 @@ export function createTraining(options: TrainingOptions): Training {
 
   function queryWork(dataset: DatasetRecord): RunWork {
     return async ({ signal, path, onProgress }) => {
-      const report = (progress: { fraction: number | null }) => onProgress(progress.fraction)
-      const result = await warehouse.exportParquet({ sql: dataset.sql, path, signal, onProgress: report })
+      const saved = await savedColumns(dataset, signal)
+      const result = await warehouse.exportParquet({
+        sql: dataset.sql,
+        saved,
+        path,
+        signal,
+        onProgress: ({ fraction }) => onProgress(fraction),
+      })
       const observed = queryColumns.observed(result)
       const { id: datasetId, queryId } = dataset
       if (queryId !== null) {
@@ -123,6 +129,12 @@ export function createTraining(options: TrainingOptions): Training {
       }
       return observed
     }
+  }
+
+  async function savedColumns({ queryId }: DatasetRecord, signal: AbortSignal) {
+    if (queryId === null) return undefined
+    const reading = { what: 'Reading the columns of a saved query', signal, log }
+    return (await whileCatalogIsAway(reading, () => savedQueries.byId(queryId))).columns
   }
 
   /** Whoever asked for it asked another gateway, or this one before it was started again. */

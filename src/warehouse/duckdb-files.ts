@@ -27,13 +27,46 @@ const formats: readonly { pattern: RegExp; reader: string; options: string }[] =
 ]
 const kinds = '.parquet, .csv, .ndjson or .jsonl (the last three also .gz)'
 
+/** The files behind each view, by its name. */
+export type MountedFiles = ReadonlyMap<string, readonly string[]>
+
 /** Makes the views anew, from what the files and folders hold now. */
-export async function mountFiles(connection: DuckDBConnection, entries: readonly string[]): Promise<void> {
+export async function mountFiles(
+  connection: DuckDBConnection,
+  entries: readonly string[],
+): Promise<MountedFiles> {
   const mounts = (await Promise.all(entries.map(findMounts))).flat()
   refuseClashes(mounts)
   await connection.run(`DROP SCHEMA IF EXISTS ${filesSchema} CASCADE`)
   await connection.run(`CREATE SCHEMA ${filesSchema}`)
   for (const mount of mounts) await createView(connection, mount)
+  return new Map(mounts.map(({ name, files }) => [name, files]))
+}
+
+/** What tells one state of a file from another; null where there is none. */
+export interface FileState {
+  ino: bigint
+  size: bigint
+  mtimeNs: bigint
+}
+
+export function lookAt(files: readonly string[]): Promise<(FileState | null)[]> {
+  return Promise.all(
+    files.map(async (file) => {
+      const found = await stat(file, { bigint: true }).catch(() => null)
+      return found === null ? null : { ino: found.ino, size: found.size, mtimeNs: found.mtimeNs }
+    }),
+  )
+}
+
+export function isUnchanged(before: FileState | null | undefined, now: FileState | null): boolean {
+  return before?.ino === now?.ino && before?.size === now?.size && before?.mtimeNs === now?.mtimeNs
+}
+
+/** Whether the file of before is still there, and what it held at its place. */
+export function hasOnlyGrown(before: FileState | null | undefined, now: FileState | null): boolean {
+  if (isUnchanged(before, now)) return true
+  return before != null && now !== null && before.ino === now.ino && now.size > before.size
 }
 
 async function createView(connection: DuckDBConnection, { name, path, reader, files }: Mount): Promise<void> {

@@ -12,33 +12,33 @@ import { readChunk, readRows } from '../parquet/decode.ts'
 import { ValueMismatch } from '../parquet/duckdb-types.ts'
 import { toAppError } from '../parquet/engine-error.ts'
 import { copyPrefixBytes, writeParquet } from '../parquet/parquet-file.ts'
-import { planStatement, type StatementPlan } from '../parquet/plan.ts'
-import { judgeStatement } from '../parquet/statement.ts'
 import { ok } from '../remarks.ts'
 import { createAppends } from './duckdb-append.ts'
 import { toBeCast } from './duckdb-append-target.ts'
-import { mountFiles } from './duckdb-files.ts'
-import { keyTerms, withNatives } from './duckdb-keys.ts'
+import { type MountedFiles, mountFiles } from './duckdb-files.ts'
+import { keyTerms } from './duckdb-keys.ts'
+import { assertFilesStand, createPlans, explainFailure, type Plan } from './duckdb-plans.ts'
 import { createProofs, type Proofs } from './duckdb-proofs.ts'
 import { createSchemas, internalSchema, listTables, type TableList } from './duckdb-schema.ts'
 import { findMisfit } from './duckdb-staging.ts'
 import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { WarehouseOptions } from './options.ts'
-import type { BaseTable, LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from './port.ts'
-
-interface Plan extends StatementPlan {
-  sql: string
-  tables: readonly BaseTable[]
-}
-
-const plansKept = 500
+import type {
+  LookupRequest,
+  LookupResult,
+  ScanRequest,
+  ScanResult,
+  StatementRequest,
+  Warehouse,
+} from './port.ts'
 
 export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
   const file = fileOf(options)
   await mkdir(dirname(file), { recursive: true })
   let listed: TableList | undefined
   let prove: Proofs | undefined
+  let mounted: MountedFiles = new Map()
   const database = await openDatabase({
     file,
     memoryMb: options.memoryMb,
@@ -50,7 +50,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       options.log.error({ err: error }, 'The warehouse’s engine failed; it is opened anew'),
     async prepare(connection) {
       await createSchemas(connection)
-      await mountFiles(connection, options.files)
+      mounted = await mountFiles(connection, options.files)
       listed = await listTables(connection)
       prove = await createProofs(connection, listed)
     },
@@ -59,36 +59,27 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   if (tables === undefined) throw new Error('The tables were not listed')
   let isClosed = false
   const appends = createAppends(database.write, tables)
-  const plans = new Map<string, Plan>()
-
-  async function plan(connection: DuckDBConnection, sql: string): Promise<Plan> {
-    const known = plans.get(sql)
-    if (known !== undefined) return known
-    const judged = await judgeStatement(connection, sql)
-    const resolved = tables?.resolve(judged.tables) ?? []
-    const planned = await planStatement(connection, judged.sql)
-    const columns = await withNatives(connection, judged.sql, planned)
-    const made = { ...planned, columns, sql, tables: resolved }
-    if (plans.size >= plansKept) plans.delete(plans.keys().next().value ?? '')
-    plans.set(sql, made)
-    return made
-  }
+  const { withCurrentPlan } = createPlans({
+    tables,
+    filesOf: (view) => mounted.get(view) ?? [],
+  })
 
   /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
   async function withPlan<T>(
     lane: 'quick' | 'slow',
-    request: { sql: string; signal?: AbortSignal | undefined },
+    request: StatementRequest,
     prefixBytes: number,
     work: (connection: DuckDBConnection, plan: Plan) => Promise<T>,
   ): Promise<T> {
     const { sql, signal } = request
     let offsetBytes = 0
     try {
-      return await database.use(lane, signal, async (connection) => {
-        const made = await plan(connection, sql)
-        offsetBytes = made.offsetBytes + prefixBytes
-        return work(connection, made)
-      })
+      return await database.use(lane, signal, (connection) =>
+        withCurrentPlan(connection, request, (made) => {
+          offsetBytes = made.offsetBytes + prefixBytes
+          return work(connection, made)
+        }),
+      )
     } catch (error) {
       throw toAppError(error, { sql, offsetBytes, signal })
     }
@@ -110,22 +101,22 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     })
   }
 
-  async function scan({ sql, key, after, signal }: ScanRequest): Promise<ScanResult> {
+  async function scan(request: ScanRequest): Promise<ScanResult> {
+    const { sql, key, after, signal } = request
     const lease = await database.lease('stream', signal)
     const { connection } = lease
-    let index = 0
     const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
     try {
-      const { made, version } = await lease.run(async () => {
-        const planned = await plan(connection, sql)
-        index = keyIndex(key, planned.columns)
-        await connection.run('BEGIN TRANSACTION READ ONLY')
-        return { made: planned, version: await readVersion(connection) }
-      })
+      const made = await lease.run(() => withCurrentPlan(connection, request, async (planned) => planned))
+      const index = keyIndex(key, made.columns)
       const { column, ordered, value } = keyTerms(made, index)
       const bounds = after === undefined ? [] : writeKeys({ key, values: [after] }, made.carriers[index])
       const among = bounds.length === 0 ? `${column} IS NOT NULL` : `${ordered} > ${value('$1')}`
       const statement = `${made.select} WHERE ${among} ORDER BY ${ordered}`
+      const version = await lease.run(async () => {
+        await connection.run('BEGIN TRANSACTION READ ONLY')
+        return readVersion(connection)
+      })
       const batches = async function* () {
         try {
           const result = await lease.run(() =>
@@ -133,11 +124,12 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
           )
           for (;;) {
             const chunk = await lease.run(() => result.fetchChunk())
+            await assertFilesStand(made)
             if (chunk === null || chunk.rowCount === 0) return
             yield readChunk(chunk, made.carriers)
           }
         } catch (error) {
-          throw fail(error, made.offsetBytes)
+          throw fail(await explainFailure(made, error), made.offsetBytes)
         } finally {
           lease.release()
         }

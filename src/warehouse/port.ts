@@ -53,8 +53,16 @@ export interface ExportProgress {
   fraction: number | null
 }
 
-export interface ExportRequest extends RunOptions {
+export interface StatementRequest extends RunOptions {
   sql: string
+  /**
+   * What the statement was saved with: these columns alone are given, in this order, and SCHEMA_MISMATCH where it no
+   * longer gives one of them by name and type. Without it all that it gives now.
+   */
+  saved?: readonly Column[] | undefined
+}
+
+export interface ExportRequest extends StatementRequest {
   /** Where the Parquet file is to be. It appears there whole or not at all. */
   path: string
   /** Nobody but the gateway reads the file: it may be written in a way that others do not know. */
@@ -68,8 +76,7 @@ export interface ExportResult {
   rowCount: bigint
 }
 
-export interface LookupRequest extends RunOptions {
-  sql: string
+export interface LookupRequest extends StatementRequest {
   /** The name of one of the result's columns. */
   key: string
   /** Values of the key column's type, in its `Value` form; no nulls. */
@@ -89,8 +96,7 @@ export interface LookupResult extends Snapshot {
   rows: readonly Row[]
 }
 
-export interface ScanRequest extends RunOptions {
-  sql: string
+export interface ScanRequest extends StatementRequest {
   /** The name of one of the result's columns. */
   key: string
   /** Rows of this key and of those that come before it in the order of the scan are left out; without it none are. */
@@ -161,6 +167,8 @@ export interface AppendResult extends Snapshot {
  *   (from 1) where the engine tells. Two result columns of one name are INVALID_SQL too.
  * - `describe`, `exportParquet`, `lookup` and `scan` run the same statement and give the same values and types for the
  *   same row. A column of a type that the table of types does not carry is cast to text on every path alike.
+ * - Tables may be changed by others at any moment. Values are read as of the types that they have then, and columns are
+ *   told as they are then, whatever they were when the statement ran before.
  * - `lookup` and `scan` bind their values and never splice them into the statement. A lookup's rows come in no order.
  * - Reads see one committed state each; appends are atomic and durable once they resolve. A value comes in the form in
  *   which reads give it; where that is another than the column's own (text for a UUID), the engine casts it, and rounds

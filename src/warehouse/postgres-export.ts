@@ -7,7 +7,7 @@ import { quoteName } from '../parquet/sql-text.ts'
 import type { ExportRequest, ExportResult } from './port.ts'
 import { toPostgresError } from './postgres-error.ts'
 import { explain } from './postgres-lookup.ts'
-import type { Plan } from './postgres-plan.ts'
+import { assertCurrent, type Plan } from './postgres-plan.ts'
 import type { Session } from './postgres-session.ts'
 import type { Sessions } from './postgres-sessions.ts'
 import { lengthInCharacters } from './postgres-text.ts'
@@ -35,6 +35,7 @@ export async function exportCsv(
   const prefix = `COPY (${select}`
   let timer: NodeJS.Timeout | undefined
   try {
+    await assertCurrent(session, plan)
     if (onProgress !== undefined) {
       const { rows } = await explain(session, `${plan.select}${plan.sql}\n) t`)
       const report = async () =>

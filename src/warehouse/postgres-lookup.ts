@@ -7,10 +7,11 @@ import { quoteName } from '../parquet/sql-text.ts'
 import { keyForm } from '../values/key-forms.ts'
 import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from './lookup-limits.ts'
+import { PlanOutdated } from './plan-cache.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
 import { readVersion } from './postgres-append.ts'
-import { toPostgresError } from './postgres-error.ts'
-import type { Plan } from './postgres-plan.ts'
+import { isServerError, toPostgresError } from './postgres-error.ts'
+import { assertCurrent, type Plan } from './postgres-plan.ts'
 import { internalSchema } from './postgres-schema.ts'
 import type { Session, TextRow } from './postgres-session.ts'
 import { lengthInCharacters } from './postgres-text.ts'
@@ -26,12 +27,16 @@ export async function lookup(
   const texts = encodeKeys(plan, index, request)
   if (texts.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
   const keys = `{${texts.map(quoteItem).join(',')}}`
-  const statement = await chooseStatement(session, { plan, index, keys, count: texts.length })
+  const statement = await chooseStatement(session, { plan, index, keys, count: texts.length }).catch(
+    (error: unknown) => failed(session, plan, error),
+  )
   try {
-    const found = await session.query(`${statement.text} LIMIT ${limits.rows + 1}`, [keys], {
+    const asked = session.query(`${statement.text} LIMIT ${limits.rows + 1}`, [keys], {
       bytes: 2 * limits.megabytes * 1_000_000,
       tooLarge: () => tooLarge(limits),
     })
+    const found = await asked.catch((error: unknown) => failed(session, plan, error))
+    await assertCurrent(session, plan)
     refuseManyRows(found.length, limits)
     const rows: Row[] = []
     for (const row of found) if (row[1] !== null) rows.push(readRow(plan, row, 2))
@@ -40,6 +45,12 @@ export async function lookup(
   } catch (error) {
     throw toPostgresError(error, { sql: request.sql, offset: lengthInCharacters(statement.prefix) })
   }
+}
+
+/** Throws the failure, or that the plan is outdated, which may be why. */
+async function failed(session: Session, plan: Plan, error: unknown): Promise<never> {
+  const [asserted] = await Promise.allSettled([isServerError(error) && assertCurrent(session, plan)])
+  throw asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated ? asserted.reason : error
 }
 
 export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {

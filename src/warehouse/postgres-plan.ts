@@ -3,16 +3,20 @@
 import type { Column } from '../columns.ts'
 import { refuseDuplicates } from '../parquet/plan.ts'
 import { quoteName } from '../parquet/sql-text.ts'
-import { createPlanCache } from './plan-cache.ts'
-import type { BaseTable } from './port.ts'
+import { createPlanCache, PlanOutdated } from './plan-cache.ts'
+import type { BaseTable, StatementRequest } from './port.ts'
 import { findLooseCollations } from './postgres-collations.ts'
+import { isServerError } from './postgres-error.ts'
 import { type JudgedStatement, judgeStatement } from './postgres-judge.ts'
 import { prove } from './postgres-proofs.ts'
-import type { Session } from './postgres-session.ts'
+import type { ResultField, Session } from './postgres-session.ts'
 import { readTypes } from './postgres-type-entries.ts'
 import { type PostgresCarrier, postgresCarrier } from './postgres-types.ts'
+import { pick, placesOf } from './saved-columns.ts'
 
 export interface Plan {
+  /** All that the statement gives, in the server's words. */
+  fields: readonly ResultField[]
   columns: readonly Column[]
   carriers: readonly PostgresCarrier[]
   tables: readonly BaseTable[]
@@ -24,13 +28,74 @@ export interface Plan {
   ways: Map<number, 'together' | 'each'>
 }
 
-export function createPlans() {
+export interface Plans {
+  /** Made anew. */
+  make(session: Session, sql: string): Promise<Plan>
+  /** The work has to assert that its plan is current; what it is given is held against the saved columns. */
+  withPlan<T>(session: Session, request: StatementRequest, work: (plan: Plan) => Promise<T>): Promise<T>
+}
+
+export function createPlans(): Plans {
   const cache = createPlanCache<Plan>()
-  return {
-    find: cache.find,
-    make: async (session: Session, sql: string): Promise<Plan> =>
-      cache.keep(sql, await makePlan(session, sql)),
+
+  /** Who begins again with another plan is not to stand in the transaction, and at its snapshot, of the one before. */
+  const leaveTransaction = async (session: Session) => {
+    if (!session.isIdle()) await session.script('ROLLBACK')
   }
+
+  return {
+    make: async (session, sql) => cache.keep(sql, await makePlan(session, sql)),
+    withPlan: (session, { sql, saved }, work) =>
+      cache.withPlan(
+        sql,
+        async () => {
+          await leaveTransaction(session)
+          return makePlan(session, sql)
+        },
+        async (plan) => {
+          await leaveTransaction(session)
+          return work(saved === undefined ? plan : await pickCurrent(session, plan, saved))
+        },
+      ),
+  }
+}
+
+/**
+ * Throws PlanOutdated where the statement gives by now what it did not when it was planned. Within a transaction that is
+ * so to its end: the server locks the tables of a statement that it analyses against changes of their columns.
+ */
+export async function assertCurrent(session: Session, { sql, fields }: Plan): Promise<void> {
+  const now = await session.describe(sql).catch((error: unknown) => {
+    // Class 42: a name or a type that is no more.
+    if (isServerError(error) && error.code.startsWith('42')) throw new PlanOutdated()
+    throw error
+  })
+  if (JSON.stringify(now) !== JSON.stringify(fields)) throw new PlanOutdated()
+}
+
+/** A plan that lacks a saved column may have been made while it was away. */
+async function pickCurrent(session: Session, plan: Plan, saved: readonly Column[]): Promise<Plan> {
+  try {
+    return pickColumns(plan, saved)
+  } catch (error) {
+    await assertCurrent(session, plan)
+    throw error
+  }
+}
+
+function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+  const places = placesOf(saved, plan.columns)
+  if (places === null) return plan
+  const columns = pick(plan.columns, places)
+  const carriers = pick(plan.carriers, places)
+  return { ...plan, columns, carriers, select: selectOf(columns, carriers), ways: new Map() }
+}
+
+function selectOf(columns: readonly Column[], carriers: readonly PostgresCarrier[]): string {
+  const list = columns.map(
+    ({ name }, i) => `${carriers[i]?.select(`t.${quoteName(name)}`)} AS ${quoteName(name)}`,
+  )
+  return `SELECT ${list.join(', ')} FROM (\n`
 }
 
 /** Judges the statement and hands it over while the session still stands in the judging transaction, of which nothing is kept. */
@@ -71,10 +136,8 @@ function makePlan(session: Session, sql: string): Promise<Plan> {
       const told = collated === undefined ? native : `${native} COLLATE ${collated}`
       return { name, type, nullable: true, storage, ...(type === 'STRING' && { native: told }) }
     })
-    const list = columns.map(
-      ({ name }, i) => `${carriers[i]?.select(`t.${quoteName(name)}`)} AS ${quoteName(name)}`,
-    )
-    const select = `SELECT ${list.join(', ')} FROM (\n`
-    return { columns, carriers, tables: judged.tables, sql: judged.sql, select, ways: new Map() }
+    const select = selectOf(columns, carriers)
+    const { fields, tables, sql: text } = judged
+    return { fields, columns, carriers, tables, sql: text, select, ways: new Map() }
   })
 }

@@ -10,7 +10,7 @@ import { readVersion } from './postgres-append.ts'
 import { createRowReader } from './postgres-copy-rows.ts'
 import { toPostgresError } from './postgres-error.ts'
 import { readRow } from './postgres-lookup.ts'
-import type { Plan } from './postgres-plan.ts'
+import { assertCurrent, type Plan, type Plans } from './postgres-plan.ts'
 import type { Session } from './postgres-session.ts'
 import type { SessionLease, Sessions } from './postgres-sessions.ts'
 import { lengthInCharacters } from './postgres-text.ts'
@@ -23,44 +23,47 @@ const sortMemoryMb = 64
 const afterSetting = 'feature_gateway.after'
 
 export async function scan(
-  { sql, key, after, signal }: ScanRequest,
-  parts: {
-    sessions: Sessions
-    planned: (session: Session, sql: string) => Promise<Plan>
-    timeoutMs: number
-  },
+  request: ScanRequest,
+  parts: { sessions: Sessions; plans: Plans; timeoutMs: number },
 ): Promise<ScanResult> {
+  const { sql, key, after, signal } = request
   const fail = (error: unknown, offset = 0) => toPostgresError(error, { sql, signal, offset })
   const lease = await parts.sessions.lease('stream', signal).catch((error: unknown) => {
     throw fail(error)
   })
   const { session } = lease
   try {
-    const { plan, version, prefix, statement } = await lease.run(async () => {
-      const made = await parts.planned(session, sql)
-      const order = orderOf(made, key)
-      await session.script(
-        `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${parts.timeoutMs};
-        SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
-      )
-      if (after !== undefined) {
-        await session.query(`SELECT set_config('${afterSetting}', $1, true)`, [order.encode(after)])
-      }
-      const among = after === undefined ? `t.${order.name} IS NOT NULL` : order.after
-      const copy = `COPY (${made.select}`
-      return {
-        plan: made,
-        version: await readVersion(session),
-        prefix: copy,
-        statement: `${copy}${made.sql}\n) t WHERE ${among} ORDER BY ${order.by}) TO STDOUT`,
-      }
-    })
+    const { plan, version, prefix, statement } = await lease.run(() =>
+      parts.plans.withPlan(session, request, (made) => begin(session, made, parts.timeoutMs, { key, after })),
+    )
     const failed = (error: unknown) => fail(error, lengthInCharacters(prefix))
     return { version, columns: plan.columns, batches: streamRows({ lease, plan, statement, failed }) }
   } catch (error) {
     await lease.release()
     throw fail(error)
   }
+}
+
+/** The transaction, in which the statement is current to its end, and what streams its rows. */
+async function begin(
+  session: Session,
+  plan: Plan,
+  timeoutMs: number,
+  { key, after }: Pick<ScanRequest, 'key' | 'after'>,
+) {
+  const order = orderOf(plan, key)
+  await session.script(
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs};
+    SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
+  )
+  await assertCurrent(session, plan)
+  if (after !== undefined) {
+    await session.query(`SELECT set_config('${afterSetting}', $1, true)`, [order.encode(after)])
+  }
+  const among = after === undefined ? `t.${order.name} IS NOT NULL` : order.after
+  const prefix = `COPY (${plan.select}`
+  const statement = `${prefix}${plan.sql}\n) t WHERE ${among} ORDER BY ${order.by}) TO STDOUT`
+  return { plan, version: await readVersion(session), prefix, statement }
 }
 
 async function* streamRows({

@@ -8,7 +8,7 @@ import { type PostgresErrorContext, toPostgresError } from './postgres-error.ts'
 import { examineServer } from './postgres-examine.ts'
 import { exportCsv } from './postgres-export.ts'
 import { lookup } from './postgres-lookup.ts'
-import { createPlans, type Plan, proveStatement } from './postgres-plan.ts'
+import { createPlans, proveStatement } from './postgres-plan.ts'
 import { scan } from './postgres-scan.ts'
 import { createSchemas, listTables } from './postgres-schema.ts'
 import type { Session } from './postgres-session.ts'
@@ -40,10 +40,6 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     }
   }
 
-  async function planned(session: Session, sql: string): Promise<Plan> {
-    return plans.find(sql) ?? (await plans.make(session, sql))
-  }
-
   async function close() {
     await sessions.close()
     await csv.close()
@@ -60,19 +56,20 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     name: 'postgres',
     describe: (sql, { signal, key } = {}) =>
       use('quick', { sql, signal }, async (session) => {
-        const { columns, tables } = await planned(session, sql)
+        const { columns, tables } = await plans.make(session, sql)
         return { columns, tables, ...(await proveStatement(session, sql, key)) }
       }),
     exportParquet: (request) =>
-      use('slow', request, async (session) => {
-        const plan = await planned(session, request.sql)
-        return exportCsv(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log })
-      }),
-    lookup: (request) =>
-      use('quick', request, async (session) =>
-        lookup(session, await planned(session, request.sql), request, options.lookupLimits),
+      use('slow', request, (session) =>
+        plans.withPlan(session, request, (plan) =>
+          exportCsv(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
+        ),
       ),
-    scan: (request) => scan(request, { sessions, planned, timeoutMs: exportTimeoutMs }),
+    lookup: (request) =>
+      use('quick', request, (session) =>
+        plans.withPlan(session, request, (plan) => lookup(session, plan, request, options.lookupLimits)),
+      ),
+    scan: (request) => scan(request, { sessions, plans, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
     findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
     tables: () =>

@@ -7,7 +7,7 @@ import { keyIndex } from './key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from './lookup-limits.ts'
 import type { LookupRequest, LookupResult } from './port.ts'
 import type { Ledger } from './trino-ledger.ts'
-import { columnName, type Plan } from './trino-plan.ts'
+import type { Plan } from './trino-plan.ts'
 import type { CellRow, TrinoSession } from './trino-session.ts'
 
 /** Of literals in one statement; it may have a million characters, as the server comes. */
@@ -64,7 +64,7 @@ export function keyOf(plan: Plan, index: number) {
       `Column "${name}" is of type ${type}, by which nothing can be looked up.`,
     )
   }
-  return { literal, expression: key(columnName(index)) }
+  return { literal, expression: key(plan.names[index] ?? '') }
 }
 
 /** Of the values those that a row can have, each once, in statements of a length that the server takes. */

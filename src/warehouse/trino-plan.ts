@@ -5,24 +5,31 @@ import type { Column } from '../columns.ts'
 import { refuse } from '../parquet/engine-error.ts'
 import { refuseDuplicates } from '../parquet/plan.ts'
 import { blankSemicolons } from '../parquet/sql-text.ts'
+import { PlanOutdated } from './plan-cache.ts'
 import type { BaseTable } from './port.ts'
+import { pick, placesOf } from './saved-columns.ts'
 import { type Analysis, readAnalysis } from './trino-analysis.ts'
+import { TrinoFailure } from './trino-error.ts'
 import type { TrinoSession } from './trino-session.ts'
 import { type TrinoCarrier, trinoCarrier } from './trino-types.ts'
 import type { TrinoAddress } from './trino-url.ts'
 
 export interface Plan {
+  /** All that the statement gives, in the engine's words. */
+  given: readonly { name: string; type: string }[]
   columns: readonly Column[]
   carriers: readonly TrinoCarrier[]
   tables: readonly BaseTable[]
   analysis: Analysis
   /** From the second line of any statement on. */
   sql: string
-  /** `SELECT … FROM (` with the text, and the columns' own names: `c0`, `c1` and so on, whatever the statement calls them. */
+  /** What the columns are called within `select`, whatever the statement calls them. */
+  names: readonly string[]
+  /** `SELECT … FROM (` with the text. */
   select: string
 }
 
-export const columnName = (index: number) => `c${index}`
+const columnName = (index: number) => `c${index}`
 
 /**
  * The text must be a statement by itself, so that its parentheses are its own; and stand in parentheses in a SELECT, so
@@ -54,8 +61,46 @@ export async function makePlan(
     const { type, storage, native } = carrier
     return { name, type, nullable: true, storage, ...(type === 'STRING' && { native }) }
   })
-  const list = carriers.map((carrier, i) => `${carrier.select(columnName(i))} AS ${columnName(i)}`)
-  const aliases = carriers.map((_, i) => columnName(i)).join(', ')
-  const select = `SELECT ${list.join(', ')} FROM (\n${sql}\n) t(${aliases})`
-  return { columns, carriers, tables: analysis.tables, analysis, sql, select }
+  const names = carriers.map((_, i) => columnName(i))
+  const select = selectOf({ names, carriers, sql, given: found })
+  return { given: found, columns, carriers, tables: analysis.tables, analysis, sql, names, select }
+}
+
+function selectOf({
+  names,
+  carriers,
+  sql,
+  given,
+}: Pick<Plan, 'names' | 'carriers' | 'sql' | 'given'>): string {
+  const list = carriers.map((carrier, i) => `${carrier.select(names[i] ?? '')} AS ${names[i]}`)
+  return `SELECT ${list.join(', ')} FROM (\n${sql}\n) t(${given.map((_, i) => columnName(i)).join(', ')})`
+}
+
+export function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+  const places = placesOf(saved, plan.columns)
+  if (places === null) return plan
+  const picked = {
+    ...plan,
+    columns: pick(plan.columns, places),
+    carriers: pick(plan.carriers, places),
+    names: pick(plan.names, places),
+  }
+  return { ...picked, select: selectOf(picked) }
+}
+
+/**
+ * Asked once the engine has analysed the statement that ran: what it gave when it was planned and gives still it gave in
+ * between. Throws PlanOutdated where it does not.
+ */
+export async function assertCurrent(
+  session: TrinoSession,
+  { sql, given }: Plan,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const asked = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
+  const { columns } = await asked.catch((error: unknown) => {
+    if (error instanceof TrinoFailure && error.fault === 'USER_ERROR') throw new PlanOutdated()
+    throw error
+  })
+  if (JSON.stringify(columns) !== JSON.stringify(given)) throw new PlanOutdated()
 }

@@ -6,7 +6,7 @@ import type { ScanRequest, ScanResult } from './port.ts'
 import { toTrinoError } from './trino-error.ts'
 import type { Ledger } from './trino-ledger.ts'
 import { comesAfter, keyOf, readRow } from './trino-lookup.ts'
-import { columnName, type Plan } from './trino-plan.ts'
+import type { Plan } from './trino-plan.ts'
 import type { Page, TrinoSession } from './trino-session.ts'
 
 type Pages = AsyncGenerator<Page, void, undefined>
@@ -17,7 +17,7 @@ export async function scan(
   { sql, key, after, signal }: ScanRequest,
 ): Promise<ScanResult> {
   const index = keyIndex(key, plan.columns)
-  const name = columnName(index)
+  const name = plan.names[index]
   const among = after === undefined ? `${name} IS NOT NULL` : comesAfter(plan, index, { key, after })
   const statement = `${plan.select} WHERE ${among} ORDER BY ${keyOf(plan, index).expression}`
 

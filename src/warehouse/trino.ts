@@ -2,8 +2,8 @@
 
 import { createCsvWriter } from '../parquet/csv-to-parquet.ts'
 import type { WarehouseOptions } from './options.ts'
-import { createPlanCache } from './plan-cache.ts'
-import type { QueryDescription, RunOptions, Warehouse } from './port.ts'
+import { createPlanCache, PlanOutdated } from './plan-cache.ts'
+import type { QueryDescription, RunOptions, StatementRequest, Warehouse } from './port.ts'
 import { append, findMisfit } from './trino-append.ts'
 import { createChangeFinder } from './trino-changes.ts'
 import { judgePlan, readPlan } from './trino-determinism.ts'
@@ -11,7 +11,7 @@ import { type TrinoErrorContext, toTrinoError } from './trino-error.ts'
 import { exportPages } from './trino-export.ts'
 import { createLedger } from './trino-ledger.ts'
 import { lookup } from './trino-lookup.ts'
-import { makePlan, type Plan } from './trino-plan.ts'
+import { assertCurrent, makePlan, type Plan, pickColumns } from './trino-plan.ts'
 import { scan } from './trino-scan.ts'
 import { completeColumns, createSchemas, listTables, namesOf } from './trino-schema.ts'
 import { openTrinoSession } from './trino-session.ts'
@@ -42,12 +42,31 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     }
   }
 
-  async function planned(sql: string, signal?: AbortSignal): Promise<Plan> {
-    return plans.find(sql) ?? plans.keep(sql, await makePlan(session, address, sql, signal))
+  /** The work has the engine analyse the statement; what comes of it counts if that still gives what the plan says. */
+  function withPlan<T>(
+    { sql, saved, signal }: StatementRequest,
+    work: (plan: Plan) => Promise<T>,
+    leave: (outcome: T) => Promise<void> = async () => {},
+  ): Promise<T> {
+    return plans.withPlan(
+      sql,
+      () => makePlan(session, address, sql, signal),
+      async (plan) => {
+        const given = async () => work(saved === undefined ? plan : pickColumns(plan, saved))
+        const [outcome] = await Promise.allSettled([given()])
+        const [asserted] = await Promise.allSettled([assertCurrent(session, plan, signal)])
+        const isOutdated = asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated
+        // A failure of the work may be its outdated plan's.
+        if (outcome.status === 'rejected') throw isOutdated ? asserted.reason : outcome.reason
+        if (asserted.status === 'fulfilled') return outcome.value
+        await leave(outcome.value)
+        throw asserted.reason
+      },
+    )
   }
 
   async function describe(sql: string, { signal, key }: RunOptions & { key?: string }) {
-    const plan = await planned(sql, signal)
+    const plan = await withPlan({ sql, signal }, async (planned) => planned)
     const changing = await findChange(plan.analysis)
     const described: QueryDescription = {
       columns: plan.columns,
@@ -79,16 +98,22 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     name: 'trino',
     describe: (sql, given = {}) => guarded({ sql, signal: given.signal }, () => describe(sql, given)),
     exportParquet: (request) =>
-      guarded(request, async () =>
-        exportPages({ session, ledger, csv }, await planned(request.sql, request.signal), request),
+      guarded(request, () =>
+        withPlan(request, (plan) => exportPages({ session, ledger, csv }, plan, request)),
       ),
     lookup: (request) =>
-      guarded(request, async () =>
-        lookup(session, ledger, await planned(request.sql, request.signal), request, options.lookupLimits),
+      guarded(request, () =>
+        withPlan(request, (plan) => lookup(session, ledger, plan, request, options.lookupLimits)),
       ),
     scan: (request) =>
-      guarded(request, async () =>
-        scan({ session, ledger }, await planned(request.sql, request.signal), request),
+      guarded(request, () =>
+        withPlan(
+          request,
+          (plan) => scan({ session, ledger }, plan, request),
+          async ({ batches }) => {
+            for await (const _ of batches) break
+          },
+        ),
       ),
     append: (request) =>
       guarded({ refused: 'BAD_USER_INPUT' }, () => append({ session, address, names, ledger }, request)),

@@ -3,7 +3,7 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Row, Value } from '../../src/columns.ts'
+import type { Column, Row, Value } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import type { AppendRequest, ScanResult, Warehouse } from '../../src/warehouse/port.ts'
@@ -65,9 +65,9 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
       return error as AppError
     }
 
-    async function exported(sql: string) {
+    async function exported(sql: string, saved?: readonly Column[]) {
       const path = join(subject.folder, `${crypto.randomUUID()}.parquet`)
-      const result = await warehouse.exportParquet({ sql, path })
+      const result = await warehouse.exportParquet({ sql, saved, path })
       return { ...result, rows: (await parquet.read(path, { columns: result.columns })).rows }
     }
 
@@ -495,6 +495,47 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
             [[1, value]],
             [[1, value]],
           ])
+        }
+      })
+
+      test('MUST give the saved columns alone, as they were saved, or SCHEMA_MISMATCH with each difference', async () => {
+        const sql = `SELECT 1 AS k, 'x' AS "odd; name", 2 AS n, ${subject.sql.values[0]?.sql} AS v`
+        const { columns } = await warehouse.describe(sql)
+        const [k, odd, n, v] = columns
+        if (k === undefined || odd === undefined || n === undefined || v === undefined)
+          throw new Error('none')
+        const row = (await lookup(sql, 'k', [1])).rows[0] ?? []
+        for (const saved of [columns, [v, k], [n, odd, k, v], [k]]) {
+          const names = saved.map(({ name }) => name)
+          const expected = saved.map((column) => row[columns.indexOf(column)])
+          const file = await exported(sql, saved)
+          expect(file.columns.map(({ name }) => name)).toEqual(names)
+          const looked = await warehouse.lookup({ sql, saved, key: 'k', values: [1, 2] })
+          const scanned = await warehouse.scan({ sql, saved, key: 'k' })
+          expect([looked.columns, scanned.columns]).toEqual([saved, saved])
+          const rows: Row[] = []
+          for await (const batch of scanned.batches) rows.push(...batch)
+          expect([file.rows, looked.rows, rows]).toEqual([[expected], [expected], [expected]])
+        }
+        const other = [
+          { ...k, type: 'DATE' as const },
+          { ...n, name: 'gone' },
+          { ...odd, storage: 'BLOB' },
+        ]
+        const differences = [
+          `"k" was DATE and is ${k.type}`,
+          `"gone" (${n.type}) is missing`,
+          `"odd; name" was BLOB and is ${odd.storage}`,
+        ]
+        for (const attempt of [
+          () => exported(sql, other),
+          () => warehouse.lookup({ sql, saved: other, key: 'k', values: [1] }),
+          () => warehouse.scan({ sql, saved: other, key: 'k' }),
+        ]) {
+          expect(await refusal(attempt())).toMatchObject({
+            code: 'SCHEMA_MISMATCH',
+            details: { differences },
+          })
         }
       })
 
