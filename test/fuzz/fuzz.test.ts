@@ -15,4 +15,4 @@ test('random documents, variables, SQL, ETLs, bodies and paths end with no crash
   )
   expect(Object.keys(ends).join()).toMatch(/FORBIDDEN/)
   expect(Object.keys(ends).join()).toMatch(/UNAUTHENTICATED/)
-})
+}, 300_000)

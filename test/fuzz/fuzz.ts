@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { SignJWT } from 'jose'
 import { spawnGateway } from '../e2e/gateway.ts'
+import { mostHeldMs, startWatcher } from '../e2e/watcher.ts'
 import { createClient } from '../http/client.ts'
 import { type FuzzRequest, requestsFor } from './requests.ts'
 
@@ -64,6 +65,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     ETL_MEMORY_MB: '64',
   })
   await writeFile(join(dataDir, 'secret.csv'), `a\n${secret}-data\n`)
+  const watcher = startWatcher({ url: gateway.url, pid: gateway.pid ?? 0 })
   const report: FuzzReport = { sent: 0, ends: {}, findings: [] }
   const progress = setInterval(() => options.onProgress?.(report.sent), progressMs)
 
@@ -76,8 +78,13 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     if (request.file !== null) await writeFile(join(etlFolder, request.file.name), request.file.source)
     const answer = await send(gateway.url, request, authorization).catch((error: unknown) => String(error))
     report.sent++
-    const faults =
-      typeof answer === 'string' ? [`got no answer: ${answer}`] : faultsOf(answer, request.caller)
+    const { heldMs } = await watcher.take()
+    const faults = [
+      ...(typeof answer === 'string' ? [`got no answer: ${answer}`] : faultsOf(answer, request.caller)),
+      ...(heldMs > mostHeldMs
+        ? [`held the event loop up for ${Math.round(heldMs)} ms, or one beside it did`]
+        : []),
+    ]
     for (const fault of faults) {
       const sent = JSON.stringify(request).slice(0, 3000)
       note(`seed ${seed}, request ${number} (${request.kind}, by ${request.caller}): ${sent}\n  ${fault}`)
@@ -121,6 +128,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
       note(`At the end the gateway answers ${String(alive)}`)
   } finally {
     clearInterval(progress)
+    await watcher.stop()
     const code = await gateway.stop()
     if (code !== 0) note(`The gateway ended with ${code}`)
     await rm(folder, { recursive: true, force: true })

@@ -51,6 +51,22 @@ const lookUp = `query ($id: ID!, $key: String!, $values: [String!]!) {
   queryRealtimeMany(queryId: $id, indexKey: $key, indexValues: $values) { status rows source }
 }`
 
+/** Of which megabytes are made: some take long to read, and longer to judge. */
+const fragment = fc.constantFrom(
+  '0,',
+  '"",',
+  '{},',
+  '[],',
+  '[[]],',
+  '{"a":1},',
+  '9007199254740993,',
+  '1e300,',
+  '"\\u0000",',
+  '"\\"",',
+  'null,',
+  '[{"a":[{"b":""}]}],',
+)
+
 export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known): fc.Arbitrary<FuzzRequest> {
   const sql = statementText.map((text) => text.replaceAll('SECRET', secretFile))
   const variables = fc.oneof(
@@ -61,6 +77,16 @@ export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known
     }),
     fc.record({ id: fc.jsonValue(), key: fc.jsonValue(), values: fc.jsonValue() }),
   )
+  const large = fc
+    .tuple(fc.array(fragment, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 8_000_000 }))
+    .map(([fragments, length]) => {
+      const items = fragments.join('')
+      const values = `[${items.repeat(Math.ceil(length / items.length))}0]`
+      return {
+        ...graphql('variables', '', {}),
+        body: `{"query":${JSON.stringify(lookUp)},"variables":{"id":"q","key":"k","values":${values}}}`,
+      }
+    })
   const etl = fc.tuple(
     fc.nat(1e9),
     fc.oneof(
@@ -123,6 +149,7 @@ export function requestsFor({ queryId, datasetId, etlFolder, secretFile }: Known
   const asked: fc.Arbitrary<Asked> = fc.oneof(
     { weight: 4, arbitrary: documents.map((query) => graphql('document', query, undefined)) },
     { weight: 2, arbitrary: variables.map((given) => graphql('variables', lookUp, given)) },
+    { weight: 1, arbitrary: large },
     { weight: 5, arbitrary: sql.map((text) => graphql('sql', train, { sql: text })) },
     {
       weight: 3,

@@ -195,7 +195,11 @@ export class Connection {
     if (this.#length === 0) this.#begunAtMs = null
     else if (this.#state === 'READING') this.#begunAtMs ??= performance.now()
     if (this.#socket.isPaused() && !this.#mayNotRead()) this.#socket.resume()
-    if (this.#clientEnded && this.#state === 'READING' && this.#lookups.length === 0) this.#end()
+    if (this.#clientEnded && this.#state === 'READING' && this.#lookups.length === 0) {
+      // A request that will never be whole Node has its word for.
+      if (this.#length > 0) this.#leave()
+      else this.#end()
+    }
   }
 
   #joined(): Buffer {

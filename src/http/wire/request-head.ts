@@ -16,6 +16,7 @@ export interface RequestHead {
 const requestLine = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/
 const headerLine = /^([\w!#$%&'*+.^`|~-]+):([\x20-\x7e\x80-\xff\t]*)$/
 const beginOfHeaderLine = /^\r?$|^[\w!#$%&'*+.^`|~-]+(:[\x20-\x7e\x80-\xff\t]*\r?)?$/
+const beginOfLength = /^[\w-]+:[ \t]*\d*[ \t]*\r?$/
 const length = /^\d{1,12}$/
 const mostHeaders = 100
 
@@ -31,7 +32,7 @@ export function readHead(text: string): RequestHead | null {
   const headers = readHeaders(lines.slice(1))
   if (headers === null) return null
   const { connection = 'keep-alive', host, 'content-length': bytes = '0' } = headers
-  if (host === undefined || !length.test(bytes) || !/^(keep-alive|close)$/i.test(connection)) return null
+  if (host === undefined || !/^(keep-alive|close)$/i.test(connection)) return null
   return { method, target, headers, bodyBytes: Number(bytes), isLast: connection.toLowerCase() === 'close' }
 }
 
@@ -42,6 +43,7 @@ function readHeaders(lines: readonly string[]): IncomingHttpHeaders | null {
     const name = written?.toLowerCase()
     if (name === undefined || value === undefined || name in headers || leftToNode.has(name)) return null
     headers[name] = trimmed(value)
+    if (name === 'content-length' && !length.test(headers[name])) return null
   }
   return headers
 }
@@ -52,7 +54,8 @@ export function mayBecomeHead(text: string): boolean {
   const rest = lines.pop() ?? ''
   const [first, ...others] = lines
   if (first === undefined) return beginsRequestLine(rest)
-  return requestLine.test(first) && beginOfHeaderLine.test(rest) && readHeaders(others) !== null
+  const begins = /^content-length:/i.test(rest) ? beginOfLength : beginOfHeaderLine
+  return requestLine.test(first) && begins.test(rest) && readHeaders(others) !== null
 }
 
 function beginsRequestLine(text: string): boolean {

@@ -2,8 +2,6 @@
 
 /** Answers beneath are small: as many of them as there may be take a few megabytes. */
 const smallAnswer = 64 * 1024
-const fewest = 1
-const first = 4
 const most = 64
 
 export interface Window {
@@ -14,11 +12,11 @@ export interface Window {
 
 /** A client that sends lookups ahead of their answers is to cost what one costs that waits for each, nearly. */
 export function createWindow(): Window {
-  let size = first
+  let size = 1
   return {
     most: () => size,
     answered(bytes) {
-      size = bytes > smallAnswer ? fewest : Math.min(size + 1, most)
+      size = bytes > smallAnswer ? 1 : Math.min(size + 1, most)
     },
   }
 }
