@@ -77,8 +77,9 @@ export function createScriptGroups(sandbox: Sandbox) {
           results.push(failed(run, outcome.failure))
           continue
         }
-        i += outcome.pieces
-        results.push(await attempt(() => run.finish(outcome, texts.slice(at, at + outcome.pieces))))
+        const { pieces = 0 } = outcome
+        i += pieces
+        results.push(await attempt(() => run.finish(outcome, texts.slice(at, at + pieces))))
       }
     }
     return results

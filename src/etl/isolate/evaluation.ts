@@ -35,8 +35,12 @@ export function sharePosition(shared: SharedArrayBuffer): void {
   position = new Int32Array(shared)
 }
 
-export function standAt(row: number, group = position[1] ?? 0): void {
+export function standAtRow(row: number): void {
   position[0] = row
+}
+
+export function standAtGroup(group: number): void {
+  position[0] = noRow
   position[1] = group
 }
 

@@ -7,9 +7,9 @@ import {
   currentGroup,
   extractAll,
   type Failure,
-  noRow,
   type Outcome,
-  standAt,
+  standAtGroup,
+  standAtRow,
   transformInto,
 } from './evaluation.ts'
 import { limits } from './limits.ts'
@@ -21,7 +21,7 @@ function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
   return attempt(() => {
     const output = createOutput()
     for (let i = 0; i < rows.length; i++) {
-      standAt(i)
+      standAtRow(i)
       transformInto(output, make(rows[i] as readonly Wire[]))
     }
     return output.finish()
@@ -45,10 +45,17 @@ function runFrame(
  * What became of a group: its outcome as JSON, and where it has more rows than are read in one go, as many texts of
  * further ones as `pieces` says, each the inside of an array.
  */
-export type ToldOutcome = (Output & { pieces: number }) | { failure: Failure }
+export type ToldOutcome = (Output & { pieces?: number }) | { failure: Failure }
+
+/** So few are told at once, and anew in pieces should they be long. */
+const fewCells = 1_000
 
 function tellGroup(outcome: Outcome): string[] {
   if ('failure' in outcome) return [JSON.stringify(outcome)]
+  if (outcome.count * outcome.keys.length < fewCells) {
+    const text = JSON.stringify(outcome)
+    if (text.length < limits.pieceCharacters) return [text]
+  }
   const { rows, ...header } = outcome
   const pieces = ['']
   let [last, length] = [0, 0]
@@ -101,27 +108,23 @@ export function resume(failure: string): string[] {
   if (failure !== '') work.done[currentGroup()] = [failure]
   for (let i = 0; i < work.groups.length; i++) {
     if (work.done[i] !== undefined) continue
-    standAt(noRow, i)
+    standAtGroup(i)
     work.done[i] = tellGroup(work.run(work.make, work.groups[i] ?? [], work.compare))
   }
   pending = null
   return inTurns(work.done)
 }
 
-/** As few texts as there can be. */
+/** As few texts as there can be. Loops by index cost less in a locked-down context. */
 function inTurns(done: readonly string[][]): string[] {
   const texts: string[] = []
   let open = ''
-  const close = () => {
-    if (open !== '') texts.push(`[${open}]`)
+  for (let i = 0; i < done.length; i++) {
+    const told = done[i] ?? []
+    open = open === '' ? (told[0] ?? '') : `${open},${told[0]}`
+    if (told.length === 1 && open.length < limits.pieceCharacters && i < done.length - 1) continue
+    texts.push(`[${open}]`, ...told.slice(1))
     open = ''
   }
-  for (const [first = '', ...pieces] of done) {
-    open = open === '' ? first : `${open},${first}`
-    if (pieces.length === 0 && open.length < limits.pieceCharacters) continue
-    close()
-    texts.push(...pieces)
-  }
-  close()
   return texts
 }

@@ -6,7 +6,7 @@ import {
   exportsOfScript,
   failureOf,
   sharePosition,
-  standAt,
+  standAtRow,
   takeScript,
   tellBatch,
   transformInto,
@@ -66,7 +66,7 @@ export function rows(
   return tellBatch(() => {
     const output = createColumns(head.count)
     for (let i = 0; i < head.count; i++) {
-      standAt(i)
+      standAtRow(i)
       transformInto(output, make(columns, i))
     }
     return output.finish()

@@ -35,7 +35,7 @@ function refuse(what: string): never {
 }
 
 function define(target: object, name: PropertyKey, value: unknown): void {
-  Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true })
+  defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true })
 }
 
 function remove(target: object, name: PropertyKey): void {
@@ -53,7 +53,7 @@ function replaceClock(): void {
   define(PureDate, 'UTC', RealDate.UTC)
   define(PureDate, 'parse', RealDate.parse)
   define(PureDate, 'now', () => refuse('The clock (Date.now)'))
-  Object.defineProperty(PureDate, 'prototype', { value: RealDate.prototype, writable: false })
+  defineProperty(PureDate, 'prototype', { value: RealDate.prototype, writable: false })
   define(RealDate.prototype, 'constructor', PureDate)
   define(globalThis, 'Date', PureDate)
   replaceImplicitNow()
@@ -64,7 +64,7 @@ function replaceImplicitNow(): void {
   const prototype = Intl.DateTimeFormat.prototype
   const getter = Object.getOwnPropertyDescriptor(prototype, 'format')?.get
   if (getter === undefined) return
-  Object.defineProperty(prototype, 'format', {
+  defineProperty(prototype, 'format', {
     configurable: true,
     get(this: unknown) {
       const format: (date: unknown) => string = Reflect.apply(getter, this, [])
@@ -96,8 +96,8 @@ function refuseCodeFromText(): void {
     function Refused(): never {
       return refuse('Code from text (eval, new Function)')
     }
-    Object.defineProperty(Refused, 'prototype', { value: prototype, writable: false })
-    Object.defineProperty(prototype, 'constructor', { value: Refused, writable: false, configurable: true })
+    defineProperty(Refused, 'prototype', { value: prototype, writable: false })
+    defineProperty(prototype, 'constructor', { value: Refused, writable: false, configurable: true })
     if (prototype === Function.prototype) define(globalThis, 'Function', Refused)
   }
   Reflect.deleteProperty(Array, 'fromAsync')
@@ -142,7 +142,7 @@ function allowOverride(prototype: object): void {
     const property = Object.getOwnPropertyDescriptor(prototype, key)
     if (property === undefined || !('value' in property) || !property.configurable) continue
     const value: unknown = property.value
-    Object.defineProperty(prototype, key, {
+    defineProperty(prototype, key, {
       configurable: true,
       enumerable: property.enumerable ?? false,
       get: () => value,

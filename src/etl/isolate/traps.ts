@@ -68,7 +68,10 @@ export function isProxy(value: object): boolean {
 
 /** Of an object that is no proxy, the first of its keys (or of a list's indexes) that a getter or setter stands behind. */
 export function findAccessor(value: object): string | undefined {
-  if (!isPossible) return undefined
+  return isPossible ? searchAccessor(value) : undefined
+}
+
+function searchAccessor(value: object): string | undefined {
   const isAccessor = (key: string) => {
     const property = getOwnPropertyDescriptor(value, key)
     return property !== undefined && !hasOwn(property, 'value')
