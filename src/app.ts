@@ -230,6 +230,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     createRealtime({
       ...shared,
       limits: { lookupTimeoutMs: config.lookupTimeoutMs, maxIndexValues: config.maxIndexValues },
+      viewsOnFirstUse: config.viewsOnFirstUse,
       wholeParityEveryMs: config.wholeParityEveryMs,
     }),
   )

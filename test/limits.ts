@@ -2,4 +2,7 @@
 
 import { parseConfig } from '../src/config.ts'
 
-export const { lookupLimits, trainLimits } = parseConfig({})
+export const { lookupLimits, trainLimits, viewsOnFirstUse } = parseConfig({})
+
+/** Who may have views made by lookups. */
+export const writer = { writesCatalog: true }

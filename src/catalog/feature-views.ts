@@ -64,6 +64,13 @@ export interface FeatureViews {
   find(target: ViewTarget): Promise<FeatureViewRecord | null>
   /** Oldest first. */
   all(): Promise<FeatureViewRecord[]>
+  /** Another text once a view has come, has gone, or is served, refreshed or used otherwise: cheaper to ask for than all. */
+  stamp(): Promise<string>
+  /** Of those made on first use. */
+  countImplicit(): Promise<number>
+  /** Those made on first use that nobody has asked for since. */
+  unused(since: Date): Promise<string[]>
+  noteUse(id: string, at: Date): Promise<void>
   /** Throws NOT_FOUND. */
   update(id: string, changes: FeatureViewChanges): Promise<FeatureViewRecord>
   /** Lifts the view's floor, never lowers it; of a view that is gone nothing is kept. */
@@ -129,6 +136,24 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       return views.map(toRecord)
     },
 
+    async stamp() {
+      const [row] = await prisma.$queryRaw<{ stamp: string }[]>`
+        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "ttlSeconds", implicit,
+          extract(epoch FROM "lastUsedAt"), array_to_string(tables, ' ')), 0)), 0) AS stamp FROM "FeatureView"`
+      return row?.stamp ?? ''
+    },
+
+    countImplicit: () => prisma.featureView.count({ where: { implicit: true } }),
+
+    async unused(since) {
+      const idle = { implicit: true, createdAt: { lt: since }, OR: notUsedSince(since) }
+      return (await prisma.featureView.findMany({ where: idle, select: { id: true } })).map(({ id }) => id)
+    },
+
+    async noteUse(id, at) {
+      await prisma.featureView.updateMany({ where: { id, OR: notUsedSince(at) }, data: { lastUsedAt: at } })
+    },
+
     async update(id, changes) {
       const [view] = await prisma.featureView.updateManyAndReturn({ where: { id }, data: changes })
       if (view === undefined) throw notFound(id)
@@ -157,6 +182,10 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       await prisma.removedView.deleteMany({ where: { id } })
     },
   }
+}
+
+function notUsedSince(at: Date) {
+  return [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }]
 }
 
 /** As the migration that added it wrote it for the views that were there. */

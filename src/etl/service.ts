@@ -26,6 +26,8 @@ export interface EtlService {
    * loaded, checked and saved. Rejects with NOT_FOUND or ETL_LOAD_FAILED.
    */
   resolve(etlPath: string, options?: ResolveOptions): Promise<ResolvedEtl>
+  /** The same without loading anything: null for a path that nothing is stored for. */
+  stored(etlPath: string): Promise<ResolvedEtl | null>
   /** Loads the entry's path again: the next version of its name, or its newest entry when nothing has changed. */
   refresh(id: string): Promise<EtlRecord>
 }
@@ -87,6 +89,11 @@ export function createEtlService({ catalog, loader, etlEngine, log }: EtlService
         loading.set(key, first)
       }
       return first
+    },
+    async stored(etlPath) {
+      if (idPrefix(etlPath) === 'etl') return resolved(await etls.byId(etlPath))
+      const record = await storedAt(etlPath)
+      return record && resolved(record)
     },
     async refresh(id) {
       const entry = await etls.byId(id)

@@ -2,6 +2,7 @@
 
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
+import type { Identity } from '../access/identity.ts'
 import { type ByteText, toText } from '../byte-text.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { isEnded } from '../catalog/job-states.ts'
@@ -11,6 +12,7 @@ import { AppError, type ErrorCode, errorCodes, unavailable } from '../errors.ts'
 import { maxFlows } from '../publish/service.ts'
 import type { LookupTarget, RealtimeResult } from '../realtime/service.ts'
 import { createAnswerBudget } from '../schema/answer-budget.ts'
+import { callerOf } from '../schema/authorization.ts'
 import { encodePage } from '../schema/dataset-page.ts'
 import type { Services } from '../schema/services.ts'
 import { maxWaitMs } from '../training/limits.ts'
@@ -114,9 +116,9 @@ function addLookups(app: RestServer, services: Services) {
         response: { 200: lookedUp, ...failures },
       },
     },
-    async ({ body }, reply) => {
+    async ({ body, identity }, reply) => {
       const target = { queryId: body.query_id, etlPath: null, indexKey: body.index_key }
-      return sendJson(reply, await lookUp(services, target, body.index_value))
+      return sendJson(reply, await lookUp(services, identity, target, body.index_value))
     },
   )
   app.post(
@@ -130,9 +132,9 @@ function addLookups(app: RestServer, services: Services) {
         response: { 200: lookedUp, ...failures },
       },
     },
-    async ({ body }, reply) => {
+    async ({ body, identity }, reply) => {
       const target = { queryId: body.query_id, etlPath: body.etl_path, indexKey: body.index_key }
-      return sendJson(reply, await lookUp(services, target, body.index_value))
+      return sendJson(reply, await lookUp(services, identity, target, body.index_value))
     },
   )
 }
@@ -211,8 +213,13 @@ function knownCode(code: string | null): ErrorCode {
   return errorCodes.find((known) => known === code) ?? 'INTERNAL'
 }
 
-async function lookUp({ realtime }: Services, target: LookupTarget, value: string): Promise<string> {
-  const [result] = await realtime.lookup(target, [value])
+async function lookUp(
+  { realtime }: Services,
+  identity: Identity | null,
+  target: LookupTarget,
+  value: string,
+): Promise<string> {
+  const [result] = await realtime.createLoader(callerOf(identity)).load(target, [value])
   return toText(encodeLookup(result))
 }
 

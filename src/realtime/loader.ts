@@ -22,7 +22,7 @@ const valuesAtOnce = 500
  * brought when a turn's input is read through is looked up together: under load that is many requests, and for one
  * that comes alone the turn ends at once. Nothing is cached: the store is.
  */
-export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): RealtimeLoader {
+export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): (mayMake: boolean) => RealtimeLoader {
   const loader = new DataLoader<LookupRequest, Answer>(lookUpAll, {
     cache: false,
     batchScheduleFn: (dispatch) => void setImmediate(dispatch),
@@ -38,13 +38,15 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): RealtimeLoader
     )
   }
 
-  return {
+  const of = (mayMake: boolean): RealtimeLoader => ({
     async load(target, indexValues) {
-      const answers = await loader.load({ target, indexValues, span: activeSpan() })
+      const answers = await loader.load({ target, indexValues, mayMake, span: activeSpan() })
       if (answers instanceof AppError) throw answers
       return answers
     },
-  }
+  })
+  const [making, finding] = [of(true), of(false)]
+  return (mayMake) => (mayMake ? making : finding)
 }
 
 function inBatches(requests: readonly LookupRequest[]): (readonly LookupRequest[])[] {

@@ -19,6 +19,8 @@ import type { View, Views } from './views.ts'
 export interface LookupRequest {
   target: LookupTarget
   indexValues: readonly string[]
+  /** Whether a view that is not there yet is made for whoever asks. */
+  mayMake: boolean
   /** Of whoever asks, where that is traced. */
   span: Span | undefined
 }
@@ -74,6 +76,7 @@ export function createLookup(options: {
   function prepare({
     target,
     indexValues,
+    mayMake,
   }: Omit<LookupRequest, 'span'>): Prepared | AppError | Promise<Prepared | AppError> {
     if (indexValues.length > maxIndexValues) {
       return new AppError(
@@ -83,7 +86,7 @@ export function createLookup(options: {
     }
     const view = views.cached(target)
     if (view !== undefined) return parse(view, indexValues)
-    return views.resolve(target).then((resolved) => parse(resolved, indexValues), toAppError)
+    return views.resolve(target, mayMake).then((resolved) => parse(resolved, indexValues), toAppError)
   }
 
   function toAppError(error: unknown): AppError {

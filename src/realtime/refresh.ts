@@ -1,6 +1,5 @@
 // After an append: the touched index values of by-key views are computed again, those of full views are marked behind.
 
-import type { Logger } from 'pino'
 import type { Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
@@ -16,10 +15,14 @@ import { qualified } from './followed.ts'
 import type { FullRefresh } from './full-refresh.ts'
 import type { OnlineAccess } from './online-access.ts'
 import type { RecentKeys } from './recent-keys.ts'
+import type { ViewHealth } from './view-health.ts'
+import { isIdle } from './view-use.ts'
 import type { View, Views } from './views.ts'
 
 /** Each lookup reads the query's tables anew; more at once would only hold more in memory. */
 const valuesPerLookup = 8000
+/** So many times what a caller's lookup may take, a batch may: a view that is slower holds nobody up for longer. */
+const timesALookup = 3
 /** Refreshes of one view that run at once; appends that come meanwhile share the next one. */
 const concurrentPerView = 2
 
@@ -28,7 +31,7 @@ export type Change = Pick<AppendResult, 'version' | 'changes'>
 export interface Refresh {
   /** The columns of these tables that by-key views have as their index key: `onAppended` wants to know what is stored there. */
   keysRead(tables: readonly string[]): Promise<KeyColumns[]>
-  /** Resolves once every by-key view serves the change and every full view knows that it is behind. */
+  /** Resolves once every by-key view serves the change, or knows that it is behind, as every other view does. */
   onAppended(change: Change): Promise<void>
   /** The appends that are being followed now. */
   settled(): Promise<void>
@@ -53,12 +56,14 @@ export function createRefresh(options: {
   store: OnlineAccess
   fullRefresh: FullRefresh
   recentKeys: RecentKeys
+  health: ViewHealth
+  lookupTimeoutMs: number
   events: Events
   background: Background
   metrics: Metrics
-  log: Logger
 }): Refresh {
-  const { views, compute, store, fullRefresh, recentKeys, events, background, metrics, log } = options
+  const { views, compute, store, fullRefresh, recentKeys, health, events, background, metrics } = options
+  const { lookupTimeoutMs } = options
   const queues = new Map<string, Queue>()
   const following = new Set<Promise<void>>()
 
@@ -82,6 +87,8 @@ export function createRefresh(options: {
   }
 
   async function followWith(view: View, change: Change) {
+    // Whoever asks for it next finds it behind, and has it refreshed.
+    if (isIdle(view.record)) return markBehind(view, change.version)
     switch (view.record.refresh) {
       case 'MANUAL':
         return
@@ -150,15 +157,14 @@ export function createRefresh(options: {
 
   /** An update is never lost: what cannot be computed now is marked behind, and lookups read through. */
   async function refreshOrMark(view: View, keys: ReadonlyMap<string, Value>, version: number) {
+    if (health.isResting(view.id)) return markBehind(view, version)
     try {
       for (const batch of inBatches(keys)) await refreshBatch(view, batch)
+      health.succeeded(view)
     } catch (error) {
       if (background.signal.aborted) throw error
-      log.warn(
-        { err: error, view: view.record.name, values: keys.size },
-        'Index values could not be refreshed by key; their lookups read through',
-      )
       await markBehind(view, version)
+      health.failed(view, error)
     }
   }
 
@@ -170,7 +176,8 @@ export function createRefresh(options: {
 
   async function computeAndStore(view: View, keys: ReadonlyMap<string, Value>) {
     if (!views.isLive(view.id)) return
-    const computed = await compute.byKey(view, keys, background.signal)
+    const signal = AbortSignal.any([background.signal, AbortSignal.timeout(timesALookup * lookupTimeoutMs)])
+    const computed = await compute.byKey(view, keys, signal)
     const entries = [...computed.outcomes].map(([text, outcome]) =>
       toWriteEntry(view, text, outcome, computed),
     )

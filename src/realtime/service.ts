@@ -8,6 +8,7 @@ import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Repetition } from '../repeat.ts'
 import type { Finding } from '../sql/finding.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
@@ -23,23 +24,31 @@ import { createPromisedBy, overallPromise } from './promised.ts'
 import { createReadThrough } from './read-through.ts'
 import { createRecentKeys } from './recent-keys.ts'
 import { type Change, createRefresh } from './refresh.ts'
-import type { LookupAnswers, LookupTarget, RealtimeResult } from './result.ts'
+import type { LookupTarget, RealtimeResult } from './result.ts'
 import { createTrainingRows } from './training-rows.ts'
 import { createUpdates } from './updates.ts'
+import { createViewHealth } from './view-health.ts'
 import type { NewView } from './view-makers.ts'
+import { sweepUnused } from './view-use.ts'
 import { createViews } from './views.ts'
 import { createWatch } from './watch.ts'
 
 export type { ParityReport } from './parity.ts'
 export type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource, RealtimeStatus } from './result.ts'
 
+export interface Caller {
+  writesCatalog: boolean
+}
+
 export interface Realtime {
-  /** A result or an error for each value, in order. Rejects when the target is wrong: NOT_FOUND, BAD_USER_INPUT, TOO_LARGE. */
-  lookup(target: LookupTarget, indexValues: readonly string[]): Promise<LookupAnswers>
-  /** For one operation: what is loaded in a tick costs one read of the online store, which other operations may share. */
-  createLoader(): RealtimeLoader
+  /**
+   * For one operation: what is loaded in a tick costs one read of the online store, which other operations may share.
+   * A target's view is made on first use for callers that may write the catalog, or for all where that is set.
+   * Rejects when the target is wrong: NOT_FOUND, BAD_USER_INPUT, TOO_LARGE, FORBIDDEN.
+   */
+  createLoader(caller: Caller): RealtimeLoader
   /** The rows now, then after every change. Its `return` unsubscribes at once. */
-  updates(target: LookupTarget, indexValue: string): AsyncIterable<RealtimeResult>
+  updates(target: LookupTarget, indexValue: string, caller: Caller): AsyncIterable<RealtimeResult>
   createFeatureView(view: NewView): Promise<FeatureViewRecord>
   deleteFeatureView(id: string): Promise<void>
   /** The columns of these tables whose stored values `onAppended` wants to know. */
@@ -72,6 +81,7 @@ export function createRealtime(options: {
   events: Events
   temporaryFolder: string
   limits: { lookupTimeoutMs: number; maxIndexValues: number }
+  viewsOnFirstUse: { byAnyone: boolean; most: number }
   /** How often by-key views that have changed are compared whole with training; null never does. */
   wholeParityEveryMs: number | null
   metrics?: Metrics
@@ -89,7 +99,13 @@ export function createRealtime(options: {
     log,
     background,
   }
-  const views = createViews({ ...shared, retire: (id) => online.raiseFloor(id, retiredFloor) })
+  const views = createViews({
+    ...shared,
+    mostOnFirstUse: options.viewsOnFirstUse.most,
+    retire: (id) => online.raiseFloor(id, retiredFloor),
+    onAwake: ({ id, record }) => record.refresh === 'FULL' && fullRefresh.schedule(id),
+  })
+  const mayMake = ({ writesCatalog }: Caller) => writesCatalog || options.viewsOnFirstUse.byAnyone
   const endListening = events.listen('views', 'all', views.forget)
   const store = createOnlineAccess({ ...shared, floors: options.catalog.featureViews })
   const endHearingFloors = events.listen('floors', 'all', () =>
@@ -98,10 +114,13 @@ export function createRealtime(options: {
   const compute = createCompute({ ...shared, views })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
   const lookup = createLookup({ ...shared, views, store, readThrough })
-  const loader = createLoader(lookup)
+  const loaderOf = createLoader(lookup)
+  const updates = createUpdates({ views, lookup, events })
+  let sweeping: Repetition | undefined
   const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
   const recentKeys = createRecentKeys()
-  const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh, recentKeys })
+  const health = createViewHealth({ ...shared, views })
+  const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh, recentKeys, health })
   const { settled } = refresh
   const promisedBy = createPromisedBy(shared)
   const parity = createParity({
@@ -155,6 +174,11 @@ export function createRealtime(options: {
     background.run('Removing the rows of a removed feature view', () => removeRows(viewId))
   }
 
+  async function deleteFeatureView(id: string) {
+    await views.remove(id)
+    dropRows(id)
+  }
+
   /** Its floor stays, for gateways that have yet to learn that the view is gone. */
   async function removeRows(viewId: string) {
     await online.removeBelow(viewId, retiredFloor)
@@ -162,9 +186,8 @@ export function createRealtime(options: {
   }
 
   return {
-    lookup: loader.load,
-    createLoader: () => loader,
-    updates: createUpdates({ views, lookup, events }),
+    createLoader: (caller) => loaderOf(mayMake(caller)),
+    updates: (target, value, caller) => updates(target, value, mayMake(caller)),
     async createFeatureView(view) {
       const { view: created, replacedId } = await views.create(view)
       if (replacedId !== null) dropRows(replacedId)
@@ -172,10 +195,7 @@ export function createRealtime(options: {
       if (created.record.refresh === 'FULL') fullRefresh.schedule(created.id)
       return created.record
     },
-    async deleteFeatureView(id) {
-      await views.remove(id)
-      dropRows(id)
-    },
+    deleteFeatureView,
     keysRead: refresh.keysRead,
     async onAppended(change) {
       await refresh.onAppended(change)
@@ -205,12 +225,15 @@ export function createRealtime(options: {
     async dropAll() {
       for (const { id } of await featureViews.all()) await online.dropView(id)
     },
-    start: takeUp,
+    async start() {
+      await takeUp()
+      sweeping ??= sweepUnused({ featureViews, remove: deleteFeatureView, log })
+    },
     idle: () => background.idle(),
     async close() {
       endListening()
       endHearingFloors()
-      await Promise.all([watch.close(), background.close()])
+      await Promise.all([watch.close(), sweeping?.close(), background.close()])
     },
   }
 }

@@ -9,7 +9,14 @@ import type { Lookup } from './lookup.ts'
 import type { LookupTarget, RealtimeResult } from './result.ts'
 import type { View, Views } from './views.ts'
 
-export type Updates = (target: LookupTarget, indexValue: string) => AsyncIterable<RealtimeResult>
+export type Updates = (
+  target: LookupTarget,
+  indexValue: string,
+  mayMake: boolean,
+) => AsyncIterable<RealtimeResult>
+
+/** Who listens uses the view, though nothing changes. */
+const usedEveryMs = 5 * 60_000
 
 /**
  * It listens before it looks up, so that no change falls between the two. Changes that come faster than the client
@@ -25,7 +32,7 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
     return result
   }
 
-  return (target, indexValue) => {
+  return (target, indexValue, mayMake) => {
     let change = () => {}
     let viewId: string | undefined
     let endOnline = () => {}
@@ -46,14 +53,16 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
       listen(onChange) {
         change = onChange
         const endViews = events.listen('views', 'all', onChange)
+        const using = setInterval(() => views.cached(target), usedEveryMs).unref()
         return () => {
           ended = true
+          clearInterval(using)
           endViews()
           endOnline()
         }
       },
       async read() {
-        const view = views.cached(target) ?? (await views.resolve(target))
+        const view = views.cached(target) ?? (await views.resolve(target, mayMake))
         if (!ended) listenTo(view)
         return lookUpOne(view, indexValue)
       },

@@ -30,8 +30,10 @@ export function createViewMakers(options: {
   queryById: (id: string) => Promise<SavedQueryRecord>
   etlById: (id: string) => Promise<EtlRecord>
   keyColumnOf: KeyColumnOf
+  /** How many there may be that were made on first use. */
+  mostOnFirstUse: number
 }) {
-  const { catalog, warehouse, queryById, etlById, keyColumnOf } = options
+  const { catalog, warehouse, queryById, etlById, keyColumnOf, mostOnFirstUse } = options
 
   async function onFirstUse(
     query: SavedQueryRecord,
@@ -41,6 +43,8 @@ export function createViewMakers(options: {
     const target = { queryId: query.id, etlId, indexKey }
     const existing = await catalog.featureViews.find(target)
     if (existing !== null) return existing
+    if ((await catalog.featureViews.countImplicit()) >= mostOnFirstUse)
+      throw tooManyOnFirstUse(mostOnFirstUse)
     const keyColumn = await keyColumnOf(query, indexKey)
     const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked: 'AUTO' })
     const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds
@@ -71,6 +75,26 @@ export function createViewMakers(options: {
   }
 
   return { onFirstUse, named }
+}
+
+function tooManyOnFirstUse(most: number): AppError {
+  const message = `Lookups have made ${most} feature views, as many as they may (VIEWS_ON_FIRST_USE_MAX); make this one by createFeatureView, or delete some that nobody needs. Those that nobody asks for go after a week.`
+  return new AppError('TOO_LARGE', message, { details: { most } })
+}
+
+/** What a caller gets who asks for a view that is not there and that it may not have made. */
+export function viewNotMade({
+  query,
+  indexKey,
+  etlPath,
+}: {
+  query: string
+  indexKey: string
+  etlPath: string | null
+}) {
+  const through = etlPath === null ? '' : ' with this ETL'
+  const message = `No feature view serves the query ${query}${through} by ${indexKey} yet. Have it made by createFeatureView, or by a lookup of a caller with the scope catalog:write (VIEWS_ON_FIRST_USE).`
+  return new AppError('FORBIDDEN', message, { details: { needs: ['catalog:write'] } })
 }
 
 /** A query's and an ETL's name and a column's together may be longer than a view's, and a column's may be of several lines. */

@@ -1,35 +1,31 @@
 // Which feature view serves a lookup: found in memory, else in the catalog, else made on first use.
 
-import type { EtlRecord } from '../catalog/etls.ts'
-import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
-import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import type { Column } from '../columns.ts'
-import { AppError } from '../errors.ts'
+import type { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import type { Background } from './background.ts'
-import { createKeyColumns } from './key-columns.ts'
 import type { LookupTarget } from './result.ts'
-import { createViewMakers, type NewView } from './view-makers.ts'
+import { createViewMakers, type NewView, viewNotMade } from './view-makers.ts'
+import { createViewRecords, isRefusal, type View } from './view-records.ts'
+import { isIdle, isUseDue } from './view-use.ts'
 
 /** What is held in memory is compared with the catalog this often while it is in use: another process may have changed it. */
 const revalidateAfterMs = 2000
-export interface View {
-  id: string
-  record: FeatureViewRecord
-  query: SavedQueryRecord
-  etl: EtlRecord | null
-  keyColumn: Column
-}
+
+export type { View } from './view-records.ts'
 
 export interface Views {
   /** From memory at once; nothing is asked of the catalog. */
   cached(target: LookupTarget): View | undefined
-  /** Finds the target's view, or makes it. NOT_FOUND for the query, BAD_USER_INPUT for the key. */
-  resolve(target: LookupTarget): Promise<View>
+  /**
+   * Finds the target's view, or makes it where that is allowed. NOT_FOUND for the query, BAD_USER_INPUT for the key,
+   * FORBIDDEN for a view that is not there and may not be made, TOO_LARGE where too many are.
+   */
+  resolve(target: LookupTarget, mayMake: boolean): Promise<View>
   byId(id: string): Promise<View>
-  /** All views as the catalog has them now. */
+  /** All views as the catalog has them now, from memory while it has changed none. */
   all(): Promise<readonly View[]>
   /** Also tells which view, made on first use, had to give way: what it stored is to be dropped. */
   create(view: NewView): Promise<{ view: View; replacedId: string | null }>
@@ -52,23 +48,29 @@ interface CachedView {
   checkedAtMs: number
 }
 
+/** Targets that are held in memory: there are as many spellings of an ETL's path as anybody likes. */
+const mostTargets = 10_000
+
 export function createViews(options: {
   catalog: Catalog
   warehouse: Warehouse
   etlService: EtlService
   background: Background
+  mostOnFirstUse: number
   /** Has no gateway serve from the online store what is there of the view. */
   retire: (id: string) => Promise<void>
+  /** Nobody had asked for the view for long, so that no publish has kept it current. */
+  onAwake: (view: View) => void
 }): Views {
-  const { catalog, warehouse, etlService, background, retire } = options
+  const { catalog, etlService, background, retire, onAwake } = options
   const byTarget = new Map<string, CachedView>()
   /** Most lookups ask for what the one before them asked for: three comparisons, and no key is made. */
   let latest: (LookupTarget & { found: CachedView }) | null = null
   const resolving = new Map<string, Promise<View>>()
-  const queries = new Map<string, SavedQueryRecord>()
-  const etls = new Map<string, EtlRecord>()
   const outputs = new Map<string, readonly Column[]>()
   const removed = new Set<string>()
+  const records = createViewRecords(options)
+  const makers = createViewMakers({ ...options, ...records })
   /** Making and changing views goes one at a time, so that a target never gets two. */
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -78,50 +80,33 @@ export function createViews(options: {
     return done
   }
 
-  async function remembered<T>(known: Map<string, T>, id: string, load: (id: string) => Promise<T>) {
-    const found = known.get(id) ?? (await load(id))
-    known.set(id, found)
-    return found
+  async function find(target: LookupTarget, mayMake: boolean): Promise<View> {
+    const { queryId, indexKey } = target
+    const query = await records.freshQuery(queryId)
+    await records.keyColumnOf(query, indexKey)
+    const refuse = () => viewNotMade({ ...target, query: query.name })
+    const etlId = await etlIdOf(target.etlPath, mayMake, refuse)
+    const found = await catalog.featureViews.find({ queryId, etlId, indexKey })
+    if (found === null && !mayMake) throw refuse()
+    const record = found ?? (await inTurn(() => makers.onFirstUse(query, etlId, indexKey)))
+    const view = await records.toView(record)
+    noteUse(view)
+    return view
   }
 
-  const queryById = (id: string) => remembered(queries, id, (queryId) => catalog.savedQueries.byId(queryId))
-  const etlById = (id: string) => remembered(etls, id, (etlId) => catalog.etls.byId(etlId))
-
-  const keyColumnOf = createKeyColumns({ savedQueries: catalog.savedQueries, warehouse })
-  const makers = createViewMakers({ catalog, warehouse, queryById, etlById, keyColumnOf })
-
-  async function toView(record: FeatureViewRecord): Promise<View> {
-    const query = await queryById(record.queryId)
-    const etl = record.etlId === null ? null : await etlById(record.etlId)
-    return { id: record.id, record, query, etl, keyColumn: await keyColumnOf(query, record.indexKey) }
-  }
-
-  /** Null for a view that no lookup can reach any more: its query or its key is gone. */
-  async function toViewIfUsable(record: FeatureViewRecord): Promise<View | null> {
-    try {
-      return await toView(record)
-    } catch (error) {
-      if (isRefusal(error)) return null
-      throw error
-    }
-  }
-
-  async function find(target: LookupTarget): Promise<View> {
-    const query = await catalog.savedQueries.byId(target.queryId)
-    queries.set(query.id, query)
-    await keyColumnOf(query, target.indexKey)
-    const etlId = await etlIdOf(target.etlPath)
-    const record =
-      (await catalog.featureViews.find({ queryId: query.id, etlId, indexKey: target.indexKey })) ??
-      (await inTurn(() => makers.onFirstUse(query, etlId, target.indexKey)))
-    return toView(record)
-  }
-
-  async function etlIdOf(etlPath: string | null): Promise<string | null> {
+  async function etlIdOf(etlPath: string | null, mayMake: boolean, refuse: () => AppError) {
     if (etlPath === null) return null
-    const { id } = await etlService.resolve(etlPath, { save: true })
-    if (id === null) throw new AppError('NOT_FOUND', `No ETL ${etlPath} is in the catalog.`)
-    return id
+    const etl = mayMake ? await etlService.resolve(etlPath) : await etlService.stored(etlPath)
+    if (etl === null || etl.id === null) throw refuse()
+    return etl.id
+  }
+
+  function noteUse(view: View) {
+    if (isIdle(view.record)) onAwake(view)
+    if (!isUseDue(view.record)) return
+    background.run('Noting that a feature view is asked for', () =>
+      catalog.featureViews.noteUse(view.id, new Date()),
+    )
   }
 
   /** In this order, so that no gateway serves rows which publishes no longer refresh. */
@@ -132,23 +117,29 @@ export function createViews(options: {
     removed.add(id)
   }
 
-  function startResolving(key: string, target: LookupTarget): Promise<View> {
-    const running = resolving.get(key)
+  function startResolving(key: string, target: LookupTarget, mayMake: boolean): Promise<View> {
+    // Who may have it made does not share the refusal of who may not.
+    const own = `${mayMake} ${key}`
+    const running = resolving.get(own)
     if (running !== undefined) return running
-    const found = find(target)
+    const found = find(target, mayMake)
       .then((view) => {
         // A change that came meanwhile has forgotten this finding; then it is not kept.
-        if (resolving.get(key) === found) {
-          latest = null
-          byTarget.set(key, { view, checkedAtMs: Date.now() })
-        }
+        if (resolving.get(own) === found) keep(key, view)
         return view
       })
       .finally(() => {
-        if (resolving.get(key) === found) resolving.delete(key)
+        if (resolving.get(own) === found) resolving.delete(own)
       })
-    resolving.set(key, found)
+    resolving.set(own, found)
     return found
+  }
+
+  function keep(key: string, view: View) {
+    latest = null
+    byTarget.delete(key)
+    if (byTarget.size >= mostTargets) byTarget.delete(byTarget.keys().next().value ?? '')
+    byTarget.set(key, { view, checkedAtMs: Date.now() })
   }
 
   function cachedView({ queryId, indexKey, etlPath }: LookupTarget): CachedView | undefined {
@@ -163,7 +154,7 @@ export function createViews(options: {
     const key = targetKey(target)
     found.checkedAtMs = Date.now()
     background.run('Comparing a feature view with the catalog', () =>
-      startResolving(key, target).catch((error) => {
+      startResolving(key, target, false).catch((error) => {
         // While the catalog is away, what is known of it goes on being served.
         if (isRefusal(error)) {
           latest = null
@@ -181,7 +172,7 @@ export function createViews(options: {
   }
 
   async function byId(id: string) {
-    return toView(await catalog.featureViews.byId(id))
+    return records.toView(await catalog.featureViews.byId(id))
   }
 
   return {
@@ -193,17 +184,13 @@ export function createViews(options: {
       removed.add(id)
       forget()
     },
-    resolve: (target) => startResolving(targetKey(target), target),
+    resolve: (target, mayMake) => startResolving(targetKey(target), target, mayMake),
     cached(target) {
       const found = cachedView(target)
       if (found !== undefined && Date.now() - found.checkedAtMs > revalidateAfterMs) revalidate(target, found)
       return found?.view
     },
-    async all() {
-      const records = await catalog.featureViews.all()
-      const found = await Promise.all(records.map(toViewIfUsable))
-      return found.filter((view) => view !== null)
-    },
+    all: records.all,
     create: (view) =>
       inTurn(async () => {
         let replacedId: string | null = null
@@ -213,13 +200,13 @@ export function createViews(options: {
         })
         if (replacedId !== null) removed.add(replacedId)
         forget()
-        return { view: await toView(record), replacedId }
+        return { view: await records.toView(record), replacedId }
       }),
     change: (id, changes) =>
       inTurn(async () => {
         const record = await catalog.featureViews.update(id, changes)
         forget()
-        return toView(record)
+        return records.toView(record)
       }),
     async noteRefresh(id, at, version) {
       await catalog.featureViews.update(id, { refreshedAt: at, refreshedVersion: version })
@@ -237,11 +224,6 @@ export function createViews(options: {
       return columns
     },
   }
-}
-
-/** The catalog has answered, and the target or its view is no more. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof AppError && (error.code === 'NOT_FOUND' || error.code === 'BAD_USER_INPUT')
 }
 
 function targetKey({ queryId, etlPath, indexKey }: LookupTarget): string {

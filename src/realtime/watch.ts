@@ -10,6 +10,7 @@ import type { FullRefresh } from './full-refresh.ts'
 import type { OnlineAccess } from './online-access.ts'
 import type { Parity, ParityFindings } from './parity.ts'
 import type { RecentKeys } from './recent-keys.ts'
+import { isIdle } from './view-use.ts'
 import type { View, Views } from './views.ts'
 
 /** Of the values that were touched last, and of others. */
@@ -71,7 +72,7 @@ export function createWatch(options: {
       const all = new Map((await views.all()).map((view) => [view.id, view]))
       for (const view of all.values()) {
         const reads = view.record.tables.some((table) => tables.has(table.toLowerCase()))
-        if (reads && view.record.refresh !== 'MANUAL') due.add(view.id)
+        if (reads && view.record.refresh !== 'MANUAL' && !isIdle(view.record)) due.add(view.id)
       }
       for (const id of [...due].slice(0, maxViewsAtOnce)) {
         due.delete(id)

@@ -5,6 +5,7 @@ import type { GraphQLResolveInfo } from 'graphql'
 import type { Identity } from '../access/identity.ts'
 import { type Scope, scopes } from '../access/scopes.ts'
 import { AppError } from '../errors.ts'
+import type { Caller } from '../realtime/service.ts'
 
 /** `signedIn` is for what any caller may see that is known at all. */
 export type AuthScopes = Record<Scope | 'signedIn', boolean>
@@ -24,6 +25,11 @@ export function authScopesOf(identity: Identity | null): AuthScopes {
 function scopesOf(grants: (scope: Scope) => boolean, signedIn: boolean): AuthScopes {
   const granted = Object.fromEntries(scopes.map((scope) => [scope, grants(scope)])) as Record<Scope, boolean>
   return { ...granted, signedIn }
+}
+
+/** What realtime has to know of whoever asks. */
+export function callerOf(identity: Identity | null): Caller {
+  return { writesCatalog: identity?.grants('catalog:write') ?? false }
 }
 
 /** What a caller is told that may not see a field. */

@@ -3,6 +3,7 @@
 import type { Identity } from '../access/identity.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { type AnswerBudget, createAnswerBudget } from './answer-budget.ts'
+import { callerOf } from './authorization.ts'
 import type { Services } from './services.ts'
 
 /** What the transport knows of the request. */
@@ -30,7 +31,7 @@ export function createContext(services: Pick<Services, 'realtime'>, facts: Reque
     origin: facts.origin,
     identity: facts.identity,
     charge: facts.charge,
-    realtimeLoader: services.realtime.createLoader(),
+    realtimeLoader: services.realtime.createLoader(callerOf(facts.identity)),
     answer: createAnswerBudget(),
   }
 }

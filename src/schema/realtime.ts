@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { toText } from '../byte-text.ts'
 import type { LookupTarget } from '../realtime/service.ts'
+import { callerOf } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
 import { lookUpMany, lookUpOne } from './lookups.ts'
@@ -105,7 +106,8 @@ export function addRealtime(builder: Builder, services: Services) {
         indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),
         indexValue: t.arg.string({ required: true }),
       },
-      subscribe: (_root, args) => services.realtime.updates(targetOf(args), args.indexValue),
+      subscribe: (_root, args, { identity }) =>
+        services.realtime.updates(targetOf(args), args.indexValue, callerOf(identity)),
       resolve: (result) => result,
     }),
   )

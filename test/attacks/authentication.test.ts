@@ -52,8 +52,8 @@ beforeAll(async () => {
   csv = new URL(queryTrain.dataset.downloads.csv)
   otherCsv = new URL((await train('SELECT 1 AS n')).queryTrain.dataset.downloads.csv)
   lookup = `{ queryRealtime(queryId: "${queryTrain.query.id}", indexKey: "n", indexValue: "1") { rows } }`
-  // From here on the document is known to the hot path.
-  expect(await (await as('realtime')).graphql(lookup)).toMatchObject({
+  // From here on the view is there, and the document is known to the hot path.
+  expect(await (await as('realtime', 'catalog:write')).graphql(lookup)).toMatchObject({
     data: { queryRealtime: { rows: [{ n: 1, s: 'SECRET-ROW' }] } },
   })
 })

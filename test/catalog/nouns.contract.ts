@@ -249,6 +249,36 @@ export function describeNouns(getPlace: () => Place) {
       await expect(catalog.featureViews.update(one.id, changes)).rejects.toMatchObject(missing)
     })
 
+    it('have a stamp that changes with what they serve and how, and with nothing else', async () => {
+      const stamps = [await catalog.featureViews.stamp()]
+      const changed = async () => stamps.push(await catalog.featureViews.stamp())
+      const { id } = await catalog.featureViews.create(await newView({ implicit: true }))
+      await changed()
+      await catalog.featureViews.update(id, { refresh: 'FULL' })
+      await changed()
+      await catalog.featureViews.noteUse(id, new Date())
+      await changed()
+      await catalog.featureViews.update(id, { refreshedAt: new Date(), refreshedVersion: 7 })
+      await catalog.featureViews.raiseFloor(id, 8)
+      expect(await catalog.featureViews.stamp()).toBe(stamps.at(-1))
+      await catalog.featureViews.remove(id)
+      await changed()
+      expect(new Set(stamps.slice(0, 4)).size).toBe(4)
+      expect(stamps.at(-1)).toBe(stamps[0])
+    })
+
+    it('are unused once nobody has asked for an implicit one since, and use is never noted backwards', async () => {
+      const { id } = await catalog.featureViews.create(await newView({ implicit: true }))
+      await catalog.featureViews.create(await newView())
+      const [before, after] = [new Date(Date.now() - 60_000), new Date(Date.now() + 60_000)]
+      expect(await catalog.featureViews.unused(before)).not.toContain(id)
+      expect(await catalog.featureViews.unused(after)).toContain(id)
+      await catalog.featureViews.noteUse(id, after)
+      await catalog.featureViews.noteUse(id, before)
+      expect((await catalog.featureViews.byId(id)).lastUsedAt).toEqual(after)
+      expect(await catalog.featureViews.unused(after)).not.toContain(id)
+    })
+
     it('of a query that is not there are NOT_FOUND', async () => {
       const view = await newView({ queryId: 'qry_0' })
       await expect(catalog.featureViews.create(view)).rejects.toMatchObject({ code: 'NOT_FOUND' })

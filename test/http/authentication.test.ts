@@ -31,6 +31,10 @@ beforeAll(async () => {
   )
   queryId = queryTrain.query.id
   datasetId = queryTrain.dataset.id
+  // Those with `realtime` alone have none made.
+  await (await as('catalog:write')).data(
+    `mutation { createFeatureView(name: "n by n", queryId: "${queryId}", indexKey: "n") { id } }`,
+  )
 })
 
 afterAll(async () => {

@@ -84,7 +84,7 @@ async function sendToBoth(body: BodyInit, headers?: Record<string, string>) {
 /** Whether the hot path by itself answers what the pipeline found valid. */
 async function isTaken(request: GeneratedRequest): Promise<boolean> {
   probe.accept(request.query)
-  const answer = probe.answer(request, { requestId: 'probe' })
+  const answer = probe.answer(request, { requestId: 'probe', identity: null })
   await answer
   return answer !== null
 }

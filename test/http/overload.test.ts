@@ -21,11 +21,13 @@ function holdBack(services: Services) {
   const held = { lookups: 0, parity: 0 }
   const realtime: Services['realtime'] = {
     ...services.realtime,
-    async lookup(target, values) {
-      held.lookups++
-      await released.promise
-      return services.realtime.lookup(target, values)
-    },
+    createLoader: (caller) => ({
+      async load(target, values) {
+        held.lookups++
+        await released.promise
+        return services.realtime.createLoader(caller).load(target, values)
+      },
+    }),
     async parity() {
       held.parity++
       await released.promise

@@ -184,7 +184,7 @@ describe('failures', () => {
     const failing = await gateway.serve({
       services: {
         ...gateway.services,
-        realtime: { ...gateway.services.realtime, lookup: () => Promise.resolve([down]) },
+        realtime: { ...gateway.services.realtime, createLoader: () => ({ load: async () => [down] }) },
       },
     })
     const request = { query_id: 'qry_0', index_key: 'n', index_value: '1' }

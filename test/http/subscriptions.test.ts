@@ -42,8 +42,8 @@ function watchSources({ services }: Gateway) {
     map.set(value, known)
     return known
   }
-  const updates: typeof services.realtime.updates = (target, value) => {
-    const source = services.realtime.updates(target, value)[Symbol.asyncIterator]()
+  const updates: typeof services.realtime.updates = (target, value, caller) => {
+    const source = services.realtime.updates(target, value, caller)[Symbol.asyncIterator]()
     return {
       [Symbol.asyncIterator]: () => ({
         async next() {

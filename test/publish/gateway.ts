@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { createPublishing } from '../../src/publish/service.ts'
 import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { viewsOnFirstUse } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 /** SQL of many joins that users have; each of its tables has `user_id`, so its view is refreshed by key. */
@@ -40,6 +41,7 @@ export async function openGateway(options: GatewayOptions) {
   const { catalog, warehouse, online, events } = parts
   const realtime = createRealtime({
     ...parts,
+    viewsOnFirstUse,
     wholeParityEveryMs: null,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000 },
   })

@@ -9,6 +9,7 @@ import { createFlowGenerator } from '../../src/publish/flows.ts'
 import type { PublishProgress } from '../../src/publish/progress.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createDataFolder } from '../data-folder.ts'
+import { writer } from '../limits.ts'
 import { testLog } from '../parts.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway.ts'
 
@@ -296,7 +297,7 @@ describe('ingest', () => {
     const stored = await gateway.catalog.prisma.publishJob.findUniqueOrThrow({ where: { id: job.id } })
     expect(stored.payload).toBeNull()
     const target = { queryId: query.id, etlPath: null, indexKey: 'user_id' }
-    const results = await gateway.realtime.lookup(target, odd)
+    const results = await gateway.realtime.createLoader(writer).load(target, odd)
     for (const [i, result] of results.entries()) {
       if (result instanceof AppError) throw result
       expect(result).toMatchObject({ indexValue: odd[i], source: 'ONLINE', status: 'FRESH' })

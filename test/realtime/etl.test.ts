@@ -40,7 +40,7 @@ async function viewWith(file: keyof typeof sources) {
   const etlPath = await stack.writeEtl(file, sources[file])
   const { id: queryId } = await stack.save(sql)
   const target = { queryId, etlPath, indexKey: 'user_id' }
-  const first = await stack.realtime.lookup(target, ['u1', 'skipped', 'nobody'])
+  const first = await stack.load(target, ['u1', 'skipped', 'nobody'])
   const { id: etlId } = await stack.etlService.resolve(etlPath)
   const view = await stack.catalog.featureViews.find({ queryId, etlId, indexKey: 'user_id' })
   if (view === null || etlId === null) throw new Error('no view was made')
@@ -94,7 +94,7 @@ test('a value that fails in the ETL is its own error, and its old rows are never
     ['good', 'finer', 1],
   ])
   for (let i = 0; i < 2; i++) {
-    const [good, bad] = await stack.realtime.lookup(target, ['good', 'soon bad'])
+    const [good, bad] = await stack.load(target, ['good', 'soon bad'])
     expect(good).toMatchObject({ status: 'FRESH', rows: expect.stringContaining('finer') })
     expect(bad).toBeInstanceOf(AppError)
     expect(bad).toMatchObject({
@@ -108,7 +108,7 @@ test('output that differs from what training gave is SCHEMA_MISMATCH', async () 
   const { target, etlId } = await viewWith('row-no-key.js')
   const name = { name: 'tripled', type: 'FLOAT64', nullable: false, storage: 'DOUBLE' } as const
   await stack.catalog.etls.saveOutputColumns(etlId, target.queryId, [name])
-  const [result] = await stack.realtime.lookup(target, ['u2'])
+  const [result] = await stack.load(target, ['u2'])
   expect(result).toMatchObject({ code: 'SCHEMA_MISMATCH' })
 })
 

@@ -3,6 +3,7 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
+import { writer } from '../limits.ts'
 import { openStack, type Stack, sortedRows } from './stack.ts'
 
 const users = 'SELECT user_id, name, creation_date FROM feature_store.users'
@@ -54,12 +55,12 @@ test('a null key finds no rows, not even by the word null', async () => {
 
 test('an unknown query is NOT_FOUND', async () => {
   const target = { queryId: 'qry_nowhere', etlPath: null, indexKey: 'user_id' }
-  await expect(stack.realtime.lookup(target, ['a'])).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(stack.load(target, ['a'])).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 
 test('an index key that the query lacks is BAD_USER_INPUT and lists the columns', async () => {
   const target = await targetOf(users, 'wrong key', 'nmae')
-  await expect(stack.realtime.lookup(target, ['a'])).rejects.toMatchObject({
+  await expect(stack.load(target, ['a'])).rejects.toMatchObject({
     code: 'BAD_USER_INPUT',
     message: expect.stringContaining('user_id, name, creation_date'),
   })
@@ -68,7 +69,7 @@ test('an index key that the query lacks is BAD_USER_INPUT and lists the columns'
 test('more values than the limit are TOO_LARGE', async () => {
   const target = await targetOf(users, 'too many')
   const values = Array.from({ length: 51 }, (_, i) => `v${i}`)
-  await expect(stack.realtime.lookup(target, values)).rejects.toMatchObject({
+  await expect(stack.load(target, values)).rejects.toMatchObject({
     code: 'TOO_LARGE',
     message: expect.stringContaining('50'),
   })
@@ -76,7 +77,7 @@ test('more values than the limit are TOO_LARGE', async () => {
 
 test('a value that does not convert is its own error; the others are answered', async () => {
   const target = await targetOf(users, 'by date', 'creation_date')
-  const results = await stack.realtime.lookup(target, ['2', 'yesterday', '1.50', ''])
+  const results = await stack.load(target, ['2', 'yesterday', '1.50', ''])
   expect(results[0]).toMatchObject({ status: 'FRESH', indexValue: '2' })
   expect(results[1]).toMatchObject({
     code: 'BAD_USER_INPUT',
@@ -100,7 +101,7 @@ test('all loads of a tick, whatever their views, cost one read of the online sto
   await stack.lookUp(second, ['a', 'b'])
   const readsBefore = stack.onlineCalls.count('read')
   const catalogBefore = stack.viewCalls.count('find') + stack.queryCalls.count('byId')
-  const loader = stack.realtime.createLoader()
+  const loader = stack.realtime.createLoader(writer)
   const lists = await Promise.all(
     Array.from({ length: 40 }, (_, i) =>
       loader.load(i % 2 === 0 ? first : second, i % 3 === 0 ? ['a'] : ['b', 'a']),
@@ -115,7 +116,7 @@ test('all loads of a tick, whatever their views, cost one read of the online sto
 
 test('a load of a wrong target rejects alone', async () => {
   const target = await targetOf(users, 'loads 3')
-  const loader = stack.realtime.createLoader()
+  const loader = stack.realtime.createLoader(writer)
   const [right, wrong] = await Promise.allSettled([
     loader.load(target, ['a']),
     loader.load({ ...target, indexKey: 'nothing' }, ['a']),
@@ -130,7 +131,7 @@ test('a value that has to be computed keeps no load of the same turn waiting', a
   await stack.lookUp(online, ['a'])
   const held = Promise.withResolvers<void>()
   stack.warehouseCalls.delays.set('lookup', held.promise)
-  const loader = stack.realtime.createLoader()
+  const loader = stack.realtime.createLoader(writer)
   const slow = loader.load(computed, ['a'])
   expect(await loader.load(online, ['a'])).toMatchObject([{ source: 'ONLINE' }])
   stack.warehouseCalls.delays.clear()
@@ -200,7 +201,7 @@ test('a read-through that takes longer than the limit is a TIMEOUT', async () =>
       'slow',
     )
     const startedAtMs = Date.now()
-    const [result] = await slow.realtime.lookup({ queryId: id, etlPath: null, indexKey: 'k' }, ['1'])
+    const [result] = await slow.load({ queryId: id, etlPath: null, indexKey: 'k' }, ['1'])
     expect(result).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('300 ms') })
     expect(Date.now() - startedAtMs).toBeLessThan(5000)
   } finally {

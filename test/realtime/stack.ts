@@ -15,6 +15,7 @@ import {
   type RealtimeResult,
 } from '../../src/realtime/service.ts'
 import { createDataFolder } from '../data-folder.ts'
+import { viewsOnFirstUse, writer } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 export type Stack = Awaited<ReturnType<typeof openStack>>
@@ -28,6 +29,7 @@ interface StackOptions {
   warehouseUrl?: string
   onlineUrl?: string
   wholeParityEveryMs?: number | null
+  firstUse?: Partial<typeof viewsOnFirstUse>
   limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number }>
   log?: Logger
 }
@@ -55,7 +57,13 @@ function watched<T extends object>(store: T) {
 }
 
 export async function openStack(options: StackOptions = {}) {
-  const { folder = await createDataFolder('realtime'), limits, wholeParityEveryMs = null, ...rest } = options
+  const {
+    folder = await createDataFolder('realtime'),
+    limits,
+    firstUse,
+    wholeParityEveryMs = null,
+    ...rest
+  } = options
   const parts = await openParts({ folder: folder.path, ...rest })
   const { catalog, warehouse, online, etlFolder } = parts
   const onlineCalls = watched(online)
@@ -68,8 +76,10 @@ export async function openStack(options: StackOptions = {}) {
     warehouse: warehouseCalls.proxy,
     online: onlineCalls.proxy,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, ...limits },
+    viewsOnFirstUse: { ...viewsOnFirstUse, ...firstUse },
     wholeParityEveryMs,
   })
+  const { load } = realtime.createLoader(writer)
   const jobId = randomUUID()
   let batch = 0
 
@@ -92,7 +102,7 @@ export async function openStack(options: StackOptions = {}) {
   }
 
   async function lookUp(target: LookupTarget, values: readonly string[]): Promise<RealtimeResult[]> {
-    const results = await realtime.lookup(target, values)
+    const results = await load(target, values)
     return results.map((result) => {
       if (result instanceof AppError) throw result
       return result
@@ -103,6 +113,8 @@ export async function openStack(options: StackOptions = {}) {
     ...parts,
     folder,
     realtime,
+    /** As a caller that may have views made. */
+    load,
     onlineCalls,
     warehouseCalls,
     viewCalls,

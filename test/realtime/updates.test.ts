@@ -1,6 +1,7 @@
 // Following a value: its rows now, each change once, and nothing left behind when the client leaves.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { writer } from '../limits.ts'
 import { openStack, type Stack } from './stack.ts'
 
 const sql = 'SELECT user_id, name FROM feature_store.users'
@@ -16,7 +17,7 @@ afterAll(() => stack?.remove())
 async function follow(name: string, value: string) {
   const { id: queryId } = await stack.save(sql, name)
   const target = { queryId, etlPath: null, indexKey: 'user_id' }
-  return { target, updates: stack.realtime.updates(target, value)[Symbol.asyncIterator]() }
+  return { target, updates: stack.realtime.updates(target, value, writer)[Symbol.asyncIterator]() }
 }
 
 test('the rows come now, and again at every change of that value, not at changes of others', async () => {
@@ -53,7 +54,7 @@ test('a client that leaves while it waits ends the iteration at once', async () 
 })
 
 test('a wrong target is told by the first step', async () => {
-  const updates = stack.realtime.updates({ queryId: 'qry_none', etlPath: null, indexKey: 'x' }, 'a')
+  const updates = stack.realtime.updates({ queryId: 'qry_none', etlPath: null, indexKey: 'x' }, 'a', writer)
   await expect(updates[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
+import { callerOf } from '../../schema/authorization.ts'
 import type { RequestFacts } from '../../schema/context.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
@@ -15,7 +16,7 @@ import { FailedField, run } from './run.ts'
 import type { VariableValues } from './variables.ts'
 
 /** Filled in by whoever answers. */
-export interface HotPathFacts extends Pick<RequestFacts, 'requestId' | 'charge'> {
+export interface HotPathFacts extends Pick<RequestFacts, 'requestId' | 'charge' | 'identity'> {
   operation?: Operation
   failed?: ErrorCode
 }
@@ -48,7 +49,7 @@ export function createHotPath({
       const plan = plans.find(request.query, request.operationName)
       if (plan === null) return null
       const answer = run(plan, request.variables, {
-        realtimeLoader: services.realtime.createLoader(),
+        realtimeLoader: services.realtime.createLoader(callerOf(facts.identity)),
         charge: facts.charge,
         answer: createAnswerBudget(),
       })

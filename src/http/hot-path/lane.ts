@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Logger } from 'pino'
+import type { Identity } from '../../access/identity.ts'
 import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { AppError } from '../../errors.ts'
 import type { Admission } from '../admission.ts'
@@ -23,6 +24,13 @@ export interface RouteAnswer {
   headers?: Record<string, string>
 }
 
+/** A request whose caller is known. */
+export interface KnownRequest {
+  asker: Asker
+  identity: Identity
+  id: string
+}
+
 export interface LaneAnswer extends RouteAnswer {
   /** The request's. */
   id: string
@@ -30,7 +38,7 @@ export interface LaneAnswer extends RouteAnswer {
 
 export interface LaneRoute {
   /** Null: declined, before anything was done for the request. */
-  answer(body: unknown, request: { asker: Asker; id: string }): Promise<RouteAnswer> | null
+  answer(body: unknown, request: KnownRequest): Promise<RouteAnswer> | null
   /** A failure in this route's own form. */
   describe(failure: AppError): object
 }
@@ -74,7 +82,7 @@ export function createLane(options: LaneOptions): Lane {
   function answerAdmitted(
     route: LaneRoute,
     body: Buffer,
-    asker: Asker,
+    { asker, identity }: Omit<KnownRequest, 'id'>,
     headers: Record<string, string> | undefined,
   ): Promise<LaneAnswer> | null {
     const id = randomUUID()
@@ -82,7 +90,7 @@ export function createLane(options: LaneOptions): Lane {
       const refused = refusal(route)
       return Promise.resolve({ ...refused, id, ...merged(headers, refused.headers) })
     }
-    const answer = answerOf(route, body, { asker, id }, log)
+    const answer = answerOf(route, body, { asker, identity, id }, log)
     if (answer === null) return null
     overload.entered('LOOKUP')
     return answer.then(
@@ -103,17 +111,20 @@ export function createLane(options: LaneOptions): Lane {
     return { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text }
   }
 
-  const isKnown = (asker: Asker) =>
-    isRightName(asker) && identities.recall(asker)?.grants('realtime') === true
+  function identityOf(asker: Asker): Identity | null {
+    const identity = isRightName(asker) ? identities.recall(asker) : null
+    return identity?.grants('realtime') ? identity : null
+  }
 
   return {
-    isKnown,
+    isKnown: (asker) => identityOf(asker) !== null,
     routeOf: (request) => (isPlain(request) ? routes.get(request.target) : undefined),
     answer(route, { asker, body, path }) {
-      if (!isKnown(asker)) return null
+      const identity = identityOf(asker)
+      if (identity === null) return null
       const verdict = admission.take(asker)
       const headers = merged(crossOriginHeaders?.(asker), verdict?.headers).headers
-      const work = () => answerAdmitted(route, body, asker, headers)
+      const work = () => answerAdmitted(route, body, { asker, identity }, headers)
       const isRefused = verdict?.allowed === false
       const answer = isRefused ? null : traced === null ? work() : traced(path, asker, work)
       // Counted it is, once.
@@ -132,7 +143,7 @@ function isPlain({ method, headers, bodyBytes }: LaneRequest): boolean {
   )
 }
 
-function answerOf(route: LaneRoute, bytes: Buffer, request: { asker: Asker; id: string }, log: Logger) {
+function answerOf(route: LaneRoute, bytes: Buffer, request: KnownRequest, log: Logger) {
   const text = decode(bytes)
   try {
     return text === null ? null : route.answer(JSON.parse(text), request)

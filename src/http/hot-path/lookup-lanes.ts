@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { toByteText } from '../../byte-text.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { LookupTarget } from '../../realtime/service.ts'
+import { callerOf } from '../../schema/authorization.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import type { Admission } from '../admission.ts'
@@ -13,17 +14,17 @@ import { encodeLookup } from '../rest.ts'
 import { describeRestFailure } from '../rest-failures.ts'
 import { nameRequest } from '../traced-requests.ts'
 import type { HotPath, HotPathFacts } from './hot-path.ts'
-import type { LaneRoute } from './lane.ts'
+import type { KnownRequest, LaneRoute } from './lane.ts'
 import { negotiate } from './negotiation.ts'
 
 const json = 'application/json; charset=utf-8'
 
 export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): LaneRoute {
   return {
-    answer(body, { asker, id }) {
+    answer(body, { asker, identity, id }) {
       const contentType = negotiate(asker.headers)
       const startedAtMs = performance.now()
-      const facts: HotPathFacts = { requestId: id, charge: admission.chargerOf(asker) }
+      const facts: HotPathFacts = { requestId: id, identity, charge: admission.chargerOf(asker) }
       const answer = contentType === null ? null : hotPath.answer(body, facts)
       if (answer === null) return null
       facts.operation?.nameRequest(nameRequest)
@@ -52,11 +53,11 @@ function createLookupLane(
   withEtl: boolean,
   { services, operation, log }: { services: Pick<Services, 'realtime'>; operation: Operation; log: Logger },
 ): LaneRoute {
-  async function lookUp(target: LookupTarget, value: string, requestId: string) {
+  async function lookUp(target: LookupTarget, value: string, { id: requestId, identity }: KnownRequest) {
     const startedAtMs = performance.now()
     let failed: ErrorCode | null = null
     try {
-      const [result] = await services.realtime.lookup(target, [value])
+      const [result] = await services.realtime.createLoader(callerOf(identity)).load(target, [value])
       return { status: 200, contentType: json, text: encodeLookup(result) }
     } catch (error) {
       const { code, message, details } = describeFailure(error, { requestId, log })
@@ -69,11 +70,11 @@ function createLookupLane(
   }
 
   return {
-    answer(body, { id }) {
+    answer(body, requester) {
       const request = readRequest(body, withEtl)
       if (request === null) return null
       operation.nameRequest(nameRequest)
-      return lookUp(request.target, request.value, id)
+      return lookUp(request.target, request.value, requester)
     },
     describe: ({ code, message }) => describeRestFailure(code, message),
   }

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "FeatureView" ADD COLUMN     "lastUsedAt" TIMESTAMPTZ(3);
