@@ -133,7 +133,10 @@ test('a body without end is refused once it is too long', async () => {
     if (isFull)
       await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), closed, sleep(200)])
   }
-  await expect.poll(received).toMatch(/^HTTP\/1\.1 413/)
+  // An answer can be lost on a connection that is closed while its client still sends.
+  const isRefused = () => socket.destroyed || received().startsWith('HTTP/1.1 413')
+  await expect.poll(isRefused).toBe(true)
+  expect(received()).toMatch(/^(HTTP\/1\.1 413|$)/)
   expect(sent).toBeLessThan(150)
   socket.destroy()
 })
