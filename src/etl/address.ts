@@ -174,6 +174,7 @@ function parseRemote(repository: string): Remote {
 
 function parseFolder(written: string): Remote {
   const folder = plainFolderPath(written)
+  if (folder === '/') malformed(`it names no repository, as in ${gitForm}`)
   const publicRepository = `file://${escapePath(folder)}`
   return { transport: 'file', remote: folder, host: null, secrets: [], publicRepository }
 }
@@ -205,6 +206,7 @@ function plainRemoteUrl(repository: string): URL {
   if (url.protocol === 'ssh:') url.username = plainEscapes(url.username)
   if (url.protocol === 'ssh:' && url.port === '22') url.port = ''
   url.pathname = plainEscapes(url.pathname).replace(/(?<=.)\/+$/, '')
+  if (url.pathname === '' || url.pathname === '/') malformed(`it names no repository, as in ${gitForm}`)
   return url
 }
 

@@ -165,12 +165,12 @@ describe('requests', () => {
     [
       'variables nested a million deep',
       `{"query": "query ($a: String!) { node(id: $a) { id } }", "variables": {"a": ${'['.repeat(1e6)}${']'.repeat(1e6)}}}`,
-      'BAD_USER_INPUT',
+      'TOO_LARGE',
     ],
     [
       'variables nested deep, with a long number',
       `{"query": "query ($a: JSON) { __typename }", "variables": {"n": 12345678901234567890, "a": ${'['.repeat(1e5)}${']'.repeat(1e5)}}}`,
-      'BAD_USER_INPUT',
+      'TOO_LARGE',
     ],
     [
       'a variable that names a prototype',
@@ -197,7 +197,7 @@ describe('requests', () => {
         query: `query (${many}) { queryRealtimeMany(queryId: "qry_0", indexKey: "a", indexValues: $many) { rows } }`,
         variables: { many: Array(100_000).fill([[['1']]]) },
       }),
-      'BAD_USER_INPUT',
+      'TOO_LARGE',
     ],
   ])('%s', async (_name, body, code) => {
     const { answer, text } = await send(body)

@@ -82,6 +82,8 @@ test.each([
   'http://a:%ff@127.0.0.1:1/x.js',
   'git::http://127.0.0.1:1/r.git//x.js?ref=%00',
   'git::http://127.0.0.1:1/r.git//%00x.js',
+  'git::https://a.git//x.js',
+  'git::ssh://git@a.git//x.js',
 ])('%s is not well formed', async (address) => {
   await expect(loader.load(address)).rejects.toMatchObject({
     code: 'ETL_LOAD_FAILED',
