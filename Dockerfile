@@ -23,7 +23,7 @@ COPY --from=build /gateway/src ./src
 RUN install --directory --owner=node --group=node /data
 # The image's own user `node`; by number, so that whoever runs it sees that it is not root.
 USER 1000:1000
-# Reached from beyond its own loopback, so callers sign in: `node src/keys.ts create …` within it makes their keys.
+# Reached from beyond its own loopback, so callers sign in: `node src/operations/keys.ts create …` within it makes their keys.
 ENV NODE_ENV=production HOST=0.0.0.0 AUTH=required PORT=4000 DATA_DIR=/data
 VOLUME /data
 EXPOSE 4000

@@ -3,7 +3,7 @@
 import { Redis } from 'ioredis'
 import { plainTag, viewKey } from '../src/online/keys.ts'
 import { pack, unpack } from '../src/online/packed.ts'
-import { keyPrefix } from '../src/online/redis-store.ts'
+import { keyPrefix } from '../src/online/redis/store.ts'
 import { saveUsers, userId, userRow } from './features.ts'
 import type { BenchGateway } from './gateway.ts'
 

@@ -8,7 +8,7 @@ import { Redis } from 'ioredis'
 import { open } from 'lmdb'
 import { Client } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { createFlowGenerator } from '../src/publish/flows.ts'
+import { createFlowGenerator } from '../src/demo/flows.ts'
 
 type Cell = string | number | boolean | null
 

@@ -5,8 +5,8 @@ import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
-import { migrationsFolder, readMigrations } from '../src/catalog/migrate.ts'
-import { createSchemaEngine } from '../src/catalog/schema-engine.ts'
+import { migrationsFolder, readMigrations } from '../src/catalog/database/migrate.ts'
+import { createSchemaEngine } from '../src/catalog/database/schema-engine.ts'
 
 async function main() {
   const { values, positionals } = parseArgs({

@@ -5,13 +5,13 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
-import { type Config, ConfigError, parseConfig } from './config.ts'
+import { type Config, ConfigError, parseConfig } from './config/config.ts'
+import { withoutSecrets } from './config/secrets.ts'
 import { messageOf } from './errors.ts'
-import { createLog } from './log.ts'
-import { withoutSecrets } from './secrets.ts'
+import { announceReady, startWorkers, workerConfig, workerNumber } from './operations/workers.ts'
 import { createWorkerMetrics } from './telemetry/gather.ts'
+import { createLog } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
-import { announceReady, startWorkers, workerConfig, workerNumber } from './workers.ts'
 
 /** A part that hangs while stopping does not keep the process longer than this, once it has drained. */
 const stopWithinMs = 15_000

@@ -1,7 +1,7 @@
 // The JSON of cells: nothing rounded, and the same text after a client has parsed and written it again.
 
 import { expect, test } from 'vitest'
-import { type Column, encodeFrame, encodeValue, formatTimestamp, type Value } from '../src/columns.ts'
+import { type Column, encodeFrame, encodeValue, formatTimestamp, type Value } from '../src/values/columns.ts'
 
 const encodings: [Value, string][] = [
   [null, 'null'],

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, parseConfig, settingNames } from '../src/config.ts'
+import { ConfigError, parseConfig, settingNames } from '../src/config/config.ts'
 
 test('without any setting everything is embedded and listens on loopback', () => {
   const config = parseConfig({})

@@ -4,9 +4,9 @@ import { cp, mkdtemp, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { inject } from 'vitest'
+import { openPglite } from '../src/catalog/database/pglite.ts'
 import { openCatalog } from '../src/catalog/open.ts'
-import { openPglite } from '../src/catalog/pglite.ts'
-import { dataPaths } from '../src/config.ts'
+import { dataPaths } from '../src/config/config.ts'
 import { createFolder } from './servers/child.ts'
 
 /** DATABASE: PGlite's files without any table. CATALOG: with the migrations applied. */

@@ -1,6 +1,6 @@
 // Limits as the settings have them by default, for tests that build a part of the gateway by hand.
 
-import { parseConfig } from '../src/config.ts'
+import { parseConfig } from '../src/config/config.ts'
 
 export const { lookupLimits, trainLimits, viewsOnFirstUse } = parseConfig({})
 

@@ -10,25 +10,26 @@ const written = sources.filter(({ path }) => !path.includes('/generated/'))
 
 /** From the top down: a layer imports from those after its own; those in one line do not know each other. */
 const layers: readonly (readonly string[])[] = [
-  ['main', 'keys'],
-  ['app', 'workers', 'doctor'],
-  ['commands'],
-  ['http', 'backup'],
+  ['main'],
+  ['app'],
+  ['operations'],
+  ['http'],
   ['schema'],
   ['publish'],
-  ['realtime', 'training'],
+  ['realtime', 'training', 'demo'],
+  ['features'],
   ['etl', 'access'],
   ['catalog', 'warehouse', 'online'],
-  ['values'],
-  // The engine that reads and writes Parquet is DuckDB, which the embedded warehouse is made of too.
   ['parquet'],
+  ['duckdb'],
   ['sql'],
-  ['log'],
+  ['processes'],
+  ['values'],
+  ['concurrency'],
   ['telemetry'],
-  ['full-disk', 'retry'],
-  ['columns', 'errors', 'config', 'events', 'follow', 'repeat', 'remarks', 'byte-text', 'text-cache'],
-  ['auth-settings'],
-  ['request-id', 'secrets', 'setting-kinds'],
+  ['config'],
+  ['full-disk'],
+  ['errors', 'events', 'secrets'],
 ]
 
 const mostLines = 400
@@ -36,14 +37,14 @@ const mostLines = 400
 /** The packages that only one adapter, or one folder, may know. */
 const driverHomes: Record<string, RegExp> = {
   lmdb: /^src\/online\/lmdb/,
-  ioredis: /^src\/online\/redis/,
-  '@duckdb/node-api': /^src\/(parquet\/|warehouse\/duckdb)/,
+  ioredis: /^src\/online\/redis\//,
+  '@duckdb/node-api': /^src\/(duckdb|parquet|warehouse\/duckdb)\//,
   '@electric-sql/pglite': /^src\/catalog\//,
   'pg-boss': /^src\/catalog\//,
   'isolated-vm': /^src\/etl\//,
   fastify: /^src\/http\//,
   jose: /^src\/access\//,
-  'prom-client': /^src\/(telemetry\/|http\/metrics)/,
+  'prom-client': /^src\/(telemetry\/|http\/server\/metrics)/,
   '@opentelemetry/sdk-trace': /^src\/telemetry\/sdk/,
   '@opentelemetry/exporter-trace-otlp-proto': /^src\/telemetry\/sdk/,
 }
@@ -74,16 +75,14 @@ function adaptersOf(folder: string): string[] {
   return (index?.imports ?? []).filter(({ kind }) => kind === 'dynamic').map(({ target }) => target)
 }
 
-/** `redis.ts` and `redis-store.ts` are of one family. */
-function isOfFamily(path: string, adapter: string): boolean {
-  const name = basename(adapter, '.ts')
-  const own = basename(path, '.ts')
-  return dirname(path) === dirname(adapter) && (own === name || own.startsWith(`${name}-`))
+/** An adapter that needs several files has a folder of its own. */
+function isOfFamily(path: string, adapter: string, folder: string): boolean {
+  return path === adapter || (dirname(adapter) !== folder && path.startsWith(`${dirname(adapter)}/`))
 }
 
 /** An adapter may take the type of its options from the index that loads it: the type is gone when the code runs. */
 function withoutOptionTypes(source: SourceFile): SourceFile {
-  const index = `${dirname(source.path)}/index.ts`
+  const index = /^src\/[a-z]+\//.exec(source.path)?.[0].concat('index.ts')
   return {
     ...source,
     imports: source.imports.filter(({ target, kind }) => !(kind === 'type' && target === index)),
@@ -110,10 +109,10 @@ describe('imports', () => {
       expect(adapters.length).toBeGreaterThan(0)
       const strangers = sources.flatMap(({ path, imports }) =>
         imports
-          .filter(({ target }) => adapters.some((adapter) => isOfFamily(target, adapter)))
+          .filter(({ target }) => adapters.some((adapter) => isOfFamily(target, adapter, folder)))
           .filter(({ target, kind }) => {
             const fromFamily = adapters.some(
-              (adapter) => isOfFamily(target, adapter) && isOfFamily(path, adapter),
+              (adapter) => isOfFamily(target, adapter, folder) && isOfFamily(path, adapter, folder),
             )
             return !fromFamily && !(path === `${folder}/index.ts` && kind === 'dynamic')
           })
@@ -129,7 +128,7 @@ describe('imports', () => {
       const importers = sources.filter(({ imports }) =>
         imports.some(({ target, kind }) => target === `${folder}/index.ts` && kind !== 'type'),
       )
-      expect(importers.map(({ path }) => path)).toEqual(['src/app.ts', 'src/doctor/probe.ts'])
+      expect(importers.map(({ path }) => path)).toEqual(['src/app.ts', 'src/operations/doctor/probe.ts'])
     },
   )
 
@@ -153,7 +152,7 @@ describe('each file', () => {
   })
 
   test('is not named after nothing in particular', () => {
-    // An engine's types may be what a file is about: `duckdb-types.ts`.
+    // An engine's types may be what a file is about: `column-types.ts`.
     const vague = /(^|-)(utils?|helpers?|common|misc)\.ts$|^types\.ts$/
     expect(written.filter(({ path }) => vague.test(basename(path))).map(({ path }) => path)).toEqual([])
   })

@@ -2,8 +2,8 @@
 
 import { join } from 'node:path'
 import { createApp } from '../../src/app.ts'
-import { ConfigError, parseConfig } from '../../src/config.ts'
-import { createLog } from '../../src/log.ts'
+import { ConfigError, parseConfig } from '../../src/config/config.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { createDemoRepository } from './repository.ts'
 import { playStory } from './story.ts'
 

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { type Authentication, createAuthentication, noAuthentication } from './authentication.ts'
 import { createDownloadLinks, type DownloadLinks } from './download-links.ts'
 import { createJwtVerifier } from './jwt.ts'
@@ -33,7 +33,7 @@ export async function openAccess(
   const keyRing = await openKeyRing({ apiKeys, events, isShared, log })
   if (keyRing.size === 0 && settings.jwt === null) {
     log.warn(
-      'Nobody can sign in yet: there is no API key. Make one with `npm run keys -- create --scope admin --name <whose>` (`node src/keys.ts …` within the image)',
+      'Nobody can sign in yet: there is no API key. Make one with `npm run keys -- create --scope admin --name <whose>` (`node src/operations/keys.ts …` within the image)',
     )
   }
   return {

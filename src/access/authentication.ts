@@ -1,7 +1,7 @@
 // From what a request carries to who is calling: Authorization: Bearer, or x-api-key. What was found good is remembered.
 
+import { createTextCache } from '../concurrency/text-cache.ts'
 import { AppError } from '../errors.ts'
-import { createTextCache } from '../text-cache.ts'
 import { keyPrefix } from './api-key-token.ts'
 import { everyone, type Identity } from './identity.ts'
 import type { VerifyJwt } from './jwt.ts'

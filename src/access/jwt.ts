@@ -2,7 +2,7 @@
 
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
 import type { Logger } from 'pino'
-import type { JwtSettings } from '../auth-settings.ts'
+import type { JwtSettings } from '../config/auth-settings.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { createIdentity, type Identity } from './identity.ts'
 import { readScopes } from './scopes.ts'

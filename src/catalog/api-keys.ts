@@ -1,9 +1,9 @@
 // API keys: what callers sign in with. Of a key's secret only the hash is here.
 
 import { AppError } from '../errors.ts'
+import { checkName } from './database/violations.ts'
 import type { ApiKey, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
-import { checkName } from './violations.ts'
 
 export type ApiKeyRecord = ApiKey
 

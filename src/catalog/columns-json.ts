@@ -1,7 +1,7 @@
 // Columns as the catalog keeps them: JSON, in which PostgreSQL does not keep the order of an object's fields.
 
 import { z } from 'zod'
-import { type Column, columnTypes } from '../columns.ts'
+import { type Column, columnTypes } from '../values/columns.ts'
 import type { Prisma } from './generated/client.ts'
 
 const schema = z.array(

@@ -1,13 +1,13 @@
 // Datasets: the results of training queries and extractions, and how far each has come.
 
-import type { Column } from '../columns.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
+import { isGone } from './database/presence.ts'
+import { checkText } from './database/violations.ts'
 import { type Dataset, Prisma, type PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 import { isEnded, jobStatuses, refusal, statusesBefore } from './job-states.ts'
-import { isGone } from './presence.ts'
-import { checkText } from './violations.ts'
 
 export interface DatasetRecord extends Omit<Dataset, 'columns' | 'owner'> {
   columns: Column[]

@@ -1,11 +1,17 @@
 // ETLs: a source pinned by commit and content hash, and the columns it gave for each query.
 
-import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
+import {
+  checkName,
+  checkPath,
+  checkText,
+  isMissingReference,
+  retryOnUniqueViolation,
+} from './database/violations.ts'
 import type { Etl, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
-import { checkName, checkPath, checkText, isMissingReference, retryOnUniqueViolation } from './violations.ts'
 
 export type EtlRecord = Etl
 export type EtlLanguage = Etl['language']

@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
+import { checkName, checkText, isMissingReference, retryOnUniqueViolation } from './database/violations.ts'
 import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
-import { checkName, checkText, isMissingReference, retryOnUniqueViolation } from './violations.ts'
 
 export interface FeatureViewRecord
   extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'floor' | 'target'> {

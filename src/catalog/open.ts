@@ -4,18 +4,18 @@ import type { Logger } from 'pino'
 import type { Events } from '../events.ts'
 import { type ApiKeys, createApiKeys } from './api-keys.ts'
 import { type Backlog, readBacklog } from './backlog.ts'
-import type { Database } from './database.ts'
+import type { Database } from './database/database.ts'
+import { migrate } from './database/migrate.ts'
+import { withClearFailures } from './database/violations.ts'
 import { createDatasets, type Datasets } from './datasets.ts'
 import { createEtls, type Etls } from './etls.ts'
 import { createFeatureViews, type FeatureViews } from './feature-views.ts'
 import { PrismaClient } from './generated/client.ts'
-import { migrate } from './migrate.ts'
 import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
 import { createJobQueue, type JobQueue } from './queue.ts'
 import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
 import { createSharedSecrets, type SharedSecrets } from './shared-secrets.ts'
 import { createViewRefreshes, type ViewRefreshes } from './view-refreshes.ts'
-import { withClearFailures } from './violations.ts'
 
 export interface Catalog {
   prisma: PrismaClient
@@ -99,9 +99,9 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
 /** The scheme picks the adapter; only that one is loaded. */
 export async function openDatabase({ url, folder, log }: CatalogOptions): Promise<Database> {
   if (url.startsWith('pglite:')) {
-    const { openPglite } = await import('./pglite.ts')
+    const { openPglite } = await import('./database/pglite.ts')
     return openPglite({ folder, log })
   }
-  const { openPostgres } = await import('./postgres.ts')
+  const { openPostgres } = await import('./database/postgres.ts')
   return openPostgres({ url, log })
 }

@@ -1,11 +1,11 @@
 // Publish jobs: durable work on the warehouse, and how far each has come.
 
 import { AppError } from '../errors.ts'
+import { isGone } from './database/presence.ts'
+import { retryOnUniqueViolation } from './database/violations.ts'
 import type { Prisma, PrismaClient, PublishJob } from './generated/client.ts'
 import { createId } from './ids.ts'
 import { isEnded, type JobStatus, refusal, statusesBefore } from './job-states.ts'
-import { isGone } from './presence.ts'
-import { retryOnUniqueViolation } from './violations.ts'
 
 export type { JobStatus }
 export type PublishJobRecord = Omit<PublishJob, 'owner'>

@@ -3,8 +3,8 @@
 import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
 import type { Logger } from 'pino'
 import { inCallersSpan, traceparent } from '../telemetry/spans.ts'
-import type { Database } from './database.ts'
-import { databaseLost, isDatabaseLost } from './lost-database.ts'
+import type { Database } from './database/database.ts'
+import { databaseLost, isDatabaseLost } from './database/lost-database.ts'
 
 export type JobHandler = (id: string, signal: AbortSignal) => Promise<void>
 

@@ -1,13 +1,13 @@
 // SQL under a name and version. The same SQL under the same name is the same entry.
 
 import { createHash } from 'node:crypto'
-import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { Finding } from '../sql/finding.ts'
+import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
+import { checkName, checkText, retryOnUniqueViolation } from './database/violations.ts'
 import type { PrismaClient, SavedQuery } from './generated/client.ts'
 import { createId } from './ids.ts'
-import { checkName, checkText, retryOnUniqueViolation } from './violations.ts'
 
 export interface SavedQueryRecord extends Omit<SavedQuery, 'columns'> {
   columns: Column[]

@@ -2,8 +2,8 @@
 
 import { randomUUID } from 'node:crypto'
 import { AppError } from '../errors.ts'
+import { isGone } from './database/presence.ts'
 import type { PrismaClient, ViewRefresh } from './generated/client.ts'
-import { isGone } from './presence.ts'
 
 /** How far a refresh has come. */
 export interface RefreshProgress {

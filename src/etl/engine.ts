@@ -1,15 +1,15 @@
 // Runs an ETL, whatever its language: over a file for training, over groups of rows for realtime.
 
 import type { Logger } from 'pino'
-import type { Column } from '../columns.ts'
-import type { SqlRunner } from '../parquet/sql-apart.ts'
+import type { SqlRunner } from '../parquet/engine-client.ts'
 import { overall, type Promised } from '../sql/determinism.ts'
 import { exact, open } from '../sql/finding.ts'
+import type { Column } from '../values/columns.ts'
 import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
-import { createSandbox } from './sandbox.ts'
-import { createFileThread } from './script-file-thread.ts'
-import { createScriptGroups } from './script-groups.ts'
-import { createScriptLoader, type LoadedScript } from './script-load.ts'
+import { createFileThread } from './script/file-client.ts'
+import { createScriptGroups } from './script/groups.ts'
+import { createScriptLoader, type LoadedScript } from './script/load.ts'
+import { createSandbox } from './script/sandbox.ts'
 import { createSqlEtls } from './sql.ts'
 
 export type { EtlGroupResult, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'

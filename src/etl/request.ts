@@ -1,10 +1,10 @@
 // What is asked of the ETL engine, and what a group of rows becomes.
 
 import type { EtlRecord } from '../catalog/etls.ts'
-import type { Column, Frame, Row } from '../columns.ts'
 import type { AppError } from '../errors.ts'
 import type { Certainty } from '../sql/determinism.ts'
-import type { EtlSource } from './source.ts'
+import type { Column, Frame, Row } from '../values/columns.ts'
+import type { EtlSource } from './source/source.ts'
 
 /** What the engine needs to know of an ETL. */
 export type RunnableEtl = Pick<EtlSource | EtlRecord, 'name' | 'language' | 'source'>

@@ -5,7 +5,7 @@ import type { EtlRecord } from '../catalog/etls.ts'
 import { idPrefix } from '../catalog/ids.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { EtlEngine } from './engine.ts'
-import type { EtlLoader, EtlSource } from './source.ts'
+import type { EtlLoader, EtlSource } from './source/source.ts'
 
 export interface ResolvedEtl extends EtlSource {
   /** Null when it is not in the catalog. */

@@ -1,11 +1,11 @@
 // SQL ETLs: one SELECT over the table `input`, run by the engine that reads and writes Parquet.
 
 import { rm } from 'node:fs/promises'
-import type { Column, Row } from '../columns.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
-import type { SqlRunner } from '../parquet/sql-apart.ts'
+import type { SqlRunner } from '../parquet/engine-client.ts'
 import type { Promised } from '../sql/determinism.ts'
-import { type Difference, mismatchError } from './output.ts'
+import type { Column, Row } from '../values/columns.ts'
+import { type Difference, mismatchError } from './columns/output.ts'
 import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 
 /** The engine's INVALID_SQL is an ETL's failure; its message gains the ETL's name. */

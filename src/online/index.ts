@@ -1,7 +1,7 @@
 // The online stores: one line for each adapter; the URL's scheme picks it, and its package loads only then.
 
 import type { Logger } from 'pino'
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../config/config.ts'
 import type { SharedCounters } from './counters.ts'
 import type { OnlineStore } from './port.ts'
 
@@ -16,11 +16,11 @@ export interface OnlineStoreOptions {
 
 const adapters: Record<string, (options: OnlineStoreOptions) => Promise<OnlineStore>> = {
   lmdb: async ({ folder, log }) => (await import('./lmdb.ts')).createLmdbStore({ folder, log }),
-  redis: async (options) => (await import('./redis.ts')).createRedisStore(options),
-  rediss: async (options) => (await import('./redis.ts')).createRedisStore(options),
-  'redis-sentinel': async (options) => (await import('./redis.ts')).createSentinelStore(options),
-  'redis-cluster': async (options) => (await import('./redis-cluster.ts')).createRedisClusterStore(options),
-  'rediss-cluster': async (options) => (await import('./redis-cluster.ts')).createRedisClusterStore(options),
+  redis: async (options) => (await import('./redis/redis.ts')).createRedisStore(options),
+  rediss: async (options) => (await import('./redis/redis.ts')).createRedisStore(options),
+  'redis-sentinel': async (options) => (await import('./redis/redis.ts')).createSentinelStore(options),
+  'redis-cluster': async (options) => (await import('./redis/cluster.ts')).createRedisClusterStore(options),
+  'rediss-cluster': async (options) => (await import('./redis/cluster.ts')).createRedisClusterStore(options),
 }
 
 /** Opens the online store that the URL names; rejects with ONLINE_STORE_UNAVAILABLE when it cannot be reached. */
@@ -39,5 +39,5 @@ export async function createOnlineStore(options: OnlineStoreOptions): Promise<On
 /** Counts beside the online store; null for an embedded one, which one process has for itself. */
 export async function createSharedCounters(options: OnlineStoreOptions): Promise<SharedCounters | null> {
   if (!options.url.startsWith('redis')) return null
-  return (await import('./redis-counters.ts')).createRedisCounters(options)
+  return (await import('./redis/counters.ts')).createRedisCounters(options)
 }

@@ -1,6 +1,6 @@
 // An entry as one binary value: a short header, then the JSON text of its rows as it is served.
 
-import { type ByteText, byteTextOf } from '../byte-text.ts'
+import { type ByteText, byteTextOf } from '../values/byte-text.ts'
 import type { OnlineEntry, WriteEntry } from './port.ts'
 
 // byte 0      format, with a bit for each optional part

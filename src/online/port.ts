@@ -1,7 +1,7 @@
 // The online port: where each feature view's rows wait, by index value. test/contract/online.ts holds every adapter to it.
 
-import type { ByteText } from '../byte-text.ts'
-import type { Remark } from '../remarks.ts'
+import type { Remark } from '../telemetry/remarks.ts'
+import type { ByteText } from '../values/byte-text.ts'
 
 /** One feature view's part of a read. */
 export interface ReadRequest {

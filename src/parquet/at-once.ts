@@ -2,8 +2,8 @@
 // can be aggregated group by group.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import type { JudgedStatement, SyntaxNode } from '../duckdb/statement.ts'
 import { inputTable } from './etl-statement.ts'
-import type { JudgedStatement, SyntaxNode } from './statement.ts'
 
 /** Which of the input's columns tells the rows of one group from another's; `*` leaves both out or is not proven. */
 export const tags = { rows: 'rowid', groups: 'gateway_group' } as const

@@ -11,12 +11,12 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import type { Column } from '../columns.ts'
+import { openDatabase } from '../duckdb/database.ts'
+import { toAppError } from '../duckdb/engine-error.ts'
 import { AppError } from '../errors.ts'
-import { openDatabase } from './database.ts'
-import { toAppError } from './engine-error.ts'
+import { quoteName, quotePath, quoteText } from '../sql/sql-text.ts'
+import type { Column } from '../values/columns.ts'
 import { type WrittenFile, writeParquet } from './parquet-file.ts'
-import { quoteName, quotePath, quoteText } from './sql-text.ts'
 
 export interface CsvColumn extends Column {
   /**

@@ -1,17 +1,17 @@
 // A SQL ETL on each of many groups of rows on its own.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Column, Row } from '../columns.ts'
-import { createRowAppender } from './append-rows.ts'
-import { withAppender } from './appender.ts'
+import { createRowAppender } from '../duckdb/append-rows.ts'
+import { withAppender } from '../duckdb/appender.ts'
+import { carrierOf } from '../duckdb/column-types.ts'
+import { readRows } from '../duckdb/decode.ts'
+import type { EngineErrorContext } from '../duckdb/engine-error.ts'
+import { castList, planStatement, type StatementPlan } from '../duckdb/plan.ts'
+import type { JudgedStatement } from '../duckdb/statement.ts'
+import { quoteName } from '../sql/sql-text.ts'
+import type { Column, Row } from '../values/columns.ts'
 import { type AtOnce, proveAtOnce, tagAlias, tags, withTag } from './at-once.ts'
-import { readRows } from './decode.ts'
-import { carrierOf } from './duckdb-types.ts'
-import type { EngineErrorContext } from './engine-error.ts'
 import { inputTable } from './etl-statement.ts'
-import { castList, planStatement, type StatementPlan } from './plan.ts'
-import { quoteName } from './sql-text.ts'
-import type { JudgedStatement } from './statement.ts'
 
 export interface GroupsRequest {
   judged: JudgedStatement

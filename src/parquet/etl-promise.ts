@@ -1,14 +1,14 @@
 // What a SQL ETL promises of its output, where its input promises so much.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Column } from '../columns.ts'
+import { bindStatement } from '../duckdb/bound/statement-algebra.ts'
+import { planStatement } from '../duckdb/plan.ts'
+import type { JudgedStatement } from '../duckdb/statement.ts'
 import { type Certainty, judgeDeterminism } from '../sql/determinism.ts'
 import { exact, type Finding } from '../sql/finding.ts'
+import { quoteName } from '../sql/sql-text.ts'
+import type { Column } from '../values/columns.ts'
 import { inputTable } from './etl-statement.ts'
-import { planStatement } from './plan.ts'
-import { quoteName } from './sql-text.ts'
-import type { JudgedStatement } from './statement.ts'
-import { bindStatement } from './statement-algebra.ts'
 
 export interface SqlPromiseRequest {
   sql: string

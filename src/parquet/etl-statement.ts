@@ -1,9 +1,9 @@
 // Judges a SQL ETL: one SELECT over the table `input`, and nothing whose result changes from run to run.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { createChangeFinder } from './changing.ts'
-import { refuse } from './engine-error.ts'
-import { displayTable, type JudgedStatement, judgeStatement } from './statement.ts'
+import { createChangeFinder } from '../duckdb/changing.ts'
+import { refuse } from '../duckdb/engine-error.ts'
+import { displayTable, type JudgedStatement, judgeStatement } from '../duckdb/statement.ts'
 
 export const inputTable = 'input'
 

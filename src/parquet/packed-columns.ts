@@ -2,10 +2,10 @@
 
 import { type DuckDBDataChunk, DuckDBTypeId } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
-import type { Value } from '../columns.ts'
-import { readItems } from './decode.ts'
-import type { Carrier } from './duckdb-types.ts'
-import { nullTest, type PackedTexts, packTexts } from './text-vector.ts'
+import type { Carrier } from '../duckdb/column-types.ts'
+import { readItems } from '../duckdb/decode.ts'
+import { nullTest, type PackedTexts, packTexts } from '../duckdb/text-vector.ts'
+import type { Value } from '../values/columns.ts'
 
 /**
  * One column of packed rows.

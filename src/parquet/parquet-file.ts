@@ -3,8 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Column } from '../columns.ts'
-import { quoteName, quotePath, quoteText } from './sql-text.ts'
+import { quoteName, quotePath, quoteText } from '../sql/sql-text.ts'
+import type { Column } from '../values/columns.ts'
 
 export interface WrittenFile {
   /** `nullable` as observed. */

@@ -3,8 +3,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import { encodeValue, type Row, type Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import { encodeValue, type Row, type Value } from '../values/columns.ts'
 import { featureSchema, type TableRows, type Warehouse, type WarehouseTable } from '../warehouse/port.ts'
 import { createCellReader, describeGiven, isObject } from './cells.ts'
 

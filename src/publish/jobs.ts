@@ -1,12 +1,12 @@
 // Runs one publish job batch by batch: append, serve, advance. It may be killed anywhere and run again.
 
 import { setImmediate } from 'node:timers/promises'
-import type { Change } from '../realtime/refresh.ts'
+import { type RetryOptions, retry } from '../concurrency/retry.ts'
+import { createFlowGenerator, type FlowSource } from '../demo/flows.ts'
+import type { Change } from '../realtime/materialize/refresh.ts'
 import type { Realtime } from '../realtime/service.ts'
-import { type RetryOptions, retry } from '../retry.ts'
 import type { TableRows, Warehouse } from '../warehouse/port.ts'
 import { type Cut, cutEvenly, cutGrowing } from './batches.ts'
-import { createFlowGenerator, type FlowSource } from './flows.ts'
 import type { UnpackedRows } from './ingest.ts'
 
 /** Flows that are made between two turns of the event loop. */

@@ -1,8 +1,8 @@
 // A publish job's progress: how fast it goes, and the stream that tells it.
 
 import { isEnded, type JobStatus } from '../catalog/job-states.ts'
+import { followState } from '../concurrency/follow.ts'
 import type { Events } from '../events.ts'
-import { followState } from '../follow.ts'
 
 export interface PublishProgress {
   jobId: string

@@ -1,12 +1,19 @@
 // Rows from the warehouse, grouped by index value and run through the view's ETL: what an online entry holds.
 
-import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row, type Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
+import type { View, Views } from '../features/views.ts'
+import {
+  type Column,
+  createRowEncoder,
+  encodeFrame,
+  encodeRows,
+  type Row,
+  type Value,
+} from '../values/columns.ts'
 import { canonicalText } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { type Computed, noRows, type Outcome } from './entry.ts'
-import type { View, Views } from './views.ts'
 
 /** Rows of one index value each, by canonical text. */
 export type Groups = ReadonlyMap<string, readonly Row[]>

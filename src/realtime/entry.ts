@@ -1,10 +1,10 @@
 // What an online entry holds: a value's rows, or the error that its ETL gave; and when an entry may be served.
 
-import { type ByteText, toText } from '../byte-text.ts'
 import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import { AppError, type ErrorCode, errorCodes } from '../errors.ts'
+import type { View } from '../features/views.ts'
 import type { OnlineEntry, WriteEntry } from '../online/port.ts'
-import type { View } from './views.ts'
+import { type ByteText, toText } from '../values/byte-text.ts'
 
 /** One index value's outcome, computed from the warehouse. */
 export type Outcome = { ok: true; rows: string } | { ok: false; error: AppError }

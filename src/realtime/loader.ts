@@ -2,9 +2,10 @@
 
 import DataLoader from 'dataloader'
 import { AppError } from '../errors.ts'
+import type { LookupTarget } from '../features/target.ts'
 import { activeSpan } from '../telemetry/spans.ts'
 import type { Lookup, LookupRequest } from './lookup.ts'
-import type { LookupAnswers, LookupTarget } from './result.ts'
+import type { LookupAnswers } from './result.ts'
 
 export interface RealtimeLoader {
   /** Rejects when the target is wrong; a value that fails is its error in the list. */

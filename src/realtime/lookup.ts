@@ -2,19 +2,20 @@
 
 import type { Span } from '@opentelemetry/api'
 import type { Logger } from 'pino'
-import { type ByteText, toByteText } from '../byte-text.ts'
-import type { Column, Value } from '../columns.ts'
+import type { Background } from '../concurrency/background.ts'
 import { AppError } from '../errors.ts'
+import type { LookupTarget } from '../features/target.ts'
+import type { View, Views } from '../features/views.ts'
 import type { ReadAnswer, ReadRequest } from '../online/port.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { sharedStep } from '../telemetry/spans.ts'
+import { type ByteText, toByteText } from '../values/byte-text.ts'
+import type { Column, Value } from '../values/columns.ts'
 import { canonicalTest, canonicalText, parseIndexValue } from '../values/entity-key.ts'
-import type { Background } from './background.ts'
 import { noRows, servable } from './entry.ts'
 import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
-import type { LookupAnswers, LookupTarget, RealtimeResult, RealtimeSource } from './result.ts'
-import type { View, Views } from './views.ts'
+import type { LookupAnswers, RealtimeResult, RealtimeSource } from './result.ts'
 
 export interface LookupRequest {
   target: LookupTarget

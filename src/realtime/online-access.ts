@@ -2,10 +2,10 @@
 
 import type { Logger } from 'pino'
 import type { FeatureViews } from '../catalog/feature-views.ts'
+import type { Background } from '../concurrency/background.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
 import { call, step } from '../telemetry/spans.ts'
-import type { Background } from './background.ts'
 
 /** After a failure the store is left alone for so long: lookups go straight to the warehouse. */
 const restMs = 1000

@@ -1,13 +1,13 @@
 // Values that are not online are computed from the warehouse, together and once for all who wait, and stored.
 
 import type { Logger } from 'pino'
-import type { Value } from '../columns.ts'
+import type { Background } from '../concurrency/background.ts'
 import { AppError, unavailable } from '../errors.ts'
-import type { Background } from './background.ts'
+import type { View, Views } from '../features/views.ts'
+import type { Value } from '../values/columns.ts'
 import type { Compute } from './compute.ts'
 import { type Computed, type Outcome, toWriteEntry } from './entry.ts'
 import type { OnlineAccess } from './online-access.ts'
-import type { View, Views } from './views.ts'
 
 /** Computations of one view that run at once; what comes meanwhile waits and makes the next one larger. */
 const concurrentPerView = 2

@@ -1,7 +1,7 @@
 // What a realtime lookup asks for and what it answers.
 
-import type { ByteText } from '../byte-text.ts'
 import type { AppError } from '../errors.ts'
+import type { ByteText } from '../values/byte-text.ts'
 
 export type RealtimeStatus = 'FRESH' | 'STALE' | 'NOT_FOUND'
 export type RealtimeSource = 'ONLINE' | 'WAREHOUSE'
@@ -16,13 +16,6 @@ export interface RealtimeResult {
   rows: ByteText
   /** When the rows were computed. */
   asOfMs: number | null
-}
-
-export interface LookupTarget {
-  queryId: string
-  /** Where the ETL lives or its id in the catalog; null serves the query's own rows. */
-  etlPath: string | null
-  indexKey: string
 }
 
 /** One answer for each index value, in order; a value that failed is its error. */

@@ -1,13 +1,14 @@
 // A value's rows now, and again at every change, for as long as the client listens.
 
-import { type ByteText, toText } from '../byte-text.ts'
+import { followState } from '../concurrency/follow.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
-import { followState } from '../follow.ts'
+import type { LookupTarget } from '../features/target.ts'
+import type { View, Views } from '../features/views.ts'
+import { type ByteText, toText } from '../values/byte-text.ts'
 import { canonicalText, parseIndexValue } from '../values/entity-key.ts'
 import type { Lookup } from './lookup.ts'
-import type { LookupTarget, RealtimeResult } from './result.ts'
-import type { View, Views } from './views.ts'
+import type { RealtimeResult } from './result.ts'
 
 export type Updates = (
   target: LookupTarget,

@@ -1,7 +1,7 @@
 // ApiKey: what callers sign in with, for those who give them out; and `me`, whom the gateway takes a caller for.
 
 import { z } from 'zod'
-import { longestName } from '../catalog/violations.ts'
+import { longestName } from '../catalog/database/violations.ts'
 import { AppError } from '../errors.ts'
 import type { Builder } from './builder.ts'
 import { newestFirst } from './listing.ts'

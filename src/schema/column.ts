@@ -1,6 +1,6 @@
 // Column: a name, a type and whether it holds nulls, of a query's, an ETL's or a dataset's rows.
 
-import { columnTypes } from '../columns.ts'
+import { columnTypes } from '../values/columns.ts'
 import { catalogReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 

@@ -1,7 +1,7 @@
 // A page of a dataset's rows as JSON text, read in parts that are small however wide the rows are.
 
-import { encodeFrame } from '../columns.ts'
 import type { Training } from '../training/service.ts'
+import { encodeFrame } from '../values/columns.ts'
 import type { AnswerBudget } from './answer-budget.ts'
 
 const firstRows = 20

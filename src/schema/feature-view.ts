@@ -1,8 +1,8 @@
 // FeatureView: a saved query, and perhaps an ETL, served online by an index key; and the proof that it serves what training sees.
 
 import { z } from 'zod'
+import { longestName } from '../catalog/database/violations.ts'
 import type { FeatureView } from '../catalog/generated/client.ts'
-import { longestName } from '../catalog/violations.ts'
 import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'

@@ -1,7 +1,7 @@
 // Parity: the proof that a feature view serves what training sees.
 
 import { z } from 'zod'
-import { maxSample } from '../realtime/parity.ts'
+import { maxSample } from '../realtime/parity/parity.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
 import type { Services } from './services.ts'

@@ -1,8 +1,8 @@
 // RealtimeResult: the features of one entity, now; looked up one by one, many at once, or followed.
 
 import { z } from 'zod'
-import { toText } from '../byte-text.ts'
 import type { LookupTarget } from '../realtime/service.ts'
+import { toText } from '../values/byte-text.ts'
 import { callerOf } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'

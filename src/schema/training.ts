@@ -1,7 +1,7 @@
 // Training: the mutations that turn a query, or a query and an ETL, into a dataset.
 
 import { z } from 'zod'
-import { longestName } from '../catalog/violations.ts'
+import { longestName } from '../catalog/database/violations.ts'
 import { maxWaitMs } from '../training/limits.ts'
 import type { Builder } from './builder.ts'
 import type { Services } from './services.ts'

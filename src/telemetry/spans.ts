@@ -12,8 +12,8 @@ import {
   TraceFlags,
   trace,
 } from '@opentelemetry/api'
+import { withoutSecrets } from '../config/secrets.ts'
 import { AppError, messageOf } from '../errors.ts'
-import { withoutSecrets } from '../secrets.ts'
 
 /** Gives real spans from the moment that sdk.ts has started the SDK. */
 const tracer = trace.getTracer('feature-gateway')

@@ -3,13 +3,13 @@
 import { access } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import type { DatasetRecord } from '../catalog/datasets.ts'
-import type { Column, Row } from '../columns.ts'
+import { createPool } from '../concurrency/pool.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Column, Row } from '../values/columns.ts'
 import { encodeArrow } from './formats/arrow.ts'
 import { encodeCsv } from './formats/csv.ts'
 import { encodeNdjson } from './formats/ndjson.ts'
-import { createPool } from './pool.ts'
 
 export const downloadFormats = ['parquet', 'arrow', 'csv', 'ndjson'] as const
 export type DownloadFormat = (typeof downloadFormats)[number]

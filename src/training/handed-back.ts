@@ -3,8 +3,8 @@
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
-import type { EtlSource } from '../etl/source.ts'
-import { type Repetition, repeat } from '../repeat.ts'
+import { type Repetition, repeat } from '../concurrency/repeat.ts'
+import type { EtlSource } from '../etl/source/source.ts'
 
 const lookEveryMs = 2000
 /** No more are taken while so many wait here: others may have room. */

@@ -2,9 +2,9 @@
 
 import { access } from 'node:fs/promises'
 import type { Catalog } from '../catalog/open.ts'
-import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import type { Column } from '../values/columns.ts'
 import { describeTypeChange } from '../warehouse/saved-columns.ts'
 import { datasetPath, type RunResult } from './run.ts'
 

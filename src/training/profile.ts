@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatasetRecord } from '../catalog/datasets.ts'
-import type { Column, ColumnType, Value } from '../columns.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
-import { quoteName } from '../parquet/sql-text.ts'
+import { quoteName } from '../sql/sql-text.ts'
+import type { Column, ColumnType, Value } from '../values/columns.ts'
 
 export interface ColumnProfile {
   name: string

@@ -2,8 +2,8 @@
 
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
 import { isEnded } from '../catalog/job-states.ts'
+import { followState } from '../concurrency/follow.ts'
 import type { Events } from '../events.ts'
-import { followState } from '../follow.ts'
 
 export function watchDataset(
   {

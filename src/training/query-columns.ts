@@ -1,7 +1,7 @@
 // What runs of a saved query have shown of its columns: which of them hold nulls.
 
 import type { Catalog } from '../catalog/open.ts'
-import type { Column } from '../columns.ts'
+import type { Column } from '../values/columns.ts'
 import type { RunResult } from './run.ts'
 
 export interface QueryColumns {

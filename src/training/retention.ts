@@ -4,7 +4,7 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
-import { type Repetition, repeat } from '../repeat.ts'
+import { type Repetition, repeat } from '../concurrency/repeat.ts'
 
 export interface Retention {
   /** Null keeps datasets however old. */

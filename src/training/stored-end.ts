@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
+import { retry, usualDelaysMs } from '../concurrency/retry.ts'
 import { AppError } from '../errors.ts'
-import { retry, usualDelaysMs } from '../retry.ts'
 
 /** Calls again and again while the catalog is away, until the signal aborts; any other failure is thrown. */
 export function whileCatalogIsAway<T>(

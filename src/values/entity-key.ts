@@ -1,12 +1,11 @@
 // Entity keys: a client's text becomes a value of the key column's type, and equal values have one canonical text.
 
-import type { Column, ColumnType, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
-import { formatDays, formatMicros, parseDays } from '../parquet/calendar.ts'
-import { readDecimal, writeDecimal } from '../parquet/decimal.ts'
-import { quoteName } from '../parquet/sql-text.ts'
-import { integerRange, parseStorage } from '../parquet/storage-text.ts'
+import { formatDays, formatMicros, parseDays } from './calendar.ts'
+import type { Column, ColumnType, Value } from './columns.ts'
+import { readDecimal, writeDecimal } from './decimal.ts'
 import { type KeyForm, keyForm, plainDecimal } from './key-forms.ts'
+import { integerRange, parseStorage } from './storage-text.ts'
 
 /** The last microseconds stand for the infinities. */
 const limitMicros = 2n ** 63n - 1n
@@ -72,7 +71,7 @@ export function assertKeyColumn(column: Column): void {
 
 /** What gives the column's texts a type by which they are equal when they are the same. */
 function cureOf({ name, native = '' }: Column): string {
-  const quoted = /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteName(name)
+  const quoted = /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`
   if (/\bCOLLATE\b/.test(native)) return `${quoted} COLLATE "C" AS ${quoted}`
   const text = `CAST(${quoted} AS varchar)`
   return native === 'citext' ? `lower(${text}) AS ${quoted}` : `${text} AS ${quoted}`

@@ -1,6 +1,6 @@
 // What a key of each type that travels as text is: which texts spell it, and which of them is its one canonical text.
 
-import { parseDays } from '../parquet/calendar.ts'
+import { parseDays } from './calendar.ts'
 import { canonicalInterval } from './interval.ts'
 import { canonicalCidr, canonicalInet, canonicalIpAddress, canonicalMac } from './network-address.ts'
 

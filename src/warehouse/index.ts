@@ -1,14 +1,14 @@
 // The warehouses there are: an adapter is one file and one line here; the URL's scheme picks it.
 
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../config/config.ts'
 import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
 
 const adapters: Record<string, () => Promise<(options: WarehouseOptions) => Promise<Warehouse>>> = {
-  duckdb: async () => (await import('./duckdb-apart.ts')).createDuckdbWarehouseApart,
-  postgres: async () => (await import('./postgres.ts')).createPostgresWarehouse,
-  postgresql: async () => (await import('./postgres.ts')).createPostgresWarehouse,
-  trino: async () => (await import('./trino.ts')).createTrinoWarehouse,
+  duckdb: async () => (await import('./duckdb/client.ts')).createDuckdbWarehouseApart,
+  postgres: async () => (await import('./postgres/postgres.ts')).createPostgresWarehouse,
+  postgresql: async () => (await import('./postgres/postgres.ts')).createPostgresWarehouse,
+  trino: async () => (await import('./trino/trino.ts')).createTrinoWarehouse,
 }
 
 export async function createWarehouse(options: WarehouseOptions): Promise<Warehouse> {

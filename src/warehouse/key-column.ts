@@ -1,7 +1,7 @@
 // The column that a lookup or an ordered scan goes by, found alike in every warehouse.
 
-import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
 
 /** The key's place among the columns; BAD_USER_INPUT names those that there are. */
 export function keyIndex(key: string, columns: readonly Pick<Column, 'name'>[]): number {

@@ -1,7 +1,7 @@
 // What one lookup may give: the rows go to an online store and to a prediction, which wait for them.
 
-import type { Row, Value } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import type { Row, Value } from '../values/columns.ts'
 
 export interface LookupLimits {
   rows: number

@@ -1,8 +1,8 @@
 // The warehouse port: where history lives, asked with SQL. test/contract/warehouse.ts holds every adapter to it.
 
-import type { Column, Row, Value } from '../columns.ts'
-import type { Remark } from '../remarks.ts'
 import type { Certainty } from '../sql/determinism.ts'
+import type { Remark } from '../telemetry/remarks.ts'
+import type { Column, Row, Value } from '../values/columns.ts'
 
 /** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
 export const featureSchema = 'feature_store'

@@ -1,7 +1,7 @@
 // The columns that a statement was saved with, held against those that it gives now.
 
-import type { Column } from '../columns.ts'
 import { AppError } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
 
 /**
  * Where the saved columns stand among those of now; null when they are all of them and in this order. Throws

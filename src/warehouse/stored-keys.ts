@@ -1,6 +1,6 @@
 // What an append tells of the tables that it changed: the stored values of the columns that were asked for.
 
-import type { Value } from '../columns.ts'
+import type { Value } from '../values/columns.ts'
 import type { AppendRequest, TableChange, TableRows } from './port.ts'
 
 /** A column that was asked for, and the table's columns of that name: names that differ in case alone are one. */

@@ -4,7 +4,7 @@ import { CompactSign, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createJwtVerifier } from '../../src/access/jwt.ts'
-import type { JwtSettings } from '../../src/auth-settings.ts'
+import type { JwtSettings } from '../../src/config/auth-settings.ts'
 import { inSeconds, startTokenIssuer, type TokenIssuer } from '../servers/token-issuer.ts'
 
 const log = pino({ level: 'silent' })

@@ -97,7 +97,7 @@ test('strangers’ guesses do not ask the database each', async () => {
 
 test('npm run keys works on PostgreSQL beside running gateways', async () => {
   const env = { PATH: process.env.PATH, CATALOG_URL: url }
-  const args = ['src/keys.ts', 'create', '--name', 'grace', '--scope', 'realtime']
+  const args = ['src/operations/keys.ts', 'create', '--name', 'grace', '--scope', 'realtime']
   const { stdout } = await promisify(execFile)(process.execPath, args, { env })
   await expect(ring.identify(stdout.trim())).resolves.toMatchObject({ name: 'grace', scopes: ['realtime'] })
 })

@@ -15,7 +15,7 @@ import {
 } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createIdentity, type Identity } from '../../src/access/identity.ts'
-import { findAppError } from '../../src/http/failures.ts'
+import { findAppError } from '../../src/http/rest/failures.ts'
 import type { Context } from '../../src/schema/context.ts'
 import { createSchema } from '../../src/schema/index.ts'
 import type { Services } from '../../src/schema/services.ts'
@@ -192,8 +192,8 @@ describe('routes', () => {
 
   test('a route that does not say who may use it is not registered', async () => {
     const { default: Fastify } = await import('fastify')
-    const { guardRoutes } = await import('../../src/http/route-access.ts')
-    const { createIdentities } = await import('../../src/http/identities.ts')
+    const { guardRoutes } = await import('../../src/http/guards/route-access.ts')
+    const { createIdentities } = await import('../../src/http/guards/identities.ts')
     const app = Fastify()
     const { authentication } = gateway.services.access
     guardRoutes(app, { identities: createIdentities(authentication, true), openUnder: '/docs' })

@@ -18,7 +18,7 @@ import {
 } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { dataPaths } from '../../src/config.ts'
+import { dataPaths } from '../../src/config/config.ts'
 import { createClient } from '../http/client.ts'
 import { type Gateway, openGateway } from '../http/gateway.ts'
 import { inSeconds, startTokenIssuer, type TokenIssuer } from '../servers/token-issuer.ts'

@@ -1,7 +1,7 @@
 // Documents and requests made to hurt: each is refused with a code within a moment, and the next request is answered.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { documentLimits } from '../../src/http/document-limits.ts'
+import { documentLimits } from '../../src/http/graphql/document-limits.ts'
 import { type Gateway, openGateway } from '../http/gateway.ts'
 
 let gateway: Gateway

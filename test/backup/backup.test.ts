@@ -6,9 +6,9 @@ import { appendFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { publishAndFollow, train } from '../../examples/client/features.ts'
-import { makeBackup } from '../../src/backup/backup.ts'
-import { restoreBackup } from '../../src/backup/restore.ts'
-import { dataPaths, parseConfig } from '../../src/config.ts'
+import { dataPaths, parseConfig } from '../../src/config/config.ts'
+import { makeBackup } from '../../src/operations/backup/backup.ts'
+import { restoreBackup } from '../../src/operations/backup/restore.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { type Settings, startGateway } from '../e2e/gateway.ts'
 import { createFolder } from '../servers/child.ts'
@@ -140,7 +140,10 @@ describe('what is no whole backup', () => {
     await writeFile(join(dataDir, 'warehouse.duckdb'), Buffer.alloc(64 * 1024 * 1024, 1))
     const target = newTarget()
     const env = { PATH: process.env.PATH ?? '', DATA_DIR: dataDir }
-    const child = spawn(process.execPath, ['src/backup/main.ts', 'backup', target], { env, stdio: 'ignore' })
+    const child = spawn(process.execPath, ['src/operations/backup/main.ts', 'backup', target], {
+      env,
+      stdio: 'ignore',
+    })
     const exited = once(child, 'exit')
     const partial = await vi.waitFor(
       async () => {

@@ -1,8 +1,8 @@
 // What the catalog relies on of Prisma's driver adapter and the database behind it.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isUniqueViolation } from '../../src/catalog/database/violations.ts'
 import type { Catalog } from '../../src/catalog/open.ts'
-import { isUniqueViolation } from '../../src/catalog/violations.ts'
 import { openAt, type Place } from './place.ts'
 
 export function describeAdapter(getPlace: () => Place) {

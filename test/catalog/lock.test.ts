@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { acquireLock } from '../../src/catalog/lock.ts'
+import { acquireLock } from '../../src/catalog/database/lock.ts'
 import { createFolder } from '../servers/child.ts'
 
-const source = join(import.meta.dirname, '../../src/catalog/lock.ts')
+const source = join(import.meta.dirname, '../../src/catalog/database/lock.ts')
 let folder: Awaited<ReturnType<typeof createFolder>>
 let path: string
 

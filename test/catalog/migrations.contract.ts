@@ -3,8 +3,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Database } from '../../src/catalog/database.ts'
-import { migrate } from '../../src/catalog/migrate.ts'
+import type { Database } from '../../src/catalog/database/database.ts'
+import { migrate } from '../../src/catalog/database/migrate.ts'
 import { createFolder } from '../servers/child.ts'
 import { quiet } from './place.ts'
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NewEtl } from '../../src/catalog/etls.ts'
 import { isEnded, jobStatuses, nextStatuses } from '../../src/catalog/job-states.ts'
 import type { Catalog } from '../../src/catalog/open.ts'
-import type { Column } from '../../src/columns.ts'
+import type { Column } from '../../src/values/columns.ts'
 import { openAt, type Place } from './place.ts'
 
 const columns: Column[] = [

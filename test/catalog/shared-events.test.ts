@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openSharedEvents, type SharedEvents } from '../../src/catalog/postgres-events.ts'
+import { openSharedEvents, type SharedEvents } from '../../src/catalog/database/postgres-events.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { quiet } from './place.ts'
 

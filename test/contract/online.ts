@@ -1,8 +1,8 @@
 // The online port's contract, whole, as one function: an adapter's test calls it with a way to open a new, empty store.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { byteTextOf } from '../../src/byte-text.ts'
 import type { OnlineStore, WriteEntry } from '../../src/online/port.ts'
+import { byteTextOf } from '../../src/values/byte-text.ts'
 
 export interface OpenedStore {
   store: OnlineStore

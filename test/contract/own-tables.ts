@@ -1,8 +1,8 @@
 // What every warehouse does with rows for tables of its user's own: of every type, with defaults, and told by their stored keys.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ColumnType, encodeValue, type Value } from '../../src/columns.ts'
 import { assertTaken, checkRows, findIngestTable, packRows, unpackRows } from '../../src/publish/ingest.ts'
+import { type ColumnType, encodeValue, type Value } from '../../src/values/columns.ts'
 import type { AppendResult, Warehouse } from '../../src/warehouse/port.ts'
 
 export interface OwnKey {

@@ -3,9 +3,9 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Column, Row, Value } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
+import type { Column, Row, Value } from '../../src/values/columns.ts'
 import type { AppendRequest, ScanResult, Warehouse } from '../../src/warehouse/port.ts'
 
 export interface WarehouseUnderTest {

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { publishAndFollow, train } from '../../examples/client/features.ts'
-import { migrate, migrationsFolder, readMigrations } from '../../src/catalog/migrate.ts'
-import { openPostgres } from '../../src/catalog/postgres.ts'
-import { dataPaths } from '../../src/config.ts'
+import { migrate, migrationsFolder, readMigrations } from '../../src/catalog/database/migrate.ts'
+import { openPostgres } from '../../src/catalog/database/postgres.ts'
+import { dataPaths } from '../../src/config/config.ts'
 import { quiet } from '../catalog/place.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { type Settings, startGateway } from '../e2e/gateway.ts'
@@ -36,7 +36,7 @@ afterAll(async () => {
 /** Runs it as a user does; `prefix` is what comes before it on the shell's line. */
 async function examine(settings: Settings, prefix = '') {
   const env = { PATH: process.env.PATH ?? '', DATA_DIR: folder.path, ...settings }
-  const command = `${prefix} exec ${JSON.stringify(process.execPath)} src/doctor/main.ts`
+  const command = `${prefix} exec ${JSON.stringify(process.execPath)} src/operations/doctor/main.ts`
   const run = promisify(execFile)('sh', ['-c', command], { env })
   const { stdout, code } = await run.then(
     (ended) => ({ ...ended, code: 0 }),

@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline'
 import { TypedDocumentString } from '../../examples/client/generated/graphql.ts'
 import { createTransport } from '../../examples/client/transport.ts'
 import { createApp } from '../../src/app.ts'
-import { parseConfig } from '../../src/config.ts'
-import { createLog } from '../../src/log.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { createClient } from '../http/client.ts'
 
 export type Settings = Record<string, string>

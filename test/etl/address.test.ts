@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import { createEtlLoader, type EtlLoader } from '../../src/etl/source.ts'
+import { createEtlLoader, type EtlLoader } from '../../src/etl/source/source.ts'
 import { testLog } from '../parts.ts'
 import { createFolder } from '../servers/child.ts'
 

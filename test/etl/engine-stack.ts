@@ -4,10 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import type { Column, ColumnType, Frame, Row } from '../../src/columns.ts'
 import type { AppError, ErrorCode } from '../../src/errors.ts'
 import { createEtlEngine, type EtlGroupResult, type RunnableEtl } from '../../src/etl/engine.ts'
 import { createParquetEngine } from '../../src/parquet/engine.ts'
+import type { Column, ColumnType, Frame, Row } from '../../src/values/columns.ts'
 
 export type EngineStack = Awaited<ReturnType<typeof openEngineStack>>
 

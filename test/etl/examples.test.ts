@@ -5,8 +5,8 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { transform } from '../../examples/etl/quote-features.ts'
 import { extract } from '../../examples/etl/quote-gaps.ts'
-import type { Frame, Row } from '../../src/columns.ts'
-import { createEtlLoader } from '../../src/etl/source.ts'
+import { createEtlLoader } from '../../src/etl/source/source.ts'
+import type { Frame, Row } from '../../src/values/columns.ts'
 import { column, type EngineStack, frameOf, openEngineStack } from './engine-stack.ts'
 
 const examples = join(import.meta.dirname, '../../examples/etl')

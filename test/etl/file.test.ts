@@ -2,7 +2,7 @@
 
 import { access, readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Row } from '../../src/columns.ts'
+import type { Row } from '../../src/values/columns.ts'
 import { column, type EngineStack, javaScript, openEngineStack, sql } from './engine-stack.ts'
 
 let stack: EngineStack

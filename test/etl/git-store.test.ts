@@ -3,7 +3,7 @@
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { createEtlLoader } from '../../src/etl/source.ts'
+import { createEtlLoader } from '../../src/etl/source/source.ts'
 import { testLog } from '../parts.ts'
 import { createFolder, runProgram } from '../servers/child.ts'
 import { type GitServer, startGit } from '../servers/git.ts'

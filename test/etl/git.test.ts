@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createEtlLoader } from '../../src/etl/source.ts'
+import { createEtlLoader } from '../../src/etl/source/source.ts'
 import { createFolder, runProgram } from '../servers/child.ts'
 import { type GitServer, startGit } from '../servers/git.ts'
 

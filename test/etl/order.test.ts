@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Column, Row, Value } from '../../src/columns.ts'
+import type { Column, Row, Value } from '../../src/values/columns.ts'
 import { column, type EngineStack, frameOf, javaScript, openEngineStack } from './engine-stack.ts'
 
 let stack: EngineStack

@@ -1,8 +1,8 @@
 // What training reads back from Parquet is what serving gives, value for value, type for type, byte for byte of JSON.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Column, encodeFrame, type Frame, type Value } from '../../src/columns.ts'
 import type { RunnableEtl } from '../../src/etl/engine.ts'
+import { type Column, encodeFrame, type Frame, type Value } from '../../src/values/columns.ts'
 import { column, type EngineStack, frameOf, javaScript, openEngineStack, typeScript } from './engine-stack.ts'
 
 let stack: EngineStack

@@ -1,9 +1,9 @@
 // What an ETL promises of its output, by what its input promises.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Column } from '../../src/columns.ts'
 import { overall } from '../../src/sql/determinism.ts'
 import { exact, open, rounding } from '../../src/sql/finding.ts'
+import type { Column } from '../../src/values/columns.ts'
 import { type EngineStack, openEngineStack } from './engine-stack.ts'
 
 let stack: EngineStack

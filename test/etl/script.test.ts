@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { wrapScript } from '../../src/etl/script.ts'
+import { wrapScript } from '../../src/etl/script/script.ts'
 
 type Exports = { transform: () => unknown }
 

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net'
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isPrivateAddress } from '../../src/etl/private-address.ts'
-import { createEtlLoader } from '../../src/etl/source.ts'
+import { isPrivateAddress } from '../../src/etl/source/private-address.ts'
+import { createEtlLoader } from '../../src/etl/source/source.ts'
 import { createFolder, runProgram } from '../servers/child.ts'
 
 const log = pino({ level: 'silent' })

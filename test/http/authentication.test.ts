@@ -360,7 +360,7 @@ test('rate limits count by who signs in', async () => {
 describe('npm run keys', () => {
   const run = async (...args: string[]) => {
     const env = { PATH: process.env.PATH, DATA_DIR: gateway.config.dataDir }
-    return promisify(execFile)(process.execPath, ['src/keys.ts', ...args], { env }).catch(
+    return promisify(execFile)(process.execPath, ['src/operations/keys.ts', ...args], { env }).catch(
       (error: { stdout: string; stderr: string; code: number }) => error,
     )
   }

@@ -1,8 +1,8 @@
 // The HTTP server over the gateway's real services, in a folder of its own; services can be watched at their edge.
 
 import { createApp } from '../../src/app.ts'
-import { parseConfig } from '../../src/config.ts'
-import { createHttpServer, type HttpServerOptions } from '../../src/http/server.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { createHttpServer, type HttpServerOptions } from '../../src/http/server/server.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { testLog } from '../parts.ts'
 import { createClient } from './client.ts'

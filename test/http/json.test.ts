@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { jsonLimits, parseJson } from '../../src/http/json.ts'
+import { jsonLimits, parseJson } from '../../src/http/server/json.ts'
 
 /** What is right by definition, however slow. */
 function slowly(text: string): unknown {

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import { parseByteRange } from '../../src/http/byte-range.ts'
+import { parseByteRange } from '../../src/http/rest/byte-range.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
 let gateway: Gateway

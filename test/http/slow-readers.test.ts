@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
-import { toByteText } from '../../src/byte-text.ts'
 import type { RealtimeResult } from '../../src/realtime/service.ts'
+import { toByteText } from '../../src/values/byte-text.ts'
 import { type Gateway, openGateway, type Services } from './gateway.ts'
 
 const patience = { timeout: 60_000, interval: 50 }

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Authentication, Credentials } from '../../src/access/authentication.ts'
 import { everyone, type Identity } from '../../src/access/identity.ts'
-import type { HttpServerOptions } from '../../src/http/server.ts'
+import type { HttpServerOptions } from '../../src/http/server/server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
 let gateway: Gateway

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { byteTextOf, toByteText, toText } from '../../src/byte-text.ts'
 import { pack } from '../../src/online/packed.ts'
-import { readValues, withSplitReplies } from '../../src/online/redis-replies.ts'
+import { readValues, withSplitReplies } from '../../src/online/redis/replies.ts'
+import { byteTextOf, toByteText, toText } from '../../src/values/byte-text.ts'
 import { type RedisServer, startRedis } from '../servers/redis.ts'
 
 let server: RedisServer

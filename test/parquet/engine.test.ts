@@ -7,9 +7,9 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Column, Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
+import type { Column, Row } from '../../src/values/columns.ts'
 import { values } from './values.ts'
 
 let folder: string

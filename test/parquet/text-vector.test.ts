@@ -2,7 +2,7 @@
 
 import { type DuckDBConnection, DuckDBDataChunk, DuckDBInstance, VARCHAR } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { packStrings, readTexts, writeTexts } from '../../src/parquet/text-vector.ts'
+import { packStrings, readTexts, writeTexts } from '../../src/duckdb/text-vector.ts'
 
 let instance: DuckDBInstance
 let connection: DuckDBConnection

@@ -1,11 +1,11 @@
 // Calendar, decimals, JSON and SQL text: the corners.
 
 import { expect, test } from 'vitest'
-import { formatTimestamp } from '../../src/columns.ts'
-import { formatDays, formatMicros, parseDays, parseMicros } from '../../src/parquet/calendar.ts'
-import { readDecimal, writeDecimal } from '../../src/parquet/decimal.ts'
-import { formatJson, parseJson } from '../../src/parquet/json-text.ts'
-import { blankSemicolons, placeOf } from '../../src/parquet/sql-text.ts'
+import { blankSemicolons, placeOf } from '../../src/sql/sql-text.ts'
+import { formatDays, formatMicros, parseDays, parseMicros } from '../../src/values/calendar.ts'
+import { formatTimestamp } from '../../src/values/columns.ts'
+import { readDecimal, writeDecimal } from '../../src/values/decimal.ts'
+import { formatJson, parseJson } from '../../src/values/json-text.ts'
 
 test('days and microseconds survive as text over the engine’s whole range', () => {
   for (let days = -2_147_483_000; days < 2_147_483_000; days += 1_234_567)

@@ -1,8 +1,8 @@
 // The flows that publishing emulates: their shares, their links to one another, and that a seed makes them reproducible.
 
 import { describe, expect, it } from 'vitest'
-import type { Value } from '../../src/columns.ts'
-import { createFlowGenerator } from '../../src/publish/flows.ts'
+import { createFlowGenerator } from '../../src/demo/flows.ts'
+import type { Value } from '../../src/values/columns.ts'
 import type { TableRows } from '../../src/warehouse/port.ts'
 
 type Cells = Record<string, Value>

@@ -1,7 +1,6 @@
 // An application's rows: what each column type takes, what it refuses and how that is told, and that rows survive their storage.
 
 import { describe, expect, it } from 'vitest'
-import type { Column, ColumnType, Row, Value } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import {
   assertTaken,
@@ -11,6 +10,7 @@ import {
   packRows,
   unpackRows,
 } from '../../src/publish/ingest.ts'
+import type { Column, ColumnType, Row, Value } from '../../src/values/columns.ts'
 import type { TableRows, WarehouseTable } from '../../src/warehouse/port.ts'
 
 function column(name: string, type: ColumnType, storage: string, nullable = true): Column {

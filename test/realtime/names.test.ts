@@ -2,9 +2,9 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { longestName } from '../../src/catalog/violations.ts'
+import { longestName } from '../../src/catalog/database/violations.ts'
 import { AppError } from '../../src/errors.ts'
-import { quoteName } from '../../src/parquet/sql-text.ts'
+import { quoteName } from '../../src/sql/sql-text.ts'
 import { openStack, type Stack } from './stack.ts'
 
 let stack: Stack

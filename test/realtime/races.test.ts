@@ -2,7 +2,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Row } from '../../src/columns.ts'
+import type { Row } from '../../src/values/columns.ts'
 import { openStack, type Stack } from './stack.ts'
 
 const byUser =

@@ -1,7 +1,7 @@
 // Rows are compared as far as their statement promises them: exactly, but for the last digits, or not at all.
 
 import { describe, expect, test } from 'vitest'
-import { type Comparison, compareRows } from '../../src/realtime/row-comparison.ts'
+import { type Comparison, compareRows } from '../../src/realtime/parity/row-comparison.ts'
 import { exact, open, rounding } from '../../src/sql/finding.ts'
 
 const columns = { id: exact, total: rounding('sum'), names: open('string_agg') }

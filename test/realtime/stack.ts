@@ -5,8 +5,6 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
-import { toText } from '../../src/byte-text.ts'
-import { encodeFrame, type Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import {
   createRealtime,
@@ -14,6 +12,8 @@ import {
   type Realtime,
   type RealtimeResult,
 } from '../../src/realtime/service.ts'
+import { toText } from '../../src/values/byte-text.ts'
+import { encodeFrame, type Row } from '../../src/values/columns.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { viewsOnFirstUse, writer } from '../limits.ts'
 import { openParts } from '../parts.ts'

@@ -2,10 +2,10 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
-import { ConfigError, parseConfig } from '../../src/config.ts'
+import { ConfigError, parseConfig } from '../../src/config/config.ts'
 import { AppError } from '../../src/errors.ts'
-import { createHttpServer } from '../../src/http/server.ts'
-import { createLog } from '../../src/log.ts'
+import { createHttpServer } from '../../src/http/server/server.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { createClient } from '../http/client.ts'
 

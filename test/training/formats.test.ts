@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Column, ColumnType, Row } from '../../src/columns.ts'
-import { parseStorage } from '../../src/parquet/storage-text.ts'
 import { encodeArrow } from '../../src/training/formats/arrow.ts'
 import { encodeCsv } from '../../src/training/formats/csv.ts'
 import { encodeNdjson } from '../../src/training/formats/ndjson.ts'
+import type { Column, ColumnType, Row } from '../../src/values/columns.ts'
+import { parseStorage } from '../../src/values/storage-text.ts'
 
 function column(name: string, type: ColumnType, storage: string): Column {
   return { name, type, nullable: true, storage }

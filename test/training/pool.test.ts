@@ -1,7 +1,7 @@
 // The pool that bounds how many datasets are made at once.
 
 import { expect, test } from 'vitest'
-import { createPool } from '../../src/training/pool.ts'
+import { createPool } from '../../src/concurrency/pool.ts'
 
 function createGate() {
   return Promise.withResolvers<void>()

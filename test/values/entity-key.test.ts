@@ -1,9 +1,9 @@
 // Entity keys as clients write them.
 
 import { expect, test } from 'vitest'
-import type { Column, ColumnType } from '../../src/columns.ts'
-import { columnTypes } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
+import type { Column, ColumnType } from '../../src/values/columns.ts'
+import { columnTypes } from '../../src/values/columns.ts'
 import { canonicalText, keyOfCell, parseIndexValue } from '../../src/values/entity-key.ts'
 
 function column(type: ColumnType, storage: string = type): Column {

@@ -1,6 +1,6 @@
 // Statements made at random of joins, groups, windows, subqueries and limits, over a few rows, all with the columns user_id, s and x.
 
-import type { Row } from '../../src/columns.ts'
+import type { Row } from '../../src/values/columns.ts'
 import type { TableRows } from '../../src/warehouse/port.ts'
 
 export const keys = ['a', 'b', 'c']

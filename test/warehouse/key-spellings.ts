@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Column, Row, Value } from '../../src/columns.ts'
+import type { Column, Row, Value } from '../../src/values/columns.ts'
 import { assertKeyColumn, canonicalText, parseIndexValue } from '../../src/values/entity-key.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 

@@ -1,7 +1,7 @@
 // Of generated statements, what a lookup finds is what the whole result holds of its values, on each engine.
 
 import { expect, test } from 'vitest'
-import type { Row } from '../../src/columns.ts'
+import type { Row } from '../../src/values/columns.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { onAdapter } from '../adapters.ts'
 import { startPostgres } from '../servers/postgres.ts'

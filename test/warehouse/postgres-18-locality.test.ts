@@ -2,10 +2,10 @@
 
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { judgeStatement } from '../../src/warehouse/postgres-judge.ts'
-import { prove } from '../../src/warehouse/postgres-proofs.ts'
-import { createSchemas } from '../../src/warehouse/postgres-schema.ts'
-import type { Session } from '../../src/warehouse/postgres-session.ts'
+import { judgeStatement } from '../../src/warehouse/postgres/judge.ts'
+import { prove } from '../../src/warehouse/postgres/proof/proofs.ts'
+import { createSchemas } from '../../src/warehouse/postgres/schema.ts'
+import type { Session } from '../../src/warehouse/postgres/session.ts'
 import { testLocality, users } from './locality-cases.ts'
 
 let database: PGlite

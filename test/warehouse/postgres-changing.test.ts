@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { blankSemicolons, writtenTexts } from '../../src/warehouse/postgres-text.ts'
+import { blankSemicolons, writtenTexts } from '../../src/warehouse/postgres/text.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { createRandom, type Random } from './generated-statements.ts'
 import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'

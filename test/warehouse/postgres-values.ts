@@ -1,6 +1,6 @@
 // For each PostgreSQL type: an expression, the column type it becomes, and the value it gives on every path.
 
-import type { ColumnType, Value } from '../../src/columns.ts'
+import type { ColumnType, Value } from '../../src/values/columns.ts'
 
 export const values: readonly { sql: string; type: ColumnType; value: Value }[] = [
   { sql: 'true', type: 'BOOLEAN', value: true },

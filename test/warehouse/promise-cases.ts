@@ -2,11 +2,11 @@
 
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Column, Row } from '../../src/columns.ts'
+import { ofOneKey } from '../../src/features/promised.ts'
 import type { ParquetEngine } from '../../src/parquet/engine.ts'
-import { ofOneKey } from '../../src/realtime/promised.ts'
-import { compareRows } from '../../src/realtime/row-comparison.ts'
+import { compareRows } from '../../src/realtime/parity/row-comparison.ts'
 import { overall, type Promised } from '../../src/sql/determinism.ts'
+import type { Column, Row } from '../../src/values/columns.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createRandom, type Random } from './generated-statements.ts'
 

@@ -4,9 +4,9 @@ import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
-import type { Column, Row } from '../../src/columns.ts'
 import { AppError } from '../../src/errors.ts'
 import type { ParquetEngine } from '../../src/parquet/engine.ts'
+import type { Column, Row } from '../../src/values/columns.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 
 /** What a column `n` may be, and the value that its one row has then. */

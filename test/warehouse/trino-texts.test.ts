@@ -1,9 +1,9 @@
 // What the Trino warehouse reads without a server: its URL, the names of types, and the reserved words of a statement.
 
 import { describe, expect, test } from 'vitest'
-import { parseTrinoType } from '../../src/warehouse/trino-type-text.ts'
-import { parseTrinoUrl } from '../../src/warehouse/trino-url.ts'
-import { findReservedWords } from '../../src/warehouse/trino-words.ts'
+import { parseTrinoType } from '../../src/warehouse/trino/type-text.ts'
+import { parseTrinoUrl } from '../../src/warehouse/trino/url.ts'
+import { findReservedWords } from '../../src/warehouse/trino/words.ts'
 
 describe('WAREHOUSE_URL for Trino', () => {
   test('names server, user, catalog and schema; the catalog of rows is the same unless it is named', () => {

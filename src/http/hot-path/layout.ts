@@ -1,8 +1,8 @@
 // How an answer is written: the fixed text between values, and which value comes where.
 
 import type { FieldNode, SelectionSetNode } from 'graphql'
-import { type ByteText, toByteText } from '../../byte-text.ts'
 import type { RealtimeResult } from '../../realtime/service.ts'
+import { type ByteText, toByteText } from '../../values/byte-text.ts'
 
 const rowFields = {
   indexKey: ({ indexKey }) => toByteText(JSON.stringify(indexKey)),

@@ -1,10 +1,10 @@
 // The documents that the reference path has found valid, and their plans: the least recently used go first.
 
 import { parse } from 'graphql'
+import { createTextCache } from '../../concurrency/text-cache.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
-import { createTextCache } from '../../text-cache.ts'
-import { nameOperation } from '../operation-names.ts'
+import { nameOperation } from '../graphql/operation-names.ts'
 import { compile, findOperation, type Plan } from './compile.ts'
 import type { Layout } from './layout.ts'
 

@@ -1,10 +1,10 @@
 // A plan at work: variables in, the response's text out. What it declines the reference path answers, before anything was looked up.
 
-import type { ByteText } from '../../byte-text.ts'
 import { AppError } from '../../errors.ts'
 import type { LookupTarget, RealtimeResult } from '../../realtime/service.ts'
 import { operationLimits } from '../../schema/builder.ts'
 import { type Loading, lookUpMany, lookUpOne } from '../../schema/lookups.ts'
+import type { ByteText } from '../../values/byte-text.ts'
 import type { Call, Plan } from './compile.ts'
 import { type RootField, writeRow, writeRows } from './layout.ts'
 import type { CompiledPlan } from './plans.ts'

@@ -3,7 +3,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import type { TextCache } from '../../text-cache.ts'
+import type { TextCache } from '../../concurrency/text-cache.ts'
 import type { Lane, LaneAnswer, LaneRoute } from '../hot-path/lane.ts'
 import { writeAnswer } from './answer-text.ts'
 import { attachNode, type NodeSide } from './node-side.ts'

@@ -3,7 +3,7 @@
 import { maxHeaderSize, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
-import { createTextCache } from '../../text-cache.ts'
+import { createTextCache } from '../../concurrency/text-cache.ts'
 import type { Lane } from '../hot-path/lane.ts'
 import { Connection, type KnownHead, type WireContext } from './connection.ts'
 

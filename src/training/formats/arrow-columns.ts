@@ -17,6 +17,7 @@ import {
   TimestampMicrosecond,
   Utf8,
 } from 'apache-arrow'
+import { parseDays, parseMicros } from '../../values/calendar.ts'
 import {
   type Column,
   type ColumnType,
@@ -24,11 +25,10 @@ import {
   fieldOf,
   type Value,
   type ValueObject,
-} from '../../columns.ts'
-import { parseDays, parseMicros } from '../../parquet/calendar.ts'
-import { writeDecimal } from '../../parquet/decimal.ts'
-import { formatJson } from '../../parquet/json-text.ts'
-import { parseStorage, type Storage } from '../../parquet/storage-text.ts'
+} from '../../values/columns.ts'
+import { writeDecimal } from '../../values/decimal.ts'
+import { formatJson } from '../../values/json-text.ts'
+import { parseStorage, type Storage } from '../../values/storage-text.ts'
 
 export interface ArrowColumn {
   type: DataType

@@ -1,7 +1,7 @@
 // Rows as an Arrow IPC file, batch by batch, with each column's own type.
 
 import { type Data, Field, makeData, RecordBatch, RecordBatchFileWriter, Schema, Struct } from 'apache-arrow'
-import type { Column, Row } from '../../columns.ts'
+import type { Column, Row } from '../../values/columns.ts'
 import { createArrowColumn } from './arrow-columns.ts'
 
 /** Gives out what has been written so far, where Arrow's own writer would queue it without bound. */

@@ -1,9 +1,9 @@
 // Rows as CSV by RFC 4180, with a header. A null is an empty field, an empty string is `""`: readers can tell them apart.
 
-import { type Column, encodeValue, type Row, type Value } from '../../columns.ts'
-import { writeDecimal } from '../../parquet/decimal.ts'
-import { formatJson } from '../../parquet/json-text.ts'
-import { parseStorage } from '../../parquet/storage-text.ts'
+import { type Column, encodeValue, type Row, type Value } from '../../values/columns.ts'
+import { writeDecimal } from '../../values/decimal.ts'
+import { formatJson } from '../../values/json-text.ts'
+import { parseStorage } from '../../values/storage-text.ts'
 
 const lineEnd = '\r\n'
 

@@ -1,6 +1,6 @@
 // Rows as newline-delimited JSON: one object a line, values by the rules of columns.ts.
 
-import { type Column, createRowEncoder, type Row } from '../../columns.ts'
+import { type Column, createRowEncoder, type Row } from '../../values/columns.ts'
 
 export async function* encodeNdjson(
   columns: readonly Column[],

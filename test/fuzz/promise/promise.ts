@@ -1,12 +1,12 @@
 // The promise, attacked: statements made at random over tables of a user's own, and every key compared after every change.
 
 import { join } from 'node:path'
-import { createRowEncoder } from '../../../src/columns.ts'
 import { AppError } from '../../../src/errors.ts'
+import { createPromisedBy } from '../../../src/features/promised.ts'
 import { checkRows, findIngestTable, packRows, unpackRows } from '../../../src/publish/ingest.ts'
-import { createPromisedBy } from '../../../src/realtime/promised.ts'
-import { compareRows } from '../../../src/realtime/row-comparison.ts'
+import { compareRows } from '../../../src/realtime/parity/row-comparison.ts'
 import { overall } from '../../../src/sql/determinism.ts'
+import { createRowEncoder } from '../../../src/values/columns.ts'
 import { canonicalText, parseIndexValue } from '../../../src/values/entity-key.ts'
 import { type Stack, sortedRows } from '../../realtime/stack.ts'
 import type { Dice } from './dice.ts'

@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { dataPaths } from '../../../src/config.ts'
+import { dataPaths } from '../../../src/config/config.ts'
 import { createDataFolder } from '../../data-folder.ts'
 import { openStack, type Stack } from '../../realtime/stack.ts'
 import { startPostgres } from '../../servers/postgres.ts'

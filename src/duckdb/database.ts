@@ -1,0 +1,363 @@
+// A DuckDB instance that can touch nothing but the folders it is given, with a fixed set of connections to share out.
+
+import { mkdir, rm } from 'node:fs/promises'
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { AppError } from '../errors.ts'
+import { escapePath, quoteText } from '../sql/sql-text.ts'
+import { hideServerNames } from './server-names.ts'
+
+/**
+ * - quick: lookups and the like.
+ * - slow: what may take long; as many run at once as leave threads for the quick, the others wait.
+ * - stream: slow work in many short calls, a connection for each: who holds one may wait for another.
+ */
+export type Lane = 'quick' | 'slow' | 'stream'
+
+export interface Lease {
+  connection: DuckDBConnection
+  /** Runs calls of the engine; an abort of the signal interrupts it until they have ended. Never waits for another lease. */
+  run<T>(work: () => Promise<T>): Promise<T>
+  release(): void
+}
+
+export interface Database {
+  lease(lane: Lane, signal?: AbortSignal): Promise<Lease>
+  /** Leases a connection for the time of the work, all of it calls of the engine. */
+  use<T>(
+    lane: Lane,
+    signal: AbortSignal | undefined,
+    work: (connection: DuckDBConnection) => Promise<T>,
+  ): Promise<T>
+  /** Runs work on a connection of its own; the caller has one work at a time run there. */
+  write<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T>
+  /** Interrupts what runs, waits for it to end, and closes. */
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** A file, or `:memory:`. */
+  file: string
+  memoryMb: number
+  /** What may go there. */
+  spillMb?: number
+  /** Where intermediates that outgrow the memory go; made when missing. */
+  spillFolder: string
+  /** Absolute folders and files that statements of the gateway may read and write. */
+  folders: readonly string[]
+  files?: readonly string[]
+  /** Runs while the instance may still touch any file: to make tables and views. */
+  prepare?: (connection: DuckDBConnection) => Promise<void>
+  /** Hears of an error after which the instance was closed, to be opened anew. */
+  onFailure?: (error: unknown) => void
+}
+
+/** An instance's end can be given a reason, which is what all that runs on it then fails with. */
+interface Opened extends Omit<Database, 'close'> {
+  close(reason: AppError): Promise<void>
+}
+
+/** What changes a statement's result, in 1.5.5; tests of generated statements look for more. */
+const wrongOptimizers = [
+  // Pushes a join's filter below a LIMIT, which then keeps other rows (duckdb#22924).
+  'join_filter_pushdown',
+  // Makes a window over a whole partition a join, in which a filter by parameters finds no row.
+  'window_self_join',
+]
+const interruptIntervalMs = 10
+const defaultSpillMb = 20_480
+const connections = { quick: 8, slow: 16 }
+
+/** A running statement keeps one of Node's worker threads; half of them, less two, may be kept for long. */
+function longRunning(): number {
+  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4
+  return Math.max(1, Math.floor(threads / 2) - 2)
+}
+
+/**
+ * After an internal error the engine refuses all that follows, whoever asks. One statement must not end the gateway:
+ * the instance is then closed and opened anew. What ran on it meanwhile fails, and may be tried again.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  let current = await openInstance(options)
+  let failed: Opened | undefined
+  let reopening: Promise<Opened> | undefined
+  let closed: Promise<void> | undefined
+
+  async function reopen(opened: Opened): Promise<Opened> {
+    await opened.close(new AppError('WAREHOUSE_FAILED', 'The engine failed and is starting anew; try again.'))
+    current = await openInstance(options)
+    return current
+  }
+
+  function ready(): Promise<Opened> {
+    if (closed === undefined && failed === current) {
+      reopening ??= reopen(current).finally(() => {
+        reopening = undefined
+      })
+    }
+    return reopening ?? Promise.resolve(current)
+  }
+
+  /** Tells of the instance's end once, and begins to open it anew at once. */
+  async function watch<T>(opened: Opened, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      if (isInvalidating(error) && opened === current && opened !== failed) {
+        failed = opened
+        options.onFailure?.(error)
+        // Who asks next hears of a failure to open, and tries again.
+        ready().catch(() => undefined)
+      }
+      throw error
+    }
+  }
+
+  return {
+    async lease(lane, signal) {
+      const opened = await ready()
+      const lease = await opened.lease(lane, signal)
+      return { ...lease, run: (work) => watch(opened, () => lease.run(work)) }
+    },
+    async use(lane, signal, work) {
+      const opened = await ready()
+      return watch(opened, () => opened.use(lane, signal, work))
+    },
+    async write(work) {
+      const opened = await ready()
+      return watch(opened, () => opened.write(work))
+    },
+    close() {
+      closed ??= (async () => {
+        await reopening?.catch(() => undefined)
+        await current.close(new AppError('WAREHOUSE_FAILED', 'The engine is closed.'))
+      })()
+      return closed
+    },
+  }
+}
+
+function isInvalidating(error: unknown): boolean {
+  const text = error instanceof Error ? error.message : ''
+  return /"exception_type":"(?:INTERNAL|FATAL)"|database has been invalidated/.test(text)
+}
+
+async function openInstance(options: DatabaseOptions): Promise<Opened> {
+  // What a process that was ended left there is of no use to anybody.
+  await rm(options.spillFolder, { recursive: true, force: true })
+  await mkdir(options.spillFolder, { recursive: true })
+  const instance = await DuckDBInstance.create(options.file, {
+    memory_limit: `${options.memoryMb}MiB`,
+    temp_directory: options.spillFolder,
+    max_temp_directory_size: `${options.spillMb ?? defaultSpillMb}MiB`,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    allow_community_extensions: 'false',
+  })
+  const opened: DuckDBConnection[] = []
+  try {
+    const writer = await connect(instance, opened)
+    await writer.run("SET GLOBAL TimeZone = 'UTC'")
+    await writer.run('SET GLOBAL errors_as_json = true')
+    await writer.run(`SET GLOBAL disabled_optimizers = '${wrongOptimizers.join(',')}'`)
+    await options.prepare?.(writer)
+    const quick = createPool(await connectMany(instance, opened, connections.quick))
+    const slow = createPool(await connectMany(instance, opened, connections.slow))
+    await lock(writer, options)
+    return createDatabase({
+      instance,
+      opened,
+      writer,
+      quick,
+      slow,
+      permits: createPool(Array.from({ length: longRunning() }, () => undefined)),
+    })
+  } catch (error) {
+    closeAll(instance, opened)
+    throw error
+  }
+}
+
+async function connect(instance: DuckDBInstance, opened: DuckDBConnection[]): Promise<DuckDBConnection> {
+  const connection = await connectBarely(instance, opened)
+  await connection.run('SET enable_progress_bar = true; SET enable_progress_bar_print = false')
+  await connection.run('SET progress_bar_time = 0')
+  return connection
+}
+
+async function connectBarely(instance: DuckDBInstance, opened: DuckDBConnection[]) {
+  const connection = await instance.connect()
+  opened.push(connection)
+  await hideServerNames(connection)
+  return connection
+}
+
+async function lock(connection: DuckDBConnection, { folders, files = [] }: DatabaseOptions): Promise<void> {
+  const list = (paths: readonly string[]) => `[${paths.flatMap(spellings).map(quoteText).join(', ')}]`
+  await connection.run(`SET allowed_directories = ${list(folders)}`)
+  await connection.run(`SET allowed_paths = ${list(files)}`)
+  await connection.run('SET enable_external_access = false')
+  await connection.run('SET lock_configuration = true')
+}
+
+/** The engine looks at a path both as it is written and as the file it leads to. */
+function spellings(path: string): string[] {
+  const escaped = escapePath(path)
+  return escaped === path ? [path] : [path, escaped]
+}
+
+function closeAll(instance: DuckDBInstance, connections: DuckDBConnection[]): void {
+  for (const connection of connections.splice(0)) connection.closeSync()
+  instance.closeSync()
+}
+
+async function connectMany(instance: DuckDBInstance, opened: DuckDBConnection[], count: number) {
+  const made: DuckDBConnection[] = []
+  for (let i = 0; i < count; i++) made.push(await connect(instance, opened))
+  return made
+}
+
+interface Pool<T> {
+  take(signal: AbortSignal): Promise<T>
+  giveBack(item: T): void
+}
+
+/** First come, first served; who gives up while waiting takes none. */
+function createPool<T>(items: readonly T[]): Pool<T> {
+  const idle = [...items]
+  const waiting: ((item: T) => void)[] = []
+  return {
+    take(signal) {
+      if (idle.length > 0) return Promise.resolve(idle.pop() as T)
+      return new Promise((resolve, reject) => {
+        const onAbort = () => {
+          waiting.splice(waiting.indexOf(receive), 1)
+          reject(signal.reason)
+        }
+        const receive = (item: T) => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(item)
+        }
+        waiting.push(receive)
+        signal.addEventListener('abort', onAbort, { once: true })
+      })
+    },
+    giveBack(item) {
+      const next = waiting.shift()
+      if (next === undefined) idle.push(item)
+      else next(item)
+    },
+  }
+}
+
+interface Parts {
+  instance: DuckDBInstance
+  opened: DuckDBConnection[]
+  writer: DuckDBConnection
+  quick: Pool<DuckDBConnection>
+  slow: Pool<DuckDBConnection>
+  permits: Pool<undefined>
+}
+
+function createDatabase({ instance, opened, writer, quick, slow, permits }: Parts): Opened {
+  const closing = new AbortController()
+  const running = new Set<Promise<unknown>>()
+  let closed: Promise<void> | undefined
+
+  const streams: Pool<DuckDBConnection> = {
+    take: () => connectBarely(instance, opened),
+    giveBack(connection) {
+      const at = opened.indexOf(connection)
+      if (at >= 0) opened.splice(at, 1)[0]?.closeSync()
+    },
+  }
+  const pools: Record<Lane, Pool<DuckDBConnection>> = { quick, slow, stream: streams }
+
+  async function withPermit<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const permit = await permits.take(signal)
+    try {
+      return await work()
+    } finally {
+      permits.giveBack(permit)
+    }
+  }
+
+  async function lease(lane: Lane, signal?: AbortSignal): Promise<Lease> {
+    const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
+    either.throwIfAborted()
+    const connection = await pools[lane].take(either)
+    let isHeld = true
+    return {
+      connection,
+      async run(work) {
+        const call = () => interruptible(connection, work, either)
+        return tracked(lane === 'quick' ? call() : withPermit(either, call))
+      },
+      release() {
+        if (isHeld) pools[lane].giveBack(connection)
+        isHeld = false
+      },
+    }
+  }
+
+  async function close(reason: AppError) {
+    closing.abort(reason)
+    while (running.size > 0) await Promise.allSettled(running)
+    closeAll(instance, opened)
+  }
+
+  async function tracked<T>(promise: Promise<T>): Promise<T> {
+    running.add(promise)
+    try {
+      return await promise
+    } finally {
+      running.delete(promise)
+    }
+  }
+
+  return {
+    lease,
+    async write(work) {
+      closing.signal.throwIfAborted()
+      return tracked(work(writer))
+    },
+    async use(lane, signal, work) {
+      const { connection, run, release } = await lease(lane, signal)
+      try {
+        return await run(() => work(connection))
+      } finally {
+        release()
+      }
+    },
+    close(reason) {
+      closed ??= close(reason)
+      return closed
+    },
+  }
+}
+
+/** Interrupts again and again: an interrupt that comes before a statement has begun is lost. */
+async function interruptible<T>(
+  connection: DuckDBConnection,
+  work: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  signal.throwIfAborted()
+  let timer: NodeJS.Timeout | undefined
+  const onAbort = () => {
+    connection.interrupt()
+    timer = setInterval(() => connection.interrupt(), interruptIntervalMs)
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await work()
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    clearInterval(timer)
+    // The interrupt may have met the end of a transaction, and nobody may read in what is left of it.
+    if (signal.aborted) await connection.run('ROLLBACK').catch(() => undefined)
+  }
+}

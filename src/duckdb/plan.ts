@@ -1,0 +1,80 @@
+// A judged statement as it runs: its columns, and the one SELECT around it that casts each to the type that carries it.
+
+import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
+import { quoteName } from '../sql/sql-text.ts'
+import type { Column } from '../values/columns.ts'
+import { type Carrier, carrierOf } from './column-types.ts'
+import { refuse } from './engine-error.ts'
+
+export interface StatementPlan {
+  columns: readonly Column[]
+  carriers: readonly Carrier[]
+  /** The statement's own types. */
+  natives: readonly DuckDBType[]
+  /** The storage types. */
+  types: readonly DuckDBType[]
+  /** The statement with every column cast to its storage type. */
+  select: string
+  /** How many bytes of `select` stand before the user's own text. */
+  offsetBytes: number
+}
+
+/** Prepares the judged statement without running it. Two columns of one name are refused: names differ in more than case. */
+export async function planStatement(connection: DuckDBConnection, sql: string): Promise<StatementPlan> {
+  const asked = await prepareColumns(connection, sql)
+  const names = asked.map(({ name }) => name)
+  refuseDuplicates(names)
+  const carriers = asked.map(({ type }) => carrierOf(type))
+  const columns = names.map((name, i) => createColumn(name, carriers[i]))
+  const prefix = `SELECT ${castList(columns)} FROM (\n`
+  const select = `${prefix}${sql}\n) t`
+  const types = (await prepareColumns(connection, select)).map(({ type }) => type)
+  const natives = asked.map(({ type }) => type)
+  return { columns, carriers, natives, types, select, offsetBytes: Buffer.byteLength(prefix) }
+}
+
+async function prepareColumns(
+  connection: DuckDBConnection,
+  sql: string,
+): Promise<{ name: string; type: DuckDBType }[]> {
+  const prepared = await connection.prepare(sql)
+  try {
+    return Array.from({ length: prepared.columnCount }, (_, i) => ({
+      name: prepared.columnName(i),
+      type: prepared.columnType(i),
+    }))
+  } finally {
+    prepared.destroySync()
+  }
+}
+
+function createColumn(name: string, carrier: Carrier | undefined): Column {
+  if (carrier === undefined) throw new Error(`Column ${name} has no type`)
+  return { name, type: carrier.type, nullable: true, storage: carrier.storage }
+}
+
+/** `CAST("a" AS INTEGER) AS "a", …` */
+export function castList(columns: readonly Column[]): string {
+  return columns
+    .map(({ name, storage }) => `CAST(${quoteName(name)} AS ${storage}) AS ${quoteName(name)}`)
+    .join(', ')
+}
+
+/** Throws INVALID_SQL: names must differ in more than case. */
+export function refuseDuplicates(names: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const name of names) {
+    const earlier = seen.get(name.toLowerCase())
+    if (earlier !== undefined) {
+      const which =
+        earlier === name
+          ? `two columns named ${quoteName(name)}`
+          : `columns ${quoteName(earlier)} and ${quoteName(name)}, which differ only in case`
+      throw refuse(
+        `The result has ${which}; give one of them another name with AS, or name the columns instead of *.`,
+        null,
+      )
+    }
+    seen.set(name.toLowerCase(), name)
+  }
+}

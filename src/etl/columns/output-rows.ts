@@ -1,0 +1,115 @@
+// A batch of results, by column as it left its isolate, brought into the output's columns.
+
+import type { ColumnBatch, ColumnCells } from '../../duckdb/append-columns.ts'
+import type { Value } from '../../values/columns.ts'
+import { kind } from '../script/isolate/shape.ts'
+import { numberToWire, type Wire } from '../script/isolate/wire.ts'
+import type { OutputRows } from '../script/messages.ts'
+import { type Conform, createConform, UnfitValueError } from './conform.ts'
+import type { Misfit, MisfitHandler } from './output.ts'
+import type { PlannedColumn } from './plan.ts'
+
+/** One column as it came; `isInteger` says that all its numbers are safe integers. */
+type Cells =
+  | Exclude<ColumnCells, { kind: 'values' | 'numbers' }>
+  | (Extract<ColumnCells, { kind: 'numbers' }> & { isInteger: boolean })
+  | { kind: 'wires'; wires: readonly Wire[] }
+
+/** Reads one column out of the batch's memory. */
+function createReader({ columns, shapes, count, fixed, tails, data }: OutputRows) {
+  // Numbers are read where they are, which must be at a multiple of their size.
+  const memory = new Uint8Array(fixed)
+  memory.set(data.subarray(0, fixed))
+  let end = fixed
+  let next = 0
+  const tailOf = columns.map(({ kind }) => {
+    if (kind !== 'texts' && kind !== 'cells') return Buffer.alloc(0)
+    const length = tails[next++] ?? 0
+    end += length
+    return Buffer.from(data.buffer, data.byteOffset + end - length, length)
+  })
+
+  return function read(index: number): Cells {
+    const column = columns[index]
+    const tail = tailOf[index] ?? Buffer.alloc(0)
+    if (column === undefined || column.kind === 'cells')
+      return { kind: 'wires', wires: JSON.parse(tail.toString()) as Wire[] }
+    if (column.kind === 'texts') {
+      const lengths = new Int32Array(memory.buffer, column.at, count)
+      return { kind: 'texts', texts: { bytes: tail, lengths } }
+    }
+    const nulls = column.nulls === null ? null : memory.subarray(column.nulls, column.nulls + count)
+    if (column.kind === 'booleans')
+      return { kind: 'booleans', nulls, values: memory.subarray(column.at, column.at + count) }
+    const isInteger = ((shapes[index]?.kinds ?? 0) & ~kind.NULL) === kind.INTEGER
+    return { kind: 'numbers', nulls, isInteger, values: new Float64Array(memory.buffer, column.at, count) }
+  }
+}
+
+/** Whether the cells are the column's values already. */
+function fits({ plan }: PlannedColumn, cells: Cells): cells is Exclude<Cells, { kind: 'wires' }> {
+  switch (cells.kind) {
+    case 'texts':
+      return plan.type === 'STRING'
+    case 'booleans':
+      return plan.type === 'BOOLEAN'
+    case 'numbers':
+      return plan.type === 'FLOAT64' || (plan.type === 'INT64' && cells.isInteger)
+    case 'wires':
+      return false
+  }
+}
+
+function wiresOf(cells: Cells): readonly Wire[] {
+  switch (cells.kind) {
+    case 'wires':
+      return cells.wires
+    case 'texts': {
+      const { bytes, lengths } = cells.texts
+      let end = 0
+      return Array.from(lengths, (length) => {
+        if (length < 0) return null
+        end += length
+        return bytes.toString('utf8', end - length, end)
+      })
+    }
+    default:
+      return Array.from(cells.values, (value, row) => {
+        if (cells.nulls?.[row] === 1) return null
+        return cells.kind === 'booleans' ? value === 1 : numberToWire(value)
+      })
+  }
+}
+
+/** Brings a batch into the columns. Of what does not fit, the first of the first such row is told to `onMisfit`. */
+export function createColumnAligner(columns: readonly PlannedColumn[]) {
+  const conforms: readonly Conform[] = columns.map(({ plan, declared }) => createConform(plan, declared))
+
+  return function align(batch: OutputRows, onMisfit: MisfitHandler): ColumnBatch {
+    const read = createReader(batch)
+    let first: Misfit | null = null
+
+    function conformAll(wires: readonly Wire[], index: number): Value[] {
+      return wires.map((wire, row) => {
+        try {
+          return conforms[index]?.(wire) ?? null
+        } catch (error) {
+          if (!(error instanceof UnfitValueError)) throw error
+          const column = columns[index]?.name ?? ''
+          if (first === null || row < first.row) first = { column, row, message: error.message }
+          return null
+        }
+      })
+    }
+
+    const positions = new Map(batch.keys.map((key, i) => [key, i]))
+    const aligned = columns.map((column, index): ColumnCells => {
+      const at = positions.get(column.name)
+      if (at === undefined) return { kind: 'values', values: new Array<Value>(batch.count).fill(null) }
+      const cells = read(at)
+      return fits(column, cells) ? cells : { kind: 'values', values: conformAll(wiresOf(cells), index) }
+    })
+    if (first !== null) onMisfit(first)
+    return { count: batch.count, columns: aligned }
+  }
+}

@@ -1,0 +1,64 @@
+// The thread that runs scripts over files: an engine and children of its own, so that the rows of millions pass by the
+// gateway's own thread, which answers lookups meanwhile, and by its heap, which is large to collect.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { pino } from 'pino'
+import { AppError, messageOf } from '../../errors.ts'
+import { createParquetEngine } from '../../parquet/engine.ts'
+import { createScriptFiles } from './file.ts'
+import type { FileThreadOptions, FromFileThread, ToFileThread, ToldFailure } from './file-messages.ts'
+import { createSandbox } from './sandbox.ts'
+
+const { folders, parquetMemoryMb, temporaryFolder, timeoutMs, memoryMb } = workerData as FileThreadOptions
+
+function tell(message: FromFileThread): void {
+  parentPort?.postMessage(message)
+}
+
+const log = pino(
+  { level: 'warn', base: null, timestamp: false },
+  { write: (line) => tell({ op: 'log', line }) },
+)
+const parquet = await createParquetEngine({ folders, memoryMb: parquetMemoryMb, temporaryFolder })
+const sandbox = createSandbox({ timeoutMs, memoryMb, log })
+const files = createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder })
+const running = new Map<number, AbortController>()
+
+async function run({ id, work }: Extract<ToFileThread, { op: 'run' }>): Promise<void> {
+  const controller = new AbortController()
+  running.set(id, controller)
+  try {
+    const onProgress = (rows: number) => tell({ op: 'progress', id, rows })
+    const { columns, rowCount } = await files.run({ ...work, signal: controller.signal, onProgress })
+    tell({ op: 'done', id, columns, rowCount })
+  } catch (error) {
+    tell({ op: 'failed', id, failure: failureOf(error) })
+  } finally {
+    running.delete(id)
+  }
+}
+
+function failureOf(error: unknown): ToldFailure {
+  const stacks = stacksOf(error)
+  return error instanceof AppError
+    ? { code: error.code, message: error.message, details: error.details, stacks }
+    : { code: null, message: messageOf(error), stacks }
+}
+
+function stacksOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return `${error.stack}${error.cause === undefined ? '' : `\ncaused by ${stacksOf(error.cause)}`}`
+}
+
+parentPort?.on('message', async (message: ToFileThread) => {
+  switch (message.op) {
+    case 'run':
+      return run(message)
+    case 'abort':
+      return running.get(message.id)?.abort(new Error('aborted'))
+    case 'close':
+      await sandbox.close()
+      await parquet.close()
+      parentPort?.close()
+  }
+})

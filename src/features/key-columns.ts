@@ -1,0 +1,62 @@
+// The column that a view's index key is: one of the query's, of a type that can find rows.
+
+import type { Catalog } from '../catalog/open.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import { AppError } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
+import { assertKeyColumn } from '../values/entity-key.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+
+export type KeyColumnOf = (query: SavedQueryRecord, indexKey: string) => Promise<Column>
+
+export function createKeyColumns(options: {
+  savedQueries: Pick<Catalog['savedQueries'], 'setColumns'>
+  warehouse: Pick<Warehouse, 'describe'>
+}): KeyColumnOf {
+  const { savedQueries, warehouse } = options
+  const described = new Map<string, readonly Column[]>()
+
+  /** An entry of before engines told their own types: its columns are described anew, once. */
+  async function describe({ id, sql, columns }: SavedQueryRecord): Promise<readonly Column[]> {
+    const known = described.get(id)
+    if (known !== undefined) return known
+    const now = await describeIfSound(sql)
+    if (now === null) return columns
+    const found = columns.map((column) => {
+      const { type, native } = now.find(({ name }) => name === column.name) ?? {}
+      return native === undefined || type !== column.type ? column : { ...column, native }
+    })
+    await savedQueries.setColumns(id, found)
+    described.set(id, found)
+    return found
+  }
+
+  /** Null for a statement that the warehouse runs no more, which its lookups tell. */
+  async function describeIfSound(sql: string): Promise<readonly Column[] | null> {
+    try {
+      return (await warehouse.describe(sql)).columns
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'INVALID_SQL') return null
+      throw error
+    }
+  }
+
+  return async (query, indexKey) => {
+    const column = find(query, query.columns, indexKey)
+    const isKnown = column.type !== 'STRING' || column.native !== undefined
+    const key = isKnown ? column : find(query, await describe(query), indexKey)
+    assertKeyColumn(key)
+    return key
+  }
+}
+
+function find({ name }: SavedQueryRecord, columns: readonly Column[], indexKey: string): Column {
+  const column = columns.find((candidate) => candidate.name === indexKey)
+  if (column !== undefined) return column
+  const names = columns.map((candidate) => candidate.name)
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The query ${name} has no column ${JSON.stringify(indexKey)} to look rows up by; its columns are ${names.join(', ')}.`,
+    { details: { columns: names } },
+  )
+}

@@ -1,0 +1,73 @@
+// How a feature view may follow the warehouse: by key where that is sound, else in full.
+
+import { AppError } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { sameName } from './followed.ts'
+
+export type RefreshAsked = 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL'
+export type Refresh = Exclude<RefreshAsked, 'AUTO'>
+
+export interface Policy {
+  refresh: Refresh
+  refreshNote: string | null
+  /** The base tables that the query reads, as schema.name. */
+  tables: string[]
+}
+
+/**
+ * Refreshing by key is sound when every base table has the key's column, of the same type, and the rows of one key
+ * value are proven to be made of the tables' rows of that value alone: a new row then says whose result it changes.
+ */
+export async function choosePolicy(request: {
+  warehouse: Warehouse
+  sql: string
+  keyColumn: Column
+  asked: RefreshAsked
+}): Promise<Policy> {
+  const { warehouse, sql, keyColumn, asked } = request
+  const { tables: read, changing, whyNotLocal } = await warehouse.describe(sql, { key: keyColumn.name })
+  const tables = [...new Set(read.map((table) => `${table.schema}.${table.name}`))]
+  if (typeof changing === 'string' && asked !== 'MANUAL') {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The query cannot be served in real time: ${changing} gives another result at each run, so serving would differ from training. Take it from a column; or create a feature view with refresh MANUAL, which serves the rows of the time they were first looked up.`,
+    )
+  }
+  if (asked === 'FULL' || asked === 'MANUAL') return { refresh: asked, refreshNote: null, tables }
+
+  const obstacle = (await findObstacle(warehouse, tables, keyColumn)) ?? notLocal(whyNotLocal, keyColumn.name)
+  if (obstacle === null) return { refresh: 'BY_KEY', refreshNote: null, tables }
+  if (asked === 'BY_KEY') {
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `This view cannot be refreshed BY_KEY: ${obstacle}, so a new row does not say whose result it changes. Ask for FULL or AUTO.`,
+    )
+  }
+  return { refresh: 'FULL', refreshNote: `Refreshed in full: ${obstacle}.`, tables }
+}
+
+function notLocal(reason: string | null | undefined, indexKey: string): string | null {
+  if (reason === null) return null
+  const because = reason ?? 'the warehouse proves nothing of it'
+  return `its rows of one ${indexKey} may depend on rows of others (${because})`
+}
+
+async function findObstacle(
+  warehouse: Warehouse,
+  tables: readonly string[],
+  keyColumn: Column,
+): Promise<string | null> {
+  const known = new Map(
+    (await warehouse.tables()).map((table) => [`${table.schema}.${table.name}`.toLowerCase(), table.columns]),
+  )
+  for (const name of tables) {
+    const columns = known.get(name.toLowerCase()) ?? []
+    const column = columns.find((candidate) => sameName(candidate.name, keyColumn.name))
+    if (column === undefined) return `the table ${name} has no column ${keyColumn.name}`
+    if (column.type !== keyColumn.type) {
+      return `the column ${column.name} of the table ${name} is of type ${column.type}, the query's of type ${keyColumn.type}`
+    }
+  }
+  return null
+}

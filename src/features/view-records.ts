@@ -1,0 +1,90 @@
+// Views as lookups and refreshes use them, made of the catalog's records; all of them from memory, as long as the catalog's stamp stands.
+
+import type { EtlRecord } from '../catalog/etls.ts'
+import type { FeatureViewRecord } from '../catalog/feature-views.ts'
+import type { Catalog } from '../catalog/open.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
+import { AppError } from '../errors.ts'
+import type { Column } from '../values/columns.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { createKeyColumns, type KeyColumnOf } from './key-columns.ts'
+
+export interface View {
+  id: string
+  record: FeatureViewRecord
+  query: SavedQueryRecord
+  etl: EtlRecord | null
+  keyColumn: Column
+}
+
+export interface ViewRecords {
+  keyColumnOf: KeyColumnOf
+  toView(record: FeatureViewRecord): Promise<View>
+  queryById(id: string): Promise<SavedQueryRecord>
+  etlById(id: string): Promise<EtlRecord>
+  /** As the catalog has it now; NOT_FOUND. */
+  freshQuery(id: string): Promise<SavedQueryRecord>
+  /** All views as they are now: of the catalog one line is asked for, and everything only once that has changed. */
+  all(): Promise<readonly View[]>
+}
+
+export function createViewRecords(options: {
+  catalog: Pick<Catalog, 'featureViews' | 'savedQueries' | 'etls'>
+  warehouse: Warehouse
+}): ViewRecords {
+  const { catalog, warehouse } = options
+  const queries = new Map<string, SavedQueryRecord>()
+  const etls = new Map<string, EtlRecord>()
+  const keyColumnOf = createKeyColumns({ savedQueries: catalog.savedQueries, warehouse })
+  let known: { stamp: string; views: readonly View[] } | null = null
+
+  async function remembered<T>(found: Map<string, T>, id: string, load: (id: string) => Promise<T>) {
+    const one = found.get(id) ?? (await load(id))
+    found.set(id, one)
+    return one
+  }
+
+  const queryById = (id: string) => remembered(queries, id, (queryId) => catalog.savedQueries.byId(queryId))
+  const etlById = (id: string) => remembered(etls, id, (etlId) => catalog.etls.byId(etlId))
+
+  async function toView(record: FeatureViewRecord): Promise<View> {
+    const query = await queryById(record.queryId)
+    const etl = record.etlId === null ? null : await etlById(record.etlId)
+    return { id: record.id, record, query, etl, keyColumn: await keyColumnOf(query, record.indexKey) }
+  }
+
+  /** Null for a view that no lookup can reach any more: its query or its key is gone. */
+  async function toViewIfUsable(record: FeatureViewRecord): Promise<View | null> {
+    try {
+      return await toView(record)
+    } catch (error) {
+      if (isRefusal(error)) return null
+      throw error
+    }
+  }
+
+  return {
+    keyColumnOf,
+    toView,
+    queryById,
+    etlById,
+    async freshQuery(id) {
+      const query = await catalog.savedQueries.byId(id)
+      queries.set(id, query)
+      return query
+    },
+    async all() {
+      // Before the views: should one change in between, the next call finds another stamp.
+      const stamp = await catalog.featureViews.stamp()
+      if (known?.stamp === stamp) return known.views
+      const found = await Promise.all((await catalog.featureViews.all()).map(toViewIfUsable))
+      known = { stamp, views: found.filter((view) => view !== null) }
+      return known.views
+    },
+  }
+}
+
+/** The catalog has answered, and the target or its view is no more, or not for this caller. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof AppError && /^(NOT_FOUND|BAD_USER_INPUT|FORBIDDEN)$/.test(error.code)
+}

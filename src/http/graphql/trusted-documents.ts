@@ -1,0 +1,134 @@
+// Documents that the clients' builds have written into a manifest: named by an id, and where wished for the only ones answered.
+
+import { hash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { type GraphQLSchema, parse, validate } from 'graphql'
+import type { Plugin } from 'graphql-yoga'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { type Config, ConfigError } from '../../config/config.ts'
+import { AppError, messageOf } from '../../errors.ts'
+
+export interface TrustedDocuments {
+  /** The text of a document by its id; null when there is none. */
+  find(documentId: string): string | null
+  /**
+   * The text that a request asks for, by id or as it is; undefined for a request without either.
+   * Throws NOT_FOUND for an unknown id, FORBIDDEN for a text that is not trusted where it has to be.
+   */
+  resolve(request: { documentId?: unknown; query?: unknown }): unknown
+}
+
+/** As GraphQL Code Generator's `persistedDocuments` writes it, and Relay's compiler: an id to each document's text. */
+const manifest = z.record(z.string(), z.string())
+
+/** Untrusted documents that were told of. */
+const mostTold = 1_000
+
+/** Reads every manifest. Rejects with a ConfigError for one that cannot be read. */
+export async function openTrustedDocuments(
+  { mode, files }: Config['graphql']['trustedDocuments'],
+  { schema, log }: { schema: GraphQLSchema; log: Logger },
+): Promise<TrustedDocuments> {
+  const byId = new Map<string, string>()
+  const texts = new Set<string>()
+  for (const file of files) {
+    for (const [id, text] of Object.entries(await readManifest(file))) {
+      byId.set(id, text).set(`sha256:${hash('sha256', text)}`, text)
+      texts.add(text)
+      warnUnlessValid({ id, text, file, schema, log })
+    }
+  }
+  const tell = createTeller(log)
+
+  return {
+    find: (documentId) => byId.get(documentId) ?? null,
+    resolve({ documentId, query }) {
+      if (documentId !== undefined && documentId !== null) return byDocumentId(documentId, query)
+      if (typeof query !== 'string' || mode === 'off' || texts.has(query)) return query
+      if (mode === 'prefer') {
+        tell(query)
+        return query
+      }
+      throw new AppError(
+        'FORBIDDEN',
+        'Only trusted documents are answered here (TRUSTED_DOCUMENTS=only): send the "documentId" of one from the manifest instead of a "query"',
+      )
+    },
+  }
+
+  function byDocumentId(documentId: unknown, query: unknown): string {
+    if (typeof documentId !== 'string') throw new AppError('BAD_USER_INPUT', '"documentId" must be a string')
+    if (query !== undefined && query !== null && query !== '') {
+      throw new AppError('BAD_USER_INPUT', 'Send a "documentId" or a "query", not both')
+    }
+    const text = byId.get(documentId)
+    if (text !== undefined) return text
+    const named = JSON.stringify(documentId.length > 100 ? `${documentId.slice(0, 100)}…` : documentId)
+    throw new AppError(
+      'NOT_FOUND',
+      mode === 'off'
+        ? 'This gateway knows no document by its id (TRUSTED_DOCUMENTS=off): send its text as "query"'
+        : `There is no trusted document ${named}: its client's manifest is missing or older (TRUSTED_DOCUMENTS_FILE)`,
+    )
+  }
+}
+
+async function readManifest(file: string): Promise<Record<string, string>> {
+  try {
+    return manifest.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? 'it must be a JSON object of ids to texts' : messageOf(error)
+    throw new ConfigError(`TRUSTED_DOCUMENTS_FILE: the manifest ${file} cannot be used: ${reason}`)
+  }
+}
+
+/** A client of an earlier schema is no reason not to serve the others. */
+function warnUnlessValid(options: {
+  id: string
+  text: string
+  file: string
+  schema: GraphQLSchema
+  log: Logger
+}) {
+  const { id, text, file, schema, log } = options
+  const [fault] = faultsOf(schema, text)
+  if (fault !== undefined) log.warn({ id, file, reason: fault }, 'A trusted document is not valid here')
+}
+
+function faultsOf(schema: GraphQLSchema, text: string): string[] {
+  try {
+    return validate(schema, parse(text)).map(({ message }) => message)
+  } catch (error) {
+    return [messageOf(error)]
+  }
+}
+
+/** Names each untrusted document once, for who wants to turn to `only`. */
+function createTeller(log: Logger) {
+  const told = new Set<string>()
+  return (text: string) => {
+    if (told.size >= mostTold) return
+    const sha256 = hash('sha256', text)
+    if (told.has(sha256)) return
+    told.add(sha256)
+    log.info({ sha256, document: text.slice(0, 200) }, 'Answered a document that is not trusted')
+  }
+}
+
+/** For HTTP, server-sent events included. */
+export function takeTrustedDocuments(trusted: TrustedDocuments): Plugin {
+  return {
+    onParams({ params, request, setParams }) {
+      const { documentId: posted, ...others } = params as typeof params & { documentId?: unknown }
+      const documentId = request.method === 'GET' ? documentIdOf(request.url) : posted
+      const query = trusted.resolve({ documentId, query: params.query })
+      if (documentId !== undefined) setParams({ ...others, query: query as string })
+    },
+  }
+}
+
+/** Yoga reads the parameters that it knows. */
+function documentIdOf(url: string): string | undefined {
+  return new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('documentId') ?? undefined
+}

@@ -1,0 +1,92 @@
+// Who may use each HTTP route: every route says so, and is not registered without.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Identity } from '../../access/identity.ts'
+import type { Scope } from '../../access/scopes.ts'
+import { AppError } from '../../errors.ts'
+import { describeOwn, describeScopes } from '../../schema/authorization.ts'
+import { sendUnknownRoute } from '../rest/rest-failures.ts'
+import type { Identities } from './identities.ts'
+
+/** `open`: everyone. `signed-in`: whoever is known, for a route that looks at scopes itself. Else who has the scope. */
+export type RouteAccess = 'open' | 'signed-in' | Scope
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A function judges each request; it may throw. */
+    access?: RouteAccess | ((request: FastifyRequest) => RouteAccess)
+  }
+  interface FastifyRequest {
+    /** Null on open routes, where nobody was asked. */
+    identity: Identity | null
+  }
+}
+
+export interface GuardedRoute {
+  method: string
+  url: string
+  /** `judged`: each request by itself. */
+  access: RouteAccess | 'judged'
+}
+
+/** For every route that is registered from then on; answers with their list, which grows as they are. */
+export function guardRoutes(
+  app: FastifyInstance,
+  { identities, openUnder }: { identities: Identities; openUnder: string },
+): readonly GuardedRoute[] {
+  const routes: GuardedRoute[] = []
+  app.decorateRequest('identity', null)
+  app.addHook('onRoute', (route) => {
+    if (route.url === openUnder || route.url.startsWith(`${openUnder}/`)) {
+      route.config = { ...route.config, access: 'open' }
+    }
+    if (route.config?.access === undefined) {
+      throw new Error(
+        `The route ${route.method} ${route.url} does not say who may use it: give its config an access`,
+      )
+    }
+  })
+  app.addHook('onRoute', ({ method, url, config }) => {
+    const access = typeof config?.access === 'string' ? config.access : 'judged'
+    for (const each of [method].flat()) routes.push({ method: each, url, access })
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    const { access } = request.routeOptions.config
+    // Before its body is read, which nobody asked for.
+    if (request.is404) return sendUnknownRoute(request, reply)
+    if (access === undefined) return
+    const needed = typeof access === 'function' ? access(request) : access
+    if (needed === 'open') return
+    request.identity = await admit(request, reply, { needed, identities })
+  })
+  return routes
+}
+
+async function admit(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { needed, identities }: { needed: Exclude<RouteAccess, 'open'>; identities: Identities },
+): Promise<Identity> {
+  const identity = await identities.identify(request.raw).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === 'UNAUTHENTICATED')
+      challenge(reply, 'error="invalid_token"')
+    throw error
+  })
+  if (identity === null) {
+    challenge(reply)
+    throw new AppError(
+      'UNAUTHENTICATED',
+      'Say who you are: send an API key or a token as "Authorization: Bearer …"',
+    )
+  }
+  if (needed !== 'signed-in' && !identity.grants(needed)) {
+    challenge(reply, `error="insufficient_scope", scope="${needed}"`)
+    throw new AppError('FORBIDDEN', `This needs ${describeScopes([needed])}; ${describeOwn(identity)}`)
+  }
+  return identity
+}
+
+/** RFC 6750 */
+function challenge(reply: FastifyReply, why?: string) {
+  reply.header('www-authenticate', `Bearer realm="feature-gateway"${why === undefined ? '' : `, ${why}`}`)
+}

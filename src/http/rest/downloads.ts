@@ -1,0 +1,92 @@
+// Datasets as files: GET /datasets/<id>.<format>. Parquet answers range requests, so that readers take only what they need.
+
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { LinkQuery } from '../../access/download-links.ts'
+import { AppError } from '../../errors.ts'
+import type { Services } from '../../schema/services.ts'
+import { downloadFormats } from '../../training/download.ts'
+import type { RouteAccess } from '../guards/route-access.ts'
+import { parseByteRange } from './byte-range.ts'
+import type { RestServer } from './openapi.ts'
+
+export function addDownloads(app: RestServer, { training, access }: Pick<Services, 'training' | 'access'>) {
+  /** A signed link is enough by itself, for readers that send no headers of ours. */
+  function judge(request: FastifyRequest): RouteAccess {
+    const query = request.query as LinkQuery
+    if (access.downloadLinks === null || (query.signature === undefined && query.expires === undefined))
+      return 'train'
+    access.downloadLinks.check(request.url.split('?', 1)[0] ?? '', query)
+    return 'open'
+  }
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/datasets/:id.:format',
+    config: { access: judge },
+    schema: {
+      tags: ['datasets'],
+      summary: "A dataset's file; Parquet answers range requests",
+      params: z.object({ id: z.string(), format: z.enum(downloadFormats) }),
+      querystring: z.object({
+        expires: z.string().optional().describe('Of a signed link, as GraphQL gives it'),
+        signature: z.string().optional().describe('Of a signed link: no other sign-in is needed then'),
+      }),
+    },
+    handler: async (request, reply) => {
+      const download = await training.download(request.params.id, request.params.format)
+      reply
+        .type(download.contentType)
+        .header('content-disposition', `attachment; filename="${download.fileName}"`)
+        .header('cache-control', 'private, no-cache')
+      if ('path' in download) return sendFile(request, reply, download.path)
+      // Made while it is sent: its length is not known and no range of it can be taken.
+      const etag = `W/"${download.fileName}"`
+      reply.header('etag', etag).header('accept-ranges', 'none')
+      const known = isKnown(request, etag)
+      if (!known && request.method === 'GET') return reply.send(download.stream)
+      download.stream.destroy()
+      return reply.status(known ? 304 : 200).send()
+    },
+  })
+}
+
+async function sendFile(request: FastifyRequest, reply: FastifyReply, path: string) {
+  const { size, mtimeMs } = await stat(path).catch((cause: unknown) => {
+    throw new AppError('NOT_FOUND', 'The file of this dataset is gone; run its query again', { cause })
+  })
+  const etag = `"${size.toString(16)}-${Math.floor(mtimeMs).toString(16)}"`
+  reply.header('etag', etag).header('accept-ranges', 'bytes')
+  if (isKnown(request, etag)) return reply.status(304).send()
+
+  const range = parseByteRange(wantedRange(request, etag), size)
+  if (range === 'unsatisfiable') {
+    reply.status(416).header('content-range', `bytes */${size}`).type('application/json')
+    return reply.send({
+      msg: 'No such range',
+      reason: `The file has ${size} bytes; the range ${request.headers.range} lies beyond them`,
+      code: 'BAD_USER_INPUT',
+    })
+  }
+  const { start, end } = range ?? { start: 0, end: size - 1 }
+  if (range !== null) reply.status(206).header('content-range', `bytes ${start}-${end}/${size}`)
+  reply.header('content-length', end - start + 1)
+  if (request.method === 'HEAD') return reply.send()
+  return reply.send(createReadStream(path, { start, end }))
+}
+
+/** Whether the client's copy is this one (If-None-Match). */
+function isKnown(request: FastifyRequest, etag: string): boolean {
+  const header = request.headers['if-none-match']
+  if (header === undefined) return false
+  const opaque = (tag: string) => tag.trim().replace(/^W\//, '')
+  return header.trim() === '*' || header.split(',').some((tag) => opaque(tag) === opaque(etag))
+}
+
+/** With If-Range the range counts only for the very file that the client knows; a date is never taken for that. */
+function wantedRange(request: FastifyRequest, etag: string): string | undefined {
+  const condition = request.headers['if-range']
+  return condition === undefined || condition === etag ? request.headers.range : undefined
+}

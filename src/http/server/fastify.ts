@@ -1,0 +1,53 @@
+// Fastify as the gateway has it: requests with an id, strict JSON, and every failure in one form.
+
+import { randomUUID } from 'node:crypto'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
+import { withRequestId } from '../../telemetry/request-id.ts'
+import { mostPlainBytes } from '../guards/body-limits.ts'
+import { sendRestFailure, sendUnknownRoute } from '../rest/rest-failures.ts'
+import { parseJson } from './json.ts'
+import { inRequestsTrace } from './traced-requests.ts'
+
+export interface FastifyOptions {
+  /** A client has so long to send a request's headers, and all of it. */
+  receiveWithin: { headersMs: number; requestMs: number }
+  log: Logger
+}
+
+export function createFastify({ receiveWithin, log }: FastifyOptions): FastifyInstance {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: mostPlainBytes,
+    // What still comes on open connections is answered, and told that it was the last.
+    return503OnClosing: false,
+    requestTimeout: receiveWithin.requestMs,
+    http: {
+      headersTimeout: receiveWithin.headersMs,
+      connectionsCheckingInterval: Math.min(receiveWithin.headersMs, 5_000),
+    },
+    genReqId: () => randomUUID(),
+    frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      // Clients that always name a content type send it with an empty body too.
+      done(null, body === '' ? undefined : parseJson(String(body)))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    done()
+  })
+  // Not earlier: what reads the body is called from its connection's events, outside of any request.
+  app.addHook('preValidation', (request, _reply, done) => {
+    withRequestId(request.id, () => inRequestsTrace(request.raw, done))
+  })
+  app.setErrorHandler((error, request, reply) => sendRestFailure(error, request, reply, log))
+  app.setNotFoundHandler(sendUnknownRoute)
+  return app
+}

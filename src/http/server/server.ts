@@ -1,0 +1,282 @@
+// The HTTP server: GraphQL, REST, downloads and health on one port, opened last and closed without cutting off an answer.
+
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import packageJson from '../../../package.json' with { type: 'json' }
+import type { Config } from '../../config/config.ts'
+import type { SharedCounters } from '../../online/counters.ts'
+import { createSchema } from '../../schema/index.ts'
+import type { Services } from '../../schema/services.ts'
+import type { GatherMetrics } from '../../telemetry/gather.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { addGraphQLRoute, createGraphQLServer, graphqlPath } from '../graphql/graphql.ts'
+import { createOperationFinder } from '../graphql/operation-names.ts'
+import { openTrustedDocuments } from '../graphql/trusted-documents.ts'
+import { createSocketServer } from '../graphql/websocket.ts'
+import { addAdmission, createAdmission } from '../guards/admission.ts'
+import { createCallerOf } from '../guards/callers.ts'
+import { addCrossOrigin, createCrossOriginHeaders } from '../guards/cross-origin.ts'
+import { createIdentities } from '../guards/identities.ts'
+import { addOverload, createOverload } from '../guards/overload.ts'
+import { answerToOwnNamesOnly, asksThisMachine } from '../guards/own-names.ts'
+import { createRateLimiter } from '../guards/rate-limit.ts'
+import { type GuardedRoute, guardRoutes } from '../guards/route-access.ts'
+import { createHotPath } from '../hot-path/hot-path.ts'
+import { createLane } from '../hot-path/lane.ts'
+import { createGraphQLLane, createLookupLanes } from '../hot-path/lookup-lanes.ts'
+import { addDownloads } from '../rest/downloads.ts'
+import { addOpenApi, docsPath } from '../rest/openapi.ts'
+import { addRest } from '../rest/rest.ts'
+import { countRequests } from '../rest/rest-metrics.ts'
+import { addWire } from '../wire/wire.ts'
+import { receiveConnections } from './connections.ts'
+import { createFastify } from './fastify.ts'
+import { addHealth, createProbes, type Probe } from './health.ts'
+import { createLeaving } from './leaving.ts'
+import { listen } from './listening.ts'
+import { addMetrics } from './metrics.ts'
+import { createOpenStreams, type OpenStreams } from './open-streams.ts'
+import { endStalled } from './stalled.ts'
+import { tracedAnswer, traceRequests } from './traced-requests.ts'
+
+/** Answers still under way when the server closes have so long to end. */
+const closeWithinMs = 10_000
+
+export interface HttpServer {
+  /** Opens the port; rejects with a ConfigError when it cannot be had. */
+  listen(): Promise<{ url: string }>
+  /** The port stays open, but who looks should go elsewhere: /readyz says 503, answers carry `connection: close`, no WebSocket is taken. */
+  leave(): void
+  /** Opens nothing any more and ends what is open: answers under way come whole, streams and sockets end so that their clients connect anew. */
+  close(): Promise<void>
+  /** Who may use what. */
+  readonly routes: readonly GuardedRoute[]
+}
+
+export interface HttpServerOptions {
+  config: Pick<
+    Config,
+    | 'auth'
+    | 'host'
+    | 'port'
+    | 'trustProxy'
+    | 'corsOrigins'
+    | 'graphql'
+    | 'rateLimit'
+    | 'maxConnectionsPerCaller'
+    | 'maxSubscriptions'
+    | 'tracing'
+    | 'maxRequests'
+    | 'maxEventLoopDelayMs'
+    | 'stallTimeoutMs'
+  >
+  services: Services & { warehouse: Probe; online: Probe; metrics: Metrics }
+  /** Metrics of all processes that share the port; by default this is the only one. */
+  gatherMetrics?: GatherMetrics | undefined
+  log: Logger
+  /** What rate limits are counted in together with other gateways; null counts for this process alone. */
+  counters?: SharedCounters | null
+  /** False has the full pipeline answer everything, for tests and benchmarks that compare. */
+  hotPath?: boolean
+  /** For tests that do not wait so long: see SocketOptions. */
+  connectionInitWaitMs?: number
+  pingEveryMs?: number
+  /** A client has so long to send a request's headers, and all of it. */
+  receiveWithin?: { headersMs: number; requestMs: number }
+}
+
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { config, log } = options
+  const app = createFastify({
+    receiveWithin: options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 },
+    log,
+  })
+  const guards = createGuards(options)
+  const { identities, overload, limiter } = guards
+  addOverload(app, overload)
+  endStalled(app.server, config.stallTimeoutMs)
+  let closing = false
+  const isStopping = () => closing || leaving.isBegun()
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (isStopping()) reply.header('connection', 'close')
+    done(null, payload)
+  })
+
+  const graphql = await createGraphQL(options)
+  const streams = createOpenStreams()
+  countRequests(app, { operations: options.services.metrics.operations, except: graphqlPath })
+  const routes = guardRoutes(app, { identities, openUnder: docsPath })
+  const parts = { guards, graphql, streams, isStopping }
+  await addRoutes(app, options, parts)
+  const sockets = addSockets(app, options, { ...parts, countNoLonger: (socket) => countNoLonger(socket) })
+  addBeforeRoutes(app, options, parts)
+  const countNoLonger = receiveConnections(app.server, {
+    mostOfAddress: config.trustProxy ? null : config.maxConnectionsPerCaller,
+    refused: options.services.metrics.refused,
+    log,
+  })
+  const leaving = createLeaving(app.server)
+
+  app.addHook('preClose', async () => {
+    streams.endAll()
+    await sockets.close()
+  })
+
+  async function close() {
+    closing = true
+    const timer = setTimeout(() => app.server.closeAllConnections(), closeWithinMs)
+    // Before all else, so that whoever connects from now on is refused rather than cut off; Fastify waits for its end.
+    if (app.server.listening) app.server.close()
+    await app.close()
+    clearTimeout(timer)
+    limiter?.close()
+    overload.close()
+    await graphql.yoga.dispose()
+  }
+
+  return { listen: () => listen(app, config), leave: leaving.begin, close, routes }
+}
+
+type Guards = ReturnType<typeof createGuards>
+type GraphQL = Awaited<ReturnType<typeof createGraphQL>>
+
+interface Parts {
+  guards: Guards
+  graphql: GraphQL
+  streams: OpenStreams
+  isStopping(): boolean
+}
+
+/** Who asks, and whether there is room for another request. */
+function createGuards({ config, services, counters = null, log }: HttpServerOptions) {
+  const { trustProxy, maxConnectionsPerCaller } = config
+  const limiter = config.rateLimit && createRateLimiter({ limit: config.rateLimit, counters, log })
+  const { authentication, isRequired: asksWho } = services.access
+  const identities = createIdentities(authentication, asksWho)
+  const admission = createAdmission({
+    limiter,
+    callerOf: createCallerOf({ trustProxy, identities }),
+    maxConnectionsPerCaller,
+    refused: services.metrics.refused,
+  })
+  const overload = createOverload({
+    maxRequests: config.maxRequests,
+    maxDelayMs: config.maxEventLoopDelayMs,
+    log,
+  })
+  const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
+  return { limiter, asksWho, identities, admission, overload, ownNamesOnly }
+}
+
+/** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
+async function createGraphQL({ config, services, hotPath: isWanted = true, log }: HttpServerOptions) {
+  const schema = createSchema(services)
+  const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
+  const operations = createOperationFinder(services.metrics.operations)
+  const hotPath = isWanted
+    ? createHotPath({ services, trusted, operations: services.metrics.operations, log })
+    : undefined
+  const yoga = createGraphQLServer({
+    schema,
+    services,
+    settings: config.graphql,
+    trusted,
+    operations,
+    log,
+    ...(hotPath && { hotPath }),
+  })
+  return { trusted, operations, hotPath, yoga }
+}
+
+async function addRoutes(
+  app: FastifyInstance,
+  { config, services, gatherMetrics, log }: HttpServerOptions,
+  { guards: { asksWho, admission }, graphql: { yoga }, streams, isStopping }: Parts,
+) {
+  const rest = await addOpenApi(app, { version: packageJson.version, asksWho })
+  await addGraphQLRoute(app, {
+    yoga,
+    settings: config.graphql,
+    admission,
+    streams,
+    asksWho,
+    trustProxy: config.trustProxy,
+    isStopping,
+    log,
+  })
+  addRest(rest, services)
+  addDownloads(rest, services)
+  const { catalog, warehouse, online, metrics } = services
+  const probes = createProbes({ catalog, warehouse, online })
+  addHealth(rest, { probes, isStopping })
+  addMetrics(rest, { metrics, catalog, probes, isOpen: config.auth.openMetrics, gather: gatherMetrics })
+}
+
+function addSockets(
+  app: FastifyInstance,
+  { config, services, connectionInitWaitMs = 3_000, pingEveryMs = 12_000, log }: HttpServerOptions,
+  { guards, graphql, streams, isStopping, countNoLonger }: Parts & { countNoLonger(socket: object): void },
+) {
+  const { admission, identities, overload, ownNamesOnly } = guards
+  const { yoga, trusted, operations } = graphql
+  const { maxSubscriptions, trustProxy, corsOrigins } = config
+  const sockets = createSocketServer({
+    server: app.server,
+    yoga,
+    trusted,
+    operations,
+    admission,
+    identities,
+    maxSubscriptions,
+    trustProxy,
+    corsOrigins,
+    ownNamesOnly,
+    connectionInitWaitMs,
+    pingEveryMs,
+    countNoLonger,
+    isStopping,
+    overload,
+    log,
+  })
+  services.metrics.gauge(
+    {
+      name: 'gateway_connections',
+      help: 'WebSockets and event streams that are open',
+      labels: ['transport'],
+    },
+    () => [
+      [['websocket'], sockets.size()],
+      [['sse'], streams.size()],
+    ],
+  )
+  return sockets
+}
+
+/** What stands before the server's routes; each that is added comes before those added earlier, the lane for lookups before all. */
+function addBeforeRoutes(
+  { server }: FastifyInstance,
+  { config, services, log }: HttpServerOptions,
+  { guards, graphql: { hotPath }, isStopping }: Parts,
+) {
+  const { admission, identities, overload, ownNamesOnly } = guards
+  const { corsOrigins, tracing } = config
+  if (admission.isLimited) addAdmission(server, admission, graphqlPath)
+  if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
+  if (ownNamesOnly) answerToOwnNamesOnly(server)
+  if (tracing) traceRequests(server)
+  if (hotPath === undefined) return
+  const lane = createLane({
+    routes: new Map([
+      [graphqlPath, createGraphQLLane(hotPath, admission)],
+      ...createLookupLanes({ services, operations: services.metrics.operations, log }),
+    ]),
+    identities,
+    admission,
+    isRightName: (asker) => !ownNamesOnly || asksThisMachine(asker),
+    crossOriginHeaders: corsOrigins.length > 0 ? createCrossOriginHeaders(corsOrigins) : null,
+    traced: tracing ? tracedAnswer : null,
+    overload,
+    log,
+  })
+  addWire(server, { lane, isStopping, log })
+}

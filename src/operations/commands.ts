@@ -1,0 +1,92 @@
+// What commands on the same machine may ask of the running gateway: copies of its embedded stores, and how it is.
+
+import { join } from 'node:path'
+import type { Catalog } from '../catalog/open.ts'
+import { messageOf } from '../errors.ts'
+import type { OnlineStore } from '../online/port.ts'
+import type { Realtime } from '../realtime/service.ts'
+import { fail, ok, type Remark, warn } from '../telemetry/remarks.ts'
+import type { Warehouse } from '../warehouse/port.ts'
+import { parts } from './backup/backup.ts'
+import type { Answers } from './backup/talk.ts'
+
+interface Running {
+  catalog: Catalog
+  warehouse: Warehouse
+  online: OnlineStore
+  realtime: Realtime
+}
+
+/** Views whose parity is sampled, the newest first, and index values of each. */
+const mostViews = 20
+const sampled = 10
+
+export function createAnswers(running: Running): Answers {
+  return {
+    copyStores: ({ folder }) => copyStores(running, String(folder)),
+    examine: () => examine(running),
+  }
+}
+
+/** As of one moment between two appends. */
+async function copyStores({ catalog, warehouse }: Running, folder: string): Promise<void> {
+  const copyCatalog = async () => catalog.copyTo?.(join(folder, parts.catalog))
+  if (warehouse.copyTo === undefined) return copyCatalog()
+  await warehouse.copyTo(join(folder, parts.warehouse), copyCatalog)
+}
+
+async function examine(running: Running): Promise<Remark[]> {
+  const { catalog, warehouse, online } = running
+  const found = await Promise.all([
+    remarkOnAnswer('the catalog', catalog),
+    remarkOnAnswer('the warehouse', warehouse),
+    remarkOnAnswer('the online store', online),
+  ])
+  const views = (await catalog.featureViews.all()).toReversed().slice(0, mostViews)
+  for (const view of views) found.push(await remarkOnView(running, view))
+  if (views.length === 0) found.push(ok('it has no feature views'))
+  return found
+}
+
+async function remarkOnAnswer(what: string, store: { ping(): Promise<void> }): Promise<Remark> {
+  const askedMs = performance.now()
+  try {
+    await store.ping()
+    return ok(`${what} answers it in ${Math.ceil(performance.now() - askedMs)} ms`)
+  } catch (error) {
+    return fail(
+      `${what} does not answer it: ${messageOf(error)}`,
+      'look at the store, and at the gateway’s log',
+    )
+  }
+}
+
+async function remarkOnView(
+  { catalog, online, realtime }: Running,
+  { id, name, refresh }: Awaited<ReturnType<Catalog['featureViews']['all']>>[number],
+): Promise<Remark> {
+  try {
+    if (refresh === 'MANUAL') return ok(`view ${name} is refreshed by hand`)
+    const { sampled: looked, mismatched, missing, extra } = await realtime.parity(id, sampled)
+    const differing = mismatched + missing + extra
+    if (differing > 0)
+      return fail(
+        `view ${name} serves other rows than training for ${differing} of ${looked} index values`,
+        'the gateway mends what it finds so, or says in its log what is wrong with the ETL; look again in a while',
+      )
+    const { refreshedVersion } = await catalog.featureViews.byId(id)
+    const [answer] = await online.read([{ view: id, values: [] }])
+    const isBehind = refresh === 'FULL' && (answer?.floor ?? 0) > (refreshedVersion ?? 0)
+    if (isBehind)
+      return warn(
+        `view ${name} is behind: its lookups read through to the warehouse until its refresh in full is through`,
+        'wait; if it stays so, the log says why its refresh fails',
+      )
+    return ok(`view ${name} is current, and equals training for ${looked} index values`)
+  } catch (error) {
+    return fail(
+      `view ${name} cannot be examined: ${messageOf(error)}`,
+      'look at its query and ETL, and at the gateway’s log',
+    )
+  }
+}

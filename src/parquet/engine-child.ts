@@ -1,0 +1,24 @@
+// The process that runs SQL ETLs.
+
+import { serveApart } from '../processes/engine-child.ts'
+import {
+  createParquetEngine,
+  type ParquetEngineOptions,
+  type RunSqlGroupsRequest,
+  type RunSqlRequest,
+} from './engine.ts'
+import type { SqlPromiseRequest } from './etl-promise.ts'
+
+serveApart<ParquetEngineOptions>(async (options) => {
+  const engine = await createParquetEngine(options)
+  return {
+    handlers: {
+      checkSql: (sql: string) => engine.checkSql(sql),
+      promiseSql: (request: SqlPromiseRequest) => engine.promiseSql(request),
+      runSql: (request: Omit<RunSqlRequest, 'signal'>, { signal }) => engine.runSql({ ...request, signal }),
+      runSqlGroups: (request: Omit<RunSqlGroupsRequest, 'signal'>, { signal }) =>
+        engine.runSqlGroups({ ...request, signal }),
+    },
+    close: engine.close,
+  }
+})

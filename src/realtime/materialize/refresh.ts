@@ -1,0 +1,240 @@
+// After an append: the touched index values of by-key views are computed again, those of full views are marked behind.
+
+import type { Background } from '../../concurrency/background.ts'
+import { AppError } from '../../errors.ts'
+import type { Events } from '../../events.ts'
+import { qualified } from '../../features/followed.ts'
+import type { ViewHealth } from '../../features/view-health.ts'
+import { isIdle } from '../../features/view-use.ts'
+import type { View, Views } from '../../features/views.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { timed } from '../../telemetry/observe.ts'
+import { step } from '../../telemetry/spans.ts'
+import type { Value } from '../../values/columns.ts'
+import { keyOfCell } from '../../values/entity-key.ts'
+import type { AppendResult, KeyColumns, TableChange } from '../../warehouse/port.ts'
+import type { Compute } from '../compute.ts'
+import { toWriteEntry } from '../entry.ts'
+import type { OnlineAccess } from '../online-access.ts'
+import type { FullRefresh } from './full-refresh.ts'
+import type { RecentKeys } from './recent-keys.ts'
+
+/** Each lookup reads the query's tables anew; more at once would only hold more in memory. */
+const valuesPerLookup = 8000
+/** So many times what a caller's lookup may take, a batch may: a view that is slower holds nobody up for longer. */
+const timesALookup = 3
+/** Refreshes of one view that run at once; appends that come meanwhile share the next one. */
+const concurrentPerView = 2
+
+export type Change = Pick<AppendResult, 'version' | 'changes'>
+
+export interface Refresh {
+  /** The columns of these tables that by-key views have as their index key: `onAppended` wants to know what is stored there. */
+  keysRead(tables: readonly string[]): Promise<KeyColumns[]>
+  /** Resolves once every by-key view serves the change, or knows that it is behind, as every other view does. */
+  onAppended(change: Change): Promise<void>
+  /** The appends that are being followed now. */
+  settled(): Promise<void>
+}
+
+interface Waiting {
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface Queue {
+  view: View
+  keys: Map<string, Value>
+  version: number
+  waiting: Waiting[]
+  running: number
+}
+
+export function createRefresh(options: {
+  views: Views
+  compute: Compute
+  store: OnlineAccess
+  fullRefresh: FullRefresh
+  recentKeys: RecentKeys
+  health: ViewHealth
+  lookupTimeoutMs: number
+  events: Events
+  background: Background
+  metrics: Metrics
+}): Refresh {
+  const { views, compute, store, fullRefresh, recentKeys, health, events, background, metrics } = options
+  const { lookupTimeoutMs } = options
+  const queues = new Map<string, Queue>()
+  const following = new Set<Promise<void>>()
+
+  async function keysRead(tables: readonly string[]): Promise<KeyColumns[]> {
+    const all = (await views.all()).filter(({ record }) => record.refresh === 'BY_KEY')
+    return [...new Set(tables)].map((table) => {
+      const readers = all.filter((view) => tablesReadBy(view).has(qualified(table)))
+      return { table, columns: [...new Set(readers.map(keyNameOf))] }
+    })
+  }
+
+  async function follow({ version, changes }: Change) {
+    const touched = changes.map(({ table }) => qualified(table))
+    const readers = (await views.all()).filter((view) => {
+      const read = tablesReadBy(view)
+      return touched.some((table) => read.has(table))
+    })
+    const followed = await Promise.allSettled(readers.map((view) => followWith(view, { version, changes })))
+    const failed = followed.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  async function followWith(view: View, change: Change) {
+    // Whoever asks for it next finds it behind, and has it refreshed.
+    if (isIdle(view.record)) return markBehind(view, change.version)
+    switch (view.record.refresh) {
+      case 'MANUAL':
+        return
+      case 'FULL':
+        await markBehind(view, change.version)
+        fullRefresh.schedule(view.id)
+        return
+      case 'BY_KEY': {
+        const keys = touchedKeys(view, change.changes)
+        if (keys === null) await markBehind(view, change.version)
+        else if (keys.size > 0) {
+          recentKeys.note(view.id, keys.keys())
+          await refreshKeys(view, keys, change.version)
+        }
+      }
+    }
+  }
+
+  async function markBehind(view: View, version: number) {
+    await store.raiseFloor(view.id, version)
+    events.publish('online', view.id, { values: null })
+  }
+
+  function refreshKeys(view: View, keys: ReadonlyMap<string, Value>, version: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const queue: Queue = queues.get(view.id) ?? {
+        view,
+        keys: new Map(),
+        version: 0,
+        waiting: [],
+        running: 0,
+      }
+      queues.set(view.id, queue)
+      queue.view = view
+      for (const [text, value] of keys) queue.keys.set(text, value)
+      queue.version = Math.max(queue.version, version)
+      queue.waiting.push({ resolve, reject })
+      drain(queue)
+    })
+  }
+
+  function drain(queue: Queue) {
+    if (queue.running >= concurrentPerView || queue.waiting.length === 0) return
+    const { view, keys, version, waiting } = queue
+    queue.keys = new Map()
+    queue.waiting = []
+    queue.running++
+    const done = refreshOrMark(view, keys, version).then(
+      () =>
+        waiting.forEach(({ resolve }) => {
+          resolve()
+        }),
+      (error) =>
+        waiting.forEach(({ reject }) => {
+          reject(error)
+        }),
+    )
+    background.track(
+      done.finally(() => {
+        queue.running--
+        drain(queue)
+        if (queue.running === 0) queues.delete(view.id)
+      }),
+    )
+  }
+
+  /** An update is never lost: what cannot be computed now is marked behind, and lookups read through. */
+  async function refreshOrMark(view: View, keys: ReadonlyMap<string, Value>, version: number) {
+    if (health.isResting(view.id)) return markBehind(view, version)
+    try {
+      for (const batch of inBatches(keys)) await refreshBatch(view, batch)
+      health.succeeded(view)
+    } catch (error) {
+      if (background.signal.aborted) throw error
+      await markBehind(view, version)
+      health.failed(view, error)
+    }
+  }
+
+  function refreshBatch(view: View, keys: ReadonlyMap<string, Value>): Promise<void> {
+    const attributes = { 'gateway.view.id': view.id, 'gateway.values': keys.size }
+    const seconds = (outcome: string) => metrics.work.refreshSeconds('BY_KEY', outcome)
+    return step('refresh by key', { attributes }, () => timed(seconds, () => computeAndStore(view, keys)))
+  }
+
+  async function computeAndStore(view: View, keys: ReadonlyMap<string, Value>) {
+    if (!views.isLive(view.id)) return
+    const signal = AbortSignal.any([background.signal, AbortSignal.timeout(timesALookup * lookupTimeoutMs)])
+    const computed = await compute.byKey(view, keys, signal)
+    const entries = [...computed.outcomes].map(([text, outcome]) =>
+      toWriteEntry(view, text, outcome, computed),
+    )
+    await store.write(view.id, entries)
+    events.publish('online', view.id, { values: [...keys.keys()] })
+  }
+
+  return {
+    keysRead,
+    async onAppended(change) {
+      if (background.signal.aborted) throw new AppError('WAREHOUSE_FAILED', 'The gateway is closing.')
+      const followed = follow(change)
+      following.add(followed)
+      try {
+        await followed
+      } finally {
+        following.delete(followed)
+      }
+    },
+    async settled() {
+      await Promise.allSettled(following)
+    },
+  }
+}
+
+function tablesReadBy({ record }: View): Set<string> {
+  return new Set(record.tables.map((table) => table.toLowerCase()))
+}
+
+/** Warehouses do not tell names of columns apart by case. */
+function keyNameOf({ keyColumn }: View): string {
+  return keyColumn.name.toLowerCase()
+}
+
+/** The index values of the new rows; null when one of them cannot be told. Null keys find no rows. */
+function touchedKeys(view: View, changes: readonly TableChange[]): Map<string, Value> | null {
+  const read = tablesReadBy(view)
+  const keys = new Map<string, Value>()
+  for (const change of changes.filter(({ table }) => read.has(qualified(table)))) {
+    const stored = change.keys?.find(({ column }) => column === keyNameOf(view))
+    if (stored === undefined) return null
+    for (const cell of stored.values) {
+      const key = keyOfCell(view.keyColumn, cell)
+      if (key === undefined) return null
+      keys.set(key.text, key.value)
+    }
+  }
+  return keys
+}
+
+function* inBatches(keys: ReadonlyMap<string, Value>): Generator<ReadonlyMap<string, Value>> {
+  let batch = new Map<string, Value>()
+  for (const [text, value] of keys) {
+    batch.set(text, value)
+    if (batch.size < valuesPerLookup) continue
+    yield batch
+    batch = new Map()
+  }
+  if (batch.size > 0) yield batch
+}

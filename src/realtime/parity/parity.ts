@@ -1,0 +1,230 @@
+// The proof: what training gives for sampled index values, held against what a lookup serves.
+
+import type { Background } from '../../concurrency/background.ts'
+import { AppError } from '../../errors.ts'
+import type { PromisedBy } from '../../features/promised.ts'
+import type { View } from '../../features/views.ts'
+import type { OnlineStore } from '../../online/port.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import { toText } from '../../values/byte-text.ts'
+import { parseIndexValue } from '../../values/entity-key.ts'
+import type { Warehouse } from '../../warehouse/port.ts'
+import type { Compute } from '../compute.ts'
+import type { Outcome } from '../entry.ts'
+import type { Lookup } from '../lookup.ts'
+import { type Comparison, compareRows } from './row-comparison.ts'
+import type { RowsByValue, TrainingRows } from './training-rows.ts'
+
+export interface ParityReport {
+  sampled: number
+  /** Values whose rows differ. */
+  mismatched: number
+  /** Values that training has rows for and realtime has none. */
+  missing: number
+  /** Values that realtime has rows for and training has none. */
+  extra: number
+  /** Values that differ only where the statement leaves it open. */
+  undetermined: number
+  /** At most ten of the values at fault, then of those that are undetermined, with the rows of both sides. */
+  examples: unknown[]
+}
+
+/** A difference counts when it stays through these waits: a publish that goes on meanwhile makes passing ones. */
+const waitsMs = [50, 100, 200, 400, 800, 1600] as const
+/** So many looks at one unmoved version of the warehouse settle it earlier. */
+const steadyLooks = 3
+const maxExamples = 10
+export const maxSample = 100_000
+
+/** Training's side: the rows of the wanted values and of up to `others` further ones. */
+type Reference = (wanted: ReadonlySet<string>, others: number) => Promise<RowsByValue>
+
+interface Difference {
+  kind: Exclude<Comparison, 'SAME'>
+  training: readonly string[]
+  served: readonly string[] | AppError
+}
+
+type Differences = ReadonlyMap<string, Difference>
+
+export interface ParityFindings {
+  report: ParityReport
+  /** A value whose rows differ in what the statement determines: what a view may be changed for. */
+  atFault: string | null
+}
+
+export interface Parity {
+  /** Against the whole statement, and the whole ETL, as training runs them. */
+  report(view: View, sample: number): Promise<ParityFindings>
+  /** Against the same statement asked for these values, and a sample of others, only: cheap enough to run after publishes. */
+  check(view: View, values: readonly string[], sample: number): Promise<ParityFindings>
+  /** Whether a lookup of this value serves just what computing it anew gives. */
+  isCurrent(view: View, indexValue: string): Promise<boolean>
+}
+
+export function createParity(options: {
+  warehouse: Warehouse
+  online: OnlineStore
+  lookup: Lookup
+  compute: Compute
+  trainingRows: TrainingRows
+  promisedBy: PromisedBy
+  /** Resolves when the appends that are being followed are through. */
+  settled: () => Promise<void>
+  background: Background
+  metrics: Metrics
+}): Parity {
+  const { warehouse, online, lookup, compute, trainingRows, promisedBy, settled, background, metrics } =
+    options
+
+  async function serve(view: View, texts: readonly string[]) {
+    const results = await lookup.lookUpIn(view, texts)
+    return new Map(
+      texts.map((text, i) => {
+        const result = results[i]
+        if (result === undefined)
+          throw new AppError('INTERNAL', 'A lookup gave fewer results than it was asked for.')
+        return [text, result instanceof AppError ? result : textsOf(toText(result.rows))] as const
+      }),
+    )
+  }
+
+  /**
+   * Of each value, training's rows, then what is served, then training's rows again where the two differ: a value whose
+   * rows changed between has moved, which says nothing.
+   */
+  async function look(view: View, texts: readonly string[], first: RowsByValue, reference: Reference) {
+    const promised = await promisedBy(view)
+    await settled()
+    const served = await serve(view, texts)
+    const compare = (text: string, found: readonly string[] | AppError) =>
+      compareRows(expectedOf(first, text), found instanceof AppError ? [failureRow(found)] : found, promised)
+    const suspects = texts.filter((text) => compare(text, served.get(text) ?? []) !== 'SAME')
+    const moving = new Set<string>()
+    const differences = new Map<string, Difference>()
+    if (suspects.length === 0) return { differences, moving }
+    const second = await reference(new Set(suspects), 0)
+    for (const text of suspects) {
+      const change = compare(text, expectedOf(second, text))
+      const found = served.get(text) ?? []
+      const kind = compare(text, found)
+      if (change === 'DIFFERENT' || change === 'ROUNDED') moving.add(text)
+      else if (kind !== 'SAME')
+        differences.set(text, { kind, training: expectedOf(first, text), served: found })
+    }
+    return { differences, moving }
+  }
+
+  function count(findings: ParityFindings): ParityFindings {
+    const { report } = findings
+    metrics.work.parityValues.value += report.sampled
+    for (const kind of ['mismatched', 'missing', 'extra'] as const) {
+      metrics.work.parityFaults[kind].value += report[kind]
+    }
+    return findings
+  }
+
+  async function run(
+    view: View,
+    texts: readonly string[],
+    first: RowsByValue,
+    reference: Reference,
+  ): Promise<ParityFindings> {
+    let { differences, moving } = await look(view, texts, first, reference)
+    const open = new Map<string, Difference>()
+    let steady = 0
+    for (const waitMs of waitsMs) {
+      for (const [text, difference] of differences)
+        if (difference.kind === 'UNDETERMINED') open.set(text, difference)
+      const suspects = [...differences.keys(), ...moving].filter((text) => !open.has(text))
+      if (suspects.length === 0 || steady >= steadyLooks || background.signal.aborted) break
+      await background.pause(waitMs)
+      const before = await warehouse.version()
+      const again = await reference(new Set(suspects), 0)
+      ;({ differences, moving } = await look(view, suspects, again, reference))
+      steady = (await warehouse.version()) === before ? steady + 1 : 0
+    }
+    return count(toFindings(texts.length, new Map([...differences, ...open])))
+  }
+
+  async function computeAnew(view: View, texts: Iterable<string>): Promise<Map<string, readonly string[]>> {
+    const keys = new Map([...texts].map((text) => [text, parseIndexValue(view.keyColumn, text)]))
+    if (keys.size === 0) return new Map()
+    const { outcomes } = await compute.byKey(view, keys, background.signal)
+    return new Map([...outcomes].map(([text, outcome]) => [text, rowsOf(outcome)]))
+  }
+
+  return {
+    async report(view, sample) {
+      if (!Number.isInteger(sample) || sample < 1 || sample > maxSample) {
+        throw new AppError(
+          'BAD_USER_INPUT',
+          `sample is ${sample}; it must be a whole number from 1 to ${maxSample}.`,
+        )
+      }
+      const reference: Reference = (wanted, others) =>
+        trainingRows.collect(view, wanted, others, background.signal)
+      const fromOnline = await online.sample(view.id, Math.ceil(sample / 2))
+      const first = await reference(new Set(fromOnline), sample)
+      const texts = [...new Set([...fromOnline, ...first.keys()])].slice(0, sample)
+      return run(view, texts, first, reference)
+    },
+    async check(view, values, sample) {
+      const texts = [...new Set([...values, ...(await online.sample(view.id, sample))])]
+      return run(view, texts, await computeAnew(view, texts), (wanted) => computeAnew(view, wanted))
+    },
+    async isCurrent(view, indexValue) {
+      const anew = await computeAnew(view, [indexValue])
+      const found = (await serve(view, [indexValue])).get(indexValue) ?? []
+      const rows = found instanceof AppError ? [failureRow(found)] : found
+      return compareRows(expectedOf(anew, indexValue), rows, await promisedBy(view)) !== 'DIFFERENT'
+    },
+  }
+}
+
+function expectedOf(rows: RowsByValue, text: string): readonly string[] {
+  return (rows.get(text) ?? []).map(reencoded)
+}
+
+/** A row's text as a client reads it. */
+function reencoded(row: string): string {
+  return JSON.stringify(JSON.parse(row))
+}
+
+function textsOf(rows: string): string[] {
+  return (JSON.parse(rows) as unknown[]).map((row) => JSON.stringify(row))
+}
+
+function rowsOf(outcome: Outcome): string[] {
+  if (!outcome.ok) return [failureRow(outcome.error)]
+  return textsOf(outcome.rows)
+}
+
+/** Stands for a failed value's rows, so that the same failure on both sides is no difference. */
+function failureRow({ code }: AppError): string {
+  return JSON.stringify({ code })
+}
+
+function toFindings(sampled: number, differences: Differences): ParityFindings {
+  const report = { sampled, mismatched: 0, missing: 0, extra: 0, undetermined: 0 }
+  const [examples, open]: [unknown[], unknown[]] = [[], []]
+  let atFault: string | null = null
+  for (const [value, { kind, training, served }] of differences) {
+    const isFailed = served instanceof AppError
+    if (kind === 'UNDETERMINED') report.undetermined++
+    else if (!isFailed && served.length === 0) report.missing++
+    else if (!isFailed && training.length === 0) report.extra++
+    else report.mismatched++
+    if (kind === 'DIFFERENT') atFault ??= value
+    const example = {
+      value,
+      training: training.map((row) => JSON.parse(row) as unknown),
+      online: isFailed
+        ? { code: served.code, message: served.message }
+        : served.map((row) => JSON.parse(row) as unknown),
+    }
+    if (kind === 'UNDETERMINED') open.push({ ...example, undetermined: true })
+    else examples.push(example)
+  }
+  return { report: { ...report, examples: [...examples, ...open].slice(0, maxExamples) }, atFault }
+}

@@ -1,0 +1,47 @@
+// The process that runs the embedded warehouse's engine.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../../errors.ts'
+import { serveApart } from '../../processes/engine-child.ts'
+import type { WarehouseOptions } from '../options.ts'
+import type { AppendRequest, ExportRequest, LookupRequest, TableRows, Warehouse } from '../port.ts'
+import { createDuckdbWarehouse } from './duckdb.ts'
+
+type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
+
+serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
+  const warehouse = await openOnceFree({ ...options, log })
+  return {
+    handlers: {
+      describe: ({ sql, key }: { sql: string; key?: string }, { signal }) =>
+        warehouse.describe(sql, { signal, ...(key !== undefined && { key }) }),
+      exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>
+        warehouse.exportParquet({ ...request, signal, onProgress }),
+      lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
+      scan: (request: { sql: string; key: string }, { signal }) => warehouse.scan({ ...request, signal }),
+      append: (request: AppendRequest) => warehouse.append(request),
+      findMisfit: (rows: TableRows) => warehouse.findMisfit(rows),
+      tables: () => warehouse.tables(),
+      version: () => warehouse.version(),
+      copyTo: async ({ file }: { file: string }) => warehouse.copyTo?.(file, async () => undefined),
+      examine: async () => warehouse.examine?.(),
+      ping: () => warehouse.ping(),
+    },
+    close: () => warehouse.close(),
+  }
+})
+
+const waitMs = 50
+const attempts = 100
+
+/** A process that was ended a moment ago may still hold the file. */
+async function openOnceFree(options: WarehouseOptions): Promise<Warehouse> {
+  for (let left = attempts; ; left--) {
+    try {
+      return await createDuckdbWarehouse(options)
+    } catch (error) {
+      if (left === 1 || !/could not set lock|conflicting lock/i.test(messageOf(error))) throw error
+      await sleep(waitMs)
+    }
+  }
+}

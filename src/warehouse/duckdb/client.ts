@@ -1,0 +1,59 @@
+// The embedded warehouse as the gateway uses it: its engine runs in a process of its own, which a statement may bring down.
+
+import { processMemoryMb, startApart } from '../../processes/engine-process.ts'
+import type { WarehouseOptions } from '../options.ts'
+import type { ExportProgress, Warehouse } from '../port.ts'
+
+/** Constants are computed while a statement is planned, and may take any time. */
+const describeLimit = {
+  ms: 15_000,
+  message:
+    'The statement took longer than 15 s to be planned; let it compute from tables rather than from constants.',
+}
+
+export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseOptions): Promise<Warehouse> {
+  const apart = await startApart({
+    name: 'warehouse',
+    entry: new URL('./child.ts', import.meta.url),
+    options,
+    memoryMb: processMemoryMb(options.memoryMb),
+    log,
+  })
+
+  /** Settled unless appends are held back. */
+  let mayAppend = Promise.resolve()
+
+  return {
+    name: 'duckdb',
+    describe: (sql, { signal, key } = {}) =>
+      apart.call('describe', { sql, key }, { signal, limit: describeLimit }),
+    exportParquet: ({ signal, onProgress, ...request }) =>
+      apart.call('exportParquet', request, {
+        signal,
+        onProgress: (progress: ExportProgress) => onProgress?.(progress),
+      }),
+    lookup: ({ signal, ...request }) => apart.call('lookup', request, { signal }),
+    scan: ({ signal, ...request }) => apart.stream('scan', request, { signal }),
+    async append(request) {
+      await mayAppend
+      return apart.call('append', request)
+    },
+    findMisfit: (rows) => apart.call('findMisfit', rows),
+    async copyTo(file, alongside) {
+      const held = Promise.withResolvers<void>()
+      mayAppend = held.promise
+      try {
+        // An append that is on its way is in the warehouse alone, which its job, told again, finds out.
+        await alongside()
+        await apart.call('copyTo', { file })
+      } finally {
+        held.resolve()
+      }
+    },
+    examine: () => apart.call('examine', null),
+    tables: () => apart.call('tables', null),
+    version: () => apart.call('version', null),
+    ping: () => apart.call('ping', null),
+    close: apart.close,
+  }
+}

@@ -1,0 +1,290 @@
+// The embedded warehouse: one DuckDB file, files mounted beside it, in this process.
+
+import { constants } from 'node:fs'
+import { copyFile, mkdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type DuckDBConnection, type DuckDBValue, LIST } from '@duckdb/node-api'
+import { ConfigError } from '../../config/config.ts'
+import { ValueMismatch } from '../../duckdb/column-types.ts'
+import { openDatabase } from '../../duckdb/database.ts'
+import { readChunk, readRows } from '../../duckdb/decode.ts'
+import { toAppError } from '../../duckdb/engine-error.ts'
+import { AppError } from '../../errors.ts'
+import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
+import { ok } from '../../telemetry/remarks.ts'
+import type { Row } from '../../values/columns.ts'
+import { keyIndex } from '../key-column.ts'
+import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
+import type { WarehouseOptions } from '../options.ts'
+import type {
+  LookupRequest,
+  LookupResult,
+  ScanRequest,
+  ScanResult,
+  StatementRequest,
+  Warehouse,
+} from '../port.ts'
+import { createAppends } from './append.ts'
+import { toBeCast } from './append-target.ts'
+import { type MountedFiles, mountFiles } from './files.ts'
+import { keyTerms } from './keys.ts'
+import { assertFilesStand, createPlans, explainFailure, type Plan } from './plans.ts'
+import { createProofs, type Proofs } from './proofs.ts'
+import { createSchemas, internalSchema, listTables, type TableList } from './schema.ts'
+import { findMisfit } from './staging.ts'
+
+export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const file = fileOf(options)
+  await mkdir(dirname(file), { recursive: true })
+  let listed: TableList | undefined
+  let prove: Proofs | undefined
+  let mounted: MountedFiles = new Map()
+  const database = await openDatabase({
+    file,
+    memoryMb: options.memoryMb,
+    spillFolder: join(options.temporaryFolder, 'warehouse'),
+    spillMb: options.spillMb,
+    folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
+    files: options.files,
+    onFailure: (error) =>
+      options.log.error({ err: error }, 'The warehouse’s engine failed; it is opened anew'),
+    async prepare(connection) {
+      await createSchemas(connection)
+      mounted = await mountFiles(connection, options.files)
+      listed = await listTables(connection)
+      prove = await createProofs(connection, listed)
+    },
+  })
+  const tables = listed
+  if (tables === undefined) throw new Error('The tables were not listed')
+  let isClosed = false
+  const appends = createAppends(database.write, tables)
+  const { withCurrentPlan } = createPlans({
+    tables,
+    filesOf: (view) => mounted.get(view) ?? [],
+  })
+
+  /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
+  async function withPlan<T>(
+    lane: 'quick' | 'slow',
+    request: StatementRequest,
+    prefixBytes: number,
+    work: (connection: DuckDBConnection, plan: Plan) => Promise<T>,
+  ): Promise<T> {
+    const { sql, signal } = request
+    let offsetBytes = 0
+    try {
+      return await database.use(lane, signal, (connection) =>
+        withCurrentPlan(connection, request, (made) => {
+          offsetBytes = made.offsetBytes + prefixBytes
+          return work(connection, made)
+        }),
+      )
+    } catch (error) {
+      throw toAppError(error, { sql, offsetBytes, signal })
+    }
+  }
+
+  async function lookup(request: LookupRequest): Promise<LookupResult> {
+    return withPlan('quick', request, 0, (connection, made) => {
+      const index = keyIndex(request.key, made.columns)
+      return inTransaction(connection, async () => {
+        const version = await readVersion(connection)
+        const rows = await runLookup(connection, {
+          request,
+          index,
+          plan: made,
+          limits: options.lookupLimits,
+        })
+        return { version, columns: made.columns, rows }
+      })
+    })
+  }
+
+  async function scan(request: ScanRequest): Promise<ScanResult> {
+    const { sql, key, after, signal } = request
+    const lease = await database.lease('stream', signal)
+    const { connection } = lease
+    const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
+    try {
+      const made = await lease.run(() => withCurrentPlan(connection, request, async (planned) => planned))
+      const index = keyIndex(key, made.columns)
+      const { column, ordered, value } = keyTerms(made, index)
+      const bounds = after === undefined ? [] : writeKeys({ key, values: [after] }, made.carriers[index])
+      const among = bounds.length === 0 ? `${column} IS NOT NULL` : `${ordered} > ${value('$1')}`
+      const statement = `${made.select} WHERE ${among} ORDER BY ${ordered}`
+      const version = await lease.run(async () => {
+        await connection.run('BEGIN TRANSACTION READ ONLY')
+        return readVersion(connection)
+      })
+      const batches = async function* () {
+        try {
+          const result = await lease.run(() =>
+            connection.stream(statement, bounds, made.types.slice(index, index + bounds.length)),
+          )
+          for (;;) {
+            const chunk = await lease.run(() => result.fetchChunk())
+            await assertFilesStand(made)
+            if (chunk === null || chunk.rowCount === 0) return
+            yield readChunk(chunk, made.carriers)
+          }
+        } catch (error) {
+          throw fail(await explainFailure(made, error), made.offsetBytes)
+        } finally {
+          lease.release()
+        }
+      }
+      return { version, columns: made.columns, batches: batches() }
+    } catch (error) {
+      lease.release()
+      throw fail(error, 0)
+    }
+  }
+
+  const run = async <T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> => {
+    try {
+      return await database.use('quick', undefined, work)
+    } catch (error) {
+      throw toAppError(error)
+    }
+  }
+
+  return {
+    name: 'duckdb',
+    describe: (sql, { signal, key } = {}) =>
+      withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
+        columns,
+        tables: read,
+        ...(await prove?.(connection, { sql, key, columns, tables: read })),
+      })),
+    exportParquet: (request) =>
+      withPlan('slow', request, copyPrefixBytes, (connection, { select, columns }) =>
+        writeParquet(connection, {
+          select,
+          columns,
+          path: request.path,
+          isIntermediate: request.isIntermediate,
+          onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),
+        }),
+      ),
+    lookup,
+    scan,
+    async append(request) {
+      if (isClosed) throw new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.')
+      try {
+        return await appends.append(request)
+      } catch (error) {
+        throw toAppError(error, { refused: 'BAD_USER_INPUT' })
+      }
+    },
+    async findMisfit(rows) {
+      const { table, cast } = toBeCast(tables, rows)
+      if (cast.columns.length === 0) return null
+      return run((connection) => findMisfit(connection, table, cast))
+    },
+    async copyTo(to, alongside) {
+      await appends.inTurn(async (connection) => {
+        // What stays in the log beside the file, since somebody reads, is copied with it.
+        await connection.run('CHECKPOINT').catch(() => undefined)
+        await alongside()
+        await copyFile(file, to, constants.COPYFILE_FICLONE)
+        await copyFile(`${file}.wal`, `${to}.wal`, constants.COPYFILE_FICLONE).catch(
+          (error: NodeJS.ErrnoException) => {
+            if (error.code !== 'ENOENT') throw error
+          },
+        )
+      })
+    },
+    tables: async () => tables.all,
+    version: () => run(readVersion),
+    examine: async () => [ok(`it can be opened; its data is at version ${await run(readVersion)}`)],
+    ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),
+    async close() {
+      isClosed = true
+      await appends.settled()
+      await database.close()
+    },
+  }
+}
+
+function fileOf({ url, file }: WarehouseOptions): string {
+  const path = url.slice('duckdb:'.length).replace(/^\/\/(?=\/)/, '')
+  return path === '' ? file : path
+}
+
+async function onlyFolders(paths: readonly string[]): Promise<string[]> {
+  const folders: string[] = []
+  for (const path of paths) {
+    const found = await stat(path).catch((cause: unknown) => {
+      throw new ConfigError(`WAREHOUSE_FILES: ${path} cannot be read`, { cause })
+    })
+    if (found.isDirectory()) folders.push(path)
+  }
+  return folders
+}
+
+async function readVersion(connection: DuckDBConnection): Promise<number> {
+  const rows = await (await connection.run(`SELECT version FROM ${internalSchema}.version`)).getRows()
+  return Number(rows[0]?.[0])
+}
+
+async function inTransaction<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  await connection.run('BEGIN TRANSACTION READ ONLY')
+  try {
+    return await work()
+  } finally {
+    await connection.run('ROLLBACK').catch(() => undefined)
+  }
+}
+
+interface LookupRun {
+  request: LookupRequest
+  /** The key's place among the columns. */
+  index: number
+  plan: Plan
+  limits: LookupLimits
+}
+
+/** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it one list of them. */
+const mostParameters = 256
+
+async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<Row[]> {
+  const { request, index, plan, limits } = run
+  if (request.values.length === 0) return []
+  const type = plan.types[index]
+  if (type === undefined) throw new Error(`Column ${request.key} has no type`)
+  const items = writeKeys(request, plan.carriers[index])
+  const asList = items.length > mostParameters
+  const { column, value } = keyTerms(plan, index)
+  const among = asList
+    ? `SELECT ${value('v')} FROM (SELECT unnest($1) AS v)`
+    : items.map((_, i) => value(`$${i + 1}`)).join(', ')
+  const sql = `${plan.select} WHERE ${column} IN (${among}) LIMIT ${limits.rows + 1}`
+  const prepared = await connection.prepare(sql)
+  try {
+    if (asList) prepared.bindList(1, items, LIST(type))
+    else
+      items.forEach((item, i) => {
+        prepared.bindValue(i + 1, item, type)
+      })
+    const rows = await readRows(await prepared.run(), plan.carriers)
+    refuseManyRows(rows.length, limits)
+    refuseLargeRows(rows, limits)
+    return rows
+  } finally {
+    prepared.destroySync()
+  }
+}
+
+function writeKeys(
+  { key, values }: Pick<LookupRequest, 'key' | 'values'>,
+  carrier: Plan['carriers'][number] | undefined,
+): DuckDBValue[] {
+  try {
+    return values.map((value) => (value === null || carrier === undefined ? null : carrier.write(value)))
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    const message = `Column "${key}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
+  }
+}

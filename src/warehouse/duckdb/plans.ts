@@ -1,0 +1,139 @@
+// Statements of the embedded warehouse ready to run, and whether they still give what they gave when they were planned.
+
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { planStatement, type StatementPlan } from '../../duckdb/plan.ts'
+import { judgeStatement } from '../../duckdb/statement.ts'
+import { quoteName, quoteText } from '../../sql/sql-text.ts'
+import type { Column } from '../../values/columns.ts'
+import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
+import type { BaseTable, StatementRequest } from '../port.ts'
+import { pick, placesOf } from '../saved-columns.ts'
+import { type FileState, hasOnlyGrown, isUnchanged, lookAt } from './files.ts'
+import { withNatives } from './keys.ts'
+import { filesSchema, type TableList } from './schema.ts'
+
+export interface Plan extends StatementPlan {
+  judged: string
+  /** Each column as it is read. */
+  expressions: readonly string[]
+  tables: readonly BaseTable[]
+  /** What it reads of files, which others write, and how they stood before it was planned. */
+  files: readonly string[]
+  states: readonly (FileState | null)[]
+}
+
+/** What the engine is made to fail with when it binds a file's column to another type than it was planned with. */
+const outdated = 'gateway: a column has another type than was planned'
+
+export function createPlans({
+  tables,
+  filesOf,
+}: {
+  tables: TableList
+  filesOf: (view: string) => readonly string[]
+}) {
+  const cache = createPlanCache<Plan>()
+
+  async function makePlan(connection: DuckDBConnection, sql: string): Promise<Plan> {
+    const { sql: judged, tables: read } = await judgeStatement(connection, sql)
+    const resolved = tables.resolve(read)
+    const files = resolved.flatMap(({ schema, name }) => (schema === filesSchema ? filesOf(name) : []))
+    const states = await lookAt(files)
+    try {
+      const planned = await planStatement(connection, judged)
+      const columns = await withNatives(connection, judged, planned)
+      const expressions = await expressionsOf(connection, { columns, judged, hasFiles: files.length > 0 })
+      const select = selectOf(expressions, judged)
+      return { ...planned, ...select, columns, expressions, judged, tables: resolved, files, states }
+    } catch (error) {
+      throw (await stand({ files, states }, isUnchanged)) ? error : new PlanOutdated()
+    }
+  }
+
+  /**
+   * The engine's own tables never change while it is open. Where files may be others since, the statement is planned
+   * anew. Where they become others while it runs, its own guards tell of other types, and what it gave counts only where
+   * no file has taken another's place: the engine reads one file by what it found in another.
+   */
+  function withCurrentPlan<T>(
+    connection: DuckDBConnection,
+    { sql, saved, signal }: StatementRequest,
+    work: (plan: Plan) => Promise<T>,
+  ): Promise<T> {
+    return cache.withPlan(
+      sql,
+      () => makePlan(connection, sql),
+      async (made) => {
+        if (!(await stand(made, isUnchanged))) throw new PlanOutdated()
+        const plan = saved === undefined ? made : pickColumns(made, saved)
+        try {
+          const result = await work(plan)
+          await assertFilesStand(made)
+          return result
+        } catch (error) {
+          throw signal?.aborted ? error : await explainFailure(made, error)
+        }
+      },
+    )
+  }
+
+  return { withCurrentPlan }
+}
+
+async function stand(
+  { files, states }: Pick<Plan, 'files' | 'states'>,
+  isSo: typeof isUnchanged,
+): Promise<boolean> {
+  if (files.length === 0) return true
+  return (await lookAt(files)).every((now, i) => isSo(states[i], now))
+}
+
+export async function assertFilesStand(plan: Plan): Promise<void> {
+  if (!(await stand(plan, hasOnlyGrown))) throw new PlanOutdated()
+}
+
+/** The failure of a plan's run, or PlanOutdated where that is why, or may be. */
+export async function explainFailure(plan: Plan, error: unknown): Promise<unknown> {
+  if (error instanceof PlanOutdated) return error
+  if (error instanceof Error && error.message.includes(outdated)) return new PlanOutdated()
+  return (await stand(plan, isUnchanged)) ? error : new PlanOutdated(error)
+}
+
+/**
+ * Of files each column is read as long as it has the type that it was planned with. The engine knows that once it binds
+ * the statement; it costs nothing then.
+ */
+async function expressionsOf(
+  connection: DuckDBConnection,
+  { columns, judged, hasFiles }: { columns: readonly Column[]; judged: string; hasFiles: boolean },
+): Promise<string[]> {
+  const described = hasFiles ? await (await connection.run(`DESCRIBE ${judged}`)).getRows() : []
+  return columns.map(({ name, storage }, i) => {
+    const column = quoteName(name)
+    const cast = `CAST(${column} AS ${storage})`
+    const type = described[i]?.[1]
+    if (type === undefined) return `${cast} AS ${column}`
+    const isSame = `typeof(${column}) = ${quoteText(String(type))}`
+    return `CASE WHEN ${isSame} THEN ${cast} ELSE error(${quoteText(outdated)}) END AS ${column}`
+  })
+}
+
+function selectOf(expressions: readonly string[], judged: string) {
+  const prefix = `SELECT ${expressions.join(', ')} FROM (\n`
+  return { select: `${prefix}${judged}\n) t`, offsetBytes: Buffer.byteLength(prefix) }
+}
+
+function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+  const places = placesOf(saved, plan.columns)
+  if (places === null) return plan
+  const expressions = pick(plan.expressions, places)
+  return {
+    ...plan,
+    ...selectOf(expressions, plan.judged),
+    columns: pick(plan.columns, places),
+    carriers: pick(plan.carriers, places),
+    natives: pick(plan.natives, places),
+    types: pick(plan.types, places),
+    expressions,
+  }
+}

@@ -1,0 +1,186 @@
+// The tables of the embedded warehouse: those of feature_store, the gateway's own, and what statements may read.
+
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { carrierOf } from '../../duckdb/column-types.ts'
+import { refuse } from '../../duckdb/engine-error.ts'
+import { displayTable, type TableReference } from '../../duckdb/statement.ts'
+import { quoteName } from '../../sql/sql-text.ts'
+import type { Column } from '../../values/columns.ts'
+import { type BaseTable, featureSchema, type Intake, type WarehouseTable } from '../port.ts'
+import { listViews, type ViewDefinition } from './views.ts'
+
+export const internalSchema = 'gateway'
+export const filesSchema = 'files'
+
+const createTables = `
+  CREATE SCHEMA IF NOT EXISTS ${featureSchema};
+  CREATE TABLE IF NOT EXISTS ${featureSchema}.users
+    (user_id VARCHAR, name VARCHAR, address VARCHAR, creation_date DOUBLE);
+  CREATE TABLE IF NOT EXISTS ${featureSchema}.quotes
+    (quote_id VARCHAR, user_id VARCHAR, creation_date DOUBLE, binding_date DOUBLE,
+     quote_type VARCHAR, quote_device VARCHAR, is_binded BOOLEAN, is_paid BOOLEAN);
+  CREATE TABLE IF NOT EXISTS ${featureSchema}.transactions
+    (transaction_id VARCHAR, user_id VARCHAR, ref_id VARCHAR, ref_type VARCHAR, transaction_time DOUBLE,
+     successful BOOLEAN, card_number VARCHAR, card_expiration_date DOUBLE, card_type VARCHAR);
+  CREATE TABLE IF NOT EXISTS ${featureSchema}.policies
+    (policy_id VARCHAR, user_id VARCHAR, quote_id VARCHAR, purchase_time DOUBLE, policy_type VARCHAR, policy_device VARCHAR);
+  CREATE SCHEMA IF NOT EXISTS ${internalSchema};
+  CREATE TABLE IF NOT EXISTS ${internalSchema}.ledger
+    (job_id VARCHAR, batch BIGINT, committed_at TIMESTAMP, PRIMARY KEY (job_id, batch));
+  CREATE TABLE IF NOT EXISTS ${internalSchema}.version (version BIGINT);
+  INSERT INTO ${internalSchema}.version SELECT 0 WHERE NOT EXISTS (FROM ${internalSchema}.version);
+`
+
+export async function createSchemas(connection: DuckDBConnection): Promise<void> {
+  await connection.run('BEGIN')
+  await connection.run(createTables)
+  await connection.run('COMMIT')
+}
+
+export interface DuckdbTable extends WarehouseTable {
+  /** The type of each column in the engine's words. */
+  ownTypes: readonly string[]
+}
+
+export interface TableList {
+  all: readonly DuckdbTable[]
+  find(schema: string, name: string): DuckdbTable | undefined
+  /** Views that count as tables: what stands behind them are files. */
+  ofFiles: readonly WarehouseTable[]
+  /** Throws INVALID_SQL for one that statements may not read. */
+  resolve(references: readonly TableReference[]): BaseTable[]
+}
+
+/** The tables and views of the database; none is made while the gateway runs. */
+export async function listTables(connection: DuckDBConnection): Promise<TableList> {
+  const result = await connection.run(`
+    SELECT schema_name, table_name, current_database() FROM duckdb_tables()
+    WHERE NOT internal AND database_name = current_database() AND schema_name <> '${internalSchema}'
+    UNION ALL
+    SELECT schema_name, view_name, current_database() FROM duckdb_views()
+    WHERE NOT internal AND database_name = current_database() AND schema_name <> '${internalSchema}'
+    ORDER BY ALL`)
+  const filled = await readFilled(connection)
+  const all: DuckdbTable[] = []
+  let catalog = ''
+  for (const [schema, name, database] of await result.getRows()) {
+    catalog = String(database)
+    all.push(await readTable(connection, { schema: String(schema), name: String(name), filled }))
+  }
+  return createTableList(all, catalog, await listViews(connection, filesSchema))
+}
+
+interface FilledColumn {
+  name: string
+  isRequired: boolean
+  hasDefault: boolean
+}
+
+const keyOf = (schema: string, name: string) => JSON.stringify([schema.toLowerCase(), name.toLowerCase()])
+
+/** What the engine says of the columns of tables, not of views. */
+async function readFilled(connection: DuckDBConnection): Promise<Map<string, FilledColumn[]>> {
+  const result = await connection.run(`
+    SELECT c.schema_name, c.table_name, c.column_name, NOT c.is_nullable, c.column_default IS NOT NULL
+    FROM duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
+    WHERE database_name = current_database() ORDER BY c.column_index`)
+  const filled = new Map<string, FilledColumn[]>()
+  for (const [schema, table, name, isRequired, hasDefault] of await result.getRows()) {
+    const key = keyOf(String(schema), String(table))
+    const columns = filled.get(key) ?? []
+    columns.push({ name: String(name), isRequired: isRequired === true, hasDefault: hasDefault === true })
+    filled.set(key, columns)
+  }
+  return filled
+}
+
+async function readTable(
+  connection: DuckDBConnection,
+  { schema, name, filled }: { schema: string; name: string; filled: Map<string, FilledColumn[]> },
+): Promise<DuckdbTable> {
+  const place = `${quoteName(schema)}.${quoteName(name)}`
+  const own = filled.get(keyOf(schema, name))
+  const required = new Set(own?.filter((column) => column.isRequired).map((column) => column.name))
+  const prepared = await connection.prepare(`SELECT * FROM ${place}`)
+  const columns: Column[] = []
+  const ownTypes: string[] = []
+  try {
+    for (let i = 0; i < prepared.columnCount; i++) {
+      const { type, storage } = carrierOf(prepared.columnType(i))
+      const column = prepared.columnName(i)
+      columns.push({ name: column, type, nullable: !required.has(column), storage })
+      ownTypes.push(String(prepared.columnType(i)))
+    }
+  } finally {
+    prepared.destroySync()
+  }
+  return { schema, name, columns, ownTypes, ...(own && { intake: await readIntake(connection, place, own) }) }
+}
+
+/** A computed column's expression stands where others have their default; it is told by what takes no value. */
+async function readIntake(
+  connection: DuckDBConnection,
+  place: string,
+  columns: readonly FilledColumn[],
+): Promise<Intake> {
+  const [defaults, computed]: [string[], string[]] = [[], []]
+  for (const { name } of columns.filter(({ hasDefault }) => hasDefault)) {
+    const takesValue = await connection.prepare(`INSERT INTO ${place} (${quoteName(name)}) SELECT NULL`).then(
+      (prepared) => {
+        prepared.destroySync()
+        return true
+      },
+      () => false,
+    )
+    ;(takesValue ? defaults : computed).push(name)
+  }
+  return { defaults, computed }
+}
+
+function createTableList(
+  all: readonly DuckdbTable[],
+  catalog: string,
+  views: readonly ViewDefinition[],
+): TableList {
+  const byKey = new Map(all.map((table) => [keyOf(table.schema, table.name), table]))
+  const find = (schema: string, name: string) => byKey.get(keyOf(schema, name))
+  const viewByKey = new Map(views.map((view) => [keyOf(view.schema, view.name), view]))
+
+  /** The table itself, or what stands behind the view. */
+  function basesOf(table: WarehouseTable): WarehouseTable[] {
+    const view = viewByKey.get(keyOf(table.schema, table.name))
+    if (view === undefined || view.tables === null) return [table]
+    const behind = view.tables.map(
+      ({ schema, name }) => find(schema || view.schema, name) ?? find(schema || 'main', name),
+    )
+    return behind.flatMap((base) => (base === undefined || base === table ? [table] : basesOf(base)))
+  }
+
+  function resolveOne(reference: TableReference): WarehouseTable {
+    const isHere = reference.catalog === '' || reference.catalog.toLowerCase() === catalog.toLowerCase()
+    const table = isHere ? find(reference.schema || 'main', reference.name) : undefined
+    if (table !== undefined) return table
+    const homonyms = all.filter(({ name }) => name.toLowerCase() === reference.name.toLowerCase())
+    const hint = (homonyms.length > 0 ? homonyms : all)
+      .slice(0, 8)
+      .map(({ schema, name }) => displayTable({ catalog: '', schema, name, place: null }))
+    const message = `There is no table ${displayTable(reference)} to read; ${homonyms.length > 0 ? 'did you mean' : 'there is'} ${hint.join(', ')}${homonyms.length > 0 ? '?' : ', …'}`
+    throw refuse(message, reference.place)
+  }
+
+  return {
+    all,
+    find,
+    ofFiles: views
+      .filter(({ tables }) => tables === null)
+      .flatMap(({ schema, name }) => find(schema, name) ?? []),
+    resolve(references) {
+      const tables = new Set(references.map(resolveOne).flatMap(basesOf))
+      return [...tables].map(({ schema, name, columns }) => ({
+        schema,
+        name,
+        columns: columns.map((c) => c.name),
+      }))
+    },
+  }
+}

@@ -1,0 +1,210 @@
+// One table's rows on their way into PostgreSQL: by COPY where what is stored is sure to be what was given, else by INSERT, which gives it back.
+
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
+import { ValueMismatch } from '../../duckdb/column-types.ts'
+import { AppError } from '../../errors.ts'
+import { quoteName } from '../../sql/sql-text.ts'
+import type { Row, Value } from '../../values/columns.ts'
+import type { AppendRequest, TableChange, TableRows } from '../port.ts'
+import { givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
+import type { PostgresCarrier } from './column-types.ts'
+import type { Keeps } from './kept.ts'
+import type { ListedTable } from './schema.ts'
+import type { Session } from './session.ts'
+import { qualifiedName } from './text.ts'
+import type { Way } from './written.ts'
+
+/** Rows are sent in texts of about so many characters. */
+const copyLength = 256 * 1024
+const insertLength = 4 * 1024 * 1024
+
+export interface Target {
+  table: ListedTable
+  way: Way
+  rows: TableRows
+  wanted: readonly WantedKey[]
+  columns: readonly TargetColumn[]
+  /** What is stored in the columns wanted; null when only the server knows. */
+  known: TableChange['keys']
+  byCopy: boolean
+  /** The rows as the statement takes them. */
+  texts: readonly string[]
+}
+
+export interface TargetColumn {
+  name: string
+  carrier: PostgresCarrier
+  keeps: Keeps
+  ownType: string
+}
+
+/** Throws BAD_USER_INPUT when there is no such table, or one of the columns is not its own. */
+export function findColumns(rows: TableRows, known: readonly ListedTable[]) {
+  const open = known.filter(({ intake }) => intake !== undefined)
+  const table = open.find(({ name }) => name === rows.table)
+  if (table === undefined) {
+    throw badInput(
+      `There is no table "${rows.table}" to append to; there is ${open.map(({ name }) => name).join(', ')}.`,
+    )
+  }
+  const columns = rows.columns.map((name): TargetColumn => {
+    const index = table.columns.findIndex((column) => column.name === name)
+    const [carrier, keeps] = [table.carriers[index], table.keeps[index]]
+    if (carrier !== undefined && keeps !== undefined)
+      return { name, carrier, keeps, ownType: table.ownTypes[index] ?? '' }
+    const names = table.columns.map((column) => column.name).join(', ')
+    throw badInput(`Table ${rows.table} has no column "${name}"; it has ${names}.`)
+  })
+  return { table, columns }
+}
+
+/** Throws before anything is sent. */
+export async function createTarget(
+  { table, columns }: { table: ListedTable; columns: readonly TargetColumn[] },
+  way: Way,
+  { rows, keys }: { rows: TableRows; keys: AppendRequest['keys'] },
+): Promise<Target> {
+  const wanted = wantedKeys(keys, rows.table, table.columns)
+  const names = wanted.flatMap(({ found }) => found)
+  const isKept = !way.isBent && names.every((name) => isKeptAsGiven(name, { table, columns, rows }))
+  const byCopy = isKept && way.mayCopy && columns.every(({ carrier }) => !carrier.isJsonOnly)
+  const texts: string[] = []
+  for (const text of byCopy ? copyTexts(rows, columns) : insertTexts(rows, columns)) {
+    texts.push(text)
+    await setImmediate()
+  }
+  const known = isKept ? givenKeys(wanted, rows) : null
+  return { table, way, rows, wanted, columns, known, byCopy, texts }
+}
+
+function isKeptAsGiven(
+  name: string,
+  { table, columns, rows }: Pick<Target, 'table' | 'columns' | 'rows'>,
+): boolean {
+  const index = columns.findIndex((column) => column.name === name)
+  const column = columns[index]
+  if (column === undefined)
+    return ![...(table.intake?.defaults ?? []), ...(table.intake?.computed ?? [])].includes(name)
+  return rows.rows.every((row) => isKept(column, row[index] ?? null))
+}
+
+/** Whether the value is sure to be taken, and stored as it is. */
+export function isKept({ carrier, keeps }: TargetColumn, value: Value): boolean {
+  if (value === null) return true
+  try {
+    return keeps(value, carrier.encode(value))
+  } catch (error) {
+    if (error instanceof ValueMismatch) return false
+    throw error
+  }
+}
+
+/** How many rows were stored, and what is stored of them in the columns wanted; null when that cannot be told. */
+export async function writeTarget(
+  session: Session,
+  target: Target,
+): Promise<{ count: number; keys: TableChange['keys'] }> {
+  const { table, rows, wanted, columns, texts, known } = target
+  const place = qualifiedName(table.schema, table.name)
+  const names = columns.map(({ name }) => quoteName(name)).join(', ')
+  if (texts.length === 0) return { count: 0, keys: known }
+  if (target.byCopy) {
+    await pipeline(Readable.from(texts), session.copyFrom(`COPY ${place} (${names}) FROM STDIN`))
+    return { count: rows.rows.length, keys: known }
+  }
+  const read = wanted.flatMap(({ found }) => found.map((name) => carrierOf(table, name)))
+  const selected = read.map(({ name, carrier }) => carrier.select(quoteName(name)))
+  const returning = target.way.hasRules ? '' : ` RETURNING ${['1', ...selected].join(', ')}`
+  const stored: Value[][] = []
+  for (const text of texts) {
+    const sql = `INSERT INTO ${place} (${names}) OVERRIDING SYSTEM VALUE ${selectFrom(columns)}${returning}`
+    for (const [, ...cells] of await session.query(sql, [text]))
+      stored.push(cells.map((cell, i) => (cell === null ? null : (read[i]?.carrier.read(cell) ?? null))))
+  }
+  return { count: stored.length, keys: target.way.hasRules ? null : readKeys(wanted, stored) }
+}
+
+function carrierOf({ columns, carriers }: ListedTable, name: string) {
+  const carrier = carriers[columns.findIndex((column) => column.name === name)]
+  if (carrier === undefined) throw new Error(`There is no column ${name}`)
+  return { name, carrier }
+}
+
+/** The rows of a text of `insertTexts`, `$1`, in the columns' own types. */
+export function selectFrom(columns: readonly TargetColumn[], selected?: string): string {
+  const types = columns.map(({ ownType }, i) => `c${i} ${ownType}`).join(', ')
+  const cells = columns.map((_, i) => `c${i}`).join(', ')
+  return `SELECT ${selected ?? cells} FROM pg_catalog.json_to_recordset($1::json) AS t(${types})`
+}
+
+/** In the server's text format. */
+function copyTexts({ table, rows }: TableRows, columns: readonly TargetColumn[]): Generator<string> {
+  const cells = columns.map((column) => ({
+    ...column,
+    encode: (value: Present) => escapeText(column.carrier.encode(value)),
+  }))
+  return chunks(copyLength, rows, (row, r) => {
+    const texts = cells.map((column, c) => encodeCell(column, row[c] ?? null, `Table ${table}, row ${r + 1}`))
+    return `${texts.map((text) => text ?? '\\N').join('\t')}\n`
+  })
+}
+
+/** As JSON arrays of objects. */
+export function* insertTexts(
+  { table, rows }: TableRows,
+  columns: readonly TargetColumn[],
+): Generator<string> {
+  const cells = columns.map((column) => ({
+    ...column,
+    encode(value: Present) {
+      column.carrier.encode(value)
+      return column.carrier.json(value)
+    },
+  }))
+  const all = chunks(insertLength, rows, (row, r) => {
+    const texts = cells.map((column, c) => encodeCell(column, row[c] ?? null, `Table ${table}, row ${r + 1}`))
+    return `{${texts.map((text, c) => `"c${c}":${text ?? 'null'}`).join(',')}},`
+  })
+  for (const text of all) yield `[${text.slice(0, -1)}]`
+}
+
+type Present = Exclude<Value, null>
+
+function encodeCell(
+  { name, encode }: { name: string; encode: (value: Present) => string },
+  value: Value,
+  where: string,
+): string | null {
+  try {
+    return value === null ? null : encode(value)
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    throw badInput(`${where}, column "${name}": ${error.message}.`)
+  }
+}
+
+function* chunks(length: number, rows: readonly Row[], encode: (row: Row, index: number) => string) {
+  let text = ''
+  for (const [index, row] of rows.entries()) {
+    text += encode(row, index)
+    if (text.length < length) continue
+    yield text
+    text = ''
+  }
+  if (text !== '') yield text
+}
+
+const special = /[\\\n\r\t]/
+const escapes: Record<string, string> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+function escapeText(text: string): string {
+  return special.test(text)
+    ? text.replace(/[\\\n\r\t]/g, (character) => escapes[character] ?? character)
+    : text
+}
+
+function badInput(message: string): AppError {
+  return new AppError('BAD_USER_INPUT', message)
+}

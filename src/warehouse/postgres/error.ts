@@ -1,0 +1,87 @@
+// What PostgreSQL or the way to it throws, as an AppError: whose fault it was, what it said, and where.
+
+import { refuse } from '../../duckdb/engine-error.ts'
+import { AppError, type ErrorCode } from '../../errors.ts'
+import { type Place, placeOf } from '../../sql/sql-text.ts'
+
+export interface PostgresErrorContext {
+  /** The user's own text, and how many characters of the statement that ran stand before it. */
+  sql?: string
+  offset?: number
+  signal?: AbortSignal | undefined
+  /** The code for what is the statement's or its values' fault; INVALID_SQL when not given, BAD_USER_INPUT for rows to be written. */
+  refused?: ErrorCode
+}
+
+/** By SQLSTATE, the longest beginning that fits. All others are the statement's fault. */
+const codesByState: Record<string, ErrorCode> = {
+  '08': 'WAREHOUSE_FAILED', // connection
+  '25': 'WAREHOUSE_FAILED', // transaction state
+  '25006': 'INVALID_SQL', // a write in a read-only transaction
+  '28': 'WAREHOUSE_FAILED', // authorisation
+  '3D': 'WAREHOUSE_FAILED', // no such database
+  '40': 'WAREHOUSE_FAILED', // rollback: serialisation, deadlock
+  '53': 'TOO_LARGE', // resources: memory, disk
+  '53300': 'WAREHOUSE_FAILED', // too many connections
+  '54': 'TOO_LARGE', // a limit of the engine
+  '57': 'WAREHOUSE_FAILED', // shut down, starting
+  '57014': 'TIMEOUT',
+  '58': 'WAREHOUSE_FAILED', // the server's own files
+  F0: 'WAREHOUSE_FAILED',
+  XX: 'WAREHOUSE_FAILED',
+}
+
+/** What rows that are written meet for a while: a server that is a standby yet, or has no memory or no disk, or a lock. */
+const passingForWrites = /^(25006|53\w{3}|55\w{3})$/
+
+interface ServerError extends Error {
+  code: string
+  position?: string
+  hint?: string
+  /** Of the values, not of the statement: which key is there already, say. */
+  detail?: string
+}
+
+/** What the server said, as against what befell the connection to it. */
+export function isServerError(error: unknown): error is ServerError {
+  return error instanceof Error && /^[0-9A-Z]{5}$/.test(String((error as { code?: unknown }).code))
+}
+
+/** The connection broke or could not be made: another one may do. */
+export function isConnectionLost(error: unknown): boolean {
+  if (!isServerError(error)) return !(error instanceof AppError)
+  return error.code.startsWith('08') || /^57P0[123]$/.test(error.code)
+}
+
+export function stateCode(state: string): ErrorCode | undefined {
+  return codesByState[state] ?? codesByState[state.slice(0, 2)]
+}
+
+/** The signal's reason when it aborted; what is an AppError already stays as it is. */
+export function toPostgresError(error: unknown, context: PostgresErrorContext = {}): unknown {
+  if (context.signal?.aborted) return context.signal.reason
+  if (error instanceof AppError) return error
+  if (!isServerError(error)) {
+    const message = error instanceof Error ? error.message : String(error)
+    return new AppError('WAREHOUSE_FAILED', `PostgreSQL cannot be reached: ${message}`, { cause: error })
+  }
+  const isPassing = context.refused === 'BAD_USER_INPUT' && passingForWrites.test(error.code)
+  const known = isPassing ? 'WAREHOUSE_FAILED' : stateCode(error.code)
+  if (known !== undefined && known !== 'INVALID_SQL') {
+    return new AppError(known, `PostgreSQL failed: ${error.message}`, { cause: error })
+  }
+  const more = [context.refused && error.detail, error.hint].filter((part) => part !== undefined)
+  return refuse(`${error.message}${more.map((part) => ` (${part})`).join('')}`, placeWithin(error, context), {
+    cause: error,
+    code: context.refused ?? 'INVALID_SQL',
+  })
+}
+
+/** The server counts characters of the whole statement, from 1. */
+function placeWithin({ position }: ServerError, { sql, offset = 0 }: PostgresErrorContext): Place | null {
+  if (sql === undefined || position === undefined) return null
+  const before = Number(position) - 1 - offset
+  const characters = [...sql]
+  if (before < 0 || before > characters.length) return null
+  return placeOf(sql, Buffer.byteLength(characters.slice(0, before).join('')))
+}

@@ -1,0 +1,26 @@
+// A PostgreSQL warehouse looked at for the doctor: how fast and how late it is, and whether rows may be written.
+
+import { fail, ok, type Remark, remarkOnClock } from '../../telemetry/remarks.ts'
+import { featureSchema } from '../port.ts'
+import type { Session } from './session.ts'
+
+export async function examineServer(session: Session): Promise<Remark[]> {
+  const askedMs = Date.now()
+  const [[version, nowMs, tables] = []] = await session.query(
+    `SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000)::float8,
+      (SELECT string_agg(c.relname, ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT, INSERT'))`,
+    [featureSchema],
+  )
+  const answeredMs = Date.now()
+  return [
+    ok(`PostgreSQL ${version} answers in ${answeredMs - askedMs} ms`),
+    remarkOnClock(Number(nowMs), askedMs, answeredMs),
+    tables == null
+      ? ok(`the tables of ${featureSchema} may be read and written`)
+      : fail(
+          `these tables of ${featureSchema} may not be read and written: ${tables}`,
+          `as their owner: GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ${featureSchema} TO …`,
+        ),
+  ]
+}

@@ -1,0 +1,96 @@
+// The warehouse on a PostgreSQL server: reads in read-only transactions, exports streamed, appends counted by a version.
+
+import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import type { WarehouseOptions } from '../options.ts'
+import type { Warehouse } from '../port.ts'
+import { append, findMisfit, readVersion } from './append.ts'
+import { type PostgresErrorContext, toPostgresError } from './error.ts'
+import { examineServer } from './examine.ts'
+import { exportCsv } from './export.ts'
+import { lookup } from './lookup.ts'
+import { createPlans, proveStatement } from './plan.ts'
+import { scan } from './scan.ts'
+import { createSchemas, listTables } from './schema.ts'
+import type { Session } from './session.ts'
+import { type Lane, openSessions } from './sessions.ts'
+
+/** The server stops what takes longer; callers usually stop sooner. */
+const exportTimeoutMs = 24 * 3600 * 1000
+
+export async function createPostgresWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const { url, log } = options
+  const csv = await createCsvWriter({
+    folders: [options.datasetsFolder, options.temporaryFolder],
+    temporaryFolder: options.temporaryFolder,
+    memoryMb: options.memoryMb,
+  })
+  const sessions = openSessions(url, log)
+  const plans = createPlans()
+
+  /** Runs work on a connection; what the server throws comes out as an AppError. */
+  async function use<T>(
+    lane: Lane,
+    context: PostgresErrorContext,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await sessions.use(lane, context.signal, work)
+    } catch (error) {
+      throw toPostgresError(error, context)
+    }
+  }
+
+  async function close() {
+    await sessions.close()
+    await csv.close()
+  }
+
+  try {
+    await use('write', { refused: 'WAREHOUSE_FAILED' }, createSchemas)
+  } catch (error) {
+    await close()
+    throw error
+  }
+
+  return {
+    name: 'postgres',
+    describe: (sql, { signal, key } = {}) =>
+      use('quick', { sql, signal }, async (session) => {
+        const { columns, tables } = await plans.make(session, sql)
+        return { columns, tables, ...(await proveStatement(session, sql, key)) }
+      }),
+    exportParquet: (request) =>
+      use('slow', request, (session) =>
+        plans.withPlan(session, request, (plan) =>
+          exportCsv(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
+        ),
+      ),
+    lookup: (request) =>
+      use('quick', request, (session) =>
+        plans.withPlan(session, request, (plan) => lookup(session, plan, request, options.lookupLimits)),
+      ),
+    scan: (request) => scan(request, { sessions, plans, timeoutMs: exportTimeoutMs }),
+    append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
+    findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
+    tables: () =>
+      use('quick', {}, async (session) => {
+        const tables = await listTables(session)
+        return tables.map(({ schema, name, columns, intake }) => ({
+          schema,
+          name,
+          columns,
+          ...(intake && { intake }),
+        }))
+      }),
+    version: () => use('quick', {}, readVersion),
+    examine: () => use('quick', {}, examineServer),
+    async ping() {
+      try {
+        await sessions.ping()
+      } catch (error) {
+        throw toPostgresError(error)
+      }
+    },
+    close,
+  }
+}

@@ -1,0 +1,136 @@
+// A statement's whole result in the order of a key: sorted by the server, streamed by COPY, which may use several processes.
+
+import { ValueMismatch } from '../../duckdb/column-types.ts'
+import { AppError } from '../../errors.ts'
+import { quoteName } from '../../sql/sql-text.ts'
+import type { Row } from '../../values/columns.ts'
+import { keyIndex } from '../key-column.ts'
+import type { ScanRequest, ScanResult } from '../port.ts'
+import { readVersion } from './append.ts'
+import type { PostgresCarrier } from './column-types.ts'
+import { createRowReader } from './copy-rows.ts'
+import { toPostgresError } from './error.ts'
+import { readRow } from './lookup.ts'
+import { assertCurrent, type Plan, type Plans } from './plan.ts'
+import type { Session } from './session.ts'
+import type { SessionLease, Sessions } from './sessions.ts'
+import { lengthInCharacters } from './text.ts'
+
+const rowsPerBatch = 2000
+/** The server's own default is for queries that answer a page: a sort of millions of rows by it goes over the disk again and again. */
+const sortMemoryMb = 64
+/** A setting of the transaction, by which the statement is given a value that COPY takes no parameter for. */
+const afterSetting = 'feature_gateway.after'
+
+export async function scan(
+  request: ScanRequest,
+  parts: { sessions: Sessions; plans: Plans; timeoutMs: number },
+): Promise<ScanResult> {
+  const { sql, key, after, signal } = request
+  const fail = (error: unknown, offset = 0) => toPostgresError(error, { sql, signal, offset })
+  const lease = await parts.sessions.lease('stream', signal).catch((error: unknown) => {
+    throw fail(error)
+  })
+  const { session } = lease
+  try {
+    const { plan, version, prefix, statement } = await lease.run(() =>
+      parts.plans.withPlan(session, request, (made) => begin(session, made, parts.timeoutMs, { key, after })),
+    )
+    const failed = (error: unknown) => fail(error, lengthInCharacters(prefix))
+    return { version, columns: plan.columns, batches: streamRows({ lease, plan, statement, failed }) }
+  } catch (error) {
+    await lease.release()
+    throw fail(error)
+  }
+}
+
+/** The transaction, in which the statement is current to its end, and what streams its rows. */
+async function begin(
+  session: Session,
+  plan: Plan,
+  timeoutMs: number,
+  { key, after }: Pick<ScanRequest, 'key' | 'after'>,
+) {
+  const order = orderOf(plan, key)
+  await session.script(
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs};
+    SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
+  )
+  await assertCurrent(session, plan)
+  if (after !== undefined) {
+    await session.query(`SELECT set_config('${afterSetting}', $1, true)`, [order.encode(after)])
+  }
+  const among = after === undefined ? `t.${order.name} IS NOT NULL` : order.after
+  const prefix = `COPY (${plan.select}`
+  const statement = `${prefix}${plan.sql}\n) t WHERE ${among} ORDER BY ${order.by}) TO STDOUT`
+  return { plan, version: await readVersion(session), prefix, statement }
+}
+
+async function* streamRows({
+  lease,
+  plan,
+  statement,
+  failed,
+}: {
+  lease: SessionLease
+  plan: Plan
+  statement: string
+  failed: (error: unknown) => unknown
+}): AsyncGenerator<readonly Row[]> {
+  const { session } = lease
+  const read = createRowReader()
+  let isThrough = false
+  try {
+    const source = session.copyTo(statement)
+    source.on('error', () => undefined)
+    const pieces: AsyncIterator<Buffer> = source[Symbol.asyncIterator]()
+    let rows: Row[] = []
+    for (;;) {
+      const { done, value } = await lease.run(() => pieces.next())
+      if (done) break
+      for (const cells of read(value)) rows.push(readRow(plan, cells))
+      if (rows.length < rowsPerBatch) continue
+      yield rows
+      rows = []
+    }
+    isThrough = true
+    if (rows.length > 0) yield rows
+  } catch (error) {
+    throw failed(error)
+  } finally {
+    // What is left of the stream nobody reads: the connection is of no further use.
+    if (!isThrough) session.destroy()
+    await lease.release()
+  }
+}
+
+/** The order of a key's values: by bytes where they are texts, which costs a third of what a language's order does, and keeps apart what a collation takes for equal. */
+function orderOf(plan: Plan, key: string) {
+  const index = keyIndex(key, plan.columns)
+  const name = quoteName(plan.columns[index]?.name ?? '')
+  const carrier = plan.carriers[index]
+  if (carrier === undefined) throw new Error(`Column ${key} has no type`)
+  const encode = (value: Parameters<PostgresCarrier['encode']>[0]) => encodeBound(carrier, key, value)
+  const bound = `current_setting('${afterSetting}')`
+  // The result's column is what is read; the query's own is what an index orders.
+  const isOrdered = carrier.keyType !== null && !isCollated(carrier.keyType)
+  const by = isOrdered ? `t.${name}` : `(${carrier.select(`t.${name}`)})::text COLLATE "C"`
+  const after = isOrdered ? `${by} > ${bound}::${carrier.keyType}` : `${by} > ${bound}`
+  return { name, by, after, encode }
+}
+
+function isCollated(keyType: string): boolean {
+  return ['text', 'varchar', 'bpchar'].some((name) => keyType === `pg_catalog.${name}`)
+}
+
+function encodeBound(carrier: PostgresCarrier, key: string, value: Parameters<PostgresCarrier['encode']>[0]) {
+  try {
+    return carrier.encode(value)
+  } catch (error) {
+    if (!(error instanceof ValueMismatch)) throw error
+    throw new AppError('BAD_USER_INPUT', `Column "${key}": ${error.message}.`, {
+      cause: error,
+      details: { key },
+    })
+  }
+}

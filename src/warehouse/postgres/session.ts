@@ -1,0 +1,147 @@
+// One connection to PostgreSQL: statements in, texts out, and what a statement would give without running it.
+
+import type { Duplex, Readable, Writable } from 'node:stream'
+import type { ClientBase, Connection, QueryArrayConfig, QueryArrayResult, Submittable } from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import { CopyOut } from './copy-out.ts'
+
+export interface ResultField {
+  name: string
+  typeOid: number
+  typeModifier: number
+}
+
+/** Cells are the server's texts. */
+export type TextRow = readonly (string | null)[]
+
+export interface QueryLimits {
+  /** The connection ends once the server has sent more. */
+  bytes: number
+  tooLarge: () => Error
+}
+
+export interface Session {
+  /** Always by the extended protocol, which takes one statement only. */
+  query(sql: string, values?: readonly (string | null)[], limits?: QueryLimits): Promise<TextRow[]>
+  /** Parses one statement and tells its result, without running it; null when it gives none. */
+  describe(sql: string): Promise<readonly ResultField[] | null>
+  /** Simple statements of our own, several in one round trip. */
+  script(sql: string): Promise<void>
+  copyTo(sql: string): Readable & { rowCount: number; longestRowBytes: number }
+  copyFrom(sql: string): Writable
+  /** Whether it stands outside of a transaction. */
+  isIdle(): boolean
+  /** The server process. */
+  processId: number
+  /** Ends the connection without a word to the server, which may have stopped listening. */
+  destroy(): void
+}
+
+const asText = { getTypeParser: () => (text: string | Buffer) => text }
+
+export function createSession(client: ClientBase): Session {
+  return {
+    async query(text, values = [], limits) {
+      const query: QueryArrayConfig & { queryMode: string } = {
+        text,
+        values: [...values],
+        rowMode: 'array',
+        types: asText,
+        // Not in pg's types: without it a statement without values goes by the simple protocol.
+        queryMode: 'extended',
+      }
+      const run = async () => {
+        const { rows }: QueryArrayResult<(string | null)[]> = await client.query(query)
+        return rows
+      }
+      return limits === undefined ? run() : withinBytes(streamOf(client), limits, run)
+    },
+    describe(sql) {
+      const description = new Description(sql)
+      client.query(description)
+      return description.result
+    },
+    async script(sql) {
+      await client.query(sql)
+    },
+    copyTo: (sql) => client.query(new CopyOut(sql)),
+    copyFrom: (sql) => client.query(copyFrom(sql)),
+    isIdle: () => client.getTransactionStatus() === 'I',
+    get processId() {
+      return Number((client as unknown as { processID: number }).processID)
+    },
+    destroy() {
+      streamOf(client).destroy()
+    },
+  }
+}
+
+function streamOf(client: ClientBase): Duplex {
+  return (client as unknown as { connection: { stream: Duplex } }).connection.stream
+}
+
+async function withinBytes<T>(
+  stream: Duplex,
+  { bytes, tooLarge }: QueryLimits,
+  work: () => Promise<T>,
+): Promise<T> {
+  let received = 0
+  const count = (chunk: Uint8Array) => {
+    received += chunk.length
+    if (received > bytes) stream.destroy()
+  }
+  stream.on('data', count)
+  try {
+    return await work()
+  } catch (error) {
+    throw received > bytes ? tooLarge() : error
+  } finally {
+    stream.off('data', count)
+  }
+}
+
+type Message = { fields: { name: string; dataTypeID: number; dataTypeModifier: number }[] }
+
+/** Parse and Describe, without Execute. */
+class Description implements Submittable {
+  readonly result: Promise<readonly ResultField[] | null>
+  readonly #sql: string
+  #fields: readonly ResultField[] | null = null
+  #resolve: (fields: readonly ResultField[] | null) => void
+  #reject: (error: unknown) => void
+
+  constructor(sql: string) {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly ResultField[] | null>()
+    this.result = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#sql = sql
+  }
+
+  submit(connection: Connection): void {
+    const wire = connection as unknown as {
+      parse(message: object): void
+      describe(message: object): void
+      sync(): void
+    }
+    wire.parse({ text: this.#sql, name: '', types: [] })
+    wire.describe({ type: 'S', name: '' })
+    wire.sync()
+  }
+
+  handleRowDescription({ fields }: Message): void {
+    this.#fields = fields.map(({ name, dataTypeID, dataTypeModifier }) => ({
+      name,
+      typeOid: dataTypeID,
+      typeModifier: dataTypeModifier,
+    }))
+  }
+
+  handleError(error: unknown): void {
+    this.#reject(error)
+  }
+
+  handleReadyForQuery(): void {
+    this.#resolve(this.#fields)
+  }
+}

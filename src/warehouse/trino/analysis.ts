@@ -1,0 +1,109 @@
+// What the engine's analysis of a statement says that it reads and calls, and what of that is refused.
+
+import { z } from 'zod'
+import { refuse } from '../../duckdb/engine-error.ts'
+import { AppError } from '../../errors.ts'
+import { type BaseTable, featureSchema } from '../port.ts'
+import { internalSchema } from './schema.ts'
+import type { TrinoAddress } from './url.ts'
+import { findReservedWords } from './words.ts'
+
+export interface Analysis {
+  tables: readonly BaseTable[]
+  /** In small letters. */
+  routines: readonly string[]
+  clock: string | null
+  hasSample: boolean
+  mayHaveLimit: boolean
+  /** Whether it reads what is appended. */
+  readsAppends: boolean
+}
+
+const referencedTable = z.object({
+  catalog: z.string(),
+  schema: z.string(),
+  table: z.string(),
+  columns: z.array(z.object({ column: z.string() })).default([]),
+  directlyReferenced: z.boolean().default(true),
+  viewText: z.string().nullish(),
+  /** The views on the way from the statement to the table; from the server's version 447 on. */
+  referenceChain: z
+    .array(z.object({ catalogName: z.string(), schemaName: z.string(), viewName: z.string() }).partial())
+    .default([]),
+})
+type ReferencedTable = z.infer<typeof referencedTable>
+
+const queryInfo = z.object({
+  referencedTables: z.array(referencedTable),
+  routines: z.array(z.object({ routine: z.string() })),
+})
+
+/** They tell of the session or of the server. */
+const settings = new Set(['version', 'current_groups', 'current_timezone'])
+
+export function readAnalysis(
+  info: unknown,
+  { sql, address }: { sql: string; address: TrinoAddress },
+): Analysis {
+  const parsed = queryInfo.safeParse(info)
+  if (!parsed.success)
+    throw new AppError('WAREHOUSE_FAILED', 'Trino tells of a query in a form that is not known here.', {
+      cause: parsed.error,
+    })
+  const { referencedTables, routines } = parsed.data
+  const texts = [sql, ...referencedTables.flatMap(({ viewText }) => viewText ?? [])]
+  const words = texts.map(findReservedWords)
+  const called = [...new Set(routines.map(({ routine }) => routine.toLowerCase()))]
+  const setting = words.find((found) => found.setting !== null)?.setting ?? null
+  const asked = setting ?? called.find((name) => settings.has(name)) ?? null
+  if (asked !== null) throw refuse(`It asks for ${asked}, which is a setting and no data.`, null)
+  if (words.some((found) => found.hasTableFunction))
+    throw refuse('It calls a table function, TABLE(…): what that reads cannot be seen.', null)
+
+  const internal = referencedTables.filter((table) => isInternal(table, address))
+  for (const table of referencedTables) refuseTable(table, internal, address)
+  return {
+    tables: baseTables(referencedTables, address),
+    routines: called,
+    clock: words.find(({ clock }) => clock !== null)?.clock ?? null,
+    hasSample: words.some(({ hasSample }) => hasSample),
+    mayHaveLimit: words.some(({ mayHaveLimit }) => mayHaveLimit),
+    readsAppends: internal.length > 0,
+  }
+}
+
+function isInternal({ catalog, schema }: ReferencedTable, { rowsCatalog, catalog: own }: TrinoAddress) {
+  return schema === internalSchema && (catalog === rowsCatalog || catalog === own)
+}
+
+/** The gateway's own tables are read through the views of `feature_store` alone. */
+function refuseTable(
+  table: ReferencedTable,
+  internal: readonly ReferencedTable[],
+  address: TrinoAddress,
+): void {
+  const name = `${table.catalog}.${table.schema}.${table.table}`
+  if (table.catalog === 'system' || table.schema === 'information_schema')
+    throw refuse(`It reads ${name}, which is the server's own.`, null)
+  if (!internal.includes(table)) return
+  const isThroughView = table.referenceChain.some(
+    ({ catalogName, schemaName }) => catalogName === address.catalog && schemaName === featureSchema,
+  )
+  // Older servers tell whether there was a view, not which.
+  if (table.directlyReferenced || (table.referenceChain.length > 0 && !isThroughView))
+    throw refuse(`It reads ${name}, which is the gateway's own.`, null)
+}
+
+/** Tables of other catalogs have theirs before the schema. Views are seen through, but for those of `feature_store`. */
+function baseTables(found: readonly ReferencedTable[], address: TrinoAddress): BaseTable[] {
+  const tables = new Map<string, BaseTable>()
+  for (const table of found) {
+    const isOwnView = table.catalog === address.catalog && table.schema === featureSchema
+    if (isInternal(table, address) || (table.viewText != null && !isOwnView)) continue
+    const schema = table.catalog === address.catalog ? table.schema : `${table.catalog}.${table.schema}`
+    const key = `${schema}.${table.table}`
+    const columns = [...(tables.get(key)?.columns ?? []), ...table.columns.map(({ column }) => column)]
+    tables.set(key, { schema, name: table.table, columns: [...new Set(columns)] })
+  }
+  return [...tables.values()]
+}

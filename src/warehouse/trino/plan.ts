@@ -1,0 +1,106 @@
+// A statement judged by the engine's own analysis and ready to run: its columns, the tables it reads, and the one SELECT
+// around it that all paths share.
+
+import { refuse } from '../../duckdb/engine-error.ts'
+import { refuseDuplicates } from '../../duckdb/plan.ts'
+import { blankSemicolons } from '../../sql/sql-text.ts'
+import type { Column } from '../../values/columns.ts'
+import { PlanOutdated } from '../plan-cache.ts'
+import type { BaseTable } from '../port.ts'
+import { pick, placesOf } from '../saved-columns.ts'
+import { type Analysis, readAnalysis } from './analysis.ts'
+import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
+import { TrinoFailure } from './error.ts'
+import type { TrinoSession } from './session.ts'
+import type { TrinoAddress } from './url.ts'
+
+export interface Plan {
+  /** All that the statement gives, in the engine's words. */
+  given: readonly { name: string; type: string }[]
+  columns: readonly Column[]
+  carriers: readonly TrinoCarrier[]
+  tables: readonly BaseTable[]
+  analysis: Analysis
+  /** From the second line of any statement on. */
+  sql: string
+  /** What the columns are called within `select`, whatever the statement calls them. */
+  names: readonly string[]
+  /** `SELECT … FROM (` with the text. */
+  select: string
+}
+
+const columnName = (index: number) => `c${index}`
+
+/**
+ * The text must be a statement by itself, so that its parentheses are its own; and stand in parentheses in a SELECT, so
+ * that it is a query. That one is planned, though of its rows none are asked for: the engine then tells its columns, and
+ * every table of its analysis, those of views and of what the optimizer would leave out too.
+ */
+export async function makePlan(
+  session: TrinoSession,
+  address: TrinoAddress,
+  given: string,
+  signal?: AbortSignal,
+): Promise<Plan> {
+  const sql = blankSemicolons(given)
+  const validated = session.query('quick', `EXPLAIN (TYPE VALIDATE)\n${sql}`, { signal })
+  const described = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
+  // What the text is told by itself says more.
+  const [valid, planned] = await Promise.allSettled([validated, described])
+  if (valid.status === 'rejected') throw valid.reason
+  if (planned.status === 'rejected') throw planned.reason
+  const { queryId, columns: found } = planned.value
+  const analysis = readAnalysis(await session.info(queryId, signal), { sql, address })
+  if (found.length === 0) throw refuse('The statement has no columns.', null)
+  refuseDuplicates(found.map(({ name }) => name))
+
+  const carriers = found.map(({ type }) => trinoCarrier(type))
+  const columns = found.map(({ name }, i): Column => {
+    const carrier = carriers[i]
+    if (carrier === undefined) throw new Error(`Column ${name} has no type`)
+    const { type, storage, native } = carrier
+    return { name, type, nullable: true, storage, ...(type === 'STRING' && { native }) }
+  })
+  const names = carriers.map((_, i) => columnName(i))
+  const select = selectOf({ names, carriers, sql, given: found })
+  return { given: found, columns, carriers, tables: analysis.tables, analysis, sql, names, select }
+}
+
+function selectOf({
+  names,
+  carriers,
+  sql,
+  given,
+}: Pick<Plan, 'names' | 'carriers' | 'sql' | 'given'>): string {
+  const list = carriers.map((carrier, i) => `${carrier.select(names[i] ?? '')} AS ${names[i]}`)
+  return `SELECT ${list.join(', ')} FROM (\n${sql}\n) t(${given.map((_, i) => columnName(i)).join(', ')})`
+}
+
+export function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+  const places = placesOf(saved, plan.columns)
+  if (places === null) return plan
+  const picked = {
+    ...plan,
+    columns: pick(plan.columns, places),
+    carriers: pick(plan.carriers, places),
+    names: pick(plan.names, places),
+  }
+  return { ...picked, select: selectOf(picked) }
+}
+
+/**
+ * Asked once the engine has analysed the statement that ran: what it gave when it was planned and gives still it gave in
+ * between. Throws PlanOutdated where it does not.
+ */
+export async function assertCurrent(
+  session: TrinoSession,
+  { sql, given }: Plan,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const asked = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
+  const { columns } = await asked.catch((error: unknown) => {
+    if (error instanceof TrinoFailure && error.fault === 'USER_ERROR') throw new PlanOutdated()
+    throw error
+  })
+  if (JSON.stringify(columns) !== JSON.stringify(given)) throw new PlanOutdated()
+}

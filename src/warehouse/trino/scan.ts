@@ -1,0 +1,57 @@
+// Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
+
+import type { Row } from '../../values/columns.ts'
+import { keyIndex } from '../key-column.ts'
+import type { ScanRequest, ScanResult } from '../port.ts'
+import { toTrinoError } from './error.ts'
+import type { Ledger } from './ledger.ts'
+import { comesAfter, keyOf, readRow } from './lookup.ts'
+import type { Plan } from './plan.ts'
+import type { Page, TrinoSession } from './session.ts'
+
+type Pages = AsyncGenerator<Page, void, undefined>
+
+export async function scan(
+  { session, ledger }: { session: TrinoSession; ledger: Ledger },
+  plan: Plan,
+  { sql, key, after, signal }: ScanRequest,
+): Promise<ScanResult> {
+  const index = keyIndex(key, plan.columns)
+  const name = plan.names[index]
+  const among = after === undefined ? `${name} IS NOT NULL` : comesAfter(plan, index, { key, after })
+  const statement = `${plan.select} WHERE ${among} ORDER BY ${keyOf(plan, index).expression}`
+
+  async function begin(check: () => Promise<number>) {
+    const pages = session.pages('stream', statement, { signal })
+    try {
+      const first = await nextRows(pages)
+      return { pages, first, version: await check() }
+    } catch (error) {
+      await pages.return()
+      throw error
+    }
+  }
+  const { pages, first, version } = plan.analysis.readsAppends
+    ? await ledger.atOneVersion(begin, signal)
+    : await begin(() => ledger.version(signal))
+
+  const batches = async function* (): AsyncGenerator<readonly Row[]> {
+    try {
+      for (let page = first; page !== null; page = await nextRows(pages))
+        yield page.rows.map((row) => readRow(plan, row))
+    } catch (error) {
+      throw toTrinoError(error, { sql, signal })
+    } finally {
+      await pages.return()
+    }
+  }
+  return { version, columns: plan.columns, batches: batches() }
+}
+
+async function nextRows(pages: Pages): Promise<Page | null> {
+  for (;;) {
+    const { value, done } = await pages.next()
+    if (done || value === undefined) return null
+    if (value.rows.length > 0) return value
+  }
+}

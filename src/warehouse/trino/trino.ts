@@ -1,0 +1,138 @@
+// The warehouse on Trino: results paged and streamed, reads of one version, appends that a ledger makes seen at once.
+
+import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import type { WarehouseOptions } from '../options.ts'
+import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
+import type { QueryDescription, RunOptions, StatementRequest, Warehouse } from '../port.ts'
+import { append, findMisfit } from './append.ts'
+import { createChangeFinder } from './changes.ts'
+import { judgePlan, readPlan } from './determinism.ts'
+import { type TrinoErrorContext, toTrinoError } from './error.ts'
+import { exportPages } from './export.ts'
+import { createLedger } from './ledger.ts'
+import { lookup } from './lookup.ts'
+import { assertCurrent, makePlan, type Plan, pickColumns } from './plan.ts'
+import { scan } from './scan.ts'
+import { completeColumns, createSchemas, listTables, namesOf } from './schema.ts'
+import { openTrinoSession } from './session.ts'
+import { parseTrinoUrl } from './url.ts'
+
+const pingTimeoutMs = 10_000
+const whyNotLocal = 'Trino shows no tree of a statement that it could be proven by'
+
+export async function createTrinoWarehouse(options: WarehouseOptions): Promise<Warehouse> {
+  const address = parseTrinoUrl(options.url)
+  const names = namesOf(address)
+  const csv = await createCsvWriter({
+    folders: [options.datasetsFolder, options.temporaryFolder],
+    temporaryFolder: options.temporaryFolder,
+    memoryMb: options.memoryMb,
+  })
+  const session = openTrinoSession(address)
+  const ledger = createLedger(session, names)
+  const findChange = createChangeFinder(session)
+  const plans = createPlanCache<Plan>()
+
+  /** What the engine or the way to it throws comes out as an AppError. */
+  async function guarded<T>(context: TrinoErrorContext, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw toTrinoError(error, context)
+    }
+  }
+
+  /** The work has the engine analyse the statement; what comes of it counts if that still gives what the plan says. */
+  function withPlan<T>(
+    { sql, saved, signal }: StatementRequest,
+    work: (plan: Plan) => Promise<T>,
+    leave: (outcome: T) => Promise<void> = async () => {},
+  ): Promise<T> {
+    return plans.withPlan(
+      sql,
+      () => makePlan(session, address, sql, signal),
+      async (plan) => {
+        const given = async () => work(saved === undefined ? plan : pickColumns(plan, saved))
+        const [outcome] = await Promise.allSettled([given()])
+        const [asserted] = await Promise.allSettled([assertCurrent(session, plan, signal)])
+        const isOutdated = asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated
+        // A failure of the work may be its outdated plan's.
+        if (outcome.status === 'rejected') throw isOutdated ? asserted.reason : outcome.reason
+        if (asserted.status === 'fulfilled') return outcome.value
+        await leave(outcome.value)
+        throw asserted.reason
+      },
+    )
+  }
+
+  async function describe(sql: string, { signal, key }: RunOptions & { key?: string }) {
+    const plan = await withPlan({ sql, signal }, async (planned) => planned)
+    const changing = await findChange(plan.analysis)
+    const described: QueryDescription = {
+      columns: plan.columns,
+      tables: await completeColumns(session, address, plan.tables, signal),
+      determinism: await promiseOf(plan, changing, signal),
+    }
+    return key === undefined ? described : { ...described, changing, whyNotLocal }
+  }
+
+  async function promiseOf({ sql, analysis }: Plan, changing: string | null, signal?: AbortSignal) {
+    const explained = `EXPLAIN (TYPE LOGICAL, FORMAT JSON)\n${sql}`
+    const { rows } = await session.query('quick', explained, { signal })
+    return judgePlan(readPlan(rows[0]?.[0]), { changing, hasLimit: analysis.mayHaveLimit })
+  }
+
+  async function close() {
+    await session.close()
+    await csv.close()
+  }
+
+  try {
+    await guarded({ refused: 'WAREHOUSE_FAILED' }, () => createSchemas(session, address))
+  } catch (error) {
+    await close()
+    throw error
+  }
+
+  return {
+    name: 'trino',
+    describe: (sql, given = {}) => guarded({ sql, signal: given.signal }, () => describe(sql, given)),
+    exportParquet: (request) =>
+      guarded(request, () =>
+        withPlan(request, (plan) => exportPages({ session, ledger, csv }, plan, request)),
+      ),
+    lookup: (request) =>
+      guarded(request, () =>
+        withPlan(request, (plan) => lookup(session, ledger, plan, request, options.lookupLimits)),
+      ),
+    scan: (request) =>
+      guarded(request, () =>
+        withPlan(
+          request,
+          (plan) => scan({ session, ledger }, plan, request),
+          async ({ batches }) => {
+            for await (const _ of batches) break
+          },
+        ),
+      ),
+    append: (request) =>
+      guarded({ refused: 'BAD_USER_INPUT' }, () => append({ session, address, names, ledger }, request)),
+    findMisfit: (rows) => guarded({}, () => findMisfit({ session, address }, rows)),
+    tables: () =>
+      guarded({}, async () => {
+        const tables = await listTables(session, address)
+        return tables.map(({ schema, name, columns, intake }) => ({
+          schema,
+          name,
+          columns,
+          ...(intake && { intake }),
+        }))
+      }),
+    version: () => guarded({}, () => ledger.version()),
+    ping: () =>
+      guarded({ refused: 'WAREHOUSE_FAILED' }, async () => {
+        await session.query('quick', 'SELECT 1', { signal: AbortSignal.timeout(pingTimeoutMs) })
+      }),
+    close,
+  }
+}
