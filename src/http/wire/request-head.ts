@@ -13,10 +13,11 @@ export interface RequestHead {
   isLast: boolean
 }
 
-const requestLine = /^([A-Z]+) (\/[!-~]*) HTTP\/1\.1$/
+const methods = METHODS.filter((method) => method !== 'CONNECT')
+const requestLine = new RegExp(`^(${methods.join('|')}) (/[!-~]*) HTTP/1\\.1$`)
 const headerLine = /^([\w!#$%&'*+.^`|~-]+):([\x20-\x7e\x80-\xff\t]*)$/
 const beginOfHeaderLine = /^\r?$|^[\w!#$%&'*+.^`|~-]+(:[\x20-\x7e\x80-\xff\t]*\r?)?$/
-const beginOfLength = /^[\w-]+:[ \t]*\d*[ \t]*\r?$/
+const beginOfLength = /^[\w-]+(:[ \t]*\d{0,12}[ \t]*\r?)?$/
 const length = /^\d{1,12}$/
 const mostHeaders = 100
 
@@ -28,7 +29,7 @@ export function readHead(text: string): RequestHead | null {
   const lines = text.slice(0, -4).split('\r\n')
   if (lines.length > mostHeaders) return null
   const [, method, target] = requestLine.exec(lines[0] ?? '') ?? []
-  if (method === undefined || target === undefined || method === 'CONNECT') return null
+  if (method === undefined || target === undefined) return null
   const headers = readHeaders(lines.slice(1))
   if (headers === null) return null
   const { connection = 'keep-alive', host, 'content-length': bytes = '0' } = headers
@@ -41,11 +42,15 @@ function readHeaders(lines: readonly string[]): IncomingHttpHeaders | null {
   for (const line of lines) {
     const [, written, value] = headerLine.exec(line) ?? []
     const name = written?.toLowerCase()
-    if (name === undefined || value === undefined || name in headers || leftToNode.has(name)) return null
+    if (name === undefined || value === undefined || !mayFollow(name, headers)) return null
     headers[name] = trimmed(value)
     if (name === 'content-length' && !length.test(headers[name])) return null
   }
   return headers
+}
+
+function mayFollow(name: string, headers: IncomingHttpHeaders): boolean {
+  return !(name in headers) && !leftToNode.has(name)
 }
 
 /** Whether a head that has come in part may still be one of those that are read here; Node is to object to others at once. */
@@ -54,16 +59,19 @@ export function mayBecomeHead(text: string): boolean {
   const rest = lines.pop() ?? ''
   const [first, ...others] = lines
   if (first === undefined) return beginsRequestLine(rest)
-  const begins = /^content-length:/i.test(rest) ? beginOfLength : beginOfHeaderLine
-  return requestLine.test(first) && begins.test(rest) && readHeaders(others) !== null
+  const [name = '', value] = rest.toLowerCase().split(':', 2)
+  const begins = name === 'content-length' ? beginOfLength : beginOfHeaderLine
+  if (!requestLine.test(first) || !begins.test(rest)) return false
+  const headers = readHeaders(others)
+  return headers !== null && (value === undefined || mayFollow(name, headers))
 }
 
 function beginsRequestLine(text: string): boolean {
   const [method = '', target = '/', version = 'HTTP/1.1\r', ...more] = text.split(' ')
   if (more.length > 0 || (version !== '' && target === '')) return false
   const isMethod = text.includes(' ')
-    ? METHODS.includes(method)
-    : METHODS.some((each) => each.startsWith(method))
+    ? methods.includes(method)
+    : methods.some((each) => each.startsWith(method))
   return isMethod && (target === '' || /^\/[!-~]*$/.test(target)) && 'HTTP/1.1\r'.startsWith(version)
 }
 
