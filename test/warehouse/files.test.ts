@@ -1,10 +1,11 @@
 // Files mounted as tables: each kind, folders, and what cannot be mounted.
 
-import { mkdir, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rename, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ConfigError } from '../../src/config/config.ts'
+import { hasOnlyGrown, isUnchanged, lookAt } from '../../src/warehouse/duckdb/files.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 
@@ -148,4 +149,49 @@ test('an existing DuckDB file is opened by its URL, its own tables and views rea
 
 test('a URL of an unknown scheme is a ConfigError that lists the known ones', async () => {
   await expect(subject.open({ url: 'oracle://x' })).rejects.toThrow(/oracle.*duckdb:/)
+})
+
+describe('a file is told from', () => {
+  const file = join(subject.folder, 'told.csv')
+  const other = `${file}.new`
+  const madeNs = async (path: string) => (await stat(path, { bigint: true })).ctimeNs
+
+  /** What is made from here on has another time than what is there, however coarse the file system's clock. */
+  async function clockGoesOn(): Promise<void> {
+    const before = await madeNs(file)
+    do await writeFile(other, '')
+    while ((await madeNs(other)) === before)
+  }
+
+  async function states(change: () => Promise<void>) {
+    await writeFile(file, 'k,n\na,1\n')
+    await utimes(file, 1, 1)
+    const [before] = await lookAt([file])
+    await clockGoesOn()
+    await change()
+    const [now] = await lookAt([file])
+    return { before, now: now ?? null }
+  }
+
+  test('itself grown, and from one that stands in its place and perhaps under its number', async () => {
+    const grown = await states(() => appendFile(file, 'b,2\n'))
+    expect(hasOnlyGrown(grown.before, grown.now)).toBe(true)
+    expect(isUnchanged(grown.before, grown.now)).toBe(false)
+    const replaced = await states(async () => {
+      // The first one's number is free once the second is in its place, and the third's to have.
+      for (const content of ['n,k\n1,a\n', 'n,k\n1,a\n2,b\n']) {
+        await writeFile(other, content)
+        await rename(other, file)
+      }
+    })
+    expect(hasOnlyGrown(replaced.before, replaced.now)).toBe(false)
+  })
+
+  test('one of the same size that was given its times', async () => {
+    const { before, now } = await states(async () => {
+      await writeFile(file, 'n,k\n1,a\n')
+      await utimes(file, 1, 1)
+    })
+    expect(isUnchanged(before, now)).toBe(false)
+  })
 })

@@ -46,27 +46,38 @@ export async function mountFiles(
 /** What tells one state of a file from another; null where there is none. */
 export interface FileState {
   ino: bigint
+  /** A file that is gone leaves its number to the next one. */
+  birthtimeNs: bigint
   size: bigint
   mtimeNs: bigint
+  /** Who copies a file may give it the other's time of change, but not this one. */
+  ctimeNs: bigint
 }
+
+/** What a file keeps as long as it is the same one, and what it keeps as long as nothing is written to it. */
+const identity = ['ino', 'birthtimeNs'] as const
+const state = [...identity, 'size', 'mtimeNs', 'ctimeNs'] as const
 
 export function lookAt(files: readonly string[]): Promise<(FileState | null)[]> {
   return Promise.all(
     files.map(async (file) => {
       const found = await stat(file, { bigint: true }).catch(() => null)
-      return found === null ? null : { ino: found.ino, size: found.size, mtimeNs: found.mtimeNs }
+      if (found === null) return null
+      const { ino, birthtimeNs, size, mtimeNs, ctimeNs } = found
+      return { ino, birthtimeNs, size, mtimeNs, ctimeNs }
     }),
   )
 }
 
 export function isUnchanged(before: FileState | null | undefined, now: FileState | null): boolean {
-  return before?.ino === now?.ino && before?.size === now?.size && before?.mtimeNs === now?.mtimeNs
+  return state.every((name) => before?.[name] === now?.[name])
 }
 
 /** Whether the file of before is still there, and what it held at its place. */
 export function hasOnlyGrown(before: FileState | null | undefined, now: FileState | null): boolean {
   if (isUnchanged(before, now)) return true
-  return before != null && now !== null && before.ino === now.ino && now.size > before.size
+  if (before == null || now === null) return false
+  return identity.every((name) => before[name] === now[name]) && now.size > before.size
 }
 
 async function createView(connection: DuckDBConnection, { name, path, reader, files }: Mount): Promise<void> {
