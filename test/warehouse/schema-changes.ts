@@ -31,7 +31,13 @@ interface Given {
   rows: readonly Row[]
 }
 
-function pathsOf<V extends Variant>({ warehouse, parquet, folder, sql }: ChangingTable<V>) {
+/** The ways of reading a statement: a lookup of `k` = 'a', a scan, an export. */
+export function pathsOf({
+  warehouse,
+  parquet,
+  folder,
+  sql,
+}: Pick<ChangingTable<Variant>, 'warehouse' | 'parquet' | 'folder' | 'sql'>) {
   return [
     (saved?: readonly Column[]): Promise<Given> => warehouse.lookup({ sql, saved, key: 'k', values: ['a'] }),
     async (saved?: readonly Column[]): Promise<Given> => {

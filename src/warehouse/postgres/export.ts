@@ -7,7 +7,7 @@ import { quoteName } from '../../sql/sql-text.ts'
 import type { ExportRequest, ExportResult } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { explain } from './lookup.ts'
-import { assertCurrent, type Plan } from './plan.ts'
+import { beginReading, type Plan } from './plan.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { lengthInCharacters } from './text.ts'
@@ -27,15 +27,12 @@ export async function exportCsv(
   { sql, path, isIntermediate, signal, onProgress }: ExportRequest,
   { sessions, csv, timeoutMs, log }: ExportParts,
 ): Promise<ExportResult> {
-  await session.script(
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`,
-  )
   // A single column has a second field beside it: an empty line would be neither a null nor an empty text.
   const select = plan.columns.length === 1 ? plan.select.replace(/ FROM \(\n$/, ', 1 FROM (\n') : plan.select
   const prefix = `COPY (${select}`
   let timer: NodeJS.Timeout | undefined
   try {
-    await assertCurrent(session, plan)
+    await beginReading(session, plan, timeoutMs)
     if (onProgress !== undefined) {
       const { rows } = await explain(session, `${plan.select}${plan.sql}\n) t`)
       const report = async () =>

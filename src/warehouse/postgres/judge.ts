@@ -1,7 +1,7 @@
 // Judges a statement by the server's own analysis of it: what it reads and calls, wherever it stands, views seen through.
 
 import { refuse } from '../../duckdb/engine-error.ts'
-import { refuseLong } from '../../sql/sql-text.ts'
+import { quoteName, refuseLong } from '../../sql/sql-text.ts'
 import type { BaseTable } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { type CalledFunction, type Calls, findCalls, judgeFunctions } from './proof/functions.ts'
@@ -14,6 +14,8 @@ export interface JudgedStatement {
   sql: string
   fields: readonly ResultField[]
   tables: readonly BaseTable[]
+  /** What LOCK TABLE takes of all that it reads, quoted; its partitions and children go with it. */
+  lockable: readonly string[]
   analysis: Analysis
 }
 
@@ -78,6 +80,7 @@ export interface Relation {
   kind: string
   columns: readonly { number: number; name: string; type: number }[]
   hasPolicies: boolean
+  isLockable: boolean
   /** Sets of columns by number of which no two rows have the same values, those of children included. */
   uniques: readonly (readonly number[])[]
   /** What its rules and its policies hold: what stands behind a view, what is read to judge a row. */
@@ -91,11 +94,12 @@ async function judgeTrees(
   session: Session,
   ownOid: number,
   tree: string,
-): Promise<Pick<JudgedStatement, 'tables' | 'analysis'>> {
+): Promise<Pick<JudgedStatement, 'tables' | 'lockable' | 'analysis'>> {
   const seen = new Set([ownOid])
   const known = new Map<number, Relation>()
   const calls: Calls = { functions: new Set(), operators: new Set(), types: new Set() }
   const tables: BaseTable[] = []
+  const lockable: string[] = []
   let asKin: ReadonlySet<number> = new Set<number>()
   let next = visitTree(tree, calls)
   while (next.size > 0) {
@@ -113,6 +117,7 @@ async function judgeTrees(
       // A relative counts where rows may be appended to it: through one's rows the other's change.
       if (kind !== 'v' && (!asKin.has(oid) || schema === featureSchema))
         tables.push({ schema, name, columns: relation.columns.map((column) => column.name) })
+      if (relation.isLockable && !asKin.has(oid)) lockable.push(`${quoteName(schema)}.${quoteName(name)}`)
       for (const inner of trees) for (const found of visitTree(inner, calls)) next.add(found)
       for (const relative of own) {
         next.add(relative)
@@ -122,7 +127,7 @@ async function judgeTrees(
     asKin = kin
   }
   const functions = await judgeFunctions(session, calls)
-  return { tables, analysis: { tree, relations: known, functions } }
+  return { tables, lockable, analysis: { tree, relations: known, functions } }
 }
 
 /** Names in the tree cannot be taken for its words: a blank within a name is escaped. */
@@ -147,6 +152,7 @@ async function readRelations(session: Session, oids: readonly number[]): Promise
          ARRAY(SELECT json_build_object('number', a.attnum, 'name', a.attname, 'type', a.atttypid::int8) FROM pg_catalog.pg_attribute a
            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
          c.relrowsecurity AS "hasPolicies",
+         c.relkind IN ('r', 'p', 'v') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS "isLockable",
          ARRAY(SELECT to_json((i.indkey::int2[])[0:i.indnkeyatts - 1]) FROM pg_catalog.pg_index i
            WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready
              AND i.indpred IS NULL AND i.indexprs IS NULL

@@ -20,6 +20,7 @@ export interface Plan {
   columns: readonly Column[]
   carriers: readonly PostgresCarrier[]
   tables: readonly BaseTable[]
+  lockable: readonly string[]
   /** The user's text, to stand between `from` and `) t`. */
   sql: string
   /** `SELECT` with each column as it is read, up to the user's text. */
@@ -58,6 +59,25 @@ export function createPlans(): Plans {
         },
       ),
   }
+}
+
+/**
+ * A transaction in which the statement is current to its end. What it reads is locked before there is a snapshot: one
+ * taken before a lock that is waited for would show the rows of before, or none, of a table made anew meanwhile.
+ */
+export async function beginReading(session: Session, plan: Plan, timeoutMs: number): Promise<void> {
+  const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`
+  await session.script(begin)
+  if (plan.lockable.length > 0) {
+    try {
+      await session.script(`LOCK TABLE ${plan.lockable.join(', ')} IN ACCESS SHARE MODE`)
+    } catch (error) {
+      // Behind a view there may be what is read by rights of its columns alone; what is gone is told of hereafter.
+      if (!isServerError(error) || !error.code.startsWith('42')) throw error
+      await session.script(`ROLLBACK; ${begin}`)
+    }
+  }
+  await assertCurrent(session, plan)
 }
 
 /**
@@ -137,7 +157,7 @@ function makePlan(session: Session, sql: string): Promise<Plan> {
       return { name, type, nullable: true, storage, ...(type === 'STRING' && { native: told }) }
     })
     const select = selectOf(columns, carriers)
-    const { fields, tables, sql: text } = judged
-    return { fields, columns, carriers, tables, sql: text, select, ways: new Map() }
+    const { fields, tables, lockable, sql: text } = judged
+    return { fields, columns, carriers, tables, lockable, sql: text, select, ways: new Map() }
   })
 }

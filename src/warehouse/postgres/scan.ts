@@ -11,7 +11,7 @@ import type { PostgresCarrier } from './column-types.ts'
 import { createRowReader } from './copy-rows.ts'
 import { toPostgresError } from './error.ts'
 import { readRow } from './lookup.ts'
-import { assertCurrent, type Plan, type Plans } from './plan.ts'
+import { beginReading, type Plan, type Plans } from './plan.ts'
 import type { Session } from './session.ts'
 import type { SessionLease, Sessions } from './sessions.ts'
 import { lengthInCharacters } from './text.ts'
@@ -52,11 +52,10 @@ async function begin(
   { key, after }: Pick<ScanRequest, 'key' | 'after'>,
 ) {
   const order = orderOf(plan, key)
+  await beginReading(session, plan, timeoutMs)
   await session.script(
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs};
-    SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
+    `SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
   )
-  await assertCurrent(session, plan)
   if (after !== undefined) {
     await session.query(`SELECT set_config('${afterSetting}', $1, true)`, [order.encode(after)])
   }
