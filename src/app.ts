@@ -229,7 +229,11 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     'realtime',
     createRealtime({
       ...shared,
-      limits: { lookupTimeoutMs: config.lookupTimeoutMs, maxIndexValues: config.maxIndexValues },
+      limits: {
+        lookupTimeoutMs: config.lookupTimeoutMs,
+        maxIndexValues: config.maxIndexValues,
+        absentMaxBytes: config.absentMaxBytes,
+      },
       viewsOnFirstUse: config.viewsOnFirstUse,
       wholeParityEveryMs: config.wholeParityEveryMs,
     }),

@@ -2,7 +2,7 @@
 
 import { parseConfig } from '../src/config/config.ts'
 
-export const { lookupLimits, trainLimits, viewsOnFirstUse } = parseConfig({})
+export const { absentMaxBytes, lookupLimits, trainLimits, viewsOnFirstUse } = parseConfig({})
 
 /** Who may have views made by lookups. */
 export const writer = { writesCatalog: true }

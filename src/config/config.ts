@@ -67,6 +67,7 @@ const settings = z.object({
   LOOKUP_MAX_MB: integer(64, 1, 1024),
   LOOKUP_TIMEOUT_MS: integer(10_000, 10, 600_000),
   MAX_INDEX_VALUES: integer(10_000, 1, 1_000_000),
+  ABSENT_MAX_MB: integer(32, 1, 65_536),
   PARITY_EVERY_MINUTES: integer(15, 0, 10_080),
   VIEWS_ON_FIRST_USE: z.enum(['catalog:write', 'realtime']).default('catalog:write'),
   VIEWS_ON_FIRST_USE_MAX: integer(500, 0, 100_000),
@@ -146,6 +147,8 @@ export interface Config {
   lookupLimits: { rows: number; megabytes: number }
   lookupTimeoutMs: number
   maxIndexValues: number
+  /** What the online store may take to remember for this process that index values have no rows. */
+  absentMaxBytes: number
   /** Feature views that lookups make: whether of every caller, and how many there may be. */
   viewsOnFirstUse: { byAnyone: boolean; most: number }
   /** Null where views are never compared whole. */
@@ -246,6 +249,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     lookupLimits: { rows: e.LOOKUP_MAX_ROWS, megabytes: e.LOOKUP_MAX_MB },
     lookupTimeoutMs: e.LOOKUP_TIMEOUT_MS,
     maxIndexValues: e.MAX_INDEX_VALUES,
+    absentMaxBytes: e.ABSENT_MAX_MB * 1024 * 1024,
     viewsOnFirstUse: { byAnyone: e.VIEWS_ON_FIRST_USE === 'realtime', most: e.VIEWS_ON_FIRST_USE_MAX },
     wholeParityEveryMs: e.PARITY_EVERY_MINUTES === 0 ? null : e.PARITY_EVERY_MINUTES * 60_000,
     publishConcurrency: e.PUBLISH_CONCURRENCY,

@@ -1,6 +1,7 @@
 // How a view and an index value become part of a store's key: bounded in length, and different for different texts.
 
 import { createHash } from 'node:crypto'
+import type { WriteEntry } from './port.ts'
 
 /** Longer index values are keyed by their hash, so that every store's limit on keys holds (LMDB: 1,978 bytes). */
 const maxPlainBytes = 512
@@ -27,6 +28,15 @@ export function keptAside(value: string): boolean {
   // UTF-8 takes at most three bytes for each of a string's units, so most values need no counting.
   const long = value.length * 3 > maxPlainBytes && Buffer.byteLength(value) > maxPlainBytes
   return long || !value.isWellFormed()
+}
+
+/** The value where it has to be kept with its rows; of one that has none, the hash says enough. */
+export function valueBeside({ value, rows }: Pick<WriteEntry, 'value' | 'rows'>): string | null {
+  return keptAside(value) && !isNoRows(rows) ? value : null
+}
+
+function isNoRows(rows: WriteEntry['rows']): boolean {
+  return rows.length === 2 && rows.toString() === '[]'
 }
 
 /** The index value of a key made by `valueKey`; null when only its hash is there. */

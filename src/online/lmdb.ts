@@ -6,8 +6,16 @@ import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.ts'
 import { diskFullError, isDiskFull } from '../full-disk.ts'
 import { ok } from '../telemetry/remarks.ts'
-import { keptAside, plainValue, valueKey, viewKey } from './keys.ts'
-import { isReadable, pack, packedExpiry, packedValue, packedVersion, unpack } from './packed.ts'
+import { plainValue, valueBeside, valueKey, viewKey } from './keys.ts'
+import {
+  isReadable,
+  pack,
+  packedDroppable,
+  packedExpiry,
+  packedValue,
+  packedVersion,
+  unpack,
+} from './packed.ts'
 import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.ts'
 
 export interface LmdbStoreOptions {
@@ -67,6 +75,8 @@ export async function createLmdbStore({
     write: (view, entries) => run('Writing', () => writeEntries(db, view, entries)),
     raiseFloor: (view, version) => run('Raising a floor', () => raiseFloor(db, view, version)),
     removeBelow: (view, version) => run('Removing entries', () => removeBelow(db, view, version)),
+    removeDroppable: (view, keys) =>
+      run('Dropping entries', () => removeDroppable(db, entryPrefix(view), keys)),
     dropView: (view) =>
       run('Dropping a view', async () => {
         await removeBelow(db, view, Number.MAX_VALUE)
@@ -212,16 +222,19 @@ function inOrder(keys: readonly string[]): number[] {
 /** Inside a transaction: keeps the entry unless a newer one is there. */
 function putIfNewer(db: Store, key: string, entry: WriteEntry, nowMs: number): boolean {
   const stored = peek(db, key)
+  let droppable = entry.droppable ?? false
   if (stored && isReadable(stored)) {
     const storedExpiry = packedExpiry(stored)
     if (packedVersion(stored) > entry.version && storedExpiry > nowMs) return false
+    droppable &&= packedDroppable(stored) || storedExpiry <= nowMs
     if (storedExpiry !== Number.POSITIVE_INFINITY) db.removeSync(dueKey(storedExpiry, key))
   }
   const expiresAtMs = entry.expiresInMs === null ? null : Math.ceil(nowMs + entry.expiresInMs)
   const expires = expiresAtMs !== null && expiresAtMs < latestExpiryMs
   const extras = {
     expiresAtMs: expires ? expiresAtMs : null,
-    value: keptAside(entry.value) ? entry.value : null,
+    value: valueBeside(entry),
+    droppable,
   }
   db.putSync(key, pack(entry, extras))
   if (expires) db.putSync(dueKey(expiresAtMs, key), Buffer.of(1))
@@ -240,13 +253,28 @@ async function removeBelow(db: Store, view: string, version: number): Promise<nu
   const prefix = entryPrefix(view)
   return walk(db, prefix, keyAfterAll(prefix), (key) => {
     const packed = peek(db, key)
-    if (!packed) return false
-    const readable = isReadable(packed)
-    if (readable && packedVersion(packed) >= version) return false
-    const expiresAtMs = readable ? packedExpiry(packed) : Number.POSITIVE_INFINITY
-    if (expiresAtMs !== Number.POSITIVE_INFINITY) db.removeSync(dueKey(expiresAtMs, key))
-    return db.removeSync(key)
+    if (!packed || (isReadable(packed) && packedVersion(packed) >= version)) return false
+    return removeEntry(db, key, packed)
   })
+}
+
+async function removeDroppable(db: Store, prefix: string, valueKeys: readonly string[]): Promise<void> {
+  for (let from = 0; from < valueKeys.length; from += transactionEntries) {
+    await db.transaction(() => {
+      for (const valueKey of valueKeys.slice(from, from + transactionEntries)) {
+        const key = prefix + valueKey
+        const packed = peek(db, key)
+        if (packed && isReadable(packed) && packedDroppable(packed)) removeEntry(db, key, packed)
+      }
+    })
+  }
+}
+
+/** Inside a transaction: removes the entry, with what says when it is due. */
+function removeEntry(db: Store, key: string, packed: Buffer): boolean {
+  const expiresAtMs = isReadable(packed) ? packedExpiry(packed) : Number.POSITIVE_INFINITY
+  if (expiresAtMs !== Number.POSITIVE_INFINITY) db.removeSync(dueKey(expiresAtMs, key))
+  return db.removeSync(key)
 }
 
 async function sweepExpired(db: Store, nowMs: number): Promise<number> {
@@ -296,7 +324,8 @@ async function sample(db: Store, view: string, count: number): Promise<string[]>
     if (++looked % 50 === 0) await nextTurn()
     const key = keyAt(db, marks[Math.floor(rank / markEvery)] ?? start, end, rank % markEvery)
     const packed = key && peekLive(db, key, Date.now())
-    if (key && packed) values.push(packedValue(packed) ?? plainValue(key.slice(start.length)) ?? '')
+    const value = packed && (packedValue(packed) ?? plainValue(key.slice(start.length)))
+    if (value !== null && value !== undefined) values.push(value)
   }
   return [...new Set(values)]
 }

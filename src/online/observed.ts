@@ -36,6 +36,7 @@ export function observeOnlineStore(
     },
     raiseFloor: (view, version) => observed('raise floor', () => store.raiseFloor(view, version)),
     removeBelow: (view, version) => observed('remove', () => store.removeBelow(view, version)),
+    removeDroppable: (view, keys) => observed('drop', () => store.removeDroppable(view, keys)),
     dropView: (view) => observed('drop view', () => store.dropView(view)),
     sample: (view, count) => observed('sample', () => store.sample(view, count)),
   }

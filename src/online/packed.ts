@@ -9,9 +9,12 @@ import type { OnlineEntry, WriteEntry } from './port.ts'
 // 8 bytes     expiresAtMs, float64, only with `hasExpiry`
 // 4 + n bytes the index value in UTF-16LE after its length, only with `hasValue`: its key is a hash
 // the rest    rows
+// The bit `isDroppable` stands for no part: the Redis scripts tell by it what may go.
 const format = 0x10
 const hasExpiry = 0x01
 const hasValue = 0x02
+const isDroppable = 0x04
+const allFlags = hasExpiry | hasValue | isDroppable
 
 const headerEnd = 17
 
@@ -20,11 +23,12 @@ export interface PackedExtras {
   expiresAtMs?: number | null
   /** Where the key is only a hash: the index value itself. */
   value?: string | null
+  droppable?: boolean
 }
 
 export function pack(
   entry: Pick<WriteEntry, 'version' | 'computedAtMs' | 'rows'>,
-  { expiresAtMs = null, value = null }: PackedExtras,
+  { expiresAtMs = null, value = null, droppable = false }: PackedExtras,
 ): Buffer {
   const valueBytes = value === null ? null : Buffer.from(value, 'utf16le')
   const size =
@@ -33,7 +37,11 @@ export function pack(
     (valueBytes ? 4 + valueBytes.length : 0) +
     Buffer.byteLength(entry.rows)
   const packed = Buffer.allocUnsafe(size)
-  packed[0] = format | (expiresAtMs === null ? 0 : hasExpiry) | (valueBytes ? hasValue : 0)
+  packed[0] =
+    format |
+    (expiresAtMs === null ? 0 : hasExpiry) |
+    (valueBytes ? hasValue : 0) |
+    (droppable ? isDroppable : 0)
   packed.writeDoubleLE(entry.version, 1)
   packed.writeDoubleLE(entry.computedAtMs, 9)
   let at = headerEnd
@@ -50,7 +58,7 @@ export function pack(
 /** Written by this format; anything else (a later release's, say) is to be taken for missing. */
 export function isReadable(packed: Buffer): boolean {
   const first = packed[0]
-  return first !== undefined && packed.length >= headerEnd && (first & ~(hasExpiry | hasValue)) === format
+  return first !== undefined && packed.length >= headerEnd && (first & ~allFlags) === format
 }
 
 export function packedVersion(packed: Buffer): number {
@@ -60,6 +68,10 @@ export function packedVersion(packed: Buffer): number {
 /** When the entry expires; Infinity for one that stays. */
 export function packedExpiry(packed: Buffer): number {
   return hasFlag(packed, hasExpiry) ? packed.readDoubleLE(headerEnd) : Number.POSITIVE_INFINITY
+}
+
+export function packedDroppable(packed: Buffer): boolean {
+  return hasFlag(packed, isDroppable)
 }
 
 /** The index value that was kept with the entry, if it was. */

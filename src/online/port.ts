@@ -35,6 +35,8 @@ export interface WriteEntry extends Computed {
   rows: Buffer | string
   /** The entry may be forgotten after this; null keeps it. */
   expiresInMs: number | null
+  /** That it has no rows is worth remembering, but not needed: `removeDroppable` may take it away at any time. */
+  droppable?: boolean
 }
 
 /**
@@ -44,6 +46,8 @@ export interface WriteEntry extends Computed {
  *   one answer for each request, in order. A missing value is null, never an error.
  * - `write` keeps, for each value on its own and atomically, the entry with the higher version: an entry of an older
  *   version than the stored one is left out, one of the same version replaces it. It resolves to which were taken, in order.
+ * - A droppable entry that takes the place of one that is not is kept like that one: what fends off older versions stays.
+ *   `removeDroppable` deletes those entries that are droppable still, by their keys as keys.ts makes them.
  * - `raiseFloor` lifts a view's floor to `version` and never lowers it; a read that begins after it resolves sees it.
  * - `removeBelow` deletes a view's entries of a version lower than the given one and resolves to how many went.
  *   Entries written meanwhile at that version or a higher one stay. `dropView` forgets the view whole, its floor too.
@@ -59,8 +63,12 @@ export interface OnlineStore {
   write(view: string, entries: readonly WriteEntry[]): Promise<readonly boolean[]>
   raiseFloor(view: string, version: number): Promise<void>
   removeBelow(view: string, version: number): Promise<number>
+  removeDroppable(view: string, valueKeys: readonly string[]): Promise<void>
   dropView(view: string): Promise<void>
-  /** A sample of at most `count` index values that have an entry, in no order. */
+  /**
+   * A sample of at most `count` index values that have an entry, in no order. Long values without rows are kept by
+   * their hash alone, and are not among them.
+   */
   sample(view: string, count: number): Promise<readonly string[]>
   ping(): Promise<void>
   /** For the doctor: how the servers are, and whether their settings keep what is stored there. */

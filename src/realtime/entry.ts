@@ -46,6 +46,11 @@ export function toWriteEntry(
   }
 }
 
+/** That a lookup has found no rows need not be remembered; that a refresh has is what fends off older rows. */
+export function foundByLookup(entry: WriteEntry): WriteEntry {
+  return entry.rows === noRows ? { ...entry, droppable: true } : entry
+}
+
 /** What is refreshed by hand only stays until it is. */
 function lifeMs({ ttlSeconds, refresh }: FeatureViewRecord): number | null {
   if (ttlSeconds === null || refresh === 'MANUAL') return null

@@ -6,6 +6,7 @@ import type { Background } from '../concurrency/background.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
 import { call, step } from '../telemetry/spans.ts'
+import { createAbsences } from './absences.ts'
 
 /** After a failure the store is left alone for so long: lookups go straight to the warehouse. */
 const restMs = 1000
@@ -39,9 +40,12 @@ export function createOnlineAccess(options: {
   floors: Pick<FeatureViews, 'all' | 'raiseFloor'>
   events: Events
   background: Background
+  /** What the store may take to remember that values have no rows. */
+  absentMaxBytes: number
   log: Logger
 }): OnlineAccess {
   const { online, floors, events, background, log } = options
+  const absences = createAbsences({ online, maxBytes: options.absentMaxBytes })
   const owed = new Map<string, number>()
   /** What the store has been told of the floors that the catalog holds. */
   const told = new Map<string, number>()
@@ -93,7 +97,10 @@ export function createOnlineAccess(options: {
   }
 
   async function write(view: string, entries: readonly WriteEntry[]) {
-    for (const batch of inBatches(entries)) await online.write(view, batch)
+    for (const batch of inBatches(entries)) {
+      await online.write(view, batch)
+      await absences.note(view, batch)
+    }
   }
 
   function owe(view: string, version: number) {

@@ -6,7 +6,7 @@ import { AppError, unavailable } from '../errors.ts'
 import type { View, Views } from '../features/views.ts'
 import type { Value } from '../values/columns.ts'
 import type { Compute } from './compute.ts'
-import { type Computed, type Outcome, toWriteEntry } from './entry.ts'
+import { type Computed, foundByLookup, type Outcome, toWriteEntry } from './entry.ts'
 import type { OnlineAccess } from './online-access.ts'
 
 /** Computations of one view that run at once; what comes meanwhile waits and makes the next one larger. */
@@ -133,7 +133,7 @@ export function createReadThrough(options: {
     if (!views.isLive(view.id)) return
     try {
       const entries = [...computed.outcomes].map(([text, outcome]) =>
-        toWriteEntry(view, text, outcome, computed),
+        foundByLookup(toWriteEntry(view, text, outcome, computed)),
       )
       await store.write(view.id, entries)
     } catch (error) {

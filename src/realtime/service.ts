@@ -82,7 +82,7 @@ export function createRealtime(options: {
   etlEngine: EtlEngine
   events: Events
   temporaryFolder: string
-  limits: { lookupTimeoutMs: number; maxIndexValues: number }
+  limits: { lookupTimeoutMs: number; maxIndexValues: number; absentMaxBytes: number }
   viewsOnFirstUse: { byAnyone: boolean; most: number }
   /** How often by-key views that have changed are compared whole with training; null never does. */
   wholeParityEveryMs: number | null

@@ -1,6 +1,7 @@
 // The online port's contract, whole, as one function: an adapter's test calls it with a way to open a new, empty store.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { valueKey } from '../../src/online/keys.ts'
 import type { OnlineStore, WriteEntry } from '../../src/online/port.ts'
 import { byteTextOf } from '../../src/values/byte-text.ts'
 
@@ -30,6 +31,7 @@ export function describeOnlineStore(name: string, open: () => Promise<OpenedStor
     describeExpiry(() => opened.store, newView)
     describeFloors(() => opened.store, newView)
     describeRemoval(() => opened.store, newView)
+    describeDroppable(() => opened.store, newView)
     describeSamples(() => opened.store, newView)
     describeEnd(open)
   })
@@ -412,6 +414,62 @@ function describeRemoval(store: GetStore, newView: NewView) {
   })
 }
 
+function describeDroppable(store: GetStore, newView: NewView) {
+  const long = 'x'.repeat(5000)
+  const values = ['', 'a', 'é', long, ...Array.from({ length: 1500 }, (_, i) => `${i}`)]
+  const absent = (value: string, version: number, more: Partial<WriteEntry> = {}) =>
+    entry(value, version, { rows: '[]', expiresInMs: 60_000, droppable: true, ...more })
+  const drop = (view: string, some: readonly string[]) => store().removeDroppable(view, some.map(valueKey))
+
+  test('MUST read what is droppable like anything else, until it is removed', async () => {
+    const [view, other] = [newView(), newView()]
+    for (const each of [view, other])
+      await store().write(
+        each,
+        values.map((value) => absent(value, 4, value === 'a' ? { expiresInMs: null } : {})),
+      )
+    const [answer] = await store().read([{ view, values }])
+    expect(answer?.entries.every((found) => found?.rows === '[]' && found.version === 4)).toBe(true)
+    await drop(view, [...values, 'never there'])
+    expect(await versionsOf(store(), view, values)).toEqual(values.map(() => null))
+    expect(await versionsOf(store(), other, values)).toEqual(values.map(() => 4))
+    expect(await store().write(view, [entry(long, 1)])).toEqual([true])
+  })
+
+  test('MUST keep what is not droppable, and what came in its place, so that an older version stays out', async () => {
+    const view = newView()
+    await store().write(view, [entry('rows', 4), absent('refreshed', 4, { droppable: false })])
+    await store().write(view, [absent('rows', 6), absent('refreshed', 5), absent('only absent', 5)])
+    await store().write(view, [absent('rows', 7), absent('refreshed', 5), absent('only absent', 6)])
+    await drop(view, ['rows', 'refreshed', 'only absent'])
+    expect(await versionsOf(store(), view, ['rows', 'refreshed', 'only absent'])).toEqual([7, 5, null])
+    expect(await store().write(view, [entry('rows', 6), entry('refreshed', 4)])).toEqual([false, false])
+  })
+
+  test('MUST keep rows that took the place of what was droppable', async () => {
+    const view = newView()
+    await store().write(view, [absent('1', 4), absent('2', 4)])
+    await store().write(view, [entry('1', 4), entry('2', 5)])
+    await drop(view, ['1', '2'])
+    expect(await versionsOf(store(), view, ['1', '2'])).toEqual([4, 5])
+  })
+
+  test('MUST take as droppable what comes where an entry has expired', async () => {
+    const view = newView()
+    await store().write(view, [absent('1', 4, { droppable: false, expiresInMs: 20 })])
+    await expect.poll(() => readOne(store(), view, '1'), { interval: 10 }).toBeNull()
+    await store().write(view, [absent('1', 3)])
+    await drop(view, ['1'])
+    expect(await readOne(store(), view, '1')).toBeNull()
+  })
+
+  test('MUST leave long values without rows out of a sample, and give those with rows', async () => {
+    const view = newView()
+    await store().write(view, [absent(long, 1), absent('short', 1), entry(`${long}1`, 1)])
+    expect([...(await store().sample(view, 10))].sort()).toEqual(['short', `${long}1`])
+  })
+}
+
 function describeSamples(store: GetStore, newView: NewView) {
   test('MUST sample different values that have an entry in this view, and no more than asked for', async () => {
     const [view, other] = [newView(), newView()]
@@ -455,6 +513,7 @@ function describeEnd(open: () => Promise<OpenedStore>) {
         () => store.write('v', [entry('1', 1)]),
         () => store.raiseFloor('v', 1),
         () => store.removeBelow('v', 1),
+        () => store.removeDroppable('v', ['v1']),
         () => store.dropView('v'),
         () => store.sample('v', 1),
         () => store.ping(),

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { createPublishing } from '../../src/publish/service.ts'
 import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { viewsOnFirstUse } from '../limits.ts'
+import { absentMaxBytes, viewsOnFirstUse } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 /** SQL of many joins that users have; each of its tables has `user_id`, so its view is refreshed by key. */
@@ -43,7 +43,7 @@ export async function openGateway(options: GatewayOptions) {
     ...parts,
     viewsOnFirstUse,
     wholeParityEveryMs: null,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000 },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes },
   })
   await realtime.start()
   const publishing = createPublishing({

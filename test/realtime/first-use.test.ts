@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createEvents } from '../../src/events.ts'
 import { createRealtime } from '../../src/realtime/service.ts'
-import { viewsOnFirstUse, writer } from '../limits.ts'
+import { absentMaxBytes, viewsOnFirstUse, writer } from '../limits.ts'
 import { openStack, type Stack, sortedRows } from './stack.ts'
 
 const reader = { writesCatalog: false }
@@ -75,7 +75,7 @@ test('nor is an ETL loaded for it', async () => {
 test('where it is set, every caller has views made', async () => {
   const open = createRealtime({
     ...stack,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10 },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
     viewsOnFirstUse: { ...viewsOnFirstUse, byAnyone: true },
     wholeParityEveryMs: null,
   })
@@ -123,7 +123,7 @@ test('one that nobody has asked for in a week goes, with its rows; one that is u
   const going = (await views()).find(({ queryId }) => queryId === unused.queryId)
   const other = createRealtime({
     ...stack,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10 },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
     viewsOnFirstUse,
     wholeParityEveryMs: null,
   })
@@ -170,7 +170,7 @@ test('a publish asks the catalog for all views only once one has changed, and kn
   const other = createRealtime({
     ...stack,
     events: createEvents(),
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10 },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
     viewsOnFirstUse,
     wholeParityEveryMs: null,
   })

@@ -15,7 +15,7 @@ import {
 import { toText } from '../../src/values/byte-text.ts'
 import { encodeFrame, type Row } from '../../src/values/columns.ts'
 import { createDataFolder } from '../data-folder.ts'
-import { viewsOnFirstUse, writer } from '../limits.ts'
+import { absentMaxBytes, viewsOnFirstUse, writer } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 export type Stack = Awaited<ReturnType<typeof openStack>>
@@ -30,7 +30,7 @@ interface StackOptions {
   onlineUrl?: string
   wholeParityEveryMs?: number | null
   firstUse?: Partial<typeof viewsOnFirstUse>
-  limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number }>
+  limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number; absentMaxBytes: number }>
   log?: Logger
 }
 
@@ -75,7 +75,7 @@ export async function openStack(options: StackOptions = {}) {
     catalog: { ...catalog, featureViews: viewCalls.proxy, savedQueries: queryCalls.proxy },
     warehouse: warehouseCalls.proxy,
     online: onlineCalls.proxy,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, ...limits },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes, ...limits },
     viewsOnFirstUse: { ...viewsOnFirstUse, ...firstUse },
     wholeParityEveryMs,
   })

@@ -190,6 +190,10 @@ function scriptsOn(options: {
       const removed = await sendBySlot({ cluster, commands, send: plain, timeoutMs })
       return removed.reduce<number>((sum, count) => sum + Number(count), 0)
     },
+    removeDroppable(keys) {
+      const commands = keys.map((key) => call('gatewayRemoveDroppable', key, []))
+      return sendBySlot({ cluster, commands, send: plain, timeoutMs })
+    },
     raiseFloor: (key, version) =>
       sendBySlot({ cluster, commands: [call('gatewayRaiseFloor', key, [version])], send: hold, timeoutMs }),
   }

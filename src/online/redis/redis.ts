@@ -143,6 +143,7 @@ function scriptsOn(writer: Redis, held: Guards['held']): RedisScripts {
     writeEntries: async (keys, args) => String(await send('gatewayWriteEntries', keys, args)),
     removeEntries: async (keys, version) =>
       Number(await callScript(writer, 'gatewayRemoveEntries', keys, [version])),
+    removeDroppable: async (keys) => callScript(writer, 'gatewayRemoveDroppable', keys, []),
     raiseFloor: (key, version) => send('gatewayRaiseFloor', [key], [version]),
   }
 }

@@ -2,25 +2,33 @@
 
 import type { ChainableCommander, Cluster, Redis } from 'ioredis'
 
-// Both read an entry's version in place: format byte 16–19, then a little-endian float64 (see packed.ts).
-const readVersion = `
+// They read an entry's head in place: format byte 16–23, from 20 on droppable, then the version, a little-endian float64
+// (see packed.ts).
+const readHead = `
 local function version_of(head)
   if #head < 9 then return nil end
   local format = string.byte(head)
-  if format < 16 or format > 19 then return nil end
+  if format < 16 or format > 23 then return nil end
   return (struct.unpack('<d', head, 2))
+end
+local function is_droppable(head)
+  return version_of(head) ~= nil and string.byte(head) >= 20
 end
 `
 
 /** KEYS: entries. ARGV: for each its packed form and its time to live in ms, 0 for ever. Answers '1' or '0' for each. */
-const writeEntries = `${readVersion}
+const writeEntries = `${readHead}
 local taken = {}
 for i, key in ipairs(KEYS) do
   local packed, px = ARGV[2 * i - 1], ARGV[2 * i]
-  local stored = version_of(redis.call('GETRANGE', key, 0, 8))
+  local head = redis.call('GETRANGE', key, 0, 8)
+  local stored = version_of(head)
   if stored and stored > version_of(packed) then
     taken[i] = '0'
   else
+    if stored and is_droppable(packed) and not is_droppable(head) then
+      packed = string.char(string.byte(packed) - 4) .. string.sub(packed, 2)
+    end
     if px == '0' then redis.call('SET', key, packed) else redis.call('SET', key, packed, 'PX', px) end
     taken[i] = '1'
   end
@@ -29,7 +37,7 @@ return table.concat(taken)
 `
 
 /** KEYS: entries. ARGV: a version. Removes those that are of a lower version by now, and answers how many. */
-const removeEntries = `${readVersion}
+const removeEntries = `${readHead}
 local limit = tonumber(ARGV[1])
 local removed, kept = 0, nil
 for _, key in ipairs(KEYS) do
@@ -43,6 +51,14 @@ end
 return removed
 `
 
+/** KEYS: entries. Removes those that are droppable by now. */
+const removeDroppable = `${readHead}
+for _, key in ipairs(KEYS) do
+  if is_droppable(redis.call('GETRANGE', key, 0, 8)) then redis.call('UNLINK', key) end
+end
+return 1
+`
+
 /** KEYS: a view's floor. ARGV: the version to raise it to. */
 const raiseFloor = `
 if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or '0') then redis.call('SET', KEYS[1], ARGV[1]) end
@@ -52,12 +68,14 @@ return 1
 export interface RedisScripts {
   writeEntries(keys: readonly string[], args: readonly (Buffer | string)[]): Promise<string>
   removeEntries(keys: readonly string[], version: string): Promise<number>
+  removeDroppable(keys: readonly string[]): Promise<unknown>
   raiseFloor(key: string, version: string): Promise<unknown>
 }
 
 const scripts = {
   gatewayWriteEntries: writeEntries,
   gatewayRemoveEntries: removeEntries,
+  gatewayRemoveDroppable: removeDroppable,
   gatewayRaiseFloor: raiseFloor,
 }
 

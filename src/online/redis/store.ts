@@ -2,7 +2,7 @@
 
 import type { Redis } from 'ioredis'
 import { AppError } from '../../errors.ts'
-import { keptAside, plainTag, plainValue, valueKey, viewKey } from '../keys.ts'
+import { keptAside, plainTag, plainValue, valueBeside, valueKey, viewKey } from '../keys.ts'
 import { pack, packedValue } from '../packed.ts'
 import type { OnlineEntry, OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../port.ts'
 import { examineRedis } from './examine.ts'
@@ -88,6 +88,8 @@ export function createStoreOnRedis(name: string, connection: RedisConnection): O
         async () => void (await connection.scripts.raiseFloor(floorKey(view), `${version}`)),
       ),
     removeBelow: (view, version) => run('Removing entries', () => removeBelow(connection, view, version)),
+    removeDroppable: (view, keys) =>
+      run('Dropping entries', () => removeDroppable(connection, entryPrefix(view), keys)),
     // The floor goes last: were this cut short, what is left would still be behind it.
     dropView: (view) =>
       run('Dropping a view', async () => {
@@ -188,7 +190,7 @@ async function writeAll(connection: RedisConnection, view: string, entries: read
 
 function writeArgs(entry: WriteEntry): [Buffer, string] {
   const lifeMs = entry.expiresInMs ?? Number.POSITIVE_INFINITY
-  const packed = pack(entry, { value: keptAside(entry.value) ? entry.value : null })
+  const packed = pack(entry, { value: valueBeside(entry), droppable: entry.droppable ?? false })
   return [packed, lifeMs < longestLifeMs ? `${Math.max(1, Math.ceil(lifeMs))}` : '0']
 }
 
@@ -233,6 +235,14 @@ async function removeBelow(connection: RedisConnection, view: string, version: n
   }
   await Promise.all(removing)
   return removed
+}
+
+async function removeDroppable(connection: RedisConnection, prefix: string, valueKeys: readonly string[]) {
+  for (let from = 0; from < valueKeys.length; from += keysPerScan) {
+    const some = valueKeys.slice(from, from + keysPerScan).map((key) => prefix + key)
+    for (const part of connection.parts(some))
+      await connection.scripts.removeDroppable(part.map((i) => some[i] ?? ''))
+  }
 }
 
 /** The view's keys on one server, a few for each command, from a cursor to the end of its round. */
