@@ -7,7 +7,10 @@ import { openAccess } from './access/access.ts'
 import { openOperatorSocket } from './access/operator-socket.ts'
 import { acquireLock } from './catalog/database/lock.ts'
 import { openCatalog } from './catalog/open.ts'
-import { type Config, dataPaths } from './config/config.ts'
+import { type Config, ConfigError, dataPaths } from './config/config.ts'
+import { makeFolder } from './config/folders.ts'
+import { withoutSecrets } from './config/secrets.ts'
+import { messageOf } from './errors.ts'
 import { createEtlEngine } from './etl/engine.ts'
 import { observeEtlEngine } from './etl/observed.ts'
 import { createEtlService } from './etl/service.ts'
@@ -77,12 +80,20 @@ function createParts(log: Logger) {
   const opened: Closable[] = []
   let closing: Promise<void> | undefined
 
-  async function open<T extends Closable>(name: string, opening: Promise<T> | T): Promise<T> {
+  /** `setting` is what the part is made from, `NAME=value`: who reads of its failure knows where to look. */
+  async function open<T extends Closable>(
+    name: string,
+    opening: Promise<T> | T,
+    setting?: string,
+  ): Promise<T> {
     const timer = setTimeout(() => log.info(`Preparing ${name} …`), announceAfterMs)
     try {
       const part = await opening
       opened.push(part)
       return part
+    } catch (error) {
+      if (setting === undefined || error instanceof ConfigError) throw error
+      throw new Error(`${name} of ${withoutSecrets(setting)}: ${messageOf(error)}`, { cause: error })
     } finally {
       clearTimeout(timer)
     }
@@ -117,7 +128,7 @@ type Parts = ReturnType<typeof createParts>
 /** Nobody else has the folder from here on; what an earlier process left in the middle of its work is gone. */
 async function openFolder(config: Config, parts: Parts) {
   const paths = { ...dataPaths(config.dataDir), datasets: config.datasetsDir }
-  await mkdir(config.dataDir, { recursive: true })
+  await makeFolder(config.dataDir, 'DATA_DIR')
   const lock = await acquireLock(paths.lock)
   await parts.open('the data folder', { close: () => lock.release() })
   if (existsSync(paths.restoring))
@@ -126,14 +137,18 @@ async function openFolder(config: Config, parts: Parts) {
     )
   await rm(paths.temporary, { recursive: true, force: true })
   await mkdir(paths.temporary, { recursive: true })
-  await mkdir(paths.datasets, { recursive: true })
+  await makeFolder(paths.datasets, 'DATASETS_DIR')
   return paths
 }
 
 async function openStores(config: Config, metrics: Metrics, log: Logger, parts: Parts) {
   const paths = await openFolder(config, parts)
   const [catalog, warehouse, online, parquet] = await allSettledOrThrow([
-    parts.open('the catalog', openCatalog({ url: config.catalogUrl, folder: paths.catalog, log })),
+    parts.open(
+      'the catalog',
+      openCatalog({ url: config.catalogUrl, folder: paths.catalog, log }),
+      `CATALOG_URL=${config.catalogUrl}`,
+    ),
     parts.open(
       'the warehouse',
       createWarehouse({
@@ -147,10 +162,12 @@ async function openStores(config: Config, metrics: Metrics, log: Logger, parts: 
         lookupLimits: config.lookupLimits,
         log,
       }),
+      `WAREHOUSE_URL=${config.warehouseUrl}`,
     ),
     parts.open(
       'the online store',
       createOnlineStore({ url: config.onlineUrl, folder: paths.online, tlsCa: config.onlineTlsCa, log }),
+      `ONLINE_URL=${config.onlineUrl}`,
     ),
     parts.open(
       'the Parquet engine',

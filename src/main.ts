@@ -22,6 +22,7 @@ async function main() {
   const config = parseConfig(process.env)
   const log = createLog(config.logLevel, { readable: process.stdout.isTTY === true })
   const worker = workerNumber()
+  if (worker === null) for (const sentence of config.misspelt) log.warn(sentence)
   if (worker !== null) return serve(workerConfig(config, worker), log.child({ worker }), announceReady)
   const announce = (url: string) =>
     log.info(`Ready. GraphQL and GraphiQL: ${url}/graphql · REST: ${url}/docs · health: ${url}/readyz`)

@@ -113,6 +113,33 @@ test.each([
   expect(() => parseConfig({ [name]: value })).toThrow(`${name}="${value}": `)
 })
 
+test.each([
+  ['WAREHOSE_URL', 'WAREHOUSE_URL'],
+  ['ONLINE_URI', 'ONLINE_URL'],
+  ['ETL_SOURCE', 'ETL_SOURCES'],
+  ['RATE_LIMITS', 'RATE_LIMIT'],
+])('%s is told to be nearly %s', (name, meant) => {
+  const sentence = `${name} is no setting, and is not read: is ${meant} meant?`
+  expect(parseConfig({ [name]: 'x' }).misspelt).toEqual([sentence])
+  expect(() => parseConfig({ [name]: 'x', PORT: 'eighty' })).toThrow(sentence)
+})
+
+test('other programs’ variables are not taken for misspelt settings', () => {
+  const others = ['HOME', 'PATH', 'HOSTNAME', 'USER', 'LOGNAME', 'PORTAGE', 'OTEL_SERVICE_NAME', 'NODE_ENV']
+  expect(parseConfig(Object.fromEntries(others.map((name) => [name, 'x']))).misspelt).toEqual([])
+})
+
+test.each(['CATALOG_URL', 'WAREHOUSE_URL'])('%s with an unescaped # says how it is written', (name) => {
+  const faulty = () => parseConfig({ [name]: 'postgres://me:hunter#2@host/db' })
+  expect(faulty).toThrow(new RegExp(`${name}="postgres://me:\\*\\*\\*@host/db": .*%23`))
+})
+
+test('files beside a warehouse that mounts none are refused', () => {
+  expect(() => parseConfig({ WAREHOUSE_URL: 'postgres://host/db', WAREHOUSE_FILES: '/data' })).toThrow(
+    /WAREHOUSE_FILES="\/data": .*embedded warehouse alone/,
+  )
+})
+
 test('workers need stores that processes share, and are told which are not', () => {
   expect(() => parseConfig({ WORKERS: '2', ONLINE_URL: 'redis://host' })).toThrow(
     /WORKERS="2": .*set CATALOG_URL, WAREHOUSE_URL to a server/,

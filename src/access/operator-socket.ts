@@ -68,7 +68,8 @@ export async function openOperatorSocket(options: {
     socket.setTimeout(answerWithinMs, () => socket.destroy())
     socket.on('error', (error) => log.debug({ err: error }, 'An operator’s connection broke'))
     answer(socket, keyDesk).then(
-      (result) => socket.end(JSON.stringify({ result })),
+      // Who says nothing looked whether a gateway listens.
+      (result) => socket.end(result === undefined ? '' : JSON.stringify({ result })),
       (error: unknown) => socket.end(JSON.stringify({ failure: describe(error, log) })),
     )
   })
@@ -92,6 +93,7 @@ async function answer(socket: Socket, keyDesk: KeyDesk): Promise<unknown> {
     said += chunk
     if (said.length > longestRequest) throw new AppError('TOO_LARGE', 'The request is too long')
   }
+  if (said === '') return undefined
   const asked = request.parse(JSON.parse(said))
   switch (asked.do) {
     case 'create':

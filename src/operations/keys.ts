@@ -1,6 +1,5 @@
 // `npm run keys -- create | list | revoke`: API keys from the command line, with the settings of the gateway that they are for.
 
-import { mkdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { createKeyDesk, type KeyDesk, type KeyEntry } from '../access/key-desk.ts'
@@ -8,11 +7,13 @@ import { callKeyDesk } from '../access/operator-socket.ts'
 import { scopes } from '../access/scopes.ts'
 import { acquireLock } from '../catalog/database/lock.ts'
 import { type Config, ConfigError, dataPaths, parseConfig } from '../config/config.ts'
+import { makeFolder } from '../config/folders.ts'
 import { AppError, messageOf } from '../errors.ts'
+import { endOnClosedPipe } from './closed-pipe.ts'
 
 const usage = `API keys for callers of the gateway. Set what the gateway has: DATA_DIR, CATALOG_URL.
 
-  npm run keys -- create --name <whose> --scope <scope> [--scope <scope> …] [--expires 90d]
+  npm run keys -- create --name <whose> --scope <scope>[,<scope> …] [--scope <scope> …] [--expires 90d]
   npm run keys -- list [--json]
   npm run keys -- revoke <key_id>
 
@@ -65,7 +66,11 @@ async function main() {
       const { name, scope } = values
       if (name === undefined) throw new UsageError('create needs --name: whose key it is')
       if (scope.length === 0) throw new UsageError(`create needs --scope: some of ${scopes.join(', ')}`)
-      const asked = { name, scopes: scope, expiresAt: parseExpiry(values.expires) }
+      const asked = {
+        name,
+        scopes: scope.flatMap((some) => some.split(',')),
+        expiresAt: parseExpiry(values.expires),
+      }
       const { key, token } = await withKeyDesk((desk) => desk.create(asked))
       console.error(`${describe(key)}\nSend it as "Authorization: Bearer …". It is shown this once:`)
       return console.log(token)
@@ -102,7 +107,7 @@ async function withKeyDesk<T>(work: (desk: KeyDesk) => Promise<T>): Promise<T> {
   const paths = dataPaths(config.dataDir)
   const gateway = await callKeyDesk(paths.operatorSocket)
   if (gateway !== null) return work(gateway)
-  await mkdir(config.dataDir, { recursive: true })
+  await makeFolder(config.dataDir, 'DATA_DIR')
   const lock = await acquireLock(paths.lock)
   try {
     return await withCatalog(config, work)
@@ -124,6 +129,7 @@ async function withCatalog<T>(config: Config, work: (desk: KeyDesk) => Promise<T
   }
 }
 
+endOnClosedPipe()
 main().catch((error: unknown) => {
   const isKnown = error instanceof AppError || error instanceof ConfigError || error instanceof UsageError
   console.error(isKnown ? error.message : `The keys cannot be reached: ${messageOf(error)}`)

@@ -2,12 +2,12 @@
 
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { acquireLock } from '../catalog/database/lock.ts'
 import { type Config, dataPaths } from '../config/config.ts'
+import { makeFolder } from '../config/folders.ts'
 import { serveWorkerMetrics } from '../telemetry/gather.ts'
 
 /** Set in a worker's environment by the process that starts it. */
@@ -55,7 +55,7 @@ export interface Workers {
  * a pause that grows while it does not stay up. Rejects, with none left, when one cannot start; it has said why.
  */
 export async function startWorkers(config: Config, log: Logger): Promise<Workers> {
-  await mkdir(config.dataDir, { recursive: true })
+  await makeFolder(config.dataDir, 'DATA_DIR')
   const lock = await acquireLock(dataPaths(config.dataDir).lock)
   const running = new Map<number, Worker>()
   let stopping = false

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { parseConfig } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
+import { endOnClosedPipe } from '../closed-pipe.ts'
 import { makeBackup } from './backup.ts'
 import { restoreBackup } from './restore.ts'
 
@@ -33,6 +34,7 @@ function run(what: string | undefined, config: ReturnType<typeof parseConfig>, f
   }
 }
 
+endOnClosedPipe()
 main(process.argv.slice(2)).catch((error: unknown) => {
   console.error(messageOf(error))
   process.exitCode = 1

@@ -4,6 +4,7 @@ import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { acquireLock } from '../../catalog/database/lock.ts'
 import { type Config, dataPaths } from '../../config/config.ts'
+import { makeFolder } from '../../config/folders.ts'
 import { embedded, isThere, parts, warehouseFile } from './backup.ts'
 import { type Manifest, verifyBackup } from './manifest.ts'
 
@@ -15,7 +16,7 @@ import { type Manifest, verifyBackup } from './manifest.ts'
 export async function restoreBackup(config: Config, backup: string): Promise<Manifest> {
   const manifest = await verifyBackup(backup)
   const paths = dataPaths(config.dataDir)
-  await mkdir(config.dataDir, { recursive: true })
+  await makeFolder(config.dataDir, 'DATA_DIR')
   const lock = await acquireLock(paths.lock)
   try {
     const places = placesOf(config, manifest)

@@ -6,6 +6,7 @@ import { type Config, dataPaths, parseConfig } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
 import { fail, ok, type Remark, type RemarkLevel, warn } from '../../telemetry/remarks.ts'
 import { askGateway } from '../backup/talk.ts'
+import { endOnClosedPipe } from '../closed-pipe.ts'
 import { examineStore, type StoreName, storePath } from './stores.ts'
 import { examineFolder, examineSettings, examineSources } from './surroundings.ts'
 
@@ -90,6 +91,7 @@ async function askRunning(config: Config, holder: string): Promise<Remark[]> {
   }
 }
 
+endOnClosedPipe()
 const config = readSettings()
 if (config !== null) await examineAll(config)
 const { OK, WARN, FAIL } = counts

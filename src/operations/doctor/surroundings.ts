@@ -14,6 +14,7 @@ export function examineSettings(config: Config): Remark[] {
   const found = [
     ok(`they can be read: catalog ${stores[0]}, warehouse ${stores[1]}, online store ${stores[2]}`),
   ]
+  for (const sentence of config.misspelt) found.push(warn(sentence, 'correct its name, or take it away'))
   const isEmbedded = (url: string) => /^(pglite|duckdb|lmdb):/.test(url)
   if (!isEmbedded(config.catalogUrl) && (isEmbedded(config.warehouseUrl) || isEmbedded(config.onlineUrl)))
     found.push(

@@ -1,15 +1,16 @@
 // The embedded warehouse: one DuckDB file, files mounted beside it, in this process.
 
 import { constants } from 'node:fs'
-import { copyFile, mkdir, stat } from 'node:fs/promises'
+import { copyFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type DuckDBConnection, type DuckDBValue, LIST } from '@duckdb/node-api'
+import { type DuckDBConnection, type DuckDBValue, version as engineVersion, LIST } from '@duckdb/node-api'
 import { ConfigError } from '../../config/config.ts'
+import { makeFolder } from '../../config/folders.ts'
 import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { openDatabase } from '../../duckdb/database.ts'
 import { readChunk, readRows } from '../../duckdb/decode.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, messageOf } from '../../errors.ts'
 import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
 import { ok } from '../../telemetry/remarks.ts'
 import type { Row } from '../../values/columns.ts'
@@ -35,7 +36,7 @@ import { findMisfit } from './staging.ts'
 
 export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
   const file = fileOf(options)
-  await mkdir(dirname(file), { recursive: true })
+  await makeFolder(dirname(file), 'WAREHOUSE_URL')
   let listed: TableList | undefined
   let prove: Proofs | undefined
   let mounted: MountedFiles = new Map()
@@ -54,6 +55,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       listed = await listTables(connection)
       prove = await createProofs(connection, listed)
     },
+  }).catch((error: unknown) => {
+    throw explainVersion(error, file)
   })
   const tables = listed
   if (tables === undefined) throw new Error('The tables were not listed')
@@ -287,4 +290,17 @@ function writeKeys(
     const message = `Column "${key}": ${error.message}.`
     throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
   }
+}
+
+/** The engine says which versions of its storage it reads, not which engine it is. */
+function explainVersion(error: unknown, file: string): unknown {
+  const [, of, least, most] =
+    /version number (\d+), but we can only read versions? (?:between )?(\d+)(?: and (\d+))?/.exec(
+      messageOf(error),
+    ) ?? []
+  if (of === undefined || Number(of) < Number(least)) return error
+  return new ConfigError(
+    `WAREHOUSE_URL: ${file} is of a newer DuckDB (its storage has version ${of}); this gateway's DuckDB ${engineVersion()} reads ${least} to ${most ?? least}. Have the newer one copy it (ATTACH … (STORAGE_VERSION 'v1.5.0'); COPY FROM DATABASE …), or run a newer gateway.`,
+    { cause: error },
+  )
 }

@@ -5,17 +5,17 @@ import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { publishAndFollow, train } from '../../examples/client/features.ts'
-import { migrate, migrationsFolder, readMigrations } from '../../src/catalog/database/migrate.ts'
-import { openPostgres } from '../../src/catalog/database/postgres.ts'
-import { dataPaths } from '../../src/config/config.ts'
-import { quiet } from '../catalog/place.ts'
-import { createDataFolder } from '../data-folder.ts'
-import { type Settings, startGateway } from '../e2e/gateway.ts'
-import { createFolder } from '../servers/child.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { startRedis } from '../servers/redis.ts'
-import { execute } from '../warehouse/open-postgres.ts'
+import { publishAndFollow, train } from '../../../examples/client/features.ts'
+import { migrate, migrationsFolder, readMigrations } from '../../../src/catalog/database/migrate.ts'
+import { openPostgres } from '../../../src/catalog/database/postgres.ts'
+import { dataPaths } from '../../../src/config/config.ts'
+import { quiet } from '../../catalog/place.ts'
+import { createDataFolder } from '../../data-folder.ts'
+import { type Settings, startGateway } from '../../e2e/gateway.ts'
+import { createFolder } from '../../servers/child.ts'
+import { type PostgresServer, startPostgres } from '../../servers/postgres.ts'
+import { startRedis } from '../../servers/redis.ts'
+import { execute } from '../../warehouse/open-postgres.ts'
 
 let folder: Awaited<ReturnType<typeof createDataFolder>>
 let postgres: PostgresServer
@@ -76,6 +76,16 @@ test('faulty settings are all it says, with exit code 1', async () => {
   const { stdout, code } = await examine({ PORT: 'eighty', ONLINE_URL: 'memcached://x' })
   expect(stdout).toMatch(/PORT="eighty".*\n.*ONLINE_URL="memcached:/)
   expect(code).toBe(1)
+})
+
+test('a misspelt setting is told, and a reader that has seen enough ends it without a word', async () => {
+  const { stdout } = await examine({ WAREHOSE_URL: 'postgres://host/db' })
+  expect(stdout).toMatch(/! WAREHOSE_URL is no setting.* is WAREHOUSE_URL meant/)
+  const command = `${JSON.stringify(process.execPath)} src/operations/doctor/main.ts | head -1`
+  const { stderr } = await promisify(execFile)('sh', ['-c', command], {
+    env: { PATH: process.env.PATH ?? '', DATA_DIR: folder.path },
+  })
+  expect(stderr).toBe('')
 })
 
 test('damaged files, and folders that are not there, each with what to do', async () => {
