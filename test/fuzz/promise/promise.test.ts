@@ -8,7 +8,7 @@ const seed = Number(process.env.PROMISE_SEED ?? 20261130)
 const seconds = Number(process.env.PROMISE_SECONDS ?? 0)
 /** However short it is. */
 const fewestRuns = 2
-const statements = seconds > 0 ? 60 : 20
+const statements = seconds > 0 ? 60 : 10
 
 const places = {
   'DuckDB and LMDB': onDuckdb,

@@ -70,7 +70,7 @@ export async function attackPromise(
     const query = await stack.catalog.savedQueries.byId(target.queryId)
     const column = query.columns.find(({ name }) => name === target.indexKey)
     if (column === undefined) throw new Error('The key is gone')
-    const spelled = kind.spellings.flatMap((given) => {
+    const spelled = [...kind.written, ...(kind.spelled ?? [])].flatMap((given) => {
       const text = String(given)
       try {
         return [{ text, key: canonicalText(column, parseIndexValue(column, text)) }]
