@@ -8,7 +8,7 @@ import type { Lookup, LookupRequest } from './lookup.ts'
 import type { LookupAnswers } from './result.ts'
 
 export interface RealtimeLoader {
-  /** Rejects when the target is wrong; a value that fails is its error in the list. */
+  /** Rejects when the target is wrong. */
   load(target: LookupTarget, indexValues: readonly string[]): Promise<LookupAnswers>
 }
 

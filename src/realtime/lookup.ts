@@ -15,7 +15,7 @@ import { canonicalTest, canonicalText, parseIndexValue } from '../values/entity-
 import { noRows, servable } from './entry.ts'
 import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
-import type { LookupAnswers, RealtimeResult, RealtimeSource } from './result.ts'
+import { failedResult, type LookupAnswers, type RealtimeResult, type RealtimeSource } from './result.ts'
 
 export interface LookupRequest {
   target: LookupTarget
@@ -113,7 +113,8 @@ export function createLookup(options: {
         const key = keys[k]
         const indexValue = indexValues[k] ?? ''
         if (typeof key !== 'string') {
-          if (key !== undefined) results.push(key)
+          if (key !== undefined)
+            results.push(failedResult({ indexKey: view.record.indexKey, indexValue }, key))
           continue
         }
         const entry = part?.next() ?? null
@@ -124,11 +125,7 @@ export function createLookup(options: {
           continue
         }
         if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, floor, key, indexValue)
-        results.push(
-          rows instanceof AppError
-            ? rows
-            : toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs),
-        )
+        results.push(toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs))
       }
       found.push(results)
     }
@@ -163,8 +160,7 @@ export function createLookup(options: {
       }
       if (answer instanceof AppError) return answer
       const { outcome, computedAtMs } = answer
-      if (!outcome.ok) return outcome.error
-      const rows = toByteText(outcome.rows)
+      const rows = outcome.ok ? toByteText(outcome.rows) : outcome.error
       return toResult(view, indexValues[k] ?? '', rows, computedAtMs, 'WAREHOUSE', nowMs)
     })
   }
@@ -233,6 +229,7 @@ function createCounting({ answered, failed, batchRequests, batchValues }: Metric
     answered(results: LookupAnswers): LookupAnswers {
       for (const result of results) {
         if (result instanceof AppError) failed(result.code).value += 1
+        else if (result.status === 'FAILED') failed(result.error.code).value += 1
         else counts[result.source][result.status].value += 1
       }
       return results
@@ -324,18 +321,22 @@ function isStale(view: View, computedAtMs: number, nowMs: number): boolean {
 function toResult(
   view: View,
   indexValue: string,
-  rows: ByteText,
+  rows: ByteText | AppError,
   computedAtMs: number,
   source: RealtimeSource,
   nowMs: number,
 ): RealtimeResult {
+  const { indexKey } = view.record
+  if (rows instanceof AppError)
+    return failedResult({ indexKey, indexValue }, rows, { source, asOfMs: computedAtMs })
   const fresh = isStale(view, computedAtMs, nowMs) ? 'STALE' : 'FRESH'
   return {
-    indexKey: view.record.indexKey,
+    indexKey,
     indexValue,
     status: rows === noRows ? 'NOT_FOUND' : fresh,
     source,
     rows,
     asOfMs: computedAtMs,
+    error: null,
   }
 }

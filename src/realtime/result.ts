@@ -1,16 +1,14 @@
 // What a realtime lookup asks for and what it answers.
 
 import type { AppError } from '../errors.ts'
-import type { ByteText } from '../values/byte-text.ts'
+import { type ByteText, toByteText } from '../values/byte-text.ts'
 
-export type RealtimeStatus = 'FRESH' | 'STALE' | 'NOT_FOUND'
 export type RealtimeSource = 'ONLINE' | 'WAREHOUSE'
 
-export interface RealtimeResult {
+interface Looked {
   indexKey: string
   /** As the caller wrote it. */
   indexValue: string
-  status: RealtimeStatus
   source: RealtimeSource
   /** The JSON text of an array of row objects, in UTF-8. */
   rows: ByteText
@@ -18,5 +16,22 @@ export interface RealtimeResult {
   asOfMs: number | null
 }
 
-/** One answer for each index value, in order; a value that failed is its error. */
+export type RealtimeResult = Looked &
+  ({ status: 'FRESH' | 'STALE' | 'NOT_FOUND'; error: null } | { status: 'FAILED'; error: AppError })
+
+/**
+ * One answer for each index value, in order. What is wrong with a value or its rows is a result that FAILED; an error
+ * stands for a value that could not be looked up just now, whatever it is.
+ */
 export type LookupAnswers = readonly (RealtimeResult | AppError)[]
+
+const noRows = toByteText('[]')
+
+export function failedResult(
+  { indexKey, indexValue }: Pick<RealtimeResult, 'indexKey' | 'indexValue'>,
+  error: AppError,
+  from: Pick<RealtimeResult, 'source' | 'asOfMs'> = { source: 'WAREHOUSE', asOfMs: null },
+): RealtimeResult {
+  const { source, asOfMs } = from
+  return { indexKey, indexValue, status: 'FAILED', source, rows: noRows, asOfMs, error }
+}

@@ -36,7 +36,8 @@ import { createUpdates } from './updates.ts'
 
 export type { LookupTarget } from '../features/target.ts'
 export type { ParityReport } from './parity/parity.ts'
-export type { LookupAnswers, RealtimeResult, RealtimeSource, RealtimeStatus } from './result.ts'
+export type { LookupAnswers, RealtimeResult } from './result.ts'
+export { failedResult } from './result.ts'
 
 export interface Caller {
   writesCatalog: boolean

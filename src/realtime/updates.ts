@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { LookupTarget } from '../features/target.ts'
 import type { View, Views } from '../features/views.ts'
-import { type ByteText, toText } from '../values/byte-text.ts'
+import { toText } from '../values/byte-text.ts'
 import { canonicalText, parseIndexValue } from '../values/entity-key.ts'
 import type { Lookup } from './lookup.ts'
 import type { RealtimeResult } from './result.ts'
@@ -43,9 +43,9 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
       if (view.id === viewId) return
       endOnline()
       viewId = view.id
-      const text = canonicalText(view.keyColumn, parseIndexValue(view.keyColumn, indexValue))
+      const text = canonicalOf(view, indexValue)
       endOnline = events.listen('online', view.id, ({ values }) => {
-        if (values === null || values.includes(text)) change()
+        if (values === null || (text !== null && values.includes(text))) change()
       })
     }
 
@@ -67,14 +67,25 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
         if (!ended) listenTo(view)
         return lookUpOne(view, indexValue)
       },
-      isNews: ({ rows }, last) => comparable(rows) !== comparable(last.rows),
+      isNews: (result, last) => comparable(result) !== comparable(last),
       isEnd: () => false,
     })
   }
 }
 
+/** Null for what is no value of the key's type: the lookup says so. */
+function canonicalOf({ keyColumn }: View, indexValue: string): string | null {
+  try {
+    return canonicalText(keyColumn, parseIndexValue(keyColumn, indexValue))
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
+}
+
 /** Rows come in no order. */
-function comparable(rows: ByteText): string {
+function comparable({ rows, error }: RealtimeResult): string {
+  if (error !== null) return error.message
   const parsed = JSON.parse(toText(rows)) as unknown[]
   return JSON.stringify(parsed.map((row) => JSON.stringify(row)).sort())
 }

@@ -48,6 +48,7 @@ interface SchemaTypes {
   Objects: {
     Column: Column
     RealtimeResult: RealtimeResult
+    RealtimeFailure: Pick<AppError, 'code' | 'message'>
     ParityReport: ParityReport
     PublishProgress: PublishProgress
     DatasetDownloads: { id: string }

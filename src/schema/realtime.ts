@@ -1,12 +1,11 @@
 // RealtimeResult: the features of one entity, now; looked up one by one, many at once, or followed.
 
 import { z } from 'zod'
-import type { LookupTarget } from '../realtime/service.ts'
 import { toText } from '../values/byte-text.ts'
 import { callerOf } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
-import { lookUpMany, lookUpOne } from './lookups.ts'
+import { lookups } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
 export function addRealtime(builder: Builder, services: Services) {
@@ -15,6 +14,8 @@ export function addRealtime(builder: Builder, services: Services) {
       FRESH: {},
       STALE: { description: "Older than the view's ttlSeconds." },
       NOT_FOUND: { description: 'The query has no row for this value.' },
+      FAILED: { description: 'Nothing could be given for this value: `error` says why.' },
+      EXPIRED: { description: "The newest row is older than the view's eventTtlSeconds allows." },
     } as const,
   })
   const source = builder.enumType('RealtimeSource', {
@@ -24,13 +25,18 @@ export function addRealtime(builder: Builder, services: Services) {
     } as const,
   })
 
+  builder.objectType('RealtimeFailure', {
+    description: 'Why there is no answer for one index value.',
+    authScopes: { realtime: true },
+    fields: (t) => ({ code: t.exposeString('code'), message: t.exposeString('message') }),
+  })
   builder.objectType('RealtimeResult', {
     description: 'The rows that training would see for one index value, at this moment.',
     authScopes: { realtime: true },
     fields: (t) => ({
       indexKey: t.exposeString('indexKey'),
       indexValue: t.exposeString('indexValue'),
-      status: t.expose('status', { type: status }),
+      status: t.field({ type: status, resolve: (result) => result.status }),
       rows: t.field({
         type: 'JSON',
         description: 'An array of objects.',
@@ -42,6 +48,19 @@ export function addRealtime(builder: Builder, services: Services) {
         nullable: true,
         description: 'When the rows were computed.',
         resolve: ({ asOfMs }) => (asOfMs === null ? null : new Date(asOfMs)),
+      }),
+      eventTime: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description: 'When the newest row became true, for a view in time.',
+        resolve: () => null,
+      }),
+      error: t.field({
+        type: 'RealtimeFailure',
+        nullable: true,
+        description: 'Why there are no rows, when the status is FAILED; it concerns this value alone.',
+        // An executor throws an error that a resolver returns.
+        resolve: ({ error }) => error && { code: error.code, message: error.message },
       }),
     }),
   })
@@ -68,7 +87,7 @@ export function addRealtime(builder: Builder, services: Services) {
         description: "One entity's rows of a saved query.",
         authScopes: { realtime: true },
         args: { ...query, indexValue: one },
-        resolve: (_root, args, context) => lookUpOne(context, targetOf(args), args.indexValue),
+        resolve: (_root, args, context) => lookups.queryRealtime.lookUp(context, args),
       }),
       queryRealtimeMany: t.field({
         type: ['RealtimeResult'],
@@ -76,14 +95,14 @@ export function addRealtime(builder: Builder, services: Services) {
         authScopes: { realtime: true },
         args: { ...query, indexValues: many },
         complexity: costOfMany,
-        resolve: (_root, args, context) => lookUpMany(context, targetOf(args), args.indexValues),
+        resolve: (_root, args, context) => lookups.queryRealtimeMany.lookUp(context, args),
       }),
       extractRealtime: t.field({
         type: 'RealtimeResult',
         description: "One entity's features: a saved query's rows through an ETL.",
         authScopes: { realtime: true },
         args: { ...query, etlPath, indexValue: one },
-        resolve: (_root, args, context) => lookUpOne(context, targetOf(args), args.indexValue),
+        resolve: (_root, args, context) => lookups.extractRealtime.lookUp(context, args),
       }),
       extractRealtimeMany: t.field({
         type: ['RealtimeResult'],
@@ -91,7 +110,7 @@ export function addRealtime(builder: Builder, services: Services) {
         authScopes: { realtime: true },
         args: { ...query, etlPath, indexValues: many },
         complexity: costOfMany,
-        resolve: (_root, args, context) => lookUpMany(context, targetOf(args), args.indexValues),
+        resolve: (_root, args, context) => lookups.extractRealtimeMany.lookUp(context, args),
       }),
     }
   })
@@ -103,16 +122,16 @@ export function addRealtime(builder: Builder, services: Services) {
       authScopes: { realtime: true },
       args: {
         queryId: t.arg.id({ required: true }),
+        etlPath: t.arg.string({
+          description: "With it, the rows through this ETL; without, the query's own.",
+          validate: z.string().min(1).nullish(),
+        }),
         indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),
         indexValue: t.arg.string({ required: true }),
       },
-      subscribe: (_root, args, { identity }) =>
-        services.realtime.updates(targetOf(args), args.indexValue, callerOf(identity)),
+      subscribe: (_root, { queryId, etlPath = null, indexKey, indexValue }, { identity }) =>
+        services.realtime.updates({ queryId, etlPath, indexKey }, indexValue, callerOf(identity)),
       resolve: (result) => result,
     }),
   )
-}
-
-function targetOf(args: { queryId: string; etlPath?: string; indexKey: string }): LookupTarget {
-  return { queryId: args.queryId, etlPath: args.etlPath ?? null, indexKey: args.indexKey }
 }

@@ -38,14 +38,16 @@ async function saveQuery(name: string, sql: string): Promise<string> {
 async function run(id: string, source: string) {
   const path = join(folder.path, 'etl', `limit-${files++}.js`)
   await writeFile(path, source)
-  const { errors } = await target.graphql(
+  const { data, errors } = await target.graphql(
     `query ($id: ID!, $path: String!) {
-      extractRealtime(queryId: $id, etlPath: $path, indexKey: "k", indexValue: "k") { status }
+      extractRealtime(queryId: $id, etlPath: $path, indexKey: "k", indexValue: "k") { error { code message } }
     }`,
     { id, path: `file:${path}` },
   )
-  const [error] = errors ?? []
-  return { code: String(error?.extensions.code ?? 'OK'), message: error?.message ?? '' }
+  const [refused] = errors ?? []
+  if (refused !== undefined) return { code: refused.extensions.code, message: refused.message }
+  const found = data?.extractRealtime as { error: { code: string; message: string } | null } | undefined
+  return found?.error ?? { code: 'OK', message: '' }
 }
 
 /** While the work lasts: 500 lookups a second by others, and how long the slowest answer about health took. */

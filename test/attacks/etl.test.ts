@@ -32,7 +32,7 @@ afterAll(async () => {
 })
 
 const document = `query ($id: ID!, $path: String!) {
-  extractRealtime(queryId: $id, etlPath: $path, indexKey: "k", indexValue: "k") { rows }
+  extractRealtime(queryId: $id, etlPath: $path, indexKey: "k", indexValue: "k") { rows error { code message } }
 }`
 
 /** Runs a source as an ETL over `{ k: 'k', n: 1 }`: the rows, or the error's code and message. */
@@ -43,8 +43,11 @@ async function run(source: string, extension = 'js') {
   expect(JSON.stringify(answer)).not.toContain(marker)
   const [error] = answer.errors ?? []
   if (error !== undefined) return { code: error.extensions.code, message: error.message }
-  const found = answer.data?.extractRealtime as { rows: unknown } | null | undefined
-  return { code: 'OK', rows: found?.rows }
+  const found = answer.data?.extractRealtime as {
+    rows: unknown
+    error: { code: string; message: string } | null
+  }
+  return found.error ?? { code: 'OK', rows: found.rows }
 }
 
 const healthy = 'export function transform(row) { return { n: row.n } }'

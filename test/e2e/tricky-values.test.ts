@@ -160,9 +160,10 @@ test.for([
   const { query } = await train(gateway.typed, 'SELECT * FROM files.tricky', 'tricky')
   const answer = await gateway.graphql(
     `query ($queryId: ID!, $indexKey: String!, $indexValue: String!) {
-      queryRealtime(queryId: $queryId, indexKey: $indexKey, indexValue: $indexValue) { status }
+      queryRealtime(queryId: $queryId, indexKey: $indexKey, indexValue: $indexValue) { status error { code } }
     }`,
     { queryId: query?.id, indexKey, indexValue },
   )
-  expect(answer.errors?.[0]?.extensions?.code).toBe('BAD_USER_INPUT')
+  const found = answer.data?.queryRealtime as { status: string; error: { code: string } | null } | null
+  expect(found?.error?.code ?? answer.errors?.[0]?.extensions?.code).toBe('BAD_USER_INPUT')
 })

@@ -20,7 +20,8 @@ export async function openGateway(settings: Record<string, string> = {}) {
   async function serve(options: Partial<HttpServerOptions> = {}) {
     const server = await createHttpServer({ config, services: app.services, log, ...options })
     const { url } = await server.listen()
-    return { url, close: server.close, routes: server.routes, ...createClient(url) }
+    const { close, routes, schema } = server
+    return { url, close, routes, schema, ...createClient(url) }
   }
 
   async function close() {

@@ -111,16 +111,32 @@ describe('errors', () => {
     expect(errors?.[0]?.extensions).toMatchObject({ code: 'INVALID_SQL', details: { line: 1 } })
   })
 
-  test('a failing value among many is an error at its place that names it', async () => {
+  test('a value that does not fit is a result that FAILED, alone as among many; a column that is not there an error', async () => {
     const { id } = (await trainOn('SELECT 1::INTEGER AS n, 2 AS m', 'numbers')).query
-    const { errors } = await server.graphql(
-      `{ queryRealtimeMany(queryId: "${id}", indexKey: "n", indexValues: ["1", "one"]) { rows } }`,
+    const fields = 'indexKey indexValue status rows asOf eventTime error { code message }'
+    const failed = {
+      indexKey: 'n',
+      indexValue: 'one',
+      status: 'FAILED',
+      rows: [],
+      asOf: null,
+      eventTime: null,
+      error: { code: 'BAD_USER_INPUT', message: expect.stringContaining('"one"') },
+    }
+    const answer = await server.graphql(
+      `{ many: queryRealtimeMany(queryId: "${id}", indexKey: "n", indexValues: ["1", "one"]) { ${fields} }
+         one: queryRealtime(queryId: "${id}", indexKey: "n", indexValue: "one") { ${fields} } }`,
     )
-    expect(errors?.[0]).toMatchObject({
-      path: ['queryRealtimeMany', 1],
+    expect(answer).toEqual({
+      data: { many: [expect.objectContaining({ status: 'FRESH', error: null }), failed], one: failed },
+    })
+    const wrong = await server.graphql(
+      `{ queryRealtimeMany(queryId: "${id}", indexKey: "o", indexValues: ["1"]) { rows } }`,
+    )
+    expect(wrong.errors?.[0]).toMatchObject({
+      path: ['queryRealtimeMany'],
       extensions: { code: 'BAD_USER_INPUT' },
     })
-    expect(errors?.[0]?.message).toContain('"one"')
   })
 
   test('what nobody foresaw is logged and masked under the request id', async () => {

@@ -22,7 +22,18 @@ interface Lookup {
   values: readonly string[]
 }
 
-const rowFields = ['indexKey', 'indexValue', 'status', 'source', 'rows', 'asOf', '__typename']
+const rowFields = [
+  'indexKey',
+  'indexValue',
+  'status',
+  'source',
+  'rows',
+  'asOf',
+  'eventTime',
+  'error',
+  '__typename',
+]
+const failureFields = ['code', 'message', '__typename']
 const numbers = ['0', '1', '2', '3', '7', '+4', '007', '404', '-1']
 const texts = ['', 'a', 'é', '日本', '😀', '"', '\\', '\n\u2028', 'nobody', '__proto__', 'x'.repeat(300)]
 const unusableNumbers = ['one', '', '1.5', '99999999999999999999', 'ü', 'y'.repeat(200)]
@@ -182,7 +193,17 @@ function createSelection(draw: Draw, scope: Scope, depth: number): string {
     const field = draw.from(rowFields)
     // An alias that says which field it is of never conflicts.
     const alias = draw.chance(0.3) ? `${draw.from(aliases)}_${field}: ` : ''
-    return `${alias}${field}${directives(draw, scope)}`
+    const own = field === 'error' ? ` { ${createFailureSelection(draw, scope)} }` : ''
+    return `${alias}${field}${directives(draw, scope)}${own}`
+  })
+  return parts.join(' ')
+}
+
+function createFailureSelection(draw: Draw, scope: Scope): string {
+  const parts = Array.from({ length: 1 + draw.below(3) }, () => {
+    const field = draw.from(failureFields)
+    const text = `${draw.chance(0.3) ? `${draw.from(aliases)}_${field}: ` : ''}${field}${directives(draw, scope)}`
+    return draw.chance(0.2) ? spread(draw, scope, 'RealtimeFailure', text) : text
   })
   return parts.join(' ')
 }

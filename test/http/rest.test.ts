@@ -134,6 +134,50 @@ describe('the five routes', () => {
   })
 })
 
+describe('many at once', () => {
+  test('one bad key takes none of the others, on the hot path and beside it', async () => {
+    const { query_id } = await train("SELECT i AS n, 'x' || i AS name FROM range(3) r(i)", 'many')
+    const ask = (index_values: unknown[], url = '/query/realtime/many', more = {}) =>
+      server.rest('POST', url, { query_id, index_key: 'n', index_values, ...more })
+    const results = [
+      { data: [{ n: 1, name: 'x1' }], status: 'FRESH', source: 'ONLINE', as_of: expect.any(String) },
+      {
+        data: [],
+        status: 'FAILED',
+        source: 'WAREHOUSE',
+        as_of: null,
+        error: { code: 'BAD_USER_INPUT', message: expect.stringContaining('"é"') },
+      },
+      { data: [], status: 'NOT_FOUND', source: 'ONLINE', as_of: expect.any(String) },
+    ]
+    await ask(['1', '404'])
+    expect(await ask(['1', 'é', '404'])).toEqual({ status: 200, body: { results } })
+    // A number is read by the route's schema, not on the hot path.
+    expect(await ask([1, 'é', '404'])).toEqual({ status: 200, body: { results } })
+    expect(await ask([])).toEqual({ status: 200, body: { results: [] } })
+
+    const etl_path = `file:${import.meta.dirname}/etl/refuse.js`
+    const extracted = await ask(['0', '1', '2'], '/extract/realtime/many', { etl_path })
+    expect(extracted.body).toMatchObject({
+      results: [
+        { data: [{ key: 0 }], status: 'FRESH' },
+        { data: [], status: 'FAILED', error: { code: 'ETL_FAILED' } },
+        { data: [{ key: 2 }], status: 'FRESH' },
+      ],
+    })
+    expect(await ask(['1'], '/query/realtime/many', { index_key: 'o' })).toMatchObject({
+      status: 400,
+      body: { code: 'BAD_USER_INPUT' },
+    })
+  })
+
+  test('alone, a value that fails is the failure of its request', async () => {
+    const { query_id } = await train('SELECT i AS n FROM range(3) r(i)', 'alone')
+    const alone = await server.rest('POST', '/query/realtime', { query_id, index_key: 'n', index_value: 'x' })
+    expect(alone).toMatchObject({ status: 400, body: { code: 'BAD_USER_INPUT' } })
+  })
+})
+
 describe('failures', () => {
   const shape = { msg: expect.any(String), reason: expect.any(String), code: expect.any(String) }
 

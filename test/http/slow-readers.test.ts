@@ -38,6 +38,7 @@ function createTalkative(realtime: Services['realtime']): Services['realtime'] {
     source: 'ONLINE',
     rows: toByteText(JSON.stringify([{ text }])),
     asOfMs: 0,
+    error: null,
   }
   return {
     ...realtime,

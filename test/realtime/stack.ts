@@ -104,8 +104,9 @@ export async function openStack(options: StackOptions = {}) {
   async function lookUp(target: LookupTarget, values: readonly string[]): Promise<RealtimeResult[]> {
     const results = await load(target, values)
     return results.map((result) => {
-      if (result instanceof AppError) throw result
-      return result
+      const failure = result instanceof AppError ? result : result.error
+      if (failure !== null) throw failure
+      return result as RealtimeResult
     })
   }
 

@@ -2,13 +2,14 @@
 
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { DocumentNode, GraphQLSchema } from 'graphql'
+import type { DocumentNode } from 'graphql'
 import { createYoga, type Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { createTextCache } from '../../concurrency/text-cache.ts'
 import type { Config } from '../../config/config.ts'
 import { AppError, unavailable } from '../../errors.ts'
 import { type Context, createContext, type RequestFacts } from '../../schema/context.ts'
+import type { SchemaHolder } from '../../schema/held.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation } from '../../telemetry/operations.ts'
 import { type Admission, tooManyConnections } from '../guards/admission.ts'
@@ -37,7 +38,7 @@ const keptDocuments = { longest: 16_384, most: 1_000, mostCharacters: 512 * 1024
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>
 
 export interface GraphQLOptions {
-  schema: GraphQLSchema
+  holder: SchemaHolder
   services: Services
   settings: Config['graphql']
   trusted: TrustedDocuments
@@ -49,9 +50,8 @@ export interface GraphQLOptions {
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
 export function createGraphQLServer(options: GraphQLOptions) {
-  const { schema, services, settings, trusted, operations, log, hotPath } = options
+  const { holder, services, settings, trusted, operations, log, hotPath } = options
   return createYoga<RequestFacts, Context>({
-    schema,
     context: (facts) => createContext(services, facts),
     graphqlEndpoint: graphqlPath,
     // Yoga answers any URL that ends so; no URL holds a space.
@@ -71,6 +71,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
       errorCache: { get: () => undefined, set: () => undefined },
     },
     plugins: [
+      schemaInForce(holder),
       exactJson(),
       takeTrustedDocuments(trusted),
       limitDocuments(),
@@ -83,11 +84,19 @@ export function createGraphQLServer(options: GraphQLOptions) {
   })
 }
 
+/** For each operation the schema that is held when it begins. */
+function schemaInForce(holder: SchemaHolder): Plugin<object, RequestFacts> {
+  return {
+    onPluginInit: ({ setSchema }) => setSchema(holder.current.schema),
+    onEnveloped: ({ setSchema }) => setSchema(holder.current.schema),
+  }
+}
+
 /** What is executed was parsed and found valid before. */
 function acceptance(hotPath: Pick<HotPath, 'accept'>): Plugin<{ params?: { query?: string } }, RequestFacts> {
   return {
-    onExecute({ args: { contextValue } }) {
-      if (contextValue.params?.query !== undefined) hotPath.accept(contextValue.params.query)
+    onExecute({ args: { contextValue, schema } }) {
+      if (contextValue.params?.query !== undefined) hotPath.accept(contextValue.params.query, schema)
     },
   }
 }

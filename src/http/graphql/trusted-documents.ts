@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import { type Config, ConfigError } from '../../config/config.ts'
 import { AppError, messageOf } from '../../errors.ts'
+import type { HeldSchema, SchemaHolder } from '../../schema/held.ts'
 
 export interface TrustedDocuments {
   /** The text of a document by its id; null when there is none. */
@@ -28,17 +29,23 @@ const mostTold = 1_000
 /** Reads every manifest. Rejects with a ConfigError for one that cannot be read. */
 export async function openTrustedDocuments(
   { mode, files }: Config['graphql']['trustedDocuments'],
-  { schema, log }: { schema: GraphQLSchema; log: Logger },
+  { holder, log }: { holder: SchemaHolder; log: Logger },
 ): Promise<TrustedDocuments> {
   const byId = new Map<string, string>()
   const texts = new Set<string>()
+  const named: NamedDocument[] = []
   for (const file of files) {
     for (const [id, text] of Object.entries(await readManifest(file))) {
       byId.set(id, text).set(`sha256:${hash('sha256', text)}`, text)
       texts.add(text)
-      warnUnlessValid({ id, text, file, schema, log })
+      named.push({ id, text, file })
     }
   }
+  const judge = ({ schema }: HeldSchema) => {
+    for (const document of named) warnUnlessValid(document, schema, log)
+  }
+  judge(holder.current)
+  holder.onSwap(judge)
   const tell = createTeller(log)
 
   return {
@@ -83,15 +90,14 @@ async function readManifest(file: string): Promise<Record<string, string>> {
   }
 }
 
-/** A client of an earlier schema is no reason not to serve the others. */
-function warnUnlessValid(options: {
+interface NamedDocument {
   id: string
   text: string
   file: string
-  schema: GraphQLSchema
-  log: Logger
-}) {
-  const { id, text, file, schema, log } = options
+}
+
+/** A client of another schema is no reason not to serve the others. */
+function warnUnlessValid({ id, text, file }: NamedDocument, schema: GraphQLSchema, log: Logger) {
   const [fault] = faultsOf(schema, text)
   if (fault !== undefined) log.warn({ id, file, reason: fault }, 'A trusted document is not valid here')
 }

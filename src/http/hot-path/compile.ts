@@ -11,20 +11,23 @@ import {
   type SelectionSetNode,
 } from 'graphql'
 import { operationLimits } from '../../schema/builder.ts'
+import type { AnswerType, ArgumentKind, LookupField, LookupFields } from '../../schema/lookup-fields.ts'
 import { collectFields, conditionOf, type Fragments } from './fields.ts'
-import { isRowField, type Layout, layOut } from './layout.ts'
+import { fieldOf, type Layout, layOut, type PlacedCall } from './layout.ts'
 import { type Argument, compileArgument, compileSlots, type Slot } from './variables.ts'
 
-/** One realtime field of the document. */
+/** One lookup of the document. */
 export interface Call {
-  many: boolean
-  queryId: Argument
-  etlPath: Argument | null
-  indexKey: Argument
-  /** A string, or for many a list. */
-  values: Argument
+  field: LookupField
+  arguments: readonly CallArgument[]
   /** How many fields it selects of each result, as the limits count them. */
   cost: number
+}
+
+export interface CallArgument {
+  name: string
+  kind: ArgumentKind
+  value: Argument
 }
 
 export interface Plan {
@@ -39,13 +42,6 @@ export interface Plan {
   layout(conditions: readonly boolean[]): Layout
 }
 
-const callNames = new Map([
-  ['queryRealtime', { many: false, etl: false }],
-  ['queryRealtimeMany', { many: true, etl: false }],
-  ['extractRealtime', { many: false, etl: true }],
-  ['extractRealtimeMany', { many: true, etl: true }],
-])
-
 /** So that one operation's layouts stay few. */
 const mostConditions = 4
 
@@ -59,13 +55,17 @@ export function findOperation(
   return named.length === 1 ? (named[0] ?? null) : null
 }
 
-/** Null for an operation that asks for anything but realtime lookups, or in a way that only the reference path knows. */
-export function compile(document: DocumentNode, operation: OperationDefinitionNode): Plan | null {
+/** Null for an operation that asks for anything but these lookups, or in a way that only the reference path knows. */
+export function compile(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  lookupFields: LookupFields,
+): Plan | null {
   const slots = compileSlots(operation.variableDefinitions ?? [])
   if (slots === null || operation.operation !== OperationTypeNode.QUERY) return null
   if ((operation.directives?.length ?? 0) > 0) return null
   const fragments = fragmentsOf(document)
-  const survey = surveyOperation(operation, fragments, slots)
+  const survey = surveyOperation(operation, { lookupFields, fragments, slots })
   if (survey === null || survey.conditions.size > mostConditions) return null
   const { calls, callOf } = survey
   const names = [...survey.conditions]
@@ -100,9 +100,13 @@ function fragmentsOf(document: DocumentNode): Fragments {
 class NotProven extends Error {}
 
 /** Goes over everything that the operation can reach, whatever its conditions. */
-function surveyOperation(operation: OperationDefinitionNode, fragments: Fragments, slots: readonly Slot[]) {
+function surveyOperation(
+  operation: OperationDefinitionNode,
+  known: { lookupFields: LookupFields; fragments: Fragments; slots: readonly Slot[] },
+) {
+  const { lookupFields, fragments, slots } = known
   const calls: Call[] = []
-  const callOf = new Map<FieldNode, number>()
+  const callOf = new Map<FieldNode, PlacedCall>()
   const conditions = new Set<string>()
   let breadth = 0
 
@@ -133,14 +137,21 @@ function surveyOperation(operation: OperationDefinitionNode, fragments: Fragment
 
   function visitRoot(node: FieldNode) {
     if (node.name.value === '__typename') return
+    const field = lookupFields.get(node.name.value)
+    if (field === undefined) throw new NotProven()
     const before = breadth
-    if (node.selectionSet === undefined) throw new NotProven()
-    visit(node.selectionSet, 'RealtimeResult', ({ name }) => {
-      if (!isRowField(name.value)) throw new NotProven()
+    visitAnswer(node, field.answer)
+    const call = compileCall(node, { field, slots, cost: breadth - before })
+    callOf.set(node, { index: calls.push(call) - 1, type: field.answer })
+  }
+
+  function visitAnswer<Answer>({ selectionSet }: FieldNode, type: AnswerType<Answer>) {
+    if (selectionSet === undefined) throw new NotProven()
+    visit(selectionSet, type.name, (node) => {
+      const field = fieldOf(type, node.name.value)
+      if (field === null) throw new NotProven()
+      if ('type' in field) visitAnswer(node, field.type)
     })
-    const call = compileCall(node, slots, breadth - before)
-    if (call === null) throw new NotProven()
-    callOf.set(node, calls.push(call) - 1)
   }
 
   try {
@@ -152,17 +163,15 @@ function surveyOperation(operation: OperationDefinitionNode, fragments: Fragment
   }
 }
 
-function compileCall(node: FieldNode, slots: readonly Slot[], cost: number): Call | null {
-  const kind = callNames.get(node.name.value)
-  if (kind === undefined) return null
-  const argument = (name: string, type: Slot['kind']) => {
+function compileCall(
+  node: FieldNode,
+  { field, slots, cost }: { field: LookupField; slots: readonly Slot[]; cost: number },
+): Call {
+  const args = Object.entries(field.arguments).map(([name, kind]) => {
     const found = node.arguments?.find((candidate) => candidate.name.value === name)
-    return found === undefined ? null : compileArgument(found.value, type, slots)
-  }
-  const queryId = argument('queryId', 'ID')
-  const indexKey = argument('indexKey', 'String')
-  const etlPath = kind.etl ? argument('etlPath', 'String') : null
-  const values = kind.many ? argument('indexValues', 'StringList') : argument('indexValue', 'String')
-  if (queryId === null || indexKey === null || values === null || (kind.etl && etlPath === null)) return null
-  return { many: kind.many, queryId, etlPath, indexKey, values, cost }
+    const value = found === undefined ? null : compileArgument(found.value, kind, slots)
+    if (value === null) throw new NotProven()
+    return { name, kind, value }
+  })
+  return { field, arguments: args, cost }
 }

@@ -1,11 +1,12 @@
 // The hot path: realtime operations that the full pipeline has found valid once are answered without it, byte for byte alike.
 
-import { GraphQLError, Source } from 'graphql'
+import { GraphQLError, type GraphQLSchema, Source } from 'graphql'
 import type { Logger } from 'pino'
 import type { ErrorCode } from '../../errors.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import { callerOf } from '../../schema/authorization.ts'
 import type { RequestFacts } from '../../schema/context.ts'
+import type { SchemaHolder } from '../../schema/held.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { type ByteText, toByteText } from '../../values/byte-text.ts'
@@ -22,24 +23,26 @@ export interface HotPathFacts extends Pick<RequestFacts, 'requestId' | 'charge' 
 }
 
 export interface HotPath {
-  /** Notes a document that is parsed and valid, so that its next request may be answered here. */
-  accept(document: string): void
+  /** Notes a document that is parsed, and valid against this schema, so that its next request may be answered here. */
+  accept(document: string, schema: GraphQLSchema): void
   /** The response's text for a request's body, as JSON.parse gives it; null when the reference path has to answer. */
   answer(body: unknown, facts: HotPathFacts): Promise<ByteText> | null
 }
 
 export function createHotPath({
+  holder,
   services,
   trusted,
   operations,
   log,
 }: {
+  holder: Pick<SchemaHolder, 'current'>
   services: Pick<Services, 'realtime'>
   trusted: Pick<TrustedDocuments, 'find'>
   operations?: Operations
   log: Logger
 }): HotPath {
-  const plans = createPlans(operations)
+  const plans = createPlans(holder, operations)
 
   return {
     accept: plans.accept,

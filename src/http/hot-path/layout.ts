@@ -2,49 +2,46 @@
 
 import type { FieldNode, SelectionSetNode } from 'graphql'
 import type { RealtimeResult } from '../../realtime/service.ts'
-import { type ByteText, toByteText } from '../../values/byte-text.ts'
+import type { AnswerField, AnswerType } from '../../schema/lookup-fields.ts'
+import type { ByteText } from '../../values/byte-text.ts'
 
-const rowFields = {
-  indexKey: ({ indexKey }) => toByteText(JSON.stringify(indexKey)),
-  indexValue: ({ indexValue }) => toByteText(JSON.stringify(indexValue)),
-  status: ({ status }) => `"${status}"`,
-  source: ({ source }) => `"${source}"`,
-  rows: ({ rows }) => rows,
-  asOf: ({ asOfMs }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`),
-  __typename: () => '"RealtimeResult"',
-} satisfies Record<string, (result: RealtimeResult) => string>
+const typename = '__typename'
 
-/** The same for all results of one status and source. */
-const fixedFields: ReadonlySet<string> = new Set(['status', 'source', '__typename'])
-
-type RowField = keyof typeof rowFields
-
-export function isRowField(name: string): name is RowField {
-  return Object.hasOwn(rowFields, name)
+/** Null for what the type's answers do not have. */
+export function fieldOf<Answer>(type: AnswerType<Answer>, name: string): AnswerField<Answer> | null {
+  if (name === typename) return { write: () => `"${type.name}"`, isFixed: true }
+  return Object.hasOwn(type.fields, name) ? (type.fields[name] ?? null) : null
 }
 
 export interface RootField {
   /** The response's name of the field. */
   name: string
-  /** Which of the plan's calls answers it; null for __typename. */
-  call: number | null
-  row: RowLayout
+  /** Null for __typename. */
+  lookup: { call: number; row: RowLayout<RealtimeResult> } | null
   /** Where the document asks for it, for an error's locations. */
   positions: readonly number[]
 }
 
-export interface RowLayout {
-  /** How results like this one are written: of its status and source. */
-  formOf(result: RealtimeResult): RowForm
+export interface RowLayout<Answer> {
+  /** How answers like this one are written. */
+  formOf(answer: Answer): RowForm<Answer>
 }
 
 /** Texts, and between each two of them a value. */
-interface RowForm extends Pick<RealtimeResult, 'status' | 'source'> {
+interface RowForm<Answer> {
+  name: string
   first: string
   last: string
   /** From the end of one row to the first value of the next. */
   joint: string
-  values: readonly { write: (result: RealtimeResult) => string; after: string }[]
+  values: readonly { write: (answer: Answer) => string; after: string }[]
+}
+
+interface Cell<Answer> {
+  /** The response's name of the field. */
+  name: string
+  write(answer: Answer): string
+  isFixed: boolean
 }
 
 export interface Layout {
@@ -53,54 +50,76 @@ export interface Layout {
 
 type Fields = ReadonlyMap<string, readonly FieldNode[]>
 
-export function layOut(
-  fields: Fields,
-  callOf: ReadonlyMap<FieldNode, number>,
-  collect: (selections: readonly SelectionSetNode[]) => Fields,
-): Layout {
+/** A call's place among the plan's, and what answers it. */
+export interface PlacedCall {
+  index: number
+  type: AnswerType<RealtimeResult>
+}
+
+type Collect = (selections: readonly SelectionSetNode[]) => Fields
+
+export function layOut(fields: Fields, callOf: ReadonlyMap<FieldNode, PlacedCall>, collect: Collect): Layout {
   return {
-    fields: [...fields].map(([name, nodes]) => ({
-      name,
-      call: nodes[0] === undefined ? null : (callOf.get(nodes[0]) ?? null),
-      row: layOutRow(collect(nodes.flatMap(({ selectionSet }) => selectionSet ?? []))),
-      positions: nodes.flatMap(({ loc }) => (loc === undefined ? [] : [loc.start])),
-    })),
+    fields: [...fields].map(([name, nodes]) => {
+      const call = nodes[0] && callOf.get(nodes[0])
+      return {
+        name,
+        lookup: call ? { call: call.index, row: layOutRow(call.type, nodes, collect) } : null,
+        positions: nodes.flatMap(({ loc }) => (loc === undefined ? [] : [loc.start])),
+      }
+    }),
   }
 }
 
-function layOutRow(fields: Fields): RowLayout {
-  const cells = [...fields].map(([name, [node]]) => {
-    const field = node?.name.value ?? ''
-    if (!isRowField(field)) throw new Error(`No field ${field} was compiled`)
-    return { name, field }
-  })
-  const forms: RowForm[] = []
+function layOutRow<Answer>(
+  type: AnswerType<Answer>,
+  nodes: readonly FieldNode[],
+  collect: Collect,
+): RowLayout<Answer> {
+  const fields = collect(nodes.flatMap(({ selectionSet }) => selectionSet ?? []))
+  const cells = [...fields].map(([name, nodesOfField]) => toCell(type, name, nodesOfField, collect))
+  const forms: RowForm<Answer>[] = []
   return {
-    formOf(result) {
-      for (const form of forms) {
-        if (form.status === result.status && form.source === result.source) return form
-      }
-      const form = formRow(cells, result)
+    formOf(answer) {
+      const name = type.formOf(answer)
+      for (const form of forms) if (form.name === name) return form
+      const form = formRow(name, cells, answer)
       forms.push(form)
       return form
     },
   }
 }
 
-function formRow(cells: readonly { name: string; field: RowField }[], example: RealtimeResult): RowForm {
+function toCell<Answer>(
+  type: AnswerType<Answer>,
+  name: string,
+  nodes: readonly FieldNode[],
+  collect: Collect,
+): Cell<Answer> {
+  const field = fieldOf(type, nodes[0]?.name.value ?? '')
+  if (field === null) throw new Error(`The field ${name} was not compiled`)
+  if ('write' in field) return { name, write: field.write, isFixed: field.isFixed === true }
+  const row = layOutRow(field.type, nodes, collect)
+  const write = (answer: Answer) => {
+    const own = field.of(answer)
+    return own === null ? 'null' : writeRow(row, own)
+  }
+  return { name, write, isFixed: false }
+}
+
+function formRow<Answer>(form: string, cells: readonly Cell<Answer>[], example: Answer): RowForm<Answer> {
   const texts = ['{']
-  const writers: ((result: RealtimeResult) => string)[] = []
-  for (const [i, { name, field }] of cells.entries()) {
+  const writers: ((answer: Answer) => string)[] = []
+  for (const [i, { name, write, isFixed }] of cells.entries()) {
     texts[texts.length - 1] += `${i === 0 ? '' : ','}"${name}":`
-    if (fixedFields.has(field)) texts[texts.length - 1] += rowFields[field](example)
-    else texts[writers.push(rowFields[field])] = ''
+    if (isFixed) texts[texts.length - 1] += write(example)
+    else texts[writers.push(write)] = ''
   }
   texts[texts.length - 1] += '}'
   const [first = ''] = texts
   const last = writers.length === 0 ? '' : (texts.at(-1) ?? '')
   return {
-    status: example.status,
-    source: example.source,
+    name: form,
     first,
     last,
     joint: `${last},${first}`,
@@ -112,23 +131,23 @@ function formRow(cells: readonly { name: string; field: RowField }[], example: R
 }
 
 /** Names are ASCII; so is all else that is not `ByteText` already. */
-export function writeRow(layout: RowLayout, result: RealtimeResult): ByteText {
-  const { first, values, last } = layout.formOf(result)
+export function writeRow<Answer>(layout: RowLayout<Answer>, answer: Answer): ByteText {
+  const { first, values, last } = layout.formOf(answer)
   let text = first
-  for (const { write, after } of values) text += write(result) + after
+  for (const { write, after } of values) text += write(answer) + after
   return (text + last) as ByteText
 }
 
 /** One text out of few pieces: they are joined at once. */
-export function writeRows(layout: RowLayout, results: readonly RealtimeResult[]): ByteText {
+export function writeRows<Answer>(layout: RowLayout<Answer>, answers: readonly Answer[]): ByteText {
   const pieces: string[] = ['[']
-  let before: RowForm | null = null
-  for (const result of results) {
-    const form = layout.formOf(result)
+  let before: RowForm<Answer> | null = null
+  for (const answer of answers) {
+    const form = layout.formOf(answer)
     if (before === form) pieces.push(form.joint)
     else pieces.push(before === null ? '' : `${before.last},`, form.first)
     for (const { write, after } of form.values) {
-      pieces.push(write(result))
+      pieces.push(write(answer))
       if (after !== '') pieces.push(after)
     }
     before = form

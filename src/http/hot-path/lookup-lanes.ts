@@ -1,8 +1,8 @@
-// The lane's routes: GraphQL by compiled plans, and the two realtime lookups over REST.
+// The lane's routes: GraphQL by compiled plans, and the realtime lookups of REST.
 
 import type { Logger } from 'pino'
 import type { ErrorCode } from '../../errors.ts'
-import type { LookupTarget } from '../../realtime/service.ts'
+import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import { callerOf } from '../../schema/authorization.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
@@ -10,7 +10,7 @@ import { toByteText } from '../../values/byte-text.ts'
 import { nameRoute } from '../graphql/operation-names.ts'
 import type { Admission } from '../guards/admission.ts'
 import { describeFailure, httpAnswerOf } from '../rest/failures.ts'
-import { encodeLookup } from '../rest/rest.ts'
+import { type LookupBody, lookupRoutes } from '../rest/lookups.ts'
 import { describeRestFailure } from '../rest/rest-failures.ts'
 import { nameRequest } from '../server/traced-requests.ts'
 import type { HotPath, HotPathFacts } from './hot-path.ts'
@@ -37,28 +37,42 @@ export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, '
   }
 }
 
+/** The lookups of REST whose bodies are plain: what has to be read with care is declined. */
 export function createLookupLanes(options: {
   services: Pick<Services, 'realtime'>
+  admission: Pick<Admission, 'chargerOf'>
   operations: Operations
   log: Logger
 }): [string, LaneRoute][] {
-  const lane = (path: string, withEtl: boolean): [string, LaneRoute] => {
-    const operation = options.operations.of(nameRoute('POST', path))
-    return [path, createLookupLane(withEtl, { ...options, operation })]
-  }
-  return [lane('/query/realtime', false), lane('/extract/realtime', true)]
+  return lookupRoutes.map((route) => [
+    route.path,
+    createLookupLane(route, {
+      ...options,
+      operation: options.operations.of(nameRoute('POST', route.path)),
+    }),
+  ])
 }
 
 function createLookupLane(
-  withEtl: boolean,
-  { services, operation, log }: { services: Pick<Services, 'realtime'>; operation: Operation; log: Logger },
+  { path, lookUp }: (typeof lookupRoutes)[number],
+  options: {
+    services: Pick<Services, 'realtime'>
+    admission: Pick<Admission, 'chargerOf'>
+    operation: Operation
+    log: Logger
+  },
 ): LaneRoute {
-  async function lookUp(target: LookupTarget, value: string, { id: requestId, identity }: KnownRequest) {
+  const { services, admission, operation, log } = options
+  async function answer(body: LookupBody, { id: requestId, identity, asker }: KnownRequest) {
     const startedAtMs = performance.now()
     let failed: ErrorCode | null = null
     try {
-      const [result] = await services.realtime.createLoader(callerOf(identity)).load(target, [value])
-      return { status: 200, contentType: json, text: encodeLookup(result) }
+      const loading = {
+        realtimeLoader: services.realtime.createLoader(callerOf(identity)),
+        charge: admission.chargerOf(asker),
+        answer: createAnswerBudget(),
+      }
+      return { status: 200, contentType: json, text: await lookUp(loading, body) }
     } catch (error) {
       const { code, message, details } = describeFailure(error, { requestId, log })
       failed = code
@@ -68,32 +82,34 @@ function createLookupLane(
       operation.end(failed, startedAtMs)
     }
   }
+  const [withEtl, many] = [path.startsWith('/extract'), path.endsWith('/many')]
 
   return {
     answer(body, requester) {
-      const request = readRequest(body, withEtl)
+      const request = readBody(body, { withEtl, many })
       if (request === null) return null
       operation.nameRequest(nameRequest)
-      return lookUp(request.target, request.value, requester)
+      return answer(request, requester)
     },
     describe: ({ code, message }) => describeRestFailure(code, message),
   }
 }
 
 /** Null for a body that the route's schema has to judge. */
-function readRequest(body: unknown, withEtl: boolean): { target: LookupTarget; value: string } | null {
+function readBody(body: unknown, { withEtl, many }: { withEtl: boolean; many: boolean }): LookupBody | null {
   if (typeof body !== 'object' || body === null) return null
-  const {
-    query_id: queryId,
-    index_key: indexKey,
-    index_value: value,
-    etl_path: etlPath,
-  } = body as Record<string, unknown>
-  if (!isText(queryId) || !isText(indexKey) || typeof value !== 'string') return null
-  if (!withEtl) return { target: { queryId, etlPath: null, indexKey }, value }
-  return isText(etlPath) ? { target: { queryId, etlPath, indexKey }, value } : null
+  const { query_id, index_key, index_value, index_values, etl_path } = body as Record<string, unknown>
+  if (!isText(query_id) || !isText(index_key)) return null
+  if (withEtl && !isText(etl_path)) return null
+  const target = withEtl ? { query_id, index_key, etl_path: etl_path as string } : { query_id, index_key }
+  if (many) return isTexts(index_values) ? { ...target, index_values } : null
+  return typeof index_value === 'string' ? { ...target, index_value } : null
 }
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }

@@ -1,18 +1,16 @@
 // The documents that the reference path has found valid, and their plans: the least recently used go first.
 
-import { parse } from 'graphql'
-import { createTextCache } from '../../concurrency/text-cache.ts'
+import { type GraphQLSchema, parse } from 'graphql'
+import { createTextCache, type TextCache } from '../../concurrency/text-cache.ts'
+import type { SchemaHolder } from '../../schema/held.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { nameOperation } from '../graphql/operation-names.ts'
 import { compile, findOperation, type Plan } from './compile.ts'
 import type { Layout } from './layout.ts'
 
-/** Longer documents are not worth keeping: they hold their values instead of variables. */
-const longestDocument = 16_384
-const mostDocuments = 1_000
-/** Of all documents together, in characters: plans take some twenty times as much memory. */
-const mostCharacters = 512 * 1024
+/** Longer documents hold their values instead of variables; plans take some twenty times as much memory as their texts. */
+const limits = { longest: 16_384, most: 1_000, mostCharacters: 512 * 1024 }
 /** Layouts kept of one plan, one for each combination of its conditions; beyond them they are made anew. */
 const mostLayouts = 4
 
@@ -28,26 +26,42 @@ interface Known {
 }
 
 export interface Plans {
-  /** Notes a document that is parsed and valid. */
-  accept(document: string): void
+  /** Notes a document that is parsed, and valid against this schema. */
+  accept(document: string, schema: GraphQLSchema): void
   /** Null unless the document was accepted and the operation can be compiled. */
   find(document: string, operationName: string | null): CompiledPlan | null
   readonly size: { documents: number; characters: number }
 }
 
-export function createPlans(operations: Operations = createMetrics().operations): Plans {
-  const known = createTextCache<Known>({
-    longest: longestDocument,
-    most: mostDocuments,
-    mostCharacters,
-  })
+/** Plans are of the schema in force: with the next one all are made anew. */
+export function createPlans(
+  holder: Pick<SchemaHolder, 'current'>,
+  operations: Operations = createMetrics().operations,
+): Plans {
+  let known: TextCache<Known> = createTextCache<Known>(limits)
+  let version = holder.current.version
+
+  function documents(): TextCache<Known> {
+    if (version !== holder.current.version) {
+      known = createTextCache<Known>(limits)
+      version = holder.current.version
+    }
+    return known
+  }
+
+  /** Cheaply, so that documents of other kinds take no room. */
+  function mayLookUp(document: string): boolean {
+    for (const name of holder.current.lookupFields.keys()) if (document.includes(name)) return true
+    return false
+  }
 
   return {
-    accept(document) {
-      if (!known.has(document) && document.includes('Realtime')) known.set(document, { plans: new Map() })
+    accept(document, schema) {
+      if (schema !== holder.current.schema || documents().has(document)) return
+      if (mayLookUp(document)) documents().set(document, { plans: new Map() })
     },
     find(document, operationName) {
-      const found = known.get(document)
+      const found = documents().get(document)
       if (found === undefined) return null
       const plan = found.plans.get(operationName)
       if (plan !== undefined) return plan
@@ -55,13 +69,13 @@ export function createPlans(operations: Operations = createMetrics().operations)
       const operation = findOperation(parsed, operationName)
       // Names that the document lacks are not kept: there is no end of them.
       if (operation === null) return null
-      const compiled = compile(parsed, operation)
+      const compiled = compile(parsed, operation, holder.current.lookupFields)
       const kept = compiled && withLayouts(compiled, operations.of(nameOperation(operation)))
       found.plans.set(operationName, kept)
       return kept
     },
     get size() {
-      const { texts, characters } = known.size
+      const { texts, characters } = documents().size
       return { documents: texts, characters }
     },
   }

@@ -1,30 +1,28 @@
 // A plan at work: variables in, the response's text out. What it declines the reference path answers, before anything was looked up.
 
-import { AppError } from '../../errors.ts'
-import type { LookupTarget, RealtimeResult } from '../../realtime/service.ts'
 import { operationLimits } from '../../schema/builder.ts'
-import { type Loading, lookUpMany, lookUpOne } from '../../schema/lookups.ts'
+import type { Loading, LookupArguments } from '../../schema/lookup-fields.ts'
 import type { ByteText } from '../../values/byte-text.ts'
 import type { Call, Plan } from './compile.ts'
 import { type RootField, writeRow, writeRows } from './layout.ts'
 import type { CompiledPlan } from './plans.ts'
-import { type Coerced, readList, readSlots, readString, type VariableValues } from './variables.ts'
+import { type Coerced, readArgument, readSlots, type VariableValues } from './variables.ts'
 
 /** The first failure: no realtime field is nullable, so it takes the whole of the data. */
 export class FailedField extends Error {
-  readonly path: readonly (string | number)[]
+  readonly path: readonly string[]
   readonly positions: readonly number[]
 
-  constructor(cause: unknown, { name, positions }: RootField, index?: number) {
+  constructor(cause: unknown, { name, positions }: RootField) {
     super(`The field ${name} failed`, { cause })
-    this.path = index === undefined ? [name] : [name, index]
+    this.path = [name]
     this.positions = positions
   }
 }
 
 interface Lookup {
-  target: LookupTarget
-  value: string | readonly string[]
+  call: Call
+  args: LookupArguments
 }
 
 /** Null: declined. Rejects with a FailedField. */
@@ -47,24 +45,22 @@ export function run(
 }
 
 function toLookup(call: Call, values: readonly Coerced[]): Lookup {
-  const target = {
-    queryId: readString(call.queryId, values),
-    etlPath: call.etlPath === null ? null : readString(call.etlPath, values),
-    indexKey: readString(call.indexKey, values),
-  }
-  return { target, value: call.many ? readList(call.values, values) : readString(call.values, values) }
+  const args: Record<string, string | readonly string[]> = {}
+  for (const { name, value } of call.arguments) args[name] = readArgument(value, values)
+  return { call, args }
 }
 
 /** What the schema's validation lets pass. */
-function isUsable({ target: { indexKey, etlPath } }: Lookup): boolean {
-  return indexKey !== '' && etlPath !== ''
+function isUsable({ call, args }: Lookup): boolean {
+  return call.arguments.every(({ name, kind }) => kind !== 'Name' || args[name] !== '')
 }
 
 /** As the schema's complexity limit counts; the breadth was judged when the plan was made. */
-function costOf({ fixedCost, calls }: Plan, lookups: readonly Lookup[]): number {
+function costOf({ fixedCost }: Plan, lookups: readonly Lookup[]): number {
   let cost = fixedCost
-  for (const [i, { many, cost: ofEach }] of calls.entries()) {
-    if (many) cost += ofEach * ((lookups[i]?.value.length ?? 0) - 1)
+  for (const { call, args } of lookups) {
+    const { list } = call.field
+    if (list !== null) cost += call.cost * ((args[list]?.length ?? 0) - 1)
   }
   return cost
 }
@@ -76,18 +72,17 @@ function startField(
   context: Loading,
   wrap: (field: RootField, text: ByteText) => ByteText,
 ): Promise<ByteText> {
-  const lookup = field.call === null ? undefined : lookups[field.call]
-  if (lookup === undefined) return Promise.resolve(wrap(field, '"Query"' as ByteText))
-  const { target, value } = lookup
-  return typeof value === 'string'
-    ? lookUpOne(context, target, value).then(
-        (result) => wrap(field, writeRow(field.row, result)),
-        failWith(field),
-      )
-    : lookUpMany(context, target, value).then(
-        (results) => wrap(field, writeList(field, results)),
-        failWith(field),
-      )
+  const lookup = field.lookup === null ? undefined : lookups[field.lookup.call]
+  if (field.lookup === null || lookup === undefined)
+    return Promise.resolve(wrap(field, '"Query"' as ByteText))
+  const { row } = field.lookup
+  const { field: asked } = lookup.call
+  const fail = (error: unknown) => {
+    throw new FailedField(error, field)
+  }
+  return asked.list === null
+    ? asked.lookUp(context, lookup.args).then((result) => wrap(field, writeRow(row, result)), fail)
+    : asked.lookUp(context, lookup.args).then((results) => wrap(field, writeRows(row, results)), fail)
 }
 
 function textOf(_field: RootField, text: ByteText): ByteText {
@@ -97,19 +92,6 @@ function textOf(_field: RootField, text: ByteText): ByteText {
 /** The whole response of an operation with this one field. */
 function answerOf({ name }: RootField, text: ByteText): ByteText {
   return `{"data":{"${name}":${text}}}` as ByteText
-}
-
-function failWith(field: RootField) {
-  return (error: unknown) => {
-    throw new FailedField(error, field)
-  }
-}
-
-function writeList(field: RootField, results: readonly (RealtimeResult | AppError)[]): ByteText {
-  for (const [i, result] of results.entries()) {
-    if (result instanceof AppError) throw new FailedField(result, field, i)
-  }
-  return writeRows(field.row, results as readonly RealtimeResult[])
 }
 
 /** The failure that comes first is the one that is told, as on the reference path. */

@@ -7,6 +7,7 @@ import {
   type ValueNode,
   type VariableDefinitionNode,
 } from 'graphql'
+import type { ArgumentKind } from '../../schema/lookup-fields.ts'
 
 export type VariableValues = Readonly<Record<string, unknown>>
 export type Coerced = string | boolean | readonly string[]
@@ -18,7 +19,8 @@ export interface Slot {
   read(variables: VariableValues): Coerced | undefined
 }
 
-type VariableKind = 'ID' | 'String' | 'Boolean' | 'StringList'
+/** `Name` is for arguments alone: its variables are strings. */
+type VariableKind = Exclude<ArgumentKind, 'Name'> | 'Boolean'
 
 /** A fixed value, or the position of a slot, or a list of such. */
 export type Argument =
@@ -106,9 +108,10 @@ export function readSlots(slots: readonly Slot[], variables: VariableValues): Co
 /** Null for a literal that is not of the kind; a valid document has none. */
 export function compileArgument(
   node: ValueNode,
-  kind: VariableKind,
+  argumentKind: ArgumentKind,
   slots: readonly Slot[],
 ): Argument | null {
+  const kind = argumentKind === 'Name' ? 'String' : argumentKind
   if (node.kind === Kind.VARIABLE) {
     const index = slots.findIndex(({ name }) => name === node.name.value)
     return slots[index]?.kind === kind ? { kind: 'slot', index } : null
@@ -128,21 +131,13 @@ function compileItem(node: ValueNode, slots: readonly Slot[]): string | number |
   return item?.kind === 'fixed' && typeof item.value === 'string' ? item.value : null
 }
 
-export function readString(argument: Argument, values: readonly Coerced[]): string {
-  return readArgument(argument, values) as string
-}
-
-export function readList(argument: Argument, values: readonly Coerced[]): readonly string[] {
-  return readArgument(argument, values) as readonly string[]
-}
-
 /** Of the kind that the argument was compiled for. */
-function readArgument(argument: Argument, values: readonly Coerced[]): Coerced | undefined {
+export function readArgument(argument: Argument, values: readonly Coerced[]): string | readonly string[] {
   switch (argument.kind) {
     case 'fixed':
-      return argument.value
+      return argument.value as string | readonly string[]
     case 'slot':
-      return values[argument.index]
+      return values[argument.index] as string | readonly string[]
     case 'list':
       return argument.items.map((item) => (typeof item === 'string' ? item : (values[item] as string)))
   }

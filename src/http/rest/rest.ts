@@ -1,32 +1,24 @@
 // REST, for clients of the earlier API: the five routes, over the same services as GraphQL.
 
-import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import type { Identity } from '../../access/identity.ts'
 import { longestName } from '../../catalog/database/violations.ts'
 import type { DatasetRecord } from '../../catalog/datasets.ts'
 import { isEnded } from '../../catalog/job-states.ts'
 import { AppError, type ErrorCode, errorCodes, unavailable } from '../../errors.ts'
 import { maxFlows } from '../../publish/service.ts'
-import type { LookupTarget, RealtimeResult } from '../../realtime/service.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
-import { callerOf } from '../../schema/authorization.ts'
 import { encodePage } from '../../schema/dataset-page.ts'
 import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
-import { type ByteText, toText } from '../../values/byte-text.ts'
 import { columnTypes } from '../../values/columns.ts'
+import type { Admission } from '../guards/admission.ts'
+import { failures, id, rows, sendJson } from './bodies.ts'
+import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
 
 /** A training answer holds so many rows at most; the dataset has them all. */
 const mostRows = 1_000
 
-const failure = z.object({ msg: z.string(), reason: z.string(), code: z.enum(errorCodes) })
-const failures = { '4xx': failure, '5xx': failure }
-const rows = z.array(z.record(z.string(), z.unknown()))
-const id = z.string().min(1)
-/** Clients of the earlier API send numbers as they are. */
-const indexValue = z.union([z.string(), z.number(), z.boolean()]).transform(String)
 const save = z.object({ save: z.enum(['true', 'false']).default('true') })
 
 const trained = z.object({
@@ -35,18 +27,14 @@ const trained = z.object({
   data: rows.describe(`The first ${mostRows} rows`),
   truncated: z.boolean().describe('Whether the dataset has more rows than these'),
 })
-const lookedUp = z.object({
-  data: rows,
-  status: z.enum(['FRESH', 'STALE', 'NOT_FOUND']),
-  source: z.enum(['ONLINE', 'WAREHOUSE']),
-  as_of: z.string().nullable(),
-})
-
 const published = z.object({ msg: z.string(), job_id: z.string() })
 
-export function addRest(app: RestServer, services: Services) {
+export function addRest(
+  app: RestServer,
+  { services, admission }: { services: Services; admission: Pick<Admission, 'chargerOf'> },
+) {
   addTraining(app, services)
-  addLookups(app, services)
+  addLookups(app, { services, admission })
   addPublish(app, services)
 }
 
@@ -103,42 +91,6 @@ function addTraining(app: RestServer, services: Services) {
   )
 }
 
-function addLookups(app: RestServer, services: Services) {
-  const lookup = { index_key: z.string().min(1), index_value: indexValue }
-  app.post(
-    '/query/realtime',
-    {
-      config: { access: 'realtime' },
-      schema: {
-        tags: ['query'],
-        summary: "One entity's rows of a saved query, now",
-        body: z.object({ query_id: id, ...lookup }),
-        response: { 200: lookedUp, ...failures },
-      },
-    },
-    async ({ body, identity }, reply) => {
-      const target = { queryId: body.query_id, etlPath: null, indexKey: body.index_key }
-      return sendJson(reply, await lookUp(services, identity, target, body.index_value))
-    },
-  )
-  app.post(
-    '/extract/realtime',
-    {
-      config: { access: 'realtime' },
-      schema: {
-        tags: ['extract'],
-        summary: "One entity's features, now: a saved query's rows through an ETL",
-        body: z.object({ query_id: id, etl_path: z.string().min(1), ...lookup }),
-        response: { 200: lookedUp, ...failures },
-      },
-    },
-    async ({ body, identity }, reply) => {
-      const target = { queryId: body.query_id, etlPath: body.etl_path, indexKey: body.index_key }
-      return sendJson(reply, await lookUp(services, identity, target, body.index_value))
-    },
-  )
-}
-
 function addPublish(app: RestServer, services: Services) {
   app.put(
     '/publish',
@@ -166,11 +118,6 @@ function addPublish(app: RestServer, services: Services) {
       throw new AppError(job.status === 'CANCELLED' ? 'CONFLICT' : 'WAREHOUSE_FAILED', reason)
     },
   )
-}
-
-/** Rows are put in as the text they already are. */
-function sendJson(reply: FastifyReply, text: string) {
-  return reply.type('application/json; charset=utf-8').send(text)
 }
 
 async function encodeDataset({ training }: Services, started: DatasetRecord): Promise<string> {
@@ -211,24 +158,4 @@ function assertSucceeded(dataset: DatasetRecord) {
 
 function knownCode(code: string | null): ErrorCode {
   return errorCodes.find((known) => known === code) ?? 'INTERNAL'
-}
-
-async function lookUp(
-  { realtime }: Services,
-  identity: Identity | null,
-  target: LookupTarget,
-  value: string,
-): Promise<string> {
-  const [result] = await realtime.createLoader(callerOf(identity)).load(target, [value])
-  return toText(encodeLookup(result))
-}
-
-/** Throws the error that a value's lookup came to. */
-export function encodeLookup(result: RealtimeResult | AppError | undefined): ByteText {
-  if (result === undefined || result instanceof AppError) {
-    throw result ?? new Error('the lookup gave no result for one value')
-  }
-  createAnswerBudget().take(result.rows.length)
-  const asOf = result.asOfMs === null ? null : new Date(result.asOfMs).toISOString()
-  return `{"data":${result.rows},"status":"${result.status}","source":"${result.source}","as_of":${JSON.stringify(asOf)}}` as ByteText
 }

@@ -5,7 +5,9 @@ import type { Logger } from 'pino'
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Config } from '../../config/config.ts'
 import type { SharedCounters } from '../../online/counters.ts'
+import { holdSchema, type SchemaHolder } from '../../schema/held.ts'
 import { createSchema } from '../../schema/index.ts'
+import { lookupFields } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
 import type { GatherMetrics } from '../../telemetry/gather.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -51,6 +53,7 @@ export interface HttpServer {
   close(): Promise<void>
   /** Who may use what. */
   readonly routes: readonly GuardedRoute[]
+  readonly schema: SchemaHolder
 }
 
 export interface HttpServerOptions {
@@ -134,7 +137,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     await graphql.yoga.dispose()
   }
 
-  return { listen: () => listen(app, config), leave: leaving.begin, close, routes }
+  return { listen: () => listen(app, config), leave: leaving.begin, close, routes, schema: graphql.holder }
 }
 
 type Guards = ReturnType<typeof createGuards>
@@ -170,14 +173,14 @@ function createGuards({ config, services, counters = null, log }: HttpServerOpti
 
 /** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
 async function createGraphQL({ config, services, hotPath: isWanted = true, log }: HttpServerOptions) {
-  const schema = createSchema(services)
-  const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { schema, log })
+  const holder = holdSchema({ schema: createSchema(services), lookupFields })
+  const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { holder, log })
   const operations = createOperationFinder(services.metrics.operations)
   const hotPath = isWanted
-    ? createHotPath({ services, trusted, operations: services.metrics.operations, log })
+    ? createHotPath({ holder, services, trusted, operations: services.metrics.operations, log })
     : undefined
   const yoga = createGraphQLServer({
-    schema,
+    holder,
     services,
     settings: config.graphql,
     trusted,
@@ -185,7 +188,7 @@ async function createGraphQL({ config, services, hotPath: isWanted = true, log }
     log,
     ...(hotPath && { hotPath }),
   })
-  return { trusted, operations, hotPath, yoga }
+  return { holder, trusted, operations, hotPath, yoga }
 }
 
 async function addRoutes(
@@ -204,7 +207,7 @@ async function addRoutes(
     isStopping,
     log,
   })
-  addRest(rest, services)
+  addRest(rest, { services, admission })
   addDownloads(rest, services)
   const { catalog, warehouse, online, metrics } = services
   const probes = createProbes({ catalog, warehouse, online })
@@ -268,7 +271,7 @@ function addBeforeRoutes(
   const lane = createLane({
     routes: new Map([
       [graphqlPath, createGraphQLLane(hotPath, admission)],
-      ...createLookupLanes({ services, operations: services.metrics.operations, log }),
+      ...createLookupLanes({ services, admission, operations: services.metrics.operations, log }),
     ]),
     identities,
     admission,

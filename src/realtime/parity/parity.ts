@@ -84,7 +84,8 @@ export function createParity(options: {
         const result = results[i]
         if (result === undefined)
           throw new AppError('INTERNAL', 'A lookup gave fewer results than it was asked for.')
-        return [text, result instanceof AppError ? result : textsOf(toText(result.rows))] as const
+        const found = result instanceof AppError ? result : (result.error ?? textsOf(toText(result.rows)))
+        return [text, found] as const
       }),
     )
   }
