@@ -25,7 +25,7 @@ export function createMetrics() {
     work: createWorkMetrics(families),
     refused: families.counter({
       name: 'gateway_refused_total',
-      help: 'Requests and connections turned away because their caller asked too often or held too many',
+      help: 'Requests and connections turned away because their caller asked too often, or held too many or too much',
       labels: ['reason'],
     }),
     /** Process, event loop, heap and garbage collection; until the process ends, so once only where it serves. */

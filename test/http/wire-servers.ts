@@ -6,6 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text as textOf } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { everyone } from '../../src/access/identity.ts'
+import { createHeldBytes } from '../../src/http/guards/held-bytes.ts'
 import { createLane, type LaneRoute } from '../../src/http/hot-path/lane.ts'
 import { receiveConnections } from '../../src/http/server/connections.ts'
 import { createLeaving } from '../../src/http/server/leaving.ts'
@@ -100,10 +101,12 @@ export async function start({
   if (stallMs !== undefined) endStalled(server, stallMs)
   if (upgrades) server.on('upgrade', echo)
   const counts = { taken: 0 }
-  if (withWire) addWire(server, { lane: laneOf(counts), isStopping: () => leaving.isBegun(), log: testLog() })
   if (withWire) {
-    const { refused } = createMetrics()
-    receiveConnections(server, { mostOfAddress: mostOfAddress ?? null, refused, log: testLog() })
+    const [metrics, log] = [createMetrics(), testLog()]
+    const held = createHeldBytes({ metrics, log })
+    addWire(server, { lane: laneOf(counts), held, isStopping: () => leaving.isBegun(), log })
+    const { refused } = metrics
+    receiveConnections(server, { mostOfAddress: mostOfAddress ?? null, refused, held, log })
   }
   const leaving = createLeaving(server)
   server.listen(0, '127.0.0.1')

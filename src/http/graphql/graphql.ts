@@ -14,6 +14,7 @@ import type { Services } from '../../schema/services.ts'
 import type { Operation } from '../../telemetry/operations.ts'
 import { type Admission, tooManyConnections } from '../guards/admission.ts'
 import { mostBytesOf, mostRowsBytes, readBody } from '../guards/body-limits.ts'
+import type { HeldBytes } from '../guards/held-bytes.ts'
 import { assertPreflighted, essence, limitGets } from '../guards/preflight.ts'
 import type { HotPath } from '../hot-path/hot-path.ts'
 import { describeFailure, httpAnswerOf } from '../rest/failures.ts'
@@ -169,6 +170,7 @@ export interface RouteOptions {
   settings: Config['graphql']
   admission: Admission
   streams: OpenStreams
+  held: HeldBytes
   /** Whether callers have to say who they are. */
   asksWho: boolean
   trustProxy: boolean
@@ -178,13 +180,13 @@ export interface RouteOptions {
 }
 
 export async function addGraphQLRoute(app: FastifyInstance, options: RouteOptions) {
-  const { yoga, settings, admission, trustProxy, log } = options
+  const { yoga, settings, admission, held, trustProxy, log } = options
   const graphiql = createGraphiQLPage(graphqlPath, options)
 
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (request: FastifyRequest, body: Readable) =>
-      readBody({ headers: request.headers, body }, mostBytesOf(request.identity)),
+      readBody(request, body, { most: mostBytesOf(request.identity), held }),
     )
     scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, log))
     const isPage = (request: FastifyRequest) => settings.graphiql && wantsGraphiQL(request)

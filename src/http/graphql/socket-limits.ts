@@ -5,6 +5,7 @@ import type { WebSocket } from 'ws'
 import type { Identity } from '../../access/identity.ts'
 import { AppError, messageOf } from '../../errors.ts'
 import { mostBytesOf, tooManyBytes } from '../guards/body-limits.ts'
+import type { HeldBytes } from '../guards/held-bytes.ts'
 import { exactJson } from '../server/json.ts'
 
 /** All that a connection may carry before its caller is known: the longest token takes half of it. */
@@ -18,21 +19,46 @@ export interface StrangerLimits {
   lift(): void
 }
 
+const tryAgainLater = 1013
+
+/** Closes a socket whose messages, as they come, have no room beside what others hold. */
+export function limitMessages(
+  connection: Duplex,
+  socket: WebSocket,
+  held: Pick<HeldBytes, 'keep' | 'refusal'>,
+) {
+  let bytes = 0
+  function count(piece: Buffer) {
+    bytes += piece.length
+    if (held.keep(connection, bytes)) return
+    socket.close(tryAgainLater, toCloseReason(held.refusal().message))
+    stopReading(connection)
+  }
+  connection.prependListener('data', count)
+  socket.on('message', () => {
+    bytes = 0
+    held.keep(connection, 0)
+  })
+}
+
 /** Closes a socket that sends more than it takes to say who it is. Nothing of it is kept, nor read on. */
 export function limitStranger(connection: Duplex, socket: WebSocket): StrangerLimits {
   let bytes = 0
   function count(piece: Buffer) {
     bytes += piece.length
     if (bytes <= strangerBytes) return
-    connection.off('data', count)
     socket.close(messageTooBig, 'Say who you are in connection_init first, in a few KB')
-    // What it still sends goes by unread, so that the frame is not lost to a reset.
-    connection.removeAllListeners('data').resume()
-    connection.end()
-    setTimeout(() => connection.destroy(), closeWithinMs).unref()
+    stopReading(connection)
   }
   connection.prependListener('data', count)
   return { lift: () => void connection.off('data', count) }
+}
+
+/** What a closed socket's client still sends goes by unread, so that the frame is not lost to a reset. */
+function stopReading(connection: Duplex) {
+  connection.removeAllListeners('data').resume()
+  connection.end()
+  setTimeout(() => connection.destroy(), closeWithinMs).unref()
 }
 
 /** A message as graphql-ws is to read it; null for one that its caller may not send, upon which the socket is closed. */

@@ -13,6 +13,7 @@ import { withRequestId } from '../../telemetry/request-id.ts'
 import { type Admission, tooManyConnections } from '../guards/admission.ts'
 import { mostRowsBytes } from '../guards/body-limits.ts'
 import { mayOpenSocket } from '../guards/cross-origin.ts'
+import type { HeldBytes } from '../guards/held-bytes.ts'
 import type { Identities } from '../guards/identities.ts'
 import type { Overload } from '../guards/overload.ts'
 import { asksThisMachine } from '../guards/own-names.ts'
@@ -24,7 +25,13 @@ import { graphqlPath } from './graphql.ts'
 import { codeOf, formatError, formatResult, formatResults } from './graphql-errors.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { closeSockets } from './socket-closing.ts'
-import { limitStranger, readMessage, type StrangerLimits, toCloseReason } from './socket-limits.ts'
+import {
+  limitMessages,
+  limitStranger,
+  readMessage,
+  type StrangerLimits,
+  toCloseReason,
+} from './socket-limits.ts'
 import { createSocketTurns, type SocketTurns } from './socket-turns.ts'
 import type { TrustedDocuments } from './trusted-documents.ts'
 
@@ -56,6 +63,7 @@ export interface SocketOptions {
   /** From then on no client may connect: it is to find another gateway. */
   isStopping(): boolean
   overload: Pick<Overload, 'isOver' | 'refusal' | 'entered' | 'left'>
+  held: Pick<HeldBytes, 'keep' | 'refusal'>
   log: Logger
 }
 
@@ -93,6 +101,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
     connection.once('close', release)
     options.countNoLonger(connection)
     sockets.handleUpgrade(request, connection, head, (socket) => {
+      limitMessages(connection, socket, options.held)
       const limits = limitStranger(connection, socket)
       const turns = createSocketTurns()
       turnsOf.set(socket, turns)

@@ -1,8 +1,10 @@
 // How much a caller may send in one request or message, known before any of it is kept.
 
 import type { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
 import type { Identity } from '../../access/identity.ts'
 import { AppError } from '../../errors.ts'
+import type { HeldBytes } from './held-bytes.ts'
 
 const megabyte = 1024 * 1024
 
@@ -23,10 +25,14 @@ export function tooManyBytes(most: number): AppError {
   )
 }
 
-/** Rejects with TOO_LARGE as soon as it is known. What is left of the body is then for the server to let go by. */
+/**
+ * Rejects as soon as the body is known to be longer than `most`, or to have no room beside what others hold. What is left
+ * of it is then for the server to let go by. It counts as held until its request is answered.
+ */
 export async function readBody(
-  { headers, body }: { headers: { 'content-length'?: string | undefined }; body: Readable },
-  most: number,
+  { headers, raw: { socket } }: Pick<FastifyRequest, 'headers' | 'raw'>,
+  body: Readable,
+  { most, held }: { most: number; held: Pick<HeldBytes, 'keep' | 'refusal'> },
 ): Promise<Buffer> {
   if (Number(headers['content-length']) > most) throw tooManyBytes(most)
   const pieces: Buffer[] = []
@@ -34,6 +40,7 @@ export async function readBody(
   for await (const piece of body.iterator({ destroyOnReturn: false })) {
     length += piece.length
     if (length > most) throw tooManyBytes(most)
+    if (!held.keep(socket, length)) throw held.refusal()
     pieces.push(piece)
   }
   return Buffer.concat(pieces, length)

@@ -55,6 +55,8 @@ export interface Lane {
   routeOf(request: LaneRequest): LaneRoute | undefined
   /** Whether its caller may have an answer here; asked where a request's body is still on the way. */
   isKnown(asker: Asker): boolean
+  /** In the place of an answer that is not to be given. */
+  refuse(route: LaneRoute, given: LaneAnswer, failure: AppError): LaneAnswer
   /** Null: Fastify has to answer. Rejects only by a mistake of the gateway's own. */
   answer(route: LaneRoute, request: { asker: Asker; body: Buffer; path: string }): Promise<LaneAnswer> | null
 }
@@ -87,7 +89,7 @@ export function createLane(options: LaneOptions): Lane {
   ): Promise<LaneAnswer> | null {
     const id = randomUUID()
     if (overload.isOver('LOOKUP')) {
-      const refused = refusal(route)
+      const refused = refusalOf(route, overload.refusal())
       return Promise.resolve({ ...refused, id, ...merged(headers, refused.headers) })
     }
     const answer = answerOf(route, body, { asker, identity, id }, log)
@@ -105,12 +107,6 @@ export function createLane(options: LaneOptions): Lane {
     )
   }
 
-  function refusal(route: LaneRoute): RouteAnswer {
-    const failure = overload.refusal()
-    const text = toByteText(JSON.stringify(route.describe(failure)))
-    return { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text }
-  }
-
   function identityOf(asker: Asker): Identity | null {
     const identity = isRightName(asker) ? identities.recall(asker) : null
     return identity?.grants('realtime') ? identity : null
@@ -118,6 +114,10 @@ export function createLane(options: LaneOptions): Lane {
 
   return {
     isKnown: (asker) => identityOf(asker) !== null,
+    refuse(route, { id, headers }, failure) {
+      const refused = refusalOf(route, failure)
+      return { ...refused, id, ...merged(headers, refused.headers) }
+    },
     routeOf: (request) => (isPlain(request) ? routes.get(request.target) : undefined),
     answer(route, { asker, body, path }) {
       const identity = identityOf(asker)
@@ -132,6 +132,11 @@ export function createLane(options: LaneOptions): Lane {
       return answer
     },
   }
+}
+
+function refusalOf(route: LaneRoute, failure: AppError): RouteAnswer {
+  const text = toByteText(JSON.stringify(route.describe(failure)))
+  return { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text }
 }
 
 function isPlain({ method, headers, bodyBytes }: LaneRequest): boolean {

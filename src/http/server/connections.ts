@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { tooManyConnections } from '../guards/admission.ts'
 import { networkOf } from '../guards/callers.ts'
+import type { HeldBytes } from '../guards/held-bytes.ts'
 import { createOpenConnections } from './open-connections.ts'
 import { refuseRaw } from './raw-refusal.ts'
 
@@ -13,6 +14,7 @@ export interface ConnectionOptions {
   /** From one address; null where all come from a proxy's. */
   mostOfAddress: number | null
   refused: Metrics['refused']
+  held: Pick<HeldBytes, 'watch'>
   log: Logger
 }
 
@@ -21,14 +23,15 @@ export interface ConnectionOptions {
  * function has a connection counted no longer: as a WebSocket it counts for its caller.
  */
 export function receiveConnections(server: Server, options: ConnectionOptions): (socket: object) => void {
-  const { mostOfAddress, log } = options
+  const { mostOfAddress, held, log } = options
   const refusedCount = options.refused('connections')
   const places = createOpenConnections(mostOfAddress ?? Number.POSITIVE_INFINITY)
   const releases = new WeakMap<object, () => void>()
   const takers = server.listeners('connection') as ((socket: Socket) => void)[]
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    const release = places.open(networkOf(socket.remoteAddress ?? 'unknown'))
+    const address = networkOf(socket.remoteAddress ?? 'unknown')
+    const release = places.open(address)
     if (release === null) {
       refusedCount.value += 1
       socket.on('error', () => undefined).resume()
@@ -38,6 +41,7 @@ export function receiveConnections(server: Server, options: ConnectionOptions): 
     }
     releases.set(socket, release)
     socket.once('close', release)
+    held.watch(socket, address)
     containMistakes(socket, log)
     for (const take of takers) take.call(server, socket)
   })

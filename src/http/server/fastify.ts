@@ -1,10 +1,17 @@
 // Fastify as the gateway has it: requests with an id, strict JSON, and every failure in one form.
 
 import { randomUUID } from 'node:crypto'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Readable } from 'node:stream'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import type { Logger } from 'pino'
 import { withRequestId } from '../../telemetry/request-id.ts'
-import { mostPlainBytes } from '../guards/body-limits.ts'
+import { mostPlainBytes, readBody } from '../guards/body-limits.ts'
+import type { HeldBytes } from '../guards/held-bytes.ts'
 import { sendRestFailure, sendUnknownRoute } from '../rest/rest-failures.ts'
 import { parseJson } from './json.ts'
 import { inRequestsTrace } from './traced-requests.ts'
@@ -12,10 +19,11 @@ import { inRequestsTrace } from './traced-requests.ts'
 export interface FastifyOptions {
   /** A client has so long to send a request's headers, and all of it. */
   receiveWithin: { headersMs: number; requestMs: number }
+  held: HeldBytes
   log: Logger
 }
 
-export function createFastify({ receiveWithin, log }: FastifyOptions): FastifyInstance {
+export function createFastify({ receiveWithin, held, log }: FastifyOptions): FastifyInstance {
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -31,16 +39,15 @@ export function createFastify({ receiveWithin, log }: FastifyOptions): FastifyIn
     frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
   })
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      // Clients that always name a content type send it with an empty body too.
-      done(null, body === '' ? undefined : parseJson(String(body)))
-    } catch (error) {
-      done(error as Error)
-    }
+  app.addContentTypeParser('application/json', async (request: FastifyRequest, body: Readable) => {
+    const text = String(await readBody(request, body, { most: mostPlainBytes, held }))
+    // Clients that always name a content type send it with an empty body too.
+    return text === '' ? undefined : parseJson(text)
   })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    const { socket } = request.raw
+    reply.raw.once('close', () => held.keep(socket, 0))
     done()
   })
   // Not earlier: what reads the body is called from its connection's events, outside of any request.

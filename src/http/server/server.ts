@@ -18,6 +18,7 @@ import { createSocketServer } from '../graphql/websocket.ts'
 import { addAdmission, createAdmission } from '../guards/admission.ts'
 import { createCallerOf } from '../guards/callers.ts'
 import { addCrossOrigin, createCrossOriginHeaders } from '../guards/cross-origin.ts'
+import { createHeldBytes } from '../guards/held-bytes.ts'
 import { createIdentities } from '../guards/identities.ts'
 import { addOverload, createOverload } from '../guards/overload.ts'
 import { answerToOwnNamesOnly, asksThisMachine } from '../guards/own-names.ts'
@@ -84,18 +85,21 @@ export interface HttpServerOptions {
   /** For tests that do not wait so long: see SocketOptions. */
   connectionInitWaitMs?: number
   pingEveryMs?: number
+  /** For tests that hold less: see HeldBytes. */
+  mostHeldBytes?: number
   /** A client has so long to send a request's headers, and all of it. */
   receiveWithin?: { headersMs: number; requestMs: number }
 }
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { config, log } = options
+  const guards = createGuards(options)
+  const { identities, overload, limiter, held } = guards
   const app = createFastify({
     receiveWithin: options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 },
+    held,
     log,
   })
-  const guards = createGuards(options)
-  const { identities, overload, limiter } = guards
   addOverload(app, overload)
   endStalled(app.server, config.stallTimeoutMs)
   let closing = false
@@ -116,6 +120,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const countNoLonger = receiveConnections(app.server, {
     mostOfAddress: config.trustProxy ? null : config.maxConnectionsPerCaller,
     refused: options.services.metrics.refused,
+    held,
     log,
   })
   const leaving = createLeaving(app.server)
@@ -151,7 +156,7 @@ interface Parts {
 }
 
 /** Who asks, and whether there is room for another request. */
-function createGuards({ config, services, counters = null, log }: HttpServerOptions) {
+function createGuards({ config, services, counters = null, mostHeldBytes, log }: HttpServerOptions) {
   const { trustProxy, maxConnectionsPerCaller } = config
   const limiter = config.rateLimit && createRateLimiter({ limit: config.rateLimit, counters, log })
   const { authentication, isRequired: asksWho } = services.access
@@ -167,8 +172,9 @@ function createGuards({ config, services, counters = null, log }: HttpServerOpti
     maxDelayMs: config.maxEventLoopDelayMs,
     log,
   })
+  const held = createHeldBytes({ mostBytes: mostHeldBytes, metrics: services.metrics, log })
   const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
-  return { limiter, asksWho, identities, admission, overload, ownNamesOnly }
+  return { limiter, asksWho, identities, admission, overload, held, ownNamesOnly }
 }
 
 /** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
@@ -194,7 +200,7 @@ async function createGraphQL({ config, services, hotPath: isWanted = true, log }
 async function addRoutes(
   app: FastifyInstance,
   { config, services, gatherMetrics, log }: HttpServerOptions,
-  { guards: { asksWho, admission }, graphql: { yoga }, streams, isStopping }: Parts,
+  { guards: { asksWho, admission, held }, graphql: { yoga }, streams, isStopping }: Parts,
 ) {
   const rest = await addOpenApi(app, { version: packageJson.version, asksWho })
   await addGraphQLRoute(app, {
@@ -202,6 +208,7 @@ async function addRoutes(
     settings: config.graphql,
     admission,
     streams,
+    held,
     asksWho,
     trustProxy: config.trustProxy,
     isStopping,
@@ -220,7 +227,7 @@ function addSockets(
   { config, services, connectionInitWaitMs = 3_000, pingEveryMs = 12_000, log }: HttpServerOptions,
   { guards, graphql, streams, isStopping, countNoLonger }: Parts & { countNoLonger(socket: object): void },
 ) {
-  const { admission, identities, overload, ownNamesOnly } = guards
+  const { admission, identities, overload, held, ownNamesOnly } = guards
   const { yoga, trusted, operations } = graphql
   const { maxSubscriptions, trustProxy, corsOrigins } = config
   const sockets = createSocketServer({
@@ -239,6 +246,7 @@ function addSockets(
     countNoLonger,
     isStopping,
     overload,
+    held,
     log,
   })
   services.metrics.gauge(
@@ -261,7 +269,7 @@ function addBeforeRoutes(
   { config, services, log }: HttpServerOptions,
   { guards, graphql: { hotPath }, isStopping }: Parts,
 ) {
-  const { admission, identities, overload, ownNamesOnly } = guards
+  const { admission, identities, overload, held, ownNamesOnly } = guards
   const { corsOrigins, tracing } = config
   if (admission.isLimited) addAdmission(server, admission, graphqlPath)
   if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
@@ -281,5 +289,5 @@ function addBeforeRoutes(
     overload,
     log,
   })
-  addWire(server, { lane, isStopping, log })
+  addWire(server, { lane, held, isStopping, log })
 }

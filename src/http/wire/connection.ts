@@ -4,11 +4,12 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { TextCache } from '../../concurrency/text-cache.ts'
+import type { HeldBytes } from '../guards/held-bytes.ts'
 import type { Lane, LaneAnswer, LaneRoute } from '../hot-path/lane.ts'
 import { writeAnswer } from './answer-text.ts'
 import { attachNode, type NodeSide } from './node-side.ts'
 import { mayBecomeHead, type RequestHead, readHead } from './request-head.ts'
-import { createWindow } from './window.ts'
+import { createWindow, smallAnswer } from './window.ts'
 
 /** What a client sends ahead of its answers is kept up to here; then it is read no further. */
 const mostAheadBytes = 64 * 1024
@@ -27,6 +28,7 @@ export interface KnownHead {
 }
 
 interface PendingLookup {
+  route: LaneRoute
   answer: LaneAnswer | null
   /** Its client wants no other after it. */
   isLast: boolean
@@ -35,6 +37,7 @@ interface PendingLookup {
 /** What all connections have in common. */
 export interface WireContext {
   lane: Lane
+  held: Pick<HeldBytes, 'keep' | 'isFull' | 'refusal'>
   heads: TextCache<KnownHead>
   /** Node's own listener to a server's connections. */
   nodesListener: (socket: Socket) => void
@@ -79,6 +82,8 @@ export class Connection {
   #headPieces = 0
   /** The head of that request is there. */
   #inBody = false
+  /** Its bytes are counted among those that all connections hold. */
+  #isKept = false
   #idleSinceMs = 0
 
   constructor(socket: Socket, context: WireContext) {
@@ -181,8 +186,8 @@ export class Connection {
         break
       }
       if (bytes.length < end) {
-        // Of whoever is not known nothing is kept: Node's side answers by the head alone.
-        if (!this.#context.lane.isKnown({ headers: head.headers, socket: this.#socket })) {
+        // Of whoever is not known nothing is kept: Node's side answers by the head alone. So it does where there is no room.
+        if (!this.#mayKeep(head, end)) {
           this.#hold(() => this.#pass(end))
           break
         }
@@ -200,6 +205,14 @@ export class Connection {
       if (this.#length > 0) this.#leave()
       else this.#end()
     }
+  }
+
+  #mayKeep({ headers }: RequestHead, bytes: number): boolean {
+    const { lane, held } = this.#context
+    if (!lane.isKnown({ headers, socket: this.#socket })) return false
+    if (bytes <= mostAheadBytes) return true
+    this.#isKept = held.keep(this.#socket, bytes)
+    return this.#isKept
   }
 
   #joined(): Buffer {
@@ -237,6 +250,8 @@ export class Connection {
     this.#begunAtMs = null
     this.#inBody = false
     this.#headPieces = 0
+    if (this.#isKept) this.#context.held.keep(this.#socket, 0)
+    this.#isKept = false
   }
 
   #lookUp(route: LaneRoute, head: RequestHead, body: Buffer, end: number) {
@@ -245,7 +260,7 @@ export class Connection {
     const answer = lane.answer(route, { asker, body, path: head.target })
     if (answer === null) return this.#hold(() => this.#pass(end))
     this.#drop(end)
-    const lookup: PendingLookup = { answer: null, isLast: head.isLast }
+    const lookup: PendingLookup = { route, answer: null, isLast: head.isLast }
     this.#lookups.push(lookup)
     if (head.isLast) this.#state = 'ENDED'
     answer
@@ -262,14 +277,16 @@ export class Connection {
 
   /** Writes what is ready, in order. */
   #write() {
-    const { isStopping, keepAliveMs } = this.#context
+    const { lane, held, isStopping, keepAliveMs } = this.#context
     const socket = this.#socket
     for (let [first] = this.#lookups; first !== undefined && first.answer !== null; [first] = this.#lookups) {
       this.#lookups.shift()
       if (socket.destroyed) return
       const isLast = first.isLast || (this.#lookups.length === 0 && isStopping())
       const keepAliveSeconds = isLast ? null : Math.floor(keepAliveMs / 1000)
-      socket.write(writeAnswer(first.answer, { keepAliveSeconds }), 'latin1')
+      const hasRoom = first.answer.text.length <= smallAnswer || !held.isFull()
+      const answer = hasRoom ? first.answer : lane.refuse(first.route, first.answer, held.refusal())
+      socket.write(writeAnswer(answer, { keepAliveSeconds }), 'latin1')
       if (isLast) return this.#end()
     }
     if (this.#lookups.length > 0) return

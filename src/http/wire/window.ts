@@ -1,7 +1,7 @@
 // How many lookups of one connection are under way at once: more as its answers turn out small, one where they do not.
 
 /** Answers beneath are small: as many of them as there may be take a few megabytes. */
-const smallAnswer = 64 * 1024
+export const smallAnswer = 64 * 1024
 const most = 64
 
 export interface Window {

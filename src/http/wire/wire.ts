@@ -2,9 +2,7 @@
 
 import { maxHeaderSize, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Logger } from 'pino'
 import { createTextCache } from '../../concurrency/text-cache.ts'
-import type { Lane } from '../hot-path/lane.ts'
 import { Connection, type KnownHead, type WireContext } from './connection.ts'
 
 const remembered = { longest: 4_096, most: 2_000, mostCharacters: 2 * 1024 * 1024 }
@@ -16,13 +14,14 @@ const remembered = { longest: 4_096, most: 2_000, mostCharacters: 2 * 1024 * 102
  */
 export function addWire(
   server: Server,
-  { lane, isStopping, log }: { lane: Lane; isStopping(): boolean; log: Logger },
+  { lane, held, isStopping, log }: Pick<WireContext, 'lane' | 'held' | 'isStopping' | 'log'>,
 ) {
   const [nodesListener] = server.listeners('connection') as ((socket: Socket) => void)[]
   if (nodesListener === undefined) throw new Error('The server does not listen to its connections yet')
   const connections = new Map<Socket, Connection>()
   const context: WireContext = {
     lane,
+    held,
     heads: createTextCache<KnownHead>(remembered),
     nodesListener: nodesListener.bind(server),
     isStopping,
