@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 
-/** `online` names the index values that changed, or null when any may have. `views` says that another view may serve a target now, `apiKeys` that one was made or revoked, `floors` that the catalog holds a view's floor which the online store could not be told. */
+/** `online` names the index values that changed, or null when any may have. `views` says that another view may serve a target now, or give other columns, `apiKeys` that one was made or revoked, `floors` that the catalog holds a view's floor which the online store could not be told. */
 export interface Topics {
   publishJob: { jobId: string }
   dataset: { datasetId: string }

@@ -39,6 +39,8 @@ export interface Etls {
   outputColumns(etlId: string, queryId: string): Promise<Column[] | null>
   /** Throws NOT_FOUND when the ETL or the query is not in the catalog. */
   saveOutputColumns(etlId: string, queryId: string, columns: readonly Column[]): Promise<void>
+  /** These columns may hold nulls from now on. */
+  widenOutputColumns(etlId: string, queryId: string, names: readonly string[]): Promise<void>
   /** The columns of its first training run with any query; none before that. */
   firstOutputColumns(etlId: string): Promise<Column[]>
 }
@@ -57,7 +59,24 @@ export function createEtls(prisma: PrismaClient): Etls {
     return prisma.etl.create({ data: { id, name, version, path, language, commit, contentSha256, source } })
   }
 
+  async function outputColumns(etlId: string, queryId: string) {
+    const output = await prisma.etlOutput.findUnique({ where: { etlId_queryId: { etlId, queryId } } })
+    return output === null ? null : parseColumns(output.columns)
+  }
+
   return {
+    outputColumns,
+
+    async widenOutputColumns(etlId, queryId, names) {
+      const known = await outputColumns(etlId, queryId)
+      const columns = known?.map((column) =>
+        names.includes(column.name) ? { ...column, nullable: true } : column,
+      )
+      if (columns === undefined) return
+      const where = { etlId_queryId: { etlId, queryId } }
+      await prisma.etlOutput.update({ where, data: { columns: toColumnsJson(columns) } })
+    },
+
     async save(etl) {
       checkName('an ETL', etl.name)
       checkPath(etl.path)
@@ -75,11 +94,6 @@ export function createEtls(prisma: PrismaClient): Etls {
     newestByPath(path, name) {
       const where = name === undefined ? { path } : { path, name }
       return prisma.etl.findFirst({ where, orderBy: newestFirst })
-    },
-
-    async outputColumns(etlId, queryId) {
-      const output = await prisma.etlOutput.findUnique({ where: { etlId_queryId: { etlId, queryId } } })
-      return output === null ? null : parseColumns(output.columns)
     },
 
     async saveOutputColumns(etlId, queryId, columns) {

@@ -5,7 +5,7 @@ import { AppError, type ErrorCode } from '../errors.ts'
 import type { SqlRunner } from '../parquet/engine-client.ts'
 import type { Promised } from '../sql/determinism.ts'
 import type { Column, Row } from '../values/columns.ts'
-import { type Difference, mismatchError } from './columns/output.ts'
+import { type Difference, mismatchError, widenToNulls } from './columns/output.ts'
 import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
 
 /** The engine's INVALID_SQL is an ETL's failure; its message gains the ETL's name. */
@@ -127,8 +127,6 @@ function hold(
     if (actual === undefined) differ(column.type, 'missing')
     else if (actual.type !== column.type) differ(column.type, actual.type)
     else if (actual.storage !== column.storage) differ(column.storage, actual.storage)
-    else if (!column.nullable && rows.some((row) => (row[index] ?? null) === null))
-      differ('never null', 'null')
     return index
   })
   for (const { name, type } of columns) {
@@ -137,14 +135,9 @@ function hold(
   }
   const error = mismatchError(etl.name, differences)
   if (error !== null) return { ok: false, error }
-  const inOrder = indexes.every((index, i) => index === i)
-  return {
-    ok: true,
-    frame: {
-      columns: expected,
-      rows: inOrder ? rows : rows.map((row) => indexes.map((i) => row[i] ?? null)),
-    },
-  }
+  const isInOrder = indexes.every((index, i) => index === i)
+  const ordered = isInOrder ? rows : rows.map((row) => indexes.map((i) => row[i] ?? null))
+  return { ok: true, frame: { columns: widenToNulls(expected, ordered), rows: ordered } }
 }
 
 function observeNulls(columns: readonly Column[], rows: readonly Row[]): Column[] {

@@ -39,7 +39,9 @@ export interface Views {
   noteRemoved(id: string): void
   /** The columns that the ETL gave in training; null before its first run. */
   outputColumns(view: View): Promise<readonly Column[] | null>
-  /** Forgets which view serves which target, so that the catalog is asked again. */
+  /** Rows of the view's ETL hold nulls where they had none in training: their columns may from now on, in the catalog too. */
+  noteNulls(view: View, columns: readonly Column[]): void
+  /** Forgets what is held in memory of the catalog: which view serves which target, so that the catalog is asked again. */
   forget(): void
 }
 
@@ -166,6 +168,7 @@ export function createViews(options: {
   }
 
   function forget() {
+    outputs.clear()
     latest = null
     byTarget.clear()
     resolving.clear()
@@ -218,12 +221,29 @@ export function createViews(options: {
       }),
     async outputColumns({ etl, query }) {
       if (etl === null) return null
-      const key = `${etl.id} ${query.id}`
+      const key = outputKey(etl.id, query.id)
       const columns = outputs.get(key) ?? (await catalog.etls.outputColumns(etl.id, query.id))
       if (columns !== null) outputs.set(key, columns)
       return columns
     },
+    noteNulls({ etl, query }, columns) {
+      if (etl === null) return
+      const key = outputKey(etl.id, query.id)
+      const known = outputs.get(key)
+      const names = columns
+        .filter(({ nullable }, i) => nullable && known?.[i]?.nullable === false)
+        .map(({ name }) => name)
+      if (names.length === 0) return
+      outputs.set(key, columns)
+      background.run('Noting that columns of an ETL hold nulls', () =>
+        catalog.etls.widenOutputColumns(etl.id, query.id, names),
+      )
+    },
   }
+}
+
+function outputKey(etlId: string, queryId: string): string {
+  return `${etlId} ${queryId}`
 }
 
 function targetKey({ queryId, etlPath, indexKey }: LookupTarget): string {

@@ -99,11 +99,12 @@ export function createCompute(options: {
       return outcomes
     }
     const texts = [...groups.keys()]
+    const outputColumns = await views.outputColumns(view)
     const results = await etlEngine.runGroups({
       etl: view.etl,
       inputColumns: columns,
       groups: [...groups.values()],
-      outputColumns: await views.outputColumns(view),
+      outputColumns,
       signal,
     })
     if (results.length !== texts.length) {
@@ -116,6 +117,8 @@ export function createCompute(options: {
       texts.map((text, i) => {
         const result = results[i]
         if (result === undefined) throw new Error('a result is missing')
+        if (result.ok && outputColumns !== null && result.frame.columns !== outputColumns)
+          views.noteNulls(view, result.frame.columns)
         return [text, result.ok ? { ok: true, rows: encodeFrame(result.frame) } : result]
       }),
     )

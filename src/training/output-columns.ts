@@ -14,7 +14,7 @@ export interface OutputColumns {
 }
 
 export interface OutputColumnsOptions {
-  catalog: Pick<Catalog, 'etls' | 'prisma'>
+  catalog: Pick<Catalog, 'etls' | 'events' | 'prisma'>
   parquet: ParquetEngine
   datasetsFolder: string
 }
@@ -29,7 +29,7 @@ export function createOutputColumns({
   parquet,
   datasetsFolder,
 }: OutputColumnsOptions): OutputColumns {
-  const { etls, prisma } = catalog
+  const { etls, events, prisma } = catalog
   let settling: Promise<void> = Promise.resolve()
 
   async function holdsValue(path: string, column: Column): Promise<boolean> {
@@ -63,12 +63,18 @@ export function createOutputColumns({
     return null
   }
 
+  /** Whoever serves the ETL in this process and others is told. */
+  async function save({ etlId, queryId }: { etlId: string; queryId: string }, columns: readonly Column[]) {
+    await etls.saveOutputColumns(etlId, queryId, columns)
+    events.publish('views', 'all', { changed: true })
+  }
+
   async function settle(run: Parameters<OutputColumns['settle']>[0]): Promise<void> {
     const { etlId, queryId, output } = run
     // What an ETL makes of no rows shows at most the columns that it declares.
     if (output.rowCount === 0n) return
     const known = await etls.outputColumns(etlId, queryId)
-    if (known === null) return etls.saveOutputColumns(etlId, queryId, [...output.columns])
+    if (known === null) return save(run, output.columns)
     const { differences, typeChanges, columns } = compareColumns(known, output.columns)
     for (const change of typeChanges) {
       const column = await settleType(run, change)
@@ -76,8 +82,7 @@ export function createOutputColumns({
       else columns[known.indexOf(change.earlier)] = column
     }
     if (differences.length > 0) throw createMismatch(differences)
-    if (JSON.stringify(columns) !== JSON.stringify(known))
-      await etls.saveOutputColumns(etlId, queryId, columns)
+    if (JSON.stringify(columns) !== JSON.stringify(known)) await save(run, columns)
   }
 
   return {

@@ -17,12 +17,24 @@ const sources = {
   'group.sql': 'SELECT user_id, count(*) AS n, max(creation_date) AS newest FROM input GROUP BY user_id',
   'no-key.sql': 'SELECT count(*) AS n FROM input',
   'row-no-key.js': 'export function transform(row) { return { doubled: row.creation_date * 2 } }',
+  'nulls.js': `export function transform({ user_id, name, creation_date: date }) {
+    return { user_id, letters: name?.length ?? 0, half: date === null ? null : date / 2 }
+  }`,
+  'nulls.sql':
+    'SELECT user_id, length(name) AS letters, creation_date / 2 AS half FROM input WHERE name IS NOT NULL',
+  'changing.js':
+    'export function transform({ user_id, creation_date }) { return { user_id, half: creation_date / 2 } }',
   'mixing.sql': 'SELECT user_id, creation_date - avg(creation_date) OVER () AS above FROM input',
   'failing.js': `export function transform(row) {
     if (row.name === 'bad') throw new Error('cannot work with bad')
     return { user_id: row.user_id, name: row.name }
   }`,
 }
+const outputTypes = {
+  user_id: ['STRING', 'VARCHAR'],
+  letters: ['INT64', 'BIGINT'],
+  half: ['FLOAT64', 'DOUBLE'],
+} as const
 let stack: Stack
 
 beforeAll(async () => {
@@ -109,6 +121,41 @@ test('output that differs from what training gave is SCHEMA_MISMATCH', async () 
   await stack.catalog.etls.saveOutputColumns(etlId, target.queryId, [name])
   const [result] = await stack.load(target, ['u2'])
   expect(result).toMatchObject({ status: 'FAILED', error: { code: 'SCHEMA_MISMATCH' } })
+})
+
+test.each(['nulls.js', 'nulls.sql'] as const)(
+  'a first null in a column of %s is served, and the column may be null from then on',
+  async (file) => {
+    const { target, etlId } = await viewWith(file)
+    const saved = (nullable: boolean) =>
+      (['user_id', 'letters', 'half'] as const).map((name) => {
+        const [type, storage] = outputTypes[name]
+        return { name, type, storage, nullable: name === 'half' && nullable }
+      })
+    await stack.catalog.etls.saveOutputColumns(etlId, target.queryId, saved(false))
+    await stack.publish('users', columns, [[`null of ${file}`, 'n', null]])
+    const [row] = await stack.lookUp(target, [`null of ${file}`])
+    expect(row).toMatchObject({ status: 'FRESH', rows: expect.stringContaining('"half":null') })
+    await expect
+      .poll(() => stack.catalog.etls.outputColumns(etlId, target.queryId), { timeout: 10_000 })
+      .toEqual(saved(true))
+  },
+)
+
+test('columns that training has changed are served without a restart', async () => {
+  const { target, etlId } = await viewWith('changing.js')
+  const saved = (type: 'INT32' | 'FLOAT64', storage: string) =>
+    stack.catalog.etls.saveOutputColumns(etlId, target.queryId, [
+      { name: 'user_id', type: 'STRING', nullable: false, storage: 'VARCHAR' },
+      { name: 'half', type, nullable: true, storage },
+    ])
+  await saved('INT32', 'INTEGER')
+  const [refused] = await stack.load(target, ['u3'])
+  expect(refused).toMatchObject({ code: 'SCHEMA_MISMATCH' })
+  await saved('FLOAT64', 'DOUBLE')
+  stack.events.publish('views', 'all', { changed: true })
+  const [served] = await stack.load(target, ['u4'])
+  expect(served).toMatchObject({ status: 'FRESH', rows: expect.stringContaining('"half":') })
 })
 
 test('an ETL whose output lacks the key has no parity, unless it works row by row', async () => {

@@ -201,17 +201,19 @@ export function mismatchError(etl: string, differences: readonly Difference[]): 
   )
 }
 
-/** Columns there now and not in training, and the other way round: what is missing is null where the column may be. */
+/** Columns there now and not in training. One that is missing from some rows is null in them, as in training. */
 export function nameDifferences(expected: readonly Column[], keys: readonly string[]): Difference[] {
-  const present = new Set(keys)
   const known = new Set(expected.map(({ name }) => name))
-  const missing = expected.filter(({ name, nullable }) => !nullable && !present.has(name))
-  return [
-    ...missing.map(({ name, type }) => ({ column: name, expected: type, actual: 'missing' })),
-    ...keys
-      .filter((name) => !known.has(name))
-      .map((name) => ({ column: name, expected: 'not there', actual: 'there' })),
-  ]
+  return keys
+    .filter((name) => !known.has(name))
+    .map((name) => ({ column: name, expected: 'not there', actual: 'there' }))
+}
+
+/** The columns as they were saved, nullable where they are or these rows hold a null: the same array where that changes nothing. */
+export function widenToNulls(columns: readonly Column[], rows: readonly Row[]): readonly Column[] {
+  const holdsNull = (i: number) => rows.some((row) => (row[i] ?? null) === null)
+  if (!columns.some(({ nullable }, i) => !nullable && holdsNull(i))) return columns
+  return columns.map((column, i) => ({ ...column, nullable: column.nullable || holdsNull(i) }))
 }
 
 export function shapeText(shape: Shape | undefined): string {

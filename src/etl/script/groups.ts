@@ -13,6 +13,7 @@ import {
   mismatchError,
   nameDifferences,
   shapeText,
+  widenToNulls,
 } from '../columns/output.ts'
 import { columnOf, type PlannedColumn, planOf } from '../columns/plan.ts'
 import type { EtlGroupResult, GroupsRequest } from '../request.ts'
@@ -204,7 +205,10 @@ function planColumns(script: LoadedScript, columns: readonly Column[]): PlannedC
   })
 }
 
-/** Names, types and nullability are held against training's. A group without rows has nothing to differ in. */
+/**
+ * Names and types are held against training's; a column that holds the first null becomes nullable. A group without rows
+ * has nothing to differ in.
+ */
 function createHeldFinish(script: LoadedScript, columns: readonly Column[]): Finish {
   const planned = planColumns(script, columns)
   const align = createAligner(planned)
@@ -223,11 +227,8 @@ function createHeldFinish(script: LoadedScript, columns: readonly Column[]): Fin
       differ({ column, expected, actual: seen === expected ? `a value that ${message}` : seen })
     }
     const aligned = await alignPieces(output, pieces, (rows) => align(keys, rows, onMisfit))
-    columns.forEach(({ name, nullable }, i) => {
-      if (nullable || !aligned.some((row) => row[i] === null)) return
-      differ({ column: name, expected: 'never null', actual: 'null' })
-    })
     const error = mismatchError(script.etl, differences)
-    return error === null ? { ok: true, frame: { columns, rows: aligned } } : { ok: false, error }
+    if (error !== null) return { ok: false, error }
+    return { ok: true, frame: { columns: widenToNulls(columns, aligned), rows: aligned } }
   }
 }
