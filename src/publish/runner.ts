@@ -78,14 +78,16 @@ export function createRunner(options: RunnerOptions) {
     return begun
   }
 
-  function count(
-    { kind, done: doneBefore }: PublishJobRecord,
-    { status, done, startedAt, finishedAt }: PublishJobRecord,
+  function tell(
+    { kind, table, done: doneBefore }: PublishJobRecord,
+    { id, status, done, total, startedAt, finishedAt }: PublishJobRecord,
   ) {
     if (!isEnded(status)) return
     metrics.work.published(kind).value += done - doneBefore
     const elapsedMs = startedAt && finishedAt ? finishedAt.getTime() - startedAt.getTime() : 0
     metrics.work.publishJobSeconds(kind, status).observe(elapsedMs / 1000)
+    const facts = { publishJob: id, kind, table, status, done, total, elapsedMs }
+    options.log.info(facts, 'A publish job has ended')
   }
 
   function announce(jobId: string) {
@@ -124,7 +126,7 @@ export function createRunner(options: RunnerOptions) {
         )
         run.waitingFor = null
         heed(stored)
-        count(job, stored)
+        tell(job, stored)
         return true
       } catch (error) {
         if (error instanceof AppError && error.code === 'CONFLICT') return false

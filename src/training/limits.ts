@@ -24,10 +24,9 @@ export function refuseManyRows(count: bigint, { rows }: TrainLimits): void {
   throw new AppError('TOO_LARGE', message, { details: { most: rows } })
 }
 
-/** Looks at the files of a dataset while they grow, and tells once of one that is too large. Returns what ends it. */
+/** Looks at the files in these folders while they grow, and tells once of one that is too large. Returns what ends it. */
 export function watchSize(
   folders: readonly string[],
-  datasetId: string,
   { megabytes }: TrainLimits,
   onTooLarge: (error: AppError) => void,
 ): () => void {
@@ -36,7 +35,7 @@ export function watchSize(
   const timer = setInterval(async () => {
     if (isLooking) return
     isLooking = true
-    const sizes = await Promise.all(folders.map((folder) => largestFile(folder, datasetId)))
+    const sizes = await Promise.all(folders.map((folder) => largestFile(folder)))
     isLooking = false
     if (Math.max(...sizes) <= megabytes * 1_000_000) return
     clearInterval(timer)
@@ -46,15 +45,13 @@ export function watchSize(
 }
 
 /** In bytes; 0 when there is none. */
-async function largestFile(folder: string, datasetId: string): Promise<number> {
+async function largestFile(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => [])
-  const sizes = names
-    .filter((name) => name.includes(datasetId))
-    .map((name) =>
-      stat(join(folder, name)).then(
-        ({ size }) => size,
-        () => 0,
-      ),
-    )
+  const sizes = names.map((name) =>
+    stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
   return Math.max(0, ...(await Promise.all(sizes)))
 }

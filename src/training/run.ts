@@ -1,6 +1,6 @@
 // One dataset's way from QUEUED to its end: waiting for room, progress, timeout, cancellation, and files that leave no trace of a failure.
 
-import { readdir, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
@@ -17,7 +17,7 @@ import { createEndStore, EndNotStored, whileCatalogIsAway } from './stored-end.t
 export interface RunContext {
   /** Aborts when the dataset is cancelled, takes too long, or the gateway stops. */
   signal: AbortSignal
-  /** Where the dataset's Parquet is to be. */
+  /** Where the dataset's Parquet is to be, beside nothing else. */
   path: string
   /** A Parquet file for what comes in between; gone when the run ends. */
   temporaryPath: string
@@ -132,12 +132,14 @@ export function createRunner(options: RunnerOptions): Runner {
       (fraction) => update(id, { progress: fraction }),
       (error) => log.debug({ err: error, datasetId: id }, 'The progress of a dataset could not be stored'),
     )
-    const endWatching = watchSize([datasetsFolder, temporaryFolder], id, limits, (error) =>
-      controller.abort(error),
-    )
-    const path = datasetPath(datasetsFolder, id)
-    const temporaryPath = join(temporaryFolder, `${id}.query.parquet`)
+    // Folders of its own: their few files are all that is looked at while they grow, and go with them.
+    const making = join(datasetsFolder, `${id}.making`)
+    const between = join(temporaryFolder, `${id}.making`)
+    const endWatching = watchSize([making, between], limits, (error) => controller.abort(error))
+    const path = join(making, 'dataset.parquet')
+    const temporaryPath = join(between, 'query.parquet')
     try {
+      await Promise.all([mkdir(making, { recursive: true }), mkdir(between, { recursive: true })])
       await whileCatalogIsAway({ what: 'Noting that a dataset is made', signal, log }, () =>
         update(id, { status: 'RUNNING' }),
       )
@@ -145,6 +147,7 @@ export function createRunner(options: RunnerOptions): Runner {
       signal.throwIfAborted()
       refuseManyRows(result.rowCount, limits)
       await progress.stop()
+      await rename(path, datasetPath(datasetsFolder, id))
       const elapsedMs = performance.now() - startedMs
       const { rowCount } = result
       return await storeEnd(id, {
@@ -158,7 +161,7 @@ export function createRunner(options: RunnerOptions): Runner {
       clearTimeout(timer)
       endWatching()
       await progress.stop()
-      await removeFiles(temporaryFolder, id)
+      for (const folder of [making, between]) await rm(folder, { recursive: true, force: true })
     }
   }
 
@@ -167,7 +170,7 @@ export function createRunner(options: RunnerOptions): Runner {
     reason: unknown,
     startedMs: number | null,
   ): Promise<RunEnd> {
-    await removeFiles(datasetsFolder, dataset.id)
+    await rm(datasetPath(datasetsFolder, dataset.id), { force: true })
     if (reason instanceof RunHandedBack) {
       const signal = AbortSignal.timeout(handBackWithinMs)
       const handedBack = await whileCatalogIsAway({ what: 'Handing a dataset back', signal, log }, () =>
@@ -217,8 +220,10 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   }
 
-  function count({ dataset: { etlId, status, elapsedMs, rowCount } }: RunEnd) {
+  function tell({ dataset: { id, queryId, etlId, status, elapsedMs, rowCount } }: RunEnd) {
     const kind = etlId === null ? 'query' : 'extract'
+    const facts = { datasetId: id, queryId, etlId, status, rows: Number(rowCount ?? 0), elapsedMs }
+    log.info(facts, status === 'QUEUED' ? 'A training run was handed back' : 'A training run has ended')
     metrics.work.datasetSeconds(kind, status).observe((elapsedMs ?? 0) / 1000)
     if (status === 'SUCCEEDED') metrics.work.datasetRows(kind).observe(Number(rowCount ?? 0))
   }
@@ -229,7 +234,7 @@ export function createRunner(options: RunnerOptions): Runner {
       if (stopping) controller.abort(new RunHandedBack())
       const attributes = { 'gateway.dataset.id': dataset.id }
       const ended = inSpan('make a dataset', { attributes }, () => runToEnd(dataset, work, controller))
-      void ended.then(count)
+      void ended.then(tell)
       runs.set(dataset.id, { controller, ended })
       events.publish('dataset', dataset.id, { datasetId: dataset.id })
       return ended
@@ -255,13 +260,6 @@ export function createRunner(options: RunnerOptions): Runner {
       await Promise.all(ended)
     },
   }
-}
-
-/** Removes a dataset's file and whatever a writer left beside it. */
-async function removeFiles(folder: string, datasetId: string): Promise<void> {
-  const names = await readdir(folder).catch(() => [])
-  const own = names.filter((name) => name.includes(datasetId))
-  await Promise.all(own.map((name) => rm(join(folder, name), { recursive: true, force: true })))
 }
 
 function createTimeoutError(timeoutMs: number): AppError {

@@ -48,7 +48,8 @@ async function filesOf(datasetId: string): Promise<string[]> {
 test('Progress grows, stays within 0 and 1, and is told at most four times a second', async () => {
   const dataset = await createDataset()
   const watching = Array.fromAsync(watchDataset({ datasets: catalog.datasets, events }, dataset.id))
-  await runner.start(dataset, async ({ onProgress }) => {
+  await runner.start(dataset, async ({ path, onProgress }) => {
+    await writeFile(path, 'whole')
     for (let i = 0; i < 100; i++) {
       onProgress(i % 10 === 0 ? null : i % 7 === 0 ? 0.001 : i / 80)
       await delay(10)
@@ -94,6 +95,9 @@ test('A catalog that cannot be written to ends the run all the same, and the nex
   await catalog.prisma.dataset.delete({ where: { id: dataset.id } })
   const end = await runner.start(dataset, async () => ({ columns: [], rowCount: 0n }))
   expect(end.error).toMatchObject({ code: 'NOT_FOUND' })
-  const next = await runner.start(await createDataset(), async () => ({ columns: [], rowCount: 0n }))
+  const next = await runner.start(await createDataset(), async ({ path }) => {
+    await writeFile(path, 'whole')
+    return { columns: [], rowCount: 0n }
+  })
   expect(next).toMatchObject({ error: null, dataset: { status: 'SUCCEEDED' } })
 })
