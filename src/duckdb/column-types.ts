@@ -97,7 +97,22 @@ function text(): Carrier {
 }
 
 function json(): Carrier {
-  return { type: 'JSON', storage: 'JSON', read: (value) => parseJson(String(value)), write: formatJson }
+  return { type: 'JSON', storage: 'JSON', read: (value) => readJson(String(value)), write: formatJson }
+}
+
+/** A text, or what the engine takes for JSON and the standard does not: NaN and infinities, and a comma at an end. */
+const beyondJson = /"(?:[^"\\]|\\.)*"|-?\b(?:nan|inf(?:inity)?)\b|,(?=\s*[\]}])/gi
+
+/** What is no number in JSON is null, as it is in a column of floats. */
+function readJson(value: string): Value {
+  try {
+    return parseJson(value)
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    return parseJson(
+      value.replace(beyondJson, (part) => (/^["]/.test(part) ? part : part === ',' ? '' : 'null')),
+    )
+  }
 }
 
 function bytes(): Carrier {

@@ -52,7 +52,9 @@ export function toAppError(error: unknown, context: EngineErrorContext = {}): un
       cause: error,
     })
   }
-  const known = codesByKind[failure.kind]
+  // What fails within the engine while a user's statement runs, the statement has brought about; another would not.
+  const isOfStatement = failure.kind === 'INTERNAL' && context.sql !== undefined
+  const known = isOfStatement ? undefined : codesByKind[failure.kind]
   if (known !== undefined) {
     const code = known === 'WAREHOUSE_FAILED' ? (context.otherwise ?? known) : known
     return new AppError(code, `The engine failed: ${withoutPaths(failure.message)}`, { cause: error })

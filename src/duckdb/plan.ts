@@ -1,6 +1,6 @@
 // A judged statement as it runs: its columns, and the one SELECT around it that casts each to the type that carries it.
 
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBType } from '@duckdb/node-api'
 import { quoteName } from '../sql/sql-text.ts'
 import type { Column } from '../values/columns.ts'
 import { type Carrier, carrierOf } from './column-types.ts'
@@ -41,10 +41,20 @@ async function prepareColumns(
   try {
     return Array.from({ length: prepared.columnCount }, (_, i) => ({
       name: prepared.columnName(i),
-      type: prepared.columnType(i),
+      type: columnType(prepared, i),
     }))
   } finally {
     prepared.destroySync()
+  }
+}
+
+function columnType(prepared: DuckDBPreparedStatement, i: number): DuckDBType {
+  try {
+    return prepared.columnType(i)
+  } catch (cause) {
+    // Of a type of types, say, its driver knows nothing.
+    const message = `The column ${quoteName(prepared.columnName(i))} is of a type that only the engine itself can hold; cast it to another, such as VARCHAR.`
+    throw refuse(message, null, { cause })
   }
 }
 

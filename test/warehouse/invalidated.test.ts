@@ -41,7 +41,7 @@ test('an internal error of the engine fails the statement that met it, and nobod
   await append()
   for (let i = 0; i < 3; i++) {
     const failed = warehouse.exportParquet({ sql: deadly, path: `${folder.datasetsFolder}/deadly.parquet` })
-    await expect(failed).rejects.toMatchObject({ code: 'WAREHOUSE_FAILED' })
+    await expect(failed).rejects.toMatchObject({ code: 'INVALID_SQL' })
     await warehouse.ping()
     expect(await counted()).toEqual([[batch]])
     await append()

@@ -57,6 +57,15 @@ export function stateCode(state: string): ErrorCode | undefined {
   return codesByState[state] ?? codesByState[state.slice(0, 2)]
 }
 
+/**
+ * What the server could not go on with while a user's statement ran, the statement has brought about: odd numbers for a
+ * function, a value of a gigabyte. That its data are damaged has states of its own (XX001, XX002).
+ */
+function codeOf({ code, message }: ServerError, { sql }: PostgresErrorContext): ErrorCode | undefined {
+  if (code !== 'XX000' || sql === undefined) return stateCode(code)
+  return /invalid memory alloc request size/.test(message) ? 'TOO_LARGE' : 'INVALID_SQL'
+}
+
 /** The signal's reason when it aborted; what is an AppError already stays as it is. */
 export function toPostgresError(error: unknown, context: PostgresErrorContext = {}): unknown {
   if (context.signal?.aborted) return context.signal.reason
@@ -66,7 +75,7 @@ export function toPostgresError(error: unknown, context: PostgresErrorContext = 
     return new AppError('WAREHOUSE_FAILED', `PostgreSQL cannot be reached: ${message}`, { cause: error })
   }
   const isPassing = context.refused === 'BAD_USER_INPUT' && passingForWrites.test(error.code)
-  const known = isPassing ? 'WAREHOUSE_FAILED' : stateCode(error.code)
+  const known = isPassing ? 'WAREHOUSE_FAILED' : codeOf(error, context)
   if (known !== undefined && known !== 'INVALID_SQL') {
     return new AppError(known, `PostgreSQL failed: ${error.message}`, { cause: error })
   }
