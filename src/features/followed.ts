@@ -15,3 +15,8 @@ export function isFollowed(table: string): boolean {
 export function sameName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()
 }
+
+/** The tables that a view reads, by their qualified names. */
+export function tablesReadBy({ record }: { record: { tables: readonly string[] } }): Set<string> {
+  return new Set(record.tables.map(qualified))
+}

@@ -1,8 +1,10 @@
 // How a feature view may follow the warehouse: by key where that is sound, else in full.
 
 import { AppError } from '../errors.ts'
+import { quoteName } from '../sql/sql-text.ts'
 import type { Column } from '../values/columns.ts'
-import type { Warehouse } from '../warehouse/port.ts'
+import { keyForm } from '../values/key-forms.ts'
+import type { Warehouse, WarehouseTable } from '../warehouse/port.ts'
 import { sameName } from './followed.ts'
 
 export type RefreshAsked = 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL'
@@ -59,15 +61,38 @@ async function findObstacle(
   keyColumn: Column,
 ): Promise<string | null> {
   const known = new Map(
-    (await warehouse.tables()).map((table) => [`${table.schema}.${table.name}`.toLowerCase(), table.columns]),
+    (await warehouse.tables()).map((table) => [`${table.schema}.${table.name}`.toLowerCase(), table]),
   )
   for (const name of tables) {
-    const columns = known.get(name.toLowerCase()) ?? []
-    const column = columns.find((candidate) => sameName(candidate.name, keyColumn.name))
-    if (column === undefined) return `the table ${name} has no column ${keyColumn.name}`
+    const table = known.get(name.toLowerCase())
+    const column = table?.columns.find((candidate) => sameName(candidate.name, keyColumn.name))
+    if (table === undefined || column === undefined)
+      return `the table ${name} has no column ${keyColumn.name}`
     if (column.type !== keyColumn.type) {
       return `the column ${column.name} of the table ${name} is of type ${column.type}, the query's of type ${keyColumn.type}`
     }
+    const own = await nativeOf(warehouse, table, column)
+    if (!isSameText(own, keyColumn.native))
+      return `the column ${column.name} of the table ${name} is of type ${own}, the query's of type ${keyColumn.native}`
   }
   return null
+}
+
+/** Of a column of texts, what the engine calls its type when it stands in a statement. */
+async function nativeOf(
+  warehouse: Warehouse,
+  { schema, name }: WarehouseTable,
+  column: Column,
+): Promise<string | undefined> {
+  if (column.type !== 'STRING') return undefined
+  const sql = `SELECT ${quoteName(column.name)} FROM ${quoteName(schema)}.${quoteName(name)}`
+  const described = await warehouse.describe(sql)
+  return described.columns[0]?.native
+}
+
+/** Whether both types tell the same texts apart; what is not known of one is not held against it. */
+function isSameText(a: string | undefined, b: string | undefined): boolean {
+  if (a === undefined || b === undefined || a === b) return true
+  const form = keyForm(a)
+  return form !== undefined && form === keyForm(b)
 }

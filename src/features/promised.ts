@@ -7,20 +7,33 @@ import type { Warehouse } from '../warehouse/port.ts'
 import { sameName } from './followed.ts'
 import type { View } from './views.ts'
 
-export type PromisedBy = (view: Pick<View, 'query' | 'etl' | 'keyColumn'>) => Promise<Promised>
+export interface Promises {
+  /** Of the rows that are found by the view's key. */
+  ofKey(view: Pick<View, 'query' | 'etl' | 'keyColumn'>): Promise<Promised>
+  /** As one finding, for people. */
+  overall(view: Pick<View, 'query' | 'etl'>): Promise<Finding>
+}
 
-export function createPromisedBy({
+export function createPromises({
   warehouse,
   etlEngine,
 }: {
   warehouse: Pick<Warehouse, 'describe'>
   etlEngine: Pick<EtlEngine, 'promise'>
-}): PromisedBy {
-  return async ({ query, etl, keyColumn }) => {
+}): Promises {
+  async function describe({ query, etl }: Pick<View, 'query' | 'etl'>) {
     const { columns, determinism = untold } = await warehouse.describe(query.sql)
     const promised =
       etl === null ? named(columns, determinism) : await etlEngine.promise(etl, { columns, determinism })
-    return ofOneKey(promised, keyColumn.name)
+    return { promised, isTold: determinism !== untold }
+  }
+
+  return {
+    ofKey: async (view) => ofOneKey((await describe(view)).promised, view.keyColumn.name),
+    async overall(view) {
+      const { promised, isTold } = await describe(view)
+      return isTold ? overall(promised) : open('the warehouse does not tell what its statements promise')
+    },
   }
 }
 
@@ -31,16 +44,6 @@ export function ofOneKey({ columns, rows }: Promised, key: string): Promised {
     columns,
     rows: found.level === 'EXACT' ? rows : worst([rows, open(`its ${key} is left open: ${found.note}`)]),
   }
-}
-
-/** As one finding, for people. */
-export async function overallPromise(
-  { warehouse, etlEngine }: Parameters<typeof createPromisedBy>[0],
-  { query, etl }: Pick<View, 'query' | 'etl'>,
-): Promise<Finding> {
-  const { columns, determinism } = await warehouse.describe(query.sql)
-  if (determinism === undefined) return open('the warehouse does not tell what its statements promise')
-  return overall(etl === null ? determinism : await etlEngine.promise(etl, { columns, determinism }))
 }
 
 /** Of a warehouse that does not tell, rows are held to be exact: a difference is shown rather than excused. */

@@ -9,7 +9,7 @@ import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import { qualified } from '../features/followed.ts'
-import { createPromisedBy, overallPromise } from '../features/promised.ts'
+import { createPromises } from '../features/promised.ts'
 import type { LookupTarget } from '../features/target.ts'
 import { createViewHealth } from '../features/view-health.ts'
 import type { NewView } from '../features/view-makers.ts'
@@ -87,6 +87,8 @@ export function createRealtime(options: {
   viewsOnFirstUse: { byAnyone: boolean; most: number }
   /** How often by-key views that have changed are compared whole with training; null never does. */
   wholeParityEveryMs: number | null
+  /** How long a check of one view that nobody has asked for may take; a minute unless given. */
+  checkTimeoutMs?: number
   metrics?: Metrics
   log: Logger
 }): Realtime {
@@ -125,13 +127,13 @@ export function createRealtime(options: {
   const health = createViewHealth({ ...shared, views })
   const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh, recentKeys, health })
   const { settled } = refresh
-  const promisedBy = createPromisedBy(shared)
+  const promises = createPromises(shared)
   const parity = createParity({
     ...shared,
     lookup,
     compute,
     trainingRows: createTrainingRows(shared),
-    promisedBy,
+    promisedBy: promises.ofKey,
     settled,
   })
   const watch = createWatch({ ...shared, views, parity, store, fullRefresh, recentKeys, settled })
@@ -207,20 +209,20 @@ export function createRealtime(options: {
     refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
     async parity(viewId, sample) {
       const view = await views.byId(viewId)
-      const findings = await parity.report(view, sample)
+      const findings = await parity.report(view, { sample })
       background.run('Mending a feature view', () => watch.judge(view, findings))
       return findings.report
     },
     async promiseOfView(viewId) {
       const view = await views.byId(viewId)
-      const promise = await overallPromise(shared, view)
+      const promise = await promises.overall(view)
       const kept = { determinism: promise.level, determinismNote: promise.note }
       await featureViews.update(viewId, kept)
       return promise
     },
     async promiseOfQuery(queryId) {
       const query = await options.catalog.savedQueries.byId(queryId)
-      const promise = await overallPromise(shared, { query, etl: null })
+      const promise = await promises.overall({ query, etl: null })
       await options.catalog.savedQueries.setPromise(queryId, promise)
       return promise
     },

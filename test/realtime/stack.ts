@@ -29,6 +29,7 @@ interface StackOptions {
   warehouseUrl?: string
   onlineUrl?: string
   wholeParityEveryMs?: number | null
+  checkTimeoutMs?: number
   firstUse?: Partial<typeof viewsOnFirstUse>
   limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number; absentMaxBytes: number }>
   log?: Logger
@@ -62,6 +63,7 @@ export async function openStack(options: StackOptions = {}) {
     limits,
     firstUse,
     wholeParityEveryMs = null,
+    checkTimeoutMs,
     ...rest
   } = options
   const parts = await openParts({ folder: folder.path, ...rest })
@@ -78,6 +80,7 @@ export async function openStack(options: StackOptions = {}) {
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes, ...limits },
     viewsOnFirstUse: { ...viewsOnFirstUse, ...firstUse },
     wholeParityEveryMs,
+    ...(checkTimeoutMs !== undefined && { checkTimeoutMs }),
   })
   const { load } = realtime.createLoader(writer)
   const jobId = randomUUID()

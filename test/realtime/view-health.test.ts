@@ -1,12 +1,15 @@
 // One view that cannot be refreshed: it is behind and says so, its lookups read through, and neither the publish nor another view waits for it.
 
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { openStack, type Stack, sortedRows } from './stack.ts'
 
 const columns = ['user_id', 'name', 'creation_date']
 const healthy = 'SELECT user_id, name FROM feature_store.users'
 /** Not of the rows that are there at first. */
 const broken = 'SELECT user_id, CAST(name AS INT) AS name FROM feature_store.users'
+
+const endless = `SELECT user_id, (SELECT max(a.range * b.range) FROM range(300000) a, range(300000) b WHERE a.range + b.range <> len(u.name)) AS n FROM feature_store.users u`
 
 let stack: Stack
 
@@ -47,16 +50,22 @@ test('its failure is told in its note, it rests, and is refreshed again once it 
 })
 
 test('one whose work does not end is given up in bounded time, and the publish with its other views is through', async () => {
-  const slow = await stack.view(
-    'slow',
-    `SELECT user_id, (SELECT max(a.range * b.range) FROM range(300000) a, range(300000) b WHERE a.range + b.range <> len(u.name)) AS n FROM feature_store.users u`,
-    'user_id',
-    'BY_KEY',
-  )
+  const slow = await stack.view('slow', endless, 'user_id', 'BY_KEY')
   const well = await stack.view('well', healthy, 'user_id')
   const startedAtMs = performance.now()
   await stack.publish('users', columns, [['a', 'one', 1]])
   expect(performance.now() - startedAtMs).toBeLessThan(20_000)
   expect((await stack.lookUp(well.target, ['a']))[0]).toMatchObject({ source: 'ONLINE' })
   await expect.poll(() => noteOf(slow.record.id)).toMatch(/Behind since/)
+})
+
+test('a check of it that does not end is given up too, and is told', async () => {
+  const told: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line) => void told.push(line) })
+  const impatient = await openStack({ limits: { lookupTimeoutMs: 300 }, checkTimeoutMs: 300, log })
+  onTestFinished(() => impatient.remove())
+  await impatient.view('slow', endless, 'user_id', 'BY_KEY')
+  await impatient.publish('users', columns, [['a', 'one', 1]])
+  await impatient.realtime.idle()
+  expect(told.join('')).toMatch(/TimeoutError.*Parity of a feature view could not be checked/)
 })

@@ -4,6 +4,8 @@ export interface RecentKeys {
   note(viewId: string, texts: Iterable<string>): void
   /** At most `count`, the latest first; they are forgotten. */
   take(viewId: string, count: number): readonly string[]
+  /** Forgets those of all other views: they are removed. */
+  keepOnly(viewIds: ReadonlySet<string>): void
 }
 
 /** Of each view; older ones give way. */
@@ -28,6 +30,9 @@ export function createRecentKeys(): RecentKeys {
       const known = byView.get(viewId)
       byView.delete(viewId)
       return [...(known ?? [])].reverse().slice(0, count)
+    },
+    keepOnly(viewIds) {
+      for (const viewId of byView.keys()) if (!viewIds.has(viewId)) byView.delete(viewId)
     },
   }
 }

@@ -3,7 +3,7 @@
 import type { Background } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
 import type { Events } from '../../events.ts'
-import { qualified } from '../../features/followed.ts'
+import { qualified, tablesReadBy } from '../../features/followed.ts'
 import type { ViewHealth } from '../../features/view-health.ts'
 import { isIdle } from '../../features/view-use.ts'
 import type { View, Views } from '../../features/views.ts'
@@ -201,10 +201,6 @@ export function createRefresh(options: {
       await Promise.allSettled(following)
     },
   }
-}
-
-function tablesReadBy({ record }: View): Set<string> {
-  return new Set(record.tables.map((table) => table.toLowerCase()))
 }
 
 /** Warehouses do not tell names of columns apart by case. */

@@ -2,7 +2,7 @@
 
 import type { Background } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
-import type { PromisedBy } from '../../features/promised.ts'
+import type { Promises } from '../../features/promised.ts'
 import type { View } from '../../features/views.ts'
 import type { OnlineStore } from '../../online/port.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -53,11 +53,17 @@ export interface ParityFindings {
   atFault: string | null
 }
 
+export interface ParityOptions {
+  /** How many values beside those that are named. */
+  sample: number
+  signal?: AbortSignal
+}
+
 export interface Parity {
   /** Against the whole statement, and the whole ETL, as training runs them. */
-  report(view: View, sample: number): Promise<ParityFindings>
+  report(view: View, options: ParityOptions): Promise<ParityFindings>
   /** Against the same statement asked for these values, and a sample of others, only: cheap enough to run after publishes. */
-  check(view: View, values: readonly string[], sample: number): Promise<ParityFindings>
+  check(view: View, values: readonly string[], options: ParityOptions): Promise<ParityFindings>
   /** Whether a lookup of this value serves just what computing it anew gives. */
   isCurrent(view: View, indexValue: string): Promise<boolean>
 }
@@ -68,7 +74,7 @@ export function createParity(options: {
   lookup: Lookup
   compute: Compute
   trainingRows: TrainingRows
-  promisedBy: PromisedBy
+  promisedBy: Promises['ofKey']
   /** Resolves when the appends that are being followed are through. */
   settled: () => Promise<void>
   background: Background
@@ -148,31 +154,40 @@ export function createParity(options: {
     return count(toFindings(texts.length, new Map([...differences, ...open])))
   }
 
-  async function computeAnew(view: View, texts: Iterable<string>): Promise<Map<string, readonly string[]>> {
+  const orClosing = (signal?: AbortSignal) =>
+    signal === undefined ? background.signal : AbortSignal.any([signal, background.signal])
+
+  async function computeAnew(
+    view: View,
+    texts: Iterable<string>,
+    signal = background.signal,
+  ): Promise<Map<string, readonly string[]>> {
     const keys = new Map([...texts].map((text) => [text, parseIndexValue(view.keyColumn, text)]))
     if (keys.size === 0) return new Map()
-    const { outcomes } = await compute.byKey(view, keys, background.signal)
+    const { outcomes } = await compute.byKey(view, keys, signal)
     return new Map([...outcomes].map(([text, outcome]) => [text, rowsOf(outcome)]))
   }
 
   return {
-    async report(view, sample) {
+    async report(view, { sample, signal }) {
       if (!Number.isInteger(sample) || sample < 1 || sample > maxSample) {
         throw new AppError(
           'BAD_USER_INPUT',
           `sample is ${sample}; it must be a whole number from 1 to ${maxSample}.`,
         )
       }
-      const reference: Reference = (wanted, others) =>
-        trainingRows.collect(view, wanted, others, background.signal)
+      const stopped = orClosing(signal)
+      const reference: Reference = (wanted, others) => trainingRows.collect(view, wanted, others, stopped)
       const fromOnline = await online.sample(view.id, Math.ceil(sample / 2))
       const first = await reference(new Set(fromOnline), sample)
       const texts = [...new Set([...fromOnline, ...first.keys()])].slice(0, sample)
       return run(view, texts, first, reference)
     },
-    async check(view, values, sample) {
+    async check(view, values, { sample, signal }) {
       const texts = [...new Set([...values, ...(await online.sample(view.id, sample))])]
-      return run(view, texts, await computeAnew(view, texts), (wanted) => computeAnew(view, wanted))
+      const stopped = orClosing(signal)
+      const reference: Reference = (wanted) => computeAnew(view, wanted, stopped)
+      return run(view, texts, await reference(new Set(texts), 0), reference)
     },
     async isCurrent(view, indexValue) {
       const anew = await computeAnew(view, [indexValue])

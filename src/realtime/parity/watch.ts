@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Background } from '../../concurrency/background.ts'
 import { repeat } from '../../concurrency/repeat.ts'
 import type { Events } from '../../events.ts'
+import { tablesReadBy } from '../../features/followed.ts'
 import { isIdle } from '../../features/view-use.ts'
 import type { View, Views } from '../../features/views.ts'
 import type { OnlineStore } from '../../online/port.ts'
@@ -22,6 +23,10 @@ const latestMs = 5000
 const maxViewsAtOnce = 20
 /** Views of more index values than this are not compared whole. */
 const maxWholeValues = 10_000
+/** A view whose statement takes longer for a sample is not checked, so that it keeps no other waiting and no engine busy. */
+const longestCheckMs = 60_000
+/** For all of a view's values. */
+const timesForAll = 5
 
 export interface Watch {
   /** Has the views that read these tables checked, soon and in the background, however much is published meanwhile. */
@@ -41,13 +46,15 @@ export function createWatch(options: {
   recentKeys: RecentKeys
   /** How often views that have changed are compared whole; null never does. */
   wholeEveryMs: number | null
+  /** How long a view's check may take. */
+  checkTimeoutMs?: number
   settled: () => Promise<void>
   events: Events
   background: Background
   log: Logger
 }): Watch {
   const { views, parity, warehouse, online, store, fullRefresh, recentKeys, settled } = options
-  const { wholeEveryMs, events, background, log } = options
+  const { wholeEveryMs, checkTimeoutMs = longestCheckMs, events, background, log } = options
   /** Views that are due for a check, in the order in which they came to be. */
   const due = new Set<string>()
   const touched = new Set<string>()
@@ -70,8 +77,9 @@ export function createWatch(options: {
       const tables = new Set(touched)
       touched.clear()
       const all = new Map((await views.all()).map((view) => [view.id, view]))
+      recentKeys.keepOnly(new Set(all.keys()))
       for (const view of all.values()) {
-        const reads = view.record.tables.some((table) => tables.has(table.toLowerCase()))
+        const reads = !tablesReadBy(view).isDisjointFrom(tables)
         if (reads && view.record.refresh !== 'MANUAL' && !isIdle(view.record)) due.add(view.id)
       }
       for (const id of [...due].slice(0, maxViewsAtOnce)) {
@@ -84,12 +92,18 @@ export function createWatch(options: {
 
   function check(view: View): Promise<void> {
     changedSinceWhole.add(view.id)
-    return attempt(view, () => parity.check(view, recentKeys.take(view.id, sampled), sampled))
+    return attempt(view, checkTimeoutMs, (signal) =>
+      parity.check(view, recentKeys.take(view.id, sampled), { sample: sampled, signal }),
+    )
   }
 
-  async function attempt(view: View, compare: () => Promise<ParityFindings>) {
+  async function attempt(
+    view: View,
+    timeoutMs: number,
+    compare: (signal: AbortSignal) => Promise<ParityFindings>,
+  ) {
     try {
-      await judge(view, await compare())
+      await judge(view, await compare(AbortSignal.timeout(timeoutMs)))
     } catch (error) {
       if (background.signal.aborted || !views.isLive(view.id)) return
       log.warn({ err: error, view: view.record.name }, 'Parity of a feature view could not be checked')
@@ -103,7 +117,10 @@ export function createWatch(options: {
       if (signal.aborted || !changedSinceWhole.delete(view.id)) continue
       if (view.record.refresh !== 'BY_KEY') continue
       const values = await online.sample(view.id, maxWholeValues + 1)
-      if (values.length <= maxWholeValues) await attempt(view, () => parity.report(view, 2 * maxWholeValues))
+      if (values.length <= maxWholeValues)
+        await attempt(view, timesForAll * checkTimeoutMs, (whole) =>
+          parity.report(view, { sample: 2 * maxWholeValues, signal: whole }),
+        )
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { AppError } from '../../../src/errors.ts'
-import { createPromisedBy } from '../../../src/features/promised.ts'
+import { createPromises } from '../../../src/features/promised.ts'
 import { checkRows, findIngestTable, packRows, unpackRows } from '../../../src/publish/ingest.ts'
 import { compareRows } from '../../../src/realtime/parity/row-comparison.ts'
 import { overall } from '../../../src/sql/determinism.ts'
@@ -44,7 +44,7 @@ export async function attackPromise(
 ): Promise<PromiseReport> {
   const report = createReport()
   const tables = tableNames.map((name) => `SELECT user_id, s, x FROM feature_store.${name}`)
-  const promisedBy = createPromisedBy(stack)
+  const { ofKey: promisedBy } = createPromises(stack)
   const levels = new Map<string, string>()
   let jobs = 0
 
