@@ -1,6 +1,7 @@
 // Publish jobs: durable work on the warehouse, and how far each has come.
 
 import { AppError } from '../errors.ts'
+import { isDatabaseLost, lostWhileStored } from './database/lost-database.ts'
 import { isGone } from './database/presence.ts'
 import { retryOnUniqueViolation } from './database/violations.ts'
 import type { Prisma, PrismaClient, PublishJob } from './generated/client.ts'
@@ -29,7 +30,10 @@ export interface PublishJobChanges {
 }
 
 export interface PublishJobs {
-  /** QUEUED. With a seed, its `run` counts the jobs of that seed which came before; no two have the same. */
+  /**
+   * QUEUED. With a seed, its `run` counts the jobs of that seed which came before; no two have the same. Rejects with
+   * CATALOG_UNAVAILABLE, and the job's id among the details, where nobody knows whether it is stored.
+   */
   create(job: NewPublishJob): Promise<PublishJobRecord>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<PublishJobRecord>
@@ -67,8 +71,8 @@ const unfinished = { in: ['QUEUED', 'RUNNING'] } satisfies { in: JobStatus[] }
 
 /** `owner` is what this process signs its jobs with; null where there can be no other. */
 export function createPublishJobs(prisma: PrismaClient, owner: string | null): PublishJobs {
-  async function create(job: NewPublishJob): Promise<PublishJob> {
-    const data = { id: createId('job'), status: 'QUEUED' as const }
+  async function create(id: string, job: NewPublishJob): Promise<PublishJob> {
+    const data = { id, status: 'QUEUED' as const }
     if (job.kind === 'ROWS') {
       return prisma.publishJob.create({ data: { ...data, ...job, payload: ownBytes(job.payload) } })
     }
@@ -125,7 +129,14 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
   }
 
   return {
-    create: async (job) => toRecord(await retryOnUniqueViolation(() => create(job))),
+    async create(job) {
+      const id = createId('job')
+      try {
+        return toRecord(await retryOnUniqueViolation(() => create(id, job)))
+      } catch (error) {
+        throw isDatabaseLost(error) ? lostWhileStored(id, error) : error
+      }
+    },
 
     byId: async (id) => toRecord(await byId(id)),
 

@@ -86,16 +86,13 @@ export function createPublishing(options: PublishingOptions): Publishing {
   let sendingLost: Repetition | undefined
   let forgetting: Repetition | undefined
 
+  /** Once it is stored it is done, and so accepted: what does not come into the queue now is sent again later. */
   async function enqueue(job: PublishJobRecord): Promise<PublishJobRecord> {
-    try {
-      await catalog.queue.send(queueName, job.id)
-    } catch (error) {
-      // Where that cannot be stored either, the job is found and done later; its caller was told to look.
-      await catalog.publishJobs
-        .update(job.id, { status: 'FAILED', error: 'The job could not be queued.' })
-        .catch((cause: unknown) => log.warn({ err: cause, publishJob: job.id }, 'A job could not be queued'))
-      throw error
-    }
+    await catalog.queue
+      .send(queueName, job.id)
+      .catch((error: unknown) =>
+        log.warn({ err: error, publishJob: job.id }, 'A publish job could not be queued yet'),
+      )
     return job
   }
 

@@ -38,3 +38,9 @@ export function databaseLost(cause: unknown): AppError {
   const message = 'The catalog’s database cannot be reached just now; ask again in a moment'
   return new AppError('CATALOG_UNAVAILABLE', message, { cause, details: { retryAfterSeconds } })
 }
+
+/** As it was being stored, so that it may be there: whoever asked again at once might have it twice. */
+export function lostWhileStored(jobId: string, cause: unknown): AppError {
+  const message = `The catalog’s database was lost while publish job ${jobId} was stored, which may be there and will be done then; look for it in a moment by publishJob(id: "${jobId}"), and ask again only where it is not`
+  return new AppError('CATALOG_UNAVAILABLE', message, { cause, details: { jobId } })
+}
