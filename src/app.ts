@@ -227,7 +227,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     }),
   )
   const etlEngine = observeEtlEngine(etls, metrics.stores)
-  const loader = createEtlLoader({ sources: config.etlSources, log })
+  const loader = createEtlLoader({ sources: config.etlSources, temporaryFolder, log })
   const etlService = createEtlService({ catalog, loader, etlEngine, log })
   const shared = { ...stores, etlService, etlEngine, events, metrics, log }
   const training = await parts.open(

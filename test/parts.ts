@@ -59,7 +59,7 @@ export async function openParts(options: PartsOptions) {
     temporaryFolder,
     log,
   })
-  const loader = createEtlLoader({ sources: { hosts: [], folders: [etlFolder] }, log })
+  const loader = createEtlLoader({ sources: { hosts: [], folders: [etlFolder] }, temporaryFolder, log })
   const etlService = createEtlService({ catalog, loader, etlEngine, log })
 
   return {

@@ -19,7 +19,7 @@ beforeAll(async () => {
   await writeFile(join(folder.path, 'etl', 'x.js'), 'export function transform(row) { return row }')
   // Nobody listens there.
   const sources = { hosts: ['127.0.0.1:1'], folders: [join(folder.path, 'etl')] }
-  loader = createEtlLoader({ sources, log: testLog() })
+  loader = createEtlLoader({ sources, temporaryFolder: folder.path, log: testLog() })
 })
 
 afterAll(() => folder.remove())

@@ -1,5 +1,6 @@
 // The ETLs under examples/etl/, on rows as the quotes query gives them: through a file, and for each user alone.
 
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -12,6 +13,7 @@ import { column, type EngineStack, frameOf, openEngineStack } from './engine-sta
 const examples = join(import.meta.dirname, '../../examples/etl')
 const loader = createEtlLoader({
   sources: { hosts: [], folders: [examples] },
+  temporaryFolder: tmpdir(),
   log: pino({ level: 'silent' }),
 })
 

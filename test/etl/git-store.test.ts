@@ -35,7 +35,9 @@ async function runGit(...args: string[]) {
 }
 
 const load = (path: string, folders = [folder.path]) =>
-  createEtlLoader({ sources: { hosts: [], folders }, log: testLog() }).load(path)
+  createEtlLoader({ sources: { hosts: [], folders }, temporaryFolder: folder.path, log: testLog() }).load(
+    path,
+  )
 
 const features = (at = repository, ref = git.firstCommit) => `git::${at}//etl/features.sql?ref=${ref}`
 

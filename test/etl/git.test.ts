@@ -4,12 +4,11 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createEtlLoader } from '../../src/etl/source/source.ts'
+import { createEtlLoader, type EtlLoaderOptions } from '../../src/etl/source/source.ts'
 import { createFolder, runProgram } from '../servers/child.ts'
 import { type GitServer, startGit } from '../servers/git.ts'
 
@@ -19,8 +18,11 @@ const second = 'SELECT 2 AS version FROM input\n'
 
 let git: GitServer
 let secondCommit: string
+/** Where git's files stand while it runs. */
+let temporary: Awaited<ReturnType<typeof createFolder>>
 
 beforeAll(async () => {
+  temporary = await createFolder('git-temporary')
   git = await startGit({
     'etl/features.sql': first,
     'etl/with space é.ts': 'export function transform(row: object) { return row }\n',
@@ -36,15 +38,19 @@ beforeAll(async () => {
   await git.commit({ 'etl/features.sql': 'SELECT 3 AS version FROM input\n' })
   await git.branch('main')
 })
-afterAll(() => git.stop())
+afterAll(async () => {
+  await git.stop()
+  await temporary.remove()
+})
 
-function createLoader() {
-  return createEtlLoader({
+const createLoader = (options: Partial<EtlLoaderOptions> = {}) =>
+  createEtlLoader({
     sources: { hosts: [git.httpHost, git.sshHost], folders: [git.root] },
+    temporaryFolder: temporary.path,
     log,
     sshCommand: git.sshCommand,
+    ...options,
   })
-}
 
 const load = (path: string) => createLoader().load(path)
 
@@ -132,7 +138,7 @@ test('links, folders and submodules are not followed', async () => {
     await run('add', '--all')
     await run('update-index', '--add', '--cacheinfo', `160000,${git.firstCommit},sub.sql`)
     await run('commit', '--quiet', '-m', 'x')
-    const loader = createEtlLoader({ sources: { hosts: [], folders: [folder.path] }, log })
+    const loader = createLoader({ sources: { hosts: [], folders: [folder.path] } })
     await expect(loader.load(`git::${work}//link.sql`)).rejects.toThrow(/symbolic link/)
     await expect(loader.load(`git::file://${work}//folder.sql`)).rejects.toThrow(/is a folder/)
     await expect(loader.load(`git::${work}//sub.sql`)).rejects.toThrow(/submodule/)
@@ -143,7 +149,7 @@ test('links, folders and submodules are not followed', async () => {
 
 describe('only what ETL_SOURCES names may be loaded', () => {
   test('other hosts are refused, and the error says what to set', async () => {
-    const loader = createEtlLoader({ sources: { hosts: [], folders: [] }, log })
+    const loader = createLoader({ sources: { hosts: [], folders: [] } })
     await expect(loader.load(`git::${git.httpUrl}//etl/features.sql`)).rejects.toThrow(
       `ETL_SOURCES=${git.httpHost}`,
     )
@@ -158,7 +164,7 @@ describe('only what ETL_SOURCES names may be loaded', () => {
   test('other folders are refused, also by way of .., of links, and of a work tree that leads elsewhere', async () => {
     const folder = await createFolder('git-inside')
     try {
-      const loader = createEtlLoader({ sources: { hosts: [], folders: [folder.path] }, log })
+      const loader = createLoader({ sources: { hosts: [], folders: [folder.path] } })
       await symlink(git.path, join(folder.path, 'linked.git'))
       await mkdir(join(folder.path, 'worktree'))
       await writeFile(join(folder.path, 'worktree', '.git'), `gitdir: ${git.path}\n`)
@@ -187,7 +193,7 @@ test('credentials are given to the host, and to nobody else', async () => {
   await once(server, 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const logged: string[] = []
-  const loader = createEtlLoader({
+  const loader = createLoader({
     sources: { hosts: [host], folders: [] },
     log: pino({ level: 'trace' }, { write: (line: string) => logged.push(line) }),
   })
@@ -214,7 +220,7 @@ test('a server that redirects elsewhere is not followed', async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const loader = createEtlLoader({ sources: { hosts: [host], folders: [] }, log })
+  const loader = createLoader({ sources: { hosts: [host], folders: [] } })
   await expect(loader.load(`git::http://${host}/features.git//etl/features.sql`)).rejects.toThrow(
     /cannot be loaded: git failed/,
   )
@@ -248,9 +254,8 @@ test('git, and what it starts, have none of the gateway’s files open', async (
   const store = open({ path: join(folder.path, 'store') })
   await store.put('a', 1)
   const list = join(folder.path, 'open')
-  const loader = createEtlLoader({
+  const loader = createLoader({
     sources: { hosts: [git.sshHost], folders: [] },
-    log,
     sshCommand: `ls -l /proc/self/fd > ${list}; ls -l /proc/$PPID/fd >> ${list}; ${git.sshCommand}`,
   })
   await loader.load(`git::${git.sshUrl}//etl/features.sql`)
@@ -264,5 +269,5 @@ test('git, and what it starts, have none of the gateway’s files open', async (
 test('nothing is left behind, whatever happened', async () => {
   await load(`git::${git.httpUrl}//etl/features.sql`)
   await load(`git::${git.httpUrl}//etl/none.sql`).catch(() => undefined)
-  expect((await readdir(tmpdir())).filter((name) => name.startsWith('etl-git-'))).toEqual([])
+  expect(await readdir(temporary.path)).toEqual([])
 })

@@ -27,7 +27,8 @@ beforeAll(async () => {
   git = await startGit({ 'README.md': 'x' })
   stack = await openEngineStack()
   catalog = await openCatalog({ url: 'pglite:', folder: join(folder.path, 'catalog'), log })
-  const loader = createEtlLoader({ sources: { hosts: [git.httpHost], folders: [folder.path] }, log })
+  const sources = { hosts: [git.httpHost], folders: [folder.path] }
+  const loader = createEtlLoader({ sources, temporaryFolder: folder.path, log })
   etls = createEtlService({ catalog, loader, etlEngine: stack.engine, log })
 })
 afterAll(async () => {

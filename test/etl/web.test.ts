@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -71,7 +72,7 @@ afterAll(() => {
 })
 
 function createLoader(hosts: readonly string[] = [web.host], folders: readonly string[] = []) {
-  return createEtlLoader({ sources: { hosts, folders }, log })
+  return createEtlLoader({ sources: { hosts, folders }, temporaryFolder: tmpdir(), log })
 }
 
 describe('from the web', () => {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { devNull } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withoutFiles } from '../../processes/inherited-files.ts'
 import type { GitAddress } from './address.ts'
@@ -70,6 +70,8 @@ function environmentOf({
   return {
     PATH: process.env.PATH ?? '/usr/bin:/bin',
     HOME: folder,
+    // The folder may lie within somebody's work tree, whose settings are not ours.
+    GIT_CEILING_DIRECTORIES: dirname(folder),
     LC_ALL: 'C',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_SYSTEM: devNull,

@@ -2,7 +2,6 @@
 // Nothing is ever checked out, so no link, hook, filter or submodule of the repository can do anything.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type GitAddress, loadFailed } from './address.ts'
@@ -22,6 +21,7 @@ export interface GitFile {
 
 export interface GitSourceOptions {
   allowList: AllowList
+  temporaryFolder: string
   sshCommand?: string | undefined
   timeLimitMs?: number
   /** What a fetch may bring before it is ended: a server that does not filter sends a commit's whole tree. */
@@ -36,6 +36,7 @@ interface Work {
 
 export function createGitSource({
   allowList,
+  temporaryFolder,
   sshCommand,
   timeLimitMs = 60_000,
   sizeLimitBytes = 256_000_000,
@@ -61,7 +62,7 @@ export function createGitSource({
 
   async function read(address: GitAddress): Promise<GitFile> {
     const { remote, reach } = await remoteOf(address)
-    const folder = await mkdtemp(join(tmpdir(), 'etl-git-'))
+    const folder = await mkdtemp(join(temporaryFolder, 'etl-git-'))
     const signal = AbortSignal.timeout(timeLimitMs)
     const processOf = (url: string) =>
       createGitProcess({ folder, remote: url, reach, address, signal, sshCommand, sizeLimitBytes })

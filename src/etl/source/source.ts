@@ -32,6 +32,8 @@ export interface EtlLoader {
 
 export interface EtlLoaderOptions {
   sources: Config['etlSources']
+  /** Of what git fetches nothing stays here, unless this process is killed. */
+  temporaryFolder: string
   log: Logger
   /** How git reaches ssh hosts; by default GIT_SSH_COMMAND of the environment, else plain `ssh`. */
   sshCommand?: string | undefined
@@ -69,9 +71,9 @@ function decodeSource(bytes: Uint8Array, path: string): string {
   return source
 }
 
-export function createEtlLoader({ sources, log, sshCommand }: EtlLoaderOptions): EtlLoader {
+export function createEtlLoader({ sources, temporaryFolder, log, sshCommand }: EtlLoaderOptions): EtlLoader {
   const allowList = createAllowList(sources)
-  const git = createGitSource({ allowList, sshCommand })
+  const git = createGitSource({ allowList, temporaryFolder, sshCommand })
 
   async function read(address: EtlAddress): Promise<{ bytes: Uint8Array; commit: string | null }> {
     if (address.kind === 'git') return git.read(address)
