@@ -12,6 +12,7 @@ import { createEvents } from '../src/events.ts'
 import { createOnlineStore } from '../src/online/index.ts'
 import { createParquetEngine } from '../src/parquet/engine.ts'
 import { createWarehouse } from '../src/warehouse/index.ts'
+import { withDemoTables } from './demo-tables.ts'
 import { lookupLimits } from './limits.ts'
 
 export interface PartsOptions {
@@ -36,17 +37,19 @@ export async function openParts(options: PartsOptions) {
   const events = createEvents()
   const [catalog, warehouse, online, parquet] = await Promise.all([
     openCatalog({ url: 'pglite:', folder: catalogFolder, log }),
-    createWarehouse({
-      url: warehouseUrl,
-      file,
-      files,
-      temporaryFolder,
-      datasetsFolder,
-      memoryMb,
-      spillMb: 4096,
-      lookupLimits,
-      log,
-    }),
+    withDemoTables(
+      createWarehouse({
+        url: warehouseUrl,
+        file,
+        files,
+        temporaryFolder,
+        datasetsFolder,
+        memoryMb,
+        spillMb: 4096,
+        lookupLimits,
+        log,
+      }),
+    ),
     createOnlineStore({ url: onlineUrl, folder: onlineFolder, log }),
     createParquetEngine({ folders: [temporaryFolder, datasetsFolder], memoryMb, temporaryFolder }),
   ])

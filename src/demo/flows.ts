@@ -11,37 +11,7 @@ import {
   drawUuid,
   type RandomGenerator,
 } from './randomness.ts'
-
-const userColumns = ['user_id', 'name', 'address', 'creation_date'] as const
-const quoteColumns = [
-  'quote_id',
-  'user_id',
-  'creation_date',
-  'binding_date',
-  'quote_type',
-  'quote_device',
-  'is_binded',
-  'is_paid',
-] as const
-const transactionColumns = [
-  'transaction_id',
-  'user_id',
-  'ref_id',
-  'ref_type',
-  'transaction_time',
-  'successful',
-  'card_number',
-  'card_expiration_date',
-  'card_type',
-] as const
-const policyColumns = [
-  'policy_id',
-  'user_id',
-  'quote_id',
-  'purchase_time',
-  'policy_type',
-  'policy_device',
-] as const
+import { type DemoTable, demoTables } from './tables.ts'
 
 /** One stream of randomness for each use, so that none shifts another. Ids take a stream of their own for each run. */
 const streams = { facts: 1, binding: 2, payment: 3, success: 4, debit: 5, firstRun: 1000 } as const
@@ -120,19 +90,13 @@ export function createFlowGenerator({ seed, run }: FlowSource) {
   return function generateFlows(from: number, to: number): readonly TableRows[] {
     const tables: FlowTables = { users: [], quotes: [], transactions: [], policies: [] }
     for (let index = from; index < to; index++) addFlow(index, tables)
-    const written: readonly TableRows[] = [
-      { table: 'users', columns: userColumns, rows: tables.users },
-      { table: 'quotes', columns: quoteColumns, rows: tables.quotes },
-      { table: 'transactions', columns: transactionColumns, rows: tables.transactions },
-      { table: 'policies', columns: policyColumns, rows: tables.policies },
-    ]
+    const written: readonly TableRows[] = demoTables.map(({ name, columns }) => ({
+      table: name,
+      columns: columns.map((column) => column.name),
+      rows: tables[name],
+    }))
     return written.filter(({ rows }) => rows.length > 0)
   }
 }
 
-interface FlowTables {
-  users: Row[]
-  quotes: Row[]
-  transactions: Row[]
-  policies: Row[]
-}
+type FlowTables = Record<DemoTable, Row[]>

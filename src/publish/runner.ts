@@ -6,6 +6,7 @@ import { isEnded } from '../catalog/job-states.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobChanges, PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { retry } from '../concurrency/retry.ts'
+import { createDemoTables } from '../demo/tables.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
@@ -17,7 +18,7 @@ import { createRateMeter, type PublishProgress } from './progress.ts'
 
 interface RunnerOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'tables'>
+  warehouse: Pick<Warehouse, 'append' | 'createTable' | 'tables'>
   realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   events: Events
   retryDelaysMs: readonly number[]
@@ -184,6 +185,7 @@ export function createRunner(options: RunnerOptions) {
   async function createWork(job: PublishJobRecord): Promise<Work> {
     if (job.kind === 'FLOWS') {
       if (job.seed === null) throw new AppError('INTERNAL', `Publish job ${job.id} has no seed.`)
+      await createDemoTables(warehouse)
       return createFlowWork(job.total, { seed: job.seed, run: job.run ?? 0 })
     }
     if (job.payload === null || job.table === null) {

@@ -58,7 +58,7 @@ export interface Publishing {
 
 interface PublishingOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'findMisfit' | 'tables'>
+  warehouse: Pick<Warehouse, 'append' | 'createTable' | 'findMisfit' | 'tables'>
   realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   events: Events
   concurrency: number

@@ -2,7 +2,7 @@
 
 export type Storage =
   | { kind: 'decimal'; precision: number; scale: number }
-  | { kind: 'list'; item: Storage }
+  | { kind: 'list'; item: Storage; length: number | null }
   | { kind: 'struct'; fields: readonly { name: string; storage: Storage }[] }
   | { kind: 'plain'; name: string }
 
@@ -25,8 +25,9 @@ const integerRanges: Readonly<Record<string, readonly [bigint, bigint]>> = {
 /** A type it cannot take apart is plain, under its whole text. */
 export function parseStorage(text: string): Storage {
   const type = text.trim()
-  const listItem = /^(.+)\[\d*\]$/s.exec(type)?.[1]
-  if (listItem !== undefined) return { kind: 'list', item: parseStorage(listItem) }
+  const [, listItem, length = ''] = /^(.+)\[(\d*)\]$/s.exec(type) ?? []
+  if (listItem !== undefined)
+    return { kind: 'list', item: parseStorage(listItem), length: length === '' ? null : Number(length) }
   const decimal = /^(?:DECIMAL|NUMERIC)\(\s*(\d+)\s*,\s*(\d+)\s*\)$/i.exec(type)
   if (decimal) return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
   const members = /^STRUCT\((.*)\)$/is.exec(type)?.[1]

@@ -2,7 +2,7 @@
 
 import type { Certainty } from '../sql/determinism.ts'
 import type { Remark } from '../telemetry/remarks.ts'
-import type { Column, Row, Value } from '../values/columns.ts'
+import type { Column, ColumnType, Row, Value } from '../values/columns.ts'
 
 /** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
 export const featureSchema = 'feature_store'
@@ -27,9 +27,15 @@ export interface QueryDescription {
   whyNotLocal?: string | null
 }
 
+/** `FILE`: one that is mounted, or a folder of them. */
+export type TableKind = 'TABLE' | 'VIEW' | 'FILE'
+
 export interface WarehouseTable {
   schema: string
   name: string
+  kind: TableKind
+  /** The engine's own estimate; null where it has none. */
+  rowEstimate: number | null
   /** A column is not nullable where every row must bring it a value. */
   columns: readonly Column[]
   /** How rows come into it; left out where none may: a view, say, or a table that the gateway may only read. */
@@ -41,6 +47,23 @@ export interface Intake {
   defaults: readonly string[]
   /** Columns that the engine computes; no row may bring them. */
   computed: readonly string[]
+}
+
+export interface NewColumn {
+  name: string
+  type: ColumnType
+  nullable: boolean
+  /** How the engine is to hold it, in the words of `Column.storage` or the engine's own; the usual for the type where it is left out. */
+  storage?: string | undefined
+}
+
+export interface NewTable {
+  /** Made where it is missing; `featureSchema` when left out. */
+  schema?: string | undefined
+  name: string
+  columns: readonly NewColumn[]
+  /** Columns that rows are looked up by: an engine that has indexes makes one for each. */
+  indexed?: readonly string[]
 }
 
 export interface RunOptions {
@@ -189,6 +212,12 @@ export interface Warehouse {
   findMisfit(rows: TableRows): Promise<Misfit | null>
   /** The tables that statements may read. Those of `featureSchema` take appends. */
   tables(): Promise<readonly WarehouseTable[]>
+  /**
+   * Makes a table that takes appends, and answers as `tables` lists it. One that is there already is answered where it has
+   * these columns, of these types and in this order; else CONFLICT says in what it differs. A name or a type that cannot be
+   * is BAD_USER_INPUT.
+   */
+  createTable(table: NewTable): Promise<WarehouseTable>
   /** The present version. */
   version(): Promise<number>
   /**

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
+import { quoteName } from '../../src/sql/sql-text.ts'
 import type { Column, Row, Value } from '../../src/values/columns.ts'
 import type { AppendRequest, ScanResult, Warehouse } from '../../src/warehouse/port.ts'
+import { testCreateTable } from './create-table.ts'
 
 export interface WarehouseUnderTest {
   /** Opens an empty warehouse; again, the one that the last call left closed. */
@@ -549,16 +551,19 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
       })
     })
 
+    testCreateTable(() => warehouse)
+
     test('MUST list the tables that statements may read, and no others', async () => {
       const tables = await warehouse.tables()
-      const own = tables.filter(({ schema }) => schema === 'feature_store')
+      const own = tables.filter(({ schema, name }) => schema === 'feature_store' && !name.startsWith('made'))
       expect(own.map(({ name, columns }) => [name, columns.length])).toEqual([
         ['policies', 6],
         ['quotes', 8],
         ['transactions', 9],
         ['users', 4],
       ])
-      for (const { schema, name } of tables) await warehouse.describe(`SELECT * FROM "${schema}"."${name}"`)
+      for (const { schema, name } of tables)
+        await warehouse.describe(`SELECT * FROM ${quoteName(schema)}.${quoteName(name)}`)
     })
 
     test('MUST still hold, when opened again, what was appended, and its version', async () => {

@@ -7,6 +7,7 @@ import { TypedDocumentString } from '../../examples/client/generated/graphql.ts'
 import { createTransport } from '../../examples/client/transport.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { createDemoTables } from '../../src/demo/tables.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createClient } from '../http/client.ts'
 
@@ -16,6 +17,7 @@ export type Settings = Record<string, string>
 export async function startGateway(dataDir: string, settings: Settings = {}) {
   const config = parseConfig({ PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...settings })
   const app = await createApp(config, createLog(config.logLevel, { readable: false }))
+  await createDemoTables(app.services.warehouse)
   const { url } = await app.listen()
   return { url, services: app.services, ...createClients(url), stop: () => app.close() }
 }

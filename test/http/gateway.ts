@@ -2,6 +2,7 @@
 
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { createDemoTables } from '../../src/demo/tables.ts'
 import { createHttpServer, type HttpServerOptions } from '../../src/http/server/server.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { testLog } from '../parts.ts'
@@ -16,6 +17,7 @@ export async function openGateway(settings: Record<string, string> = {}) {
   const config = parseConfig({ PORT: '0', DATA_DIR: folder.path, ...settings })
   const log = testLog()
   const app = await createApp(config, log)
+  await createDemoTables(app.services.warehouse)
 
   async function serve(options: Partial<HttpServerOptions> = {}) {
     const server = await createHttpServer({ config, services: app.services, log, ...options })

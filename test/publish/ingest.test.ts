@@ -17,24 +17,22 @@ function column(name: string, type: ColumnType, storage: string, nullable = true
   return { name, type, nullable, storage }
 }
 
+function tableOf(name: string, columns: readonly Column[]): WarehouseTable {
+  return { schema: 'feature_store', name, kind: 'TABLE', rowEstimate: null, columns }
+}
+
 const users: WarehouseTable = {
-  schema: 'feature_store',
-  name: 'users',
-  intake: { defaults: [], computed: [] },
-  columns: [
+  ...tableOf('users', [
     column('user_id', 'STRING', 'VARCHAR', false),
     column('name', 'STRING', 'VARCHAR'),
     column('creation_date', 'FLOAT64', 'DOUBLE'),
     column('active', 'BOOLEAN', 'BOOLEAN'),
-  ],
-}
-
-function tableOf(type: ColumnType, storage: string): WarehouseTable {
-  return { schema: 'feature_store', name: 't', columns: [column('c', type, storage)] }
+  ]),
+  intake: { defaults: [], computed: [] },
 }
 
 async function read(type: ColumnType, storage: string, given: unknown): Promise<Value | undefined> {
-  return rowsOf(await checkRows(tableOf(type, storage), [{ c: given }]))[0]?.[0]
+  return rowsOf(await checkRows(tableOf('t', [column('c', type, storage)]), [{ c: given }]))[0]?.[0]
 }
 
 function rowsOf({ parts }: Awaited<ReturnType<typeof checkRows>>): Row[] {
@@ -152,7 +150,7 @@ describe('cells', () => {
   it('that are missing or null are null', async () => {
     for (const [type, storage] of taken) {
       expect(await read(type, storage, null)).toBeNull()
-      expect(rowsOf(await checkRows(tableOf(type, storage), [{}]))).toEqual([[null]])
+      expect(rowsOf(await checkRows(tableOf('t', [column('c', type, storage)]), [{}]))).toEqual([[null]])
     }
   })
 })
@@ -281,16 +279,13 @@ describe('rows', () => {
       checkRows(users, [JSON.parse('{"user_id":"u1","__proto__":{"name":"x"}}')]),
     )
     expect(failure.message).toContain('"__proto__"')
-    const named = { schema: 'feature_store', name: 't', columns: [column('toString', 'STRING', 'VARCHAR')] }
+    const named = tableOf('t', [column('toString', 'STRING', 'VARCHAR')])
     expect(rowsOf(await checkRows(named, [{}]))).toEqual([[null]])
   })
 
   it('come back from storage as they were checked', async () => {
-    const table: WarehouseTable = {
-      schema: 'feature_store',
-      name: 'all_types',
-      columns: taken.map(([type, storage], i) => column(`c${i}`, type, storage)),
-    }
+    const columns = taken.map(([type, storage], i) => column(`c${i}`, type, storage))
+    const table = tableOf('all_types', columns)
     const given = Object.fromEntries(taken.map(([, , cell], i) => [`c${i}`, cell]))
     const checked = await checkRows(table, [given, {}])
     const { parts, inBatches } = await unpackRows(table, await packRows(checked))

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import { Trino } from 'trino-client'
 import { inject } from 'vitest'
 import { createWarehouse } from '../../src/warehouse/index.ts'
+import { withDemoTables } from '../demo-tables.ts'
 import { lookupLimits } from '../limits.ts'
 import type { trinoCatalogs } from './setup.ts'
 
@@ -23,17 +24,19 @@ export async function createTrinoFolder() {
   return {
     datasetsFolder,
     open: (url: string) =>
-      createWarehouse({
-        url,
-        file: '',
-        files: [],
-        temporaryFolder: join(folder, 'tmp'),
-        datasetsFolder,
-        memoryMb: 512,
-        spillMb: 4096,
-        lookupLimits,
-        log: pino({ level: 'silent' }),
-      }),
+      withDemoTables(
+        createWarehouse({
+          url,
+          file: '',
+          files: [],
+          temporaryFolder: join(folder, 'tmp'),
+          datasetsFolder,
+          memoryMb: 512,
+          spillMb: 4096,
+          lookupLimits,
+          log: pino({ level: 'silent' }),
+        }),
+      ),
     remove: () => rm(folder, { recursive: true }),
   }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { withDemoTables } from '../demo-tables.ts'
 import { lookupLimits } from '../limits.ts'
 
 export async function createWarehouseFolder() {
@@ -22,15 +23,17 @@ export async function createWarehouseFolder() {
 }
 
 export function openWarehouse(folder: string, options: { url?: string; files?: readonly string[] } = {}) {
-  return createWarehouse({
-    url: options.url ?? 'duckdb:',
-    file: join(folder, 'warehouse.duckdb'),
-    files: options.files ?? [],
-    temporaryFolder: join(folder, 'tmp'),
-    datasetsFolder: join(folder, 'datasets'),
-    memoryMb: 512,
-    spillMb: 4096,
-    lookupLimits,
-    log: pino({ level: 'silent' }),
-  })
+  return withDemoTables(
+    createWarehouse({
+      url: options.url ?? 'duckdb:',
+      file: join(folder, 'warehouse.duckdb'),
+      files: options.files ?? [],
+      temporaryFolder: join(folder, 'tmp'),
+      datasetsFolder: join(folder, 'datasets'),
+      memoryMb: 512,
+      spillMb: 4096,
+      lookupLimits,
+      log: pino({ level: 'silent' }),
+    }),
+  )
 }

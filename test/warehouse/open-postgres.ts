@@ -7,6 +7,7 @@ import pg from 'pg'
 import { pino } from 'pino'
 import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { withDemoTables } from '../demo-tables.ts'
 import { lookupLimits } from '../limits.ts'
 
 /** `prepare` runs as the database's owner before the warehouse is opened. */
@@ -19,17 +20,19 @@ export async function createPostgresWarehouseFolder(url: string, prepare = 'SELE
     folder,
     datasetsFolder,
     open: (): Promise<Warehouse> =>
-      createWarehouse({
-        url,
-        file: join(folder, 'warehouse.duckdb'),
-        files: [],
-        temporaryFolder: join(folder, 'tmp'),
-        datasetsFolder,
-        memoryMb: 512,
-        spillMb: 4096,
-        lookupLimits,
-        log: pino({ level: 'silent' }),
-      }),
+      withDemoTables(
+        createWarehouse({
+          url,
+          file: join(folder, 'warehouse.duckdb'),
+          files: [],
+          temporaryFolder: join(folder, 'tmp'),
+          datasetsFolder,
+          memoryMb: 512,
+          spillMb: 4096,
+          lookupLimits,
+          log: pino({ level: 'silent' }),
+        }),
+      ),
     remove: () => rm(folder, { recursive: true }),
   }
 }

@@ -7,7 +7,7 @@ import { mergeChanges } from '../stored-keys.ts'
 import { changeOf, createTarget, writeTarget } from './append-target.ts'
 import { internalSchema, type TableList } from './schema.ts'
 
-export function createAppends(write: Database['write'], tables: TableList) {
+export function createAppends(write: Database['write'], tables: () => TableList) {
   let turn: Promise<unknown> = Promise.resolve()
 
   async function readVersion(connection: DuckDBConnection): Promise<number> {
@@ -24,7 +24,7 @@ export function createAppends(write: Database['write'], tables: TableList) {
   }
 
   async function writeAll(connection: DuckDBConnection, request: AppendRequest): Promise<AppendResult> {
-    const targets = request.tables.map((rows) => createTarget(tables, request.keys, rows))
+    const targets = request.tables.map((rows) => createTarget(tables(), request.keys, rows))
     if (!(await enter(connection, request))) {
       const changes = mergeChanges(targets.flatMap((target) => changeOf(target, target.known)))
       return { applied: false, version: await readVersion(connection), changes }

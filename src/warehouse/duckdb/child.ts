@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../errors.ts'
 import { serveApart } from '../../processes/engine-child.ts'
 import type { WarehouseOptions } from '../options.ts'
-import type { AppendRequest, ExportRequest, LookupRequest, TableRows, Warehouse } from '../port.ts'
+import type { AppendRequest, ExportRequest, LookupRequest, NewTable, TableRows, Warehouse } from '../port.ts'
 import { createDuckdbWarehouse } from './duckdb.ts'
 
 type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
@@ -22,6 +22,7 @@ serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       append: (request: AppendRequest) => warehouse.append(request),
       findMisfit: (rows: TableRows) => warehouse.findMisfit(rows),
       tables: () => warehouse.tables(),
+      createTable: (table: NewTable) => warehouse.createTable(table),
       version: () => warehouse.version(),
       copyTo: async ({ file }: { file: string }) => warehouse.copyTo?.(file, async () => undefined),
       examine: async () => warehouse.examine?.(),

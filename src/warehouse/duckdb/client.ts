@@ -52,6 +52,10 @@ export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseO
     },
     examine: () => apart.call('examine', null),
     tables: () => apart.call('tables', null),
+    async createTable(table) {
+      await mayAppend
+      return apart.call('createTable', table)
+    },
     version: () => apart.call('version', null),
     ping: () => apart.call('ping', null),
     close: apart.close,

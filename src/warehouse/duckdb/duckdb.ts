@@ -16,6 +16,7 @@ import { ok } from '../../telemetry/remarks.ts'
 import type { Row } from '../../values/columns.ts'
 import { keyIndex } from '../key-column.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
+import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type {
   LookupRequest,
@@ -31,7 +32,15 @@ import { type MountedFiles, mountFiles } from './files.ts'
 import { keyTerms } from './keys.ts'
 import { assertFilesStand, createPlans, explainFailure, type Plan } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
-import { createSchemas, internalSchema, listTables, type TableList } from './schema.ts'
+import {
+  createSchemas,
+  duckdbTables,
+  internalSchema,
+  listTables,
+  makeTable,
+  type TableList,
+  withEstimates,
+} from './schema.ts'
 import { findMisfit } from './staging.ts'
 
 export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
@@ -58,10 +67,18 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }).catch((error: unknown) => {
     throw explainVersion(error, file)
   })
-  const tables = listed
-  if (tables === undefined) throw new Error('The tables were not listed')
+  function tables(): TableList {
+    if (listed === undefined) throw new Error('The tables were not listed')
+    return listed
+  }
   let isClosed = false
   const appends = createAppends(database.write, tables)
+  const dialect = duckdbTables((table) =>
+    appends.inTurn(async (connection) => {
+      await makeTable(connection, table)
+      listed = await listTables(connection)
+    }),
+  )
   const { withCurrentPlan } = createPlans({
     tables,
     filesOf: (view) => mounted.get(view) ?? [],
@@ -152,14 +169,17 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     }
   }
 
+  const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
+    withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
+      columns,
+      tables: read,
+      ...(await prove?.(connection, { sql, key, columns, tables: read })),
+    }))
+  const listAll = () => run((connection) => withEstimates(connection, tables()))
+
   return {
     name: 'duckdb',
-    describe: (sql, { signal, key } = {}) =>
-      withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
-        columns,
-        tables: read,
-        ...(await prove?.(connection, { sql, key, columns, tables: read })),
-      })),
+    describe,
     exportParquet: (request) =>
       withPlan('slow', request, copyPrefixBytes, (connection, { select, columns }) =>
         writeParquet(connection, {
@@ -181,7 +201,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       }
     },
     async findMisfit(rows) {
-      const { table, cast } = toBeCast(tables, rows)
+      const { table, cast } = toBeCast(tables(), rows)
       if (cast.columns.length === 0) return null
       return run((connection) => findMisfit(connection, table, cast))
     },
@@ -198,7 +218,15 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
         )
       })
     },
-    tables: async () => tables.all,
+    tables: listAll,
+    async createTable(table) {
+      if (isClosed) throw new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.')
+      try {
+        return await createTable({ describe, tables: listAll }, dialect, table)
+      } catch (error) {
+        throw toAppError(error, { refused: 'BAD_USER_INPUT' })
+      }
+    },
     version: () => run(readVersion),
     examine: async () => [ok(`it can be opened; its data is at version ${await run(readVersion)}`)],
     ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),

@@ -29,14 +29,14 @@ export function createPlans({
   tables,
   filesOf,
 }: {
-  tables: TableList
+  tables: () => TableList
   filesOf: (view: string) => readonly string[]
 }) {
   const cache = createPlanCache<Plan>()
 
   async function makePlan(connection: DuckDBConnection, sql: string): Promise<Plan> {
     const { sql: judged, tables: read } = await judgeStatement(connection, sql)
-    const resolved = tables.resolve(read)
+    const resolved = tables().resolve(read)
     const files = resolved.flatMap(({ schema, name }) => (schema === filesSchema ? filesOf(name) : []))
     const states = await lookAt(files)
     try {
@@ -51,7 +51,7 @@ export function createPlans({
   }
 
   /**
-   * The engine's own tables never change while it is open. Where files may be others since, the statement is planned
+   * The engine's own tables, once made, never change while it is open. Where files may be others since, the statement is planned
    * anew. Where they become others while it runs, its own guards tell of other types, and what it gave counts only where
    * no file has taken another's place: the engine reads one file by what it found in another.
    */

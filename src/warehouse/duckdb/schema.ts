@@ -6,24 +6,15 @@ import { refuse } from '../../duckdb/engine-error.ts'
 import { displayTable, type TableReference } from '../../duckdb/statement.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
+import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
 import { type BaseTable, featureSchema, type Intake, type WarehouseTable } from '../port.ts'
 import { listViews, type ViewDefinition } from './views.ts'
 
 export const internalSchema = 'gateway'
 export const filesSchema = 'files'
 
-const createTables = `
+const createOwn = `
   CREATE SCHEMA IF NOT EXISTS ${featureSchema};
-  CREATE TABLE IF NOT EXISTS ${featureSchema}.users
-    (user_id VARCHAR, name VARCHAR, address VARCHAR, creation_date DOUBLE);
-  CREATE TABLE IF NOT EXISTS ${featureSchema}.quotes
-    (quote_id VARCHAR, user_id VARCHAR, creation_date DOUBLE, binding_date DOUBLE,
-     quote_type VARCHAR, quote_device VARCHAR, is_binded BOOLEAN, is_paid BOOLEAN);
-  CREATE TABLE IF NOT EXISTS ${featureSchema}.transactions
-    (transaction_id VARCHAR, user_id VARCHAR, ref_id VARCHAR, ref_type VARCHAR, transaction_time DOUBLE,
-     successful BOOLEAN, card_number VARCHAR, card_expiration_date DOUBLE, card_type VARCHAR);
-  CREATE TABLE IF NOT EXISTS ${featureSchema}.policies
-    (policy_id VARCHAR, user_id VARCHAR, quote_id VARCHAR, purchase_time DOUBLE, policy_type VARCHAR, policy_device VARCHAR);
   CREATE SCHEMA IF NOT EXISTS ${internalSchema};
   CREATE TABLE IF NOT EXISTS ${internalSchema}.ledger
     (job_id VARCHAR, batch BIGINT, committed_at TIMESTAMP, PRIMARY KEY (job_id, batch));
@@ -33,7 +24,7 @@ const createTables = `
 
 export async function createSchemas(connection: DuckDBConnection): Promise<void> {
   await connection.run('BEGIN')
-  await connection.run(createTables)
+  await connection.run(createOwn)
   await connection.run('COMMIT')
 }
 
@@ -51,7 +42,44 @@ export interface TableList {
   resolve(references: readonly TableReference[]): BaseTable[]
 }
 
-/** The tables and views of the database; none is made while the gateway runs. */
+export function duckdbTables(make: TableDialect['make']): TableDialect {
+  return {
+    types: {},
+    decimal: (precision, scale) => `DECIMAL(${precision},${scale})`,
+    list: (item, length) => `${item}[${length ?? ''}]`,
+    struct: (fields) => `STRUCT(${fields.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')})`,
+    ignoresCase: true,
+    closedSchemas: [internalSchema, filesSchema, 'information_schema', 'pg_catalog', 'temp'],
+    make,
+  }
+}
+
+export async function makeTable(connection: DuckDBConnection, table: TableToMake): Promise<void> {
+  const schema = quoteName(table.schema)
+  const columns = columnDefinitions(table.columns)
+  await connection.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+  await connection.run(`CREATE TABLE IF NOT EXISTS ${schema}.${quoteName(table.name)} (${columns})`)
+}
+
+/** How many rows each table holds, by the engine's estimate. */
+export async function withEstimates(
+  connection: DuckDBConnection,
+  { all }: TableList,
+): Promise<WarehouseTable[]> {
+  const result = await connection.run(
+    'SELECT schema_name, table_name, estimated_size FROM duckdb_tables() WHERE database_name = current_database()',
+  )
+  const rows = await result.getRows()
+  const estimates = new Map(
+    rows.map(([schema, name, size]) => [keyOf(String(schema), String(name)), Number(size)]),
+  )
+  return all.map(({ ownTypes: _, ...table }) => ({
+    ...table,
+    rowEstimate: estimates.get(keyOf(table.schema, table.name)) ?? null,
+  }))
+}
+
+/** The tables and views of the database, as they are now. */
 export async function listTables(connection: DuckDBConnection): Promise<TableList> {
   const result = await connection.run(`
     SELECT schema_name, table_name, current_database() FROM duckdb_tables()
@@ -114,7 +142,16 @@ async function readTable(
   } finally {
     prepared.destroySync()
   }
-  return { schema, name, columns, ownTypes, ...(own && { intake: await readIntake(connection, place, own) }) }
+  const kind = own !== undefined ? 'TABLE' : schema === filesSchema ? 'FILE' : 'VIEW'
+  return {
+    schema,
+    name,
+    kind,
+    rowEstimate: null,
+    columns,
+    ownTypes,
+    ...(own && { intake: await readIntake(connection, place, own) }),
+  }
 }
 
 /** A computed column's expression stands where others have their default; it is told by what takes no value. */

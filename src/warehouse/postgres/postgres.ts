@@ -1,8 +1,9 @@
 // The warehouse on a PostgreSQL server: reads in read-only transactions, exports streamed, appends counted by a version.
 
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
-import type { Warehouse } from '../port.ts'
+import type { Warehouse, WarehouseTable } from '../port.ts'
 import { append, findMisfit, readVersion } from './append.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
 import { examineServer } from './examine.ts'
@@ -10,7 +11,7 @@ import { exportCsv } from './export.ts'
 import { lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
-import { createSchemas, listTables } from './schema.ts'
+import { createSchemas, listTables, makeTable, postgresTables } from './schema.ts'
 import type { Session } from './session.ts'
 import { type Lane, openSessions } from './sessions.ts'
 
@@ -52,13 +53,24 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     throw error
   }
 
+  const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
+    use('quick', { sql, signal }, async (session) => {
+      const { columns, tables } = await plans.make(session, sql)
+      return { columns, tables, ...(await proveStatement(session, sql, key)) }
+    })
+
+  async function tables(): Promise<WarehouseTable[]> {
+    const all = await use('quick', {}, (session) => listTables(session))
+    return all.map(({ oid: _, carriers, ownTypes, keeps, ...table }) => table)
+  }
+
+  const dialect = postgresTables((table) =>
+    use('write', { refused: 'BAD_USER_INPUT' }, (session) => makeTable(session, table)),
+  )
+
   return {
     name: 'postgres',
-    describe: (sql, { signal, key } = {}) =>
-      use('quick', { sql, signal }, async (session) => {
-        const { columns, tables } = await plans.make(session, sql)
-        return { columns, tables, ...(await proveStatement(session, sql, key)) }
-      }),
+    describe,
     exportParquet: (request) =>
       use('slow', request, (session) =>
         plans.withPlan(session, request, (plan) =>
@@ -72,16 +84,8 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     scan: (request) => scan(request, { sessions, plans, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
     findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
-    tables: () =>
-      use('quick', {}, async (session) => {
-        const tables = await listTables(session)
-        return tables.map(({ schema, name, columns, intake }) => ({
-          schema,
-          name,
-          columns,
-          ...(intake && { intake }),
-        }))
-      }),
+    tables,
+    createTable: (table) => createTable({ describe, tables }, dialect, table),
     version: () => use('quick', {}, readVersion),
     examine: () => use('quick', {}, examineServer),
     async ping() {

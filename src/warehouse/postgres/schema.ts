@@ -1,5 +1,7 @@
 // The tables of the PostgreSQL warehouse: those of feature_store, the gateway's own, and what statements may read.
 
+import { quoteName } from '../../sql/sql-text.ts'
+import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
 import type { WarehouseTable } from '../port.ts'
 import { type PostgresCarrier, postgresCarrier, type TypeEntries } from './column-types.ts'
 import { type Keeps, keepsOf } from './kept.ts'
@@ -9,49 +11,106 @@ import { readTypes } from './type-entries.ts'
 export const featureSchema = 'feature_store'
 export const internalSchema = 'gateway'
 
-const columnsByTable: Record<string, string> = {
-  [`${featureSchema}.users`]: 'user_id varchar, name varchar, address varchar, creation_date float8',
-  [`${featureSchema}.quotes`]:
-    'quote_id varchar, user_id varchar, creation_date float8, binding_date float8, quote_type varchar, quote_device varchar, is_binded boolean, is_paid boolean',
-  [`${featureSchema}.transactions`]:
-    'transaction_id varchar, user_id varchar, ref_id varchar, ref_type varchar, transaction_time float8, successful boolean, card_number varchar, card_expiration_date float8, card_type varchar',
-  [`${featureSchema}.policies`]:
-    'policy_id varchar, user_id varchar, quote_id varchar, purchase_time float8, policy_type varchar, policy_device varchar',
-  [`${internalSchema}.ledger`]:
+const ownTables: Readonly<Record<string, string>> = {
+  ledger:
     'job_id text, batch int8, committed_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (job_id, batch)',
-  [`${internalSchema}.version`]: 'version int8 NOT NULL',
+  version: 'version int8 NOT NULL',
 }
 
 /** Any number; that all gateways take it is what matters. */
 const creationLock = 7_231_904_551
 
-/** Makes what is missing, one gateway at a time; where nothing is, no right to make anything is needed. */
+/** Makes what is missing of the gateway's own; where nothing is, no right to make anything is needed. */
 export async function createSchemas(session: Session): Promise<void> {
-  if ((await findMissing(session)).length === 0) return
+  const isMissing = async () =>
+    (await findMissing(session)).length > 0 || !(await hasSchema(session, featureSchema))
+  if (!(await isMissing())) return
+  await inTurn(session, async () => {
+    for (const schema of [featureSchema, internalSchema]) await createSchema(session, schema)
+    for (const name of await findMissing(session)) {
+      await session.query(`CREATE TABLE ${internalSchema}.${name} (${ownTables[name]})`)
+      if (name === 'version') await session.query(`INSERT INTO ${internalSchema}.version VALUES (0)`)
+    }
+  })
+}
+
+/** One gateway at a time. */
+async function inTurn(session: Session, work: () => Promise<void>): Promise<void> {
   await session.script('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
-  await session.query(`SELECT pg_advisory_xact_lock(${creationLock})`)
-  const missing = await findMissing(session)
-  const schemas = new Set(missing.map((name) => name.slice(0, name.indexOf('.'))))
-  for (const schema of schemas) {
-    const [found] = await session.query('SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
-    if (found === undefined) await session.query(`CREATE SCHEMA ${schema}`)
+  try {
+    await session.query(`SELECT pg_advisory_xact_lock(${creationLock})`)
+    await work()
+    await session.script('COMMIT')
+  } catch (error) {
+    await session.script('ROLLBACK').catch(() => undefined)
+    throw error
   }
-  for (const name of missing) {
-    await session.query(`CREATE TABLE ${name} (${columnsByTable[name]})`)
-    if (name.startsWith(`${featureSchema}.`)) await session.query(`CREATE INDEX ON ${name} (user_id)`)
-    if (name === `${internalSchema}.version`) await session.query(`INSERT INTO ${name} VALUES (0)`)
-  }
-  await session.script('COMMIT')
+}
+
+async function hasSchema(session: Session, schema: string): Promise<boolean> {
+  const rows = await session.query('SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
+  return rows.length > 0
+}
+
+async function createSchema(session: Session, schema: string): Promise<void> {
+  if (!(await hasSchema(session, schema))) await session.query(`CREATE SCHEMA ${quoteName(schema)}`)
 }
 
 /** By the catalog's own rows: to_regclass may answer from before the lock. */
 async function findMissing(session: Session): Promise<string[]> {
+  const found = await relationsOf(session, internalSchema)
+  return Object.keys(ownTables).filter((name) => !found.has(name))
+}
+
+async function relationsOf(session: Session, schema: string): Promise<Set<string | null | undefined>> {
   const rows = await session.query(
-    `SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
-     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('${featureSchema}', '${internalSchema}')`,
+    `SELECT c.relname FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1`,
+    [schema],
   )
-  const found = new Set(rows.map(([name]) => name))
-  return Object.keys(columnsByTable).filter((name) => !found.has(name))
+  return new Set(rows.map(([name]) => name))
+}
+
+/** Where the server's word for a type is another than the Parquet engine's. */
+const types: Readonly<Record<string, string>> = {
+  TINYINT: 'smallint',
+  UTINYINT: 'smallint',
+  USMALLINT: 'integer',
+  UINTEGER: 'bigint',
+  UBIGINT: 'numeric(20,0)',
+  HUGEINT: 'numeric(38,0)',
+  UHUGEINT: 'numeric(38,0)',
+  FLOAT: 'real',
+  DOUBLE: 'double precision',
+  VARCHAR: 'text',
+  BLOB: 'bytea',
+  JSON: 'jsonb',
+}
+
+export function postgresTables(make: TableDialect['make']): TableDialect {
+  return {
+    types,
+    decimal: (precision, scale) => `numeric(${precision},${scale})`,
+    list: (item) => `${item}[]`,
+    // Composite types stand by themselves, and would have to be made first.
+    struct: () => 'jsonb',
+    ignoresCase: false,
+    closedSchemas: [internalSchema, 'information_schema', 'pg_catalog', 'pg_toast', 'pg_temp'],
+    make,
+  }
+}
+
+export async function makeTable(
+  session: Session,
+  { schema, name, columns, indexed }: TableToMake,
+): Promise<void> {
+  const place = `${quoteName(schema)}.${quoteName(name)}`
+  await inTurn(session, async () => {
+    await createSchema(session, schema)
+    if ((await relationsOf(session, schema)).has(name)) return
+    await session.query(`CREATE TABLE ${place} (${columnDefinitions(columns)})`)
+    for (const column of indexed) await session.query(`CREATE INDEX ON ${place} (${quoteName(column)})`)
+  })
 }
 
 export interface ListedTable extends WarehouseTable {
@@ -69,7 +128,7 @@ export interface ListedTable extends WarehouseTable {
  */
 const listing = `
   WITH relation AS MATERIALIZED (
-    SELECT c.oid, n.nspname, c.relname, c.relkind,
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples,
       c.relkind IN ('r', 'p', 'v', 'f') AND pg_catalog.has_any_column_privilege(c.oid, 'INSERT')
         AND pg_catalog.pg_relation_is_updatable(c.oid, true) & 8 = 8 AS takes_rows,
       c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t
@@ -79,7 +138,7 @@ const listing = `
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '${internalSchema}')
       AND ($1::text IS NULL OR n.nspname = $1)
       AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))
-  SELECT c.nspname, c.relname, c.oid::text, c.takes_rows::text, a.attname, a.atttypid::text, a.atttypmod::text,
+  SELECT c.nspname, c.relname, c.oid::text, c.takes_rows::text, c.relkind::text, c.reltuples::int8::text, a.attname, a.atttypid::text, a.atttypmod::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
     (c.is_plain AND a.attnotnull)::text,
     (c.relkind = 'v' OR a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL)::text,
@@ -95,14 +154,14 @@ export async function listTables(session: Session, onlySchema: string | null = n
   const rows = (await session.query(listing, [onlySchema])).map((row) => row.map(String))
   const entries = await readTypes(
     session,
-    rows.map(([, , , , , oid]) => Number(oid)),
+    rows.map(([, , , , , , , oid]) => Number(oid)),
   )
   return [...Map.groupBy(rows, ([, , oid]) => oid).values()].map((own) => toTable(own, entries))
 }
 
 function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): ListedTable {
-  const [schema = '', name = '', oid, takesRows] = rows[0] ?? []
-  const columns = rows.map(([, , , , column = '', type, modifier, ownType = '', ...facts]) => {
+  const [schema = '', name = '', oid, takesRows, kind = '', estimate] = rows[0] ?? []
+  const columns = rows.map(([, , , , , , column = '', type, modifier, ownType = '', ...facts]) => {
     const [isRequired, hasDefault, takesValue] = facts.map((fact) => fact === 'true')
     const carrier = postgresCarrier(Number(type), Number(modifier), entries)
     const keeps = keepsOf(Number(type), Number(modifier), entries)
@@ -113,6 +172,9 @@ function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): Li
   return {
     schema,
     name,
+    kind: 'vm'.includes(kind) ? 'VIEW' : 'TABLE',
+    // Of a table that was never analysed the server says -1, and 0 of a view.
+    rowEstimate: kind === 'v' || Number(estimate) < 0 ? null : Number(estimate),
     oid: Number(oid),
     columns: columns.map(({ name: column, carrier, isRequired }) => ({
       name: column,

@@ -3,8 +3,8 @@
 import { z } from 'zod'
 import { refuse } from '../../duckdb/engine-error.ts'
 import { AppError } from '../../errors.ts'
-import { type BaseTable, featureSchema } from '../port.ts'
-import { internalSchema } from './schema.ts'
+import type { BaseTable } from '../port.ts'
+import { internalSchema, rowsTableOf } from './schema.ts'
 import type { TrinoAddress } from './url.ts'
 import { findReservedWords } from './words.ts'
 
@@ -61,9 +61,12 @@ export function readAnalysis(
     throw refuse('It calls a table function, TABLE(…): what that reads cannot be seen.', null)
 
   const internal = referencedTables.filter((table) => isInternal(table, address))
-  for (const table of referencedTables) refuseTable(table, internal, address)
+  /** Whether it is the view that shows the rows of a table of the gateway's. */
+  const isOwnView = (catalog: string, schema: string, name: string) =>
+    catalog === address.catalog && internal.some(({ table }) => table === rowsTableOf(schema, name))
+  for (const table of referencedTables) refuseTable(table, internal, isOwnView)
   return {
-    tables: baseTables(referencedTables, address),
+    tables: baseTables(referencedTables, address, isOwnView),
     routines: called,
     clock: words.find(({ clock }) => clock !== null)?.clock ?? null,
     hasSample: words.some(({ hasSample }) => hasSample),
@@ -76,30 +79,36 @@ function isInternal({ catalog, schema }: ReferencedTable, { rowsCatalog, catalog
   return schema === internalSchema && (catalog === rowsCatalog || catalog === own)
 }
 
-/** The gateway's own tables are read through the views of `feature_store` alone. */
+type IsOwnView = (catalog: string, schema: string, name: string) => boolean
+
+/** The gateway's own tables are read through its views alone. */
 function refuseTable(
   table: ReferencedTable,
   internal: readonly ReferencedTable[],
-  address: TrinoAddress,
+  isOwnView: IsOwnView,
 ): void {
   const name = `${table.catalog}.${table.schema}.${table.table}`
   if (table.catalog === 'system' || table.schema === 'information_schema')
     throw refuse(`It reads ${name}, which is the server's own.`, null)
   if (!internal.includes(table)) return
-  const isThroughView = table.referenceChain.some(
-    ({ catalogName, schemaName }) => catalogName === address.catalog && schemaName === featureSchema,
+  const isThroughView = table.referenceChain.some(({ catalogName = '', schemaName = '', viewName = '' }) =>
+    isOwnView(catalogName, schemaName, viewName),
   )
   // Older servers tell whether there was a view, not which.
   if (table.directlyReferenced || (table.referenceChain.length > 0 && !isThroughView))
     throw refuse(`It reads ${name}, which is the gateway's own.`, null)
 }
 
-/** Tables of other catalogs have theirs before the schema. Views are seen through, but for those of `feature_store`. */
-function baseTables(found: readonly ReferencedTable[], address: TrinoAddress): BaseTable[] {
+/** Tables of other catalogs have theirs before the schema. Views are seen through, but for the gateway's own. */
+function baseTables(
+  found: readonly ReferencedTable[],
+  address: TrinoAddress,
+  isOwnView: IsOwnView,
+): BaseTable[] {
   const tables = new Map<string, BaseTable>()
   for (const table of found) {
-    const isOwnView = table.catalog === address.catalog && table.schema === featureSchema
-    if (isInternal(table, address) || (table.viewText != null && !isOwnView)) continue
+    const isOwn = isOwnView(table.catalog, table.schema, table.table)
+    if (isInternal(table, address) || (table.viewText != null && !isOwn)) continue
     const schema = table.catalog === address.catalog ? table.schema : `${table.catalog}.${table.schema}`
     const key = `${schema}.${table.table}`
     const columns = [...(tables.get(key)?.columns ?? []), ...table.columns.map(({ column }) => column)]

@@ -99,10 +99,10 @@ function findTarget(rows: TableRows, known: readonly ListedTable[], keys: Append
 }
 
 /** Throws before anything is sent. */
-function insertsOf({ rows, columns }: Target, names: TrinoNames, appendId: string): string[] {
+function insertsOf({ table, rows, columns }: Target, names: TrinoNames, appendId: string): string[] {
   const list = [...columns.map(({ name }) => quoteName(name)), appendColumn].join(', ')
   const made = columns.map(({ writer }, i) => writer.make(`r[${i + 1}]`))
-  const head = `INSERT INTO ${names.rows(rows.table)} (${list}) SELECT ${[...made, quoteText(appendId)].join(', ')}`
+  const head = `INSERT INTO ${names.rows(table.schema, table.name)} (${list}) SELECT ${[...made, quoteText(appendId)].join(', ')}`
   return chunksOf(rowTexts(rows, columns)).map((chunk) => `${head} ${relationOf(chunk)}`)
 }
 
@@ -145,7 +145,7 @@ async function changeOf(
   })
   const { rows: stored } = await session.query(
     'write',
-    `SELECT DISTINCT ${read.map(({ selected }) => selected).join(', ')} FROM ${names.rows(table.name)}
+    `SELECT DISTINCT ${read.map(({ selected }) => selected).join(', ')} FROM ${names.rows(table.schema, table.name)}
      WHERE ${appendColumn} = ${quoteText(appendId)}`,
   )
   const values = stored.map((row) =>

@@ -2,7 +2,9 @@
 // tables of the schema `gateway`, each with the id of its append, and the views of `feature_store` show those whose
 // append stands in the ledger: the one row that is written there last makes all of an append seen at once.
 
+import { AppError } from '../../errors.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
+import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
 import { type BaseTable, featureSchema, type WarehouseTable } from '../port.ts'
 import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
 import { TrinoFailure } from './error.ts'
@@ -12,52 +14,96 @@ import type { TrinoAddress } from './url.ts'
 export const internalSchema = 'gateway'
 export const appendColumn = 'append_id'
 
-const columnsByTable: Record<string, string> = {
-  users: 'user_id varchar, name varchar, address varchar, creation_date double',
-  quotes:
-    'quote_id varchar, user_id varchar, creation_date double, binding_date double, quote_type varchar, quote_device varchar, is_binded boolean, is_paid boolean',
-  transactions:
-    'transaction_id varchar, user_id varchar, ref_id varchar, ref_type varchar, transaction_time double, successful boolean, card_number varchar, card_expiration_date double, card_type varchar',
-  policies:
-    'policy_id varchar, user_id varchar, quote_id varchar, purchase_time double, policy_type varchar, policy_device varchar',
-}
-
 export interface TrinoNames {
   ledger: string
-  /** The table that holds the rows of a table of `feature_store`. */
-  rows(table: string): string
+  /** The table that holds the rows of a table. */
+  rows(schema: string, table: string): string
 }
 
 export function namesOf({ rowsCatalog }: TrinoAddress): TrinoNames {
   const prefix = `${quoteName(rowsCatalog)}.${internalSchema}`
-  return { ledger: `${prefix}.ledger`, rows: (table) => `${prefix}.${quoteName(table)}` }
+  return {
+    ledger: `${prefix}.ledger`,
+    rows: (schema, table) => `${prefix}.${quoteName(rowsTableOf(schema, table))}`,
+  }
 }
 
-/** Makes what is missing; where nothing is, no right to make anything is needed. */
+/** Its name in the schema `gateway`. */
+export function rowsTableOf(schema: string, table: string): string {
+  const name = schema === featureSchema ? table : `${schema}.${table}`
+  return name.toLowerCase()
+}
+
+/** Makes what is missing of the gateway's own; where nothing is, no right to make anything is needed. */
 export async function createSchemas(session: TrinoSession, address: TrinoAddress): Promise<void> {
   const run = (sql: string) => session.query('write', sql)
   const { catalog, rowsCatalog } = address
-  const names = namesOf(address)
-  const views = new Set(await tablesIn(session, catalog, featureSchema))
-  const tables = new Set(await tablesIn(session, rowsCatalog, internalSchema))
-  const missing = Object.entries(columnsByTable).filter(([table]) => !views.has(table) || !tables.has(table))
-  if (missing.length === 0 && tables.has('ledger')) return
-
+  if (!(await schemasIn(session, catalog)).has(featureSchema))
+    await run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(catalog)}.${featureSchema}`)
+  if ((await tablesIn(session, rowsCatalog, internalSchema)).includes('ledger')) return
   await run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(rowsCatalog)}.${internalSchema}`)
-  await run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(catalog)}.${featureSchema}`)
   await run(
-    `CREATE TABLE IF NOT EXISTS ${names.ledger} (${appendColumn} varchar, job_id varchar, batch bigint)`,
+    `CREATE TABLE IF NOT EXISTS ${namesOf(address).ledger} (${appendColumn} varchar, job_id varchar, batch bigint)`,
   )
-  for (const [table, columns] of missing) {
-    await run(`CREATE TABLE IF NOT EXISTS ${names.rows(table)} (${columns}, ${appendColumn} varchar)`)
-    const list = columns.split(', ').map((column) => quoteName(column.split(' ')[0] ?? ''))
-    // Two gateways may have written one batch at the same time: one of them counts, always the same.
-    await run(
-      `CREATE OR REPLACE VIEW ${quoteName(catalog)}.${featureSchema}.${quoteName(table)} AS
-       SELECT ${list.join(', ')} FROM ${names.rows(table)}
-       WHERE ${appendColumn} IN (SELECT min(${appendColumn}) FROM ${names.ledger} GROUP BY job_id, batch)`,
-    )
+}
+
+async function schemasIn(session: TrinoSession, catalog: string): Promise<Set<string>> {
+  const { rows } = await session.query(
+    'write',
+    `SELECT schema_name FROM ${quoteName(catalog)}.information_schema.schemata`,
+  )
+  return new Set(rows.map(([name]) => String(name)))
+}
+
+const types: Readonly<Record<string, string>> = {
+  UTINYINT: 'smallint',
+  USMALLINT: 'integer',
+  UINTEGER: 'bigint',
+  UBIGINT: 'decimal(20,0)',
+  HUGEINT: 'decimal(38,0)',
+  UHUGEINT: 'decimal(38,0)',
+  FLOAT: 'real',
+  BLOB: 'varbinary',
+  TIMESTAMP: 'timestamp(6)',
+  TIMESTAMPTZ: 'timestamp(6) with time zone',
+  'TIMESTAMP WITH TIME ZONE': 'timestamp(6) with time zone',
+}
+
+export function trinoTables(make: TableDialect['make']): TableDialect {
+  return {
+    types,
+    decimal: (precision, scale) => `decimal(${precision},${scale})`,
+    list: (item) => `array(${item})`,
+    struct: (fields) => `row(${fields.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')})`,
+    ignoresCase: true,
+    closedSchemas: [internalSchema, 'information_schema'],
+    make,
   }
+}
+
+/** The table of the rows, and the view that shows those whose append stands in the ledger. */
+export async function makeTable(
+  session: TrinoSession,
+  address: TrinoAddress,
+  { schema, name, columns }: TableToMake,
+): Promise<void> {
+  const run = (sql: string) => session.query('write', sql)
+  const { catalog } = address
+  const names = namesOf(address)
+  if (columns.some((column) => column.name.toLowerCase() === appendColumn))
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `A column cannot be called ${appendColumn}: the gateway has one of that name.`,
+    )
+  const rows = names.rows(schema, name)
+  const list = columns.map((column) => quoteName(column.name)).join(', ')
+  await run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(catalog)}.${quoteName(schema)}`)
+  await run(`CREATE TABLE IF NOT EXISTS ${rows} (${columnDefinitions(columns)}, ${appendColumn} varchar)`)
+  // Two gateways may have written one batch at the same time: one of them counts, always the same.
+  await run(
+    `CREATE OR REPLACE VIEW ${quoteName(catalog)}.${quoteName(schema)}.${quoteName(name)} AS SELECT ${list} FROM ${rows}
+     WHERE ${appendColumn} IN (SELECT min(${appendColumn}) FROM ${names.ledger} GROUP BY job_id, batch)`,
+  )
 }
 
 async function tablesIn(session: TrinoSession, catalog: string, schema: string): Promise<string[]> {
@@ -85,11 +131,13 @@ export async function listTables(
       : `c.table_schema = ${quoteText(onlySchema)}`
   const { rows } = await session.query(
     'quick',
-    `SELECT c.table_schema, c.table_name, c.column_name, c.data_type, r.table_name
+    `SELECT c.table_schema, c.table_name, c.column_name, c.data_type, r.is_nullable, t.table_type
      FROM ${quoteName(catalog)}.information_schema.columns c
-     LEFT JOIN (SELECT table_name FROM ${quoteName(rowsCatalog)}.information_schema.tables
-         WHERE table_schema = ${quoteText(internalSchema)}) r
-       ON c.table_schema = ${quoteText(featureSchema)} AND r.table_name = c.table_name
+     JOIN ${quoteName(catalog)}.information_schema.tables t
+       ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+     LEFT JOIN ${quoteName(rowsCatalog)}.information_schema.columns r
+       ON r.table_schema = ${quoteText(internalSchema)} AND r.column_name = c.column_name AND r.table_name =
+         IF(c.table_schema = ${quoteText(featureSchema)}, c.table_name, c.table_schema || '.' || c.table_name)
      WHERE ${chosen} ORDER BY c.table_schema, c.table_name, c.ordinal_position`,
   )
   const tables: ListedTable[] = []
@@ -118,23 +166,26 @@ async function spellRows(
   }
 }
 
-/** The rows of a table that takes some are kept in one of its name. */
+/** The rows of a table that takes some are kept in one that has each of its columns. */
 function toTable(rows: readonly CellRow[]): ListedTable {
-  const [schema, name, , , rowsTable] = rows[0] ?? []
+  const [schema, name, , , , tableType] = rows[0] ?? []
+  const takesRows = rows.every(([, , , , isNullable]) => isNullable !== null)
   const columns = rows.map(([, , column, type]) => ({ name: String(column), typeText: String(type) }))
   const carriers = columns.map(({ typeText }) => trinoCarrier(typeText))
   return {
     schema: String(schema),
     name: String(name),
+    kind: takesRows || tableType !== 'VIEW' ? 'TABLE' : 'VIEW',
+    rowEstimate: null,
     columns: columns.map((column, i) => ({
       name: column.name,
       type: carriers[i]?.type ?? 'STRING',
-      nullable: true,
+      nullable: rows[i]?.[4] !== 'NO',
       storage: carriers[i]?.storage ?? '',
     })),
     carriers,
     typeTexts: columns.map(({ typeText }) => typeText),
-    ...((rowsTable ?? null) !== null && { intake: { defaults: [], computed: [] } }),
+    ...(takesRows && { intake: { defaults: [], computed: [] } }),
   }
 }
 

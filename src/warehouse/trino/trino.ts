@@ -1,9 +1,10 @@
 // The warehouse on Trino: results paged and streamed, reads of one version, appends that a ledger makes seen at once.
 
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
-import type { QueryDescription, RunOptions, StatementRequest, Warehouse } from '../port.ts'
+import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
 import { append, findMisfit } from './append.ts'
 import { createChangeFinder } from './changes.ts'
 import { judgePlan, readPlan } from './determinism.ts'
@@ -13,7 +14,7 @@ import { createLedger } from './ledger.ts'
 import { lookup } from './lookup.ts'
 import { assertCurrent, makePlan, type Plan, pickColumns } from './plan.ts'
 import { scan } from './scan.ts'
-import { completeColumns, createSchemas, listTables, namesOf } from './schema.ts'
+import { completeColumns, createSchemas, listTables, makeTable, namesOf, trinoTables } from './schema.ts'
 import { openTrinoSession } from './session.ts'
 import { parseTrinoUrl } from './url.ts'
 
@@ -94,9 +95,19 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     throw error
   }
 
+  const describeStatement: Warehouse['describe'] = (sql, given = {}) =>
+    guarded({ sql, signal: given.signal }, () => describe(sql, given))
+
+  async function tables(): Promise<WarehouseTable[]> {
+    const all = await guarded({}, () => listTables(session, address))
+    return all.map(({ carriers, typeTexts, ...table }) => table)
+  }
+
+  const dialect = trinoTables((table) => ledger.inTurn(() => makeTable(session, address, table)))
+
   return {
     name: 'trino',
-    describe: (sql, given = {}) => guarded({ sql, signal: given.signal }, () => describe(sql, given)),
+    describe: describeStatement,
     exportParquet: (request) =>
       guarded(request, () =>
         withPlan(request, (plan) => exportPages({ session, ledger, csv }, plan, request)),
@@ -118,16 +129,11 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     append: (request) =>
       guarded({ refused: 'BAD_USER_INPUT' }, () => append({ session, address, names, ledger }, request)),
     findMisfit: (rows) => guarded({}, () => findMisfit({ session, address }, rows)),
-    tables: () =>
-      guarded({}, async () => {
-        const tables = await listTables(session, address)
-        return tables.map(({ schema, name, columns, intake }) => ({
-          schema,
-          name,
-          columns,
-          ...(intake && { intake }),
-        }))
-      }),
+    tables,
+    createTable: (table) =>
+      guarded({ refused: 'BAD_USER_INPUT' }, () =>
+        createTable({ describe: describeStatement, tables }, dialect, table),
+      ),
     version: () => guarded({}, () => ledger.version()),
     ping: () =>
       guarded({ refused: 'WAREHOUSE_FAILED' }, async () => {
