@@ -23,6 +23,7 @@ import { createAnswers } from './operations/commands.ts'
 import { createParquetEngine } from './parquet/engine.ts'
 import { createSqlRunner } from './parquet/engine-client.ts'
 import { createPublishing } from './publish/service.ts'
+import { createTables } from './publish/tables.ts'
 import { createRealtime } from './realtime/service.ts'
 import type { GatherMetrics } from './telemetry/gather.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
@@ -280,5 +281,6 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   await publishing.start()
   const answers = createAnswers({ catalog, warehouse, online, realtime })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
-  return { catalog, warehouse, online, training, realtime, publishing, etlService, metrics, access }
+  const tables = createTables({ catalog, warehouse })
+  return { catalog, warehouse, online, training, realtime, publishing, tables, etlService, metrics, access }
 }

@@ -63,6 +63,8 @@ export interface PublishJobs {
    * seed counts on: its ids must be none that are there.
    */
   removeEndedBefore(date: Date): Promise<number>
+  /** When a job last wrote to each table; null for the tables of flows. */
+  lastChanges(): Promise<{ table: string | null; changedAt: Date }[]>
   /** The ids of those whose process is gone or has left them in the middle. None where there is one process only. */
   abandoned(): Promise<string[]>
 }
@@ -196,6 +198,18 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
       prisma.$executeRaw`DELETE FROM "PublishJob" job WHERE status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
         AND "finishedAt" < ${date} AND (kind = 'ROWS' OR EXISTS (
           SELECT FROM "PublishJob" later WHERE later.seed = job.seed AND later.run > job.run))`,
+
+    async lastChanges() {
+      const groups = await prisma.publishJob.groupBy({
+        by: ['table'],
+        where: { done: { gt: 0 } },
+        _max: { startedAt: true, finishedAt: true },
+      })
+      return groups.flatMap(({ table, _max: { startedAt, finishedAt } }) => {
+        const moments = [startedAt, finishedAt].flatMap((moment) => moment?.getTime() ?? [])
+        return moments.length === 0 ? [] : [{ table, changedAt: new Date(Math.max(...moments)) }]
+      })
+    },
 
     async abandoned() {
       if (owner === null) return []

@@ -2,7 +2,7 @@
 
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
-import { blankSemicolons, nameInEngine, type Place, placeOf, quoteName, refuseLong } from '../sql/sql-text.ts'
+import { blankSemicolons, nameInEngine, type Place, placeOf, refuseLong, spellName } from '../sql/sql-text.ts'
 import { refuse } from './engine-error.ts'
 
 export interface TableReference {
@@ -216,6 +216,6 @@ function definitionsOf(node: SyntaxNode): readonly { key: string; value: unknown
 export function displayTable({ catalog, schema, name }: TableReference): string {
   return [catalog, schema, name]
     .filter((part) => part !== '')
-    .map((part) => (/^[a-z_][a-z0-9_]*$/i.test(part) ? part : quoteName(part)))
+    .map(spellName)
     .join('.')
 }

@@ -12,6 +12,8 @@ export type AuthScopes = Record<Scope | 'signedIn', boolean>
 
 /** Who may read saved queries and ETLs, on whichever way: who runs or changes them reads them too. */
 export const catalogReaders = { 'catalog:read': true, 'catalog:write': true, train: true } as const
+/** Who may read the warehouse's tables: who writes to them too. */
+export const tableReaders = { ...catalogReaders, publish: true } as const
 /** Who may read feature views, on whichever way. */
 export const viewReaders = { 'catalog:read': true, 'catalog:write': true } as const
 

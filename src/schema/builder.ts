@@ -13,6 +13,7 @@ import { AppError } from '../errors.ts'
 import type { PublishProgress } from '../publish/service.ts'
 import type { ParityReport, RealtimeResult } from '../realtime/service.ts'
 import type { Column } from '../values/columns.ts'
+import type { WarehouseTable } from '../warehouse/port.ts'
 import { type AuthScopes, authScopesOf, refuseField } from './authorization.ts'
 import type { Context } from './context.ts'
 import type PrismaTypes from './generated/pothos.ts'
@@ -27,7 +28,7 @@ import type { Services } from './services.ts'
 export const operationLimits = { depth: 16, breadth: 5_000, complexity: 500_000 }
 
 /** What a connection gives when `first` is left out, and the most that it gives. */
-const pageSize = { usual: 20, largest: 500 }
+export const pageSize = { usual: 20, largest: 500 }
 
 const typeNames: Record<IdPrefix, string> = {
   qry: 'SavedQuery',
@@ -51,6 +52,7 @@ interface SchemaTypes {
     RealtimeFailure: Pick<AppError, 'code' | 'message'>
     ParityReport: ParityReport
     PublishProgress: PublishProgress
+    WarehouseTable: WarehouseTable
     DatasetDownloads: { id: string }
     QueryTrainPayload: { queryId: string | null; datasetId: string }
     ExtractTrainPayload: { etlId: string | null; datasetId: string }

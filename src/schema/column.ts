@@ -1,8 +1,10 @@
-// Column: a name, a type and whether it holds nulls, of a query's, an ETL's or a dataset's rows.
+// Column: a name, a type and whether it holds nulls, of a query's, an ETL's, a dataset's or a table's rows.
 
 import { columnTypes } from '../values/columns.ts'
-import { catalogReaders } from './authorization.ts'
+import { tableReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
+
+export type ColumnInputRef = ReturnType<typeof addColumn>
 
 export function addColumn(builder: Builder) {
   const columnType = builder.enumType('ColumnType', {
@@ -11,11 +13,23 @@ export function addColumn(builder: Builder) {
   })
   builder.objectType('Column', {
     description: 'A column of rows.',
-    authScopes: catalogReaders,
+    authScopes: tableReaders,
     fields: (t) => ({
       name: t.exposeString('name'),
       type: t.expose('type', { type: columnType }),
       nullable: t.exposeBoolean('nullable'),
+    }),
+  })
+  return builder.inputType('ColumnInput', {
+    description: 'A column of a table that is to be made.',
+    fields: (t) => ({
+      name: t.string({ required: true }),
+      type: t.field({ type: columnType, required: true }),
+      nullable: t.boolean({ defaultValue: true }),
+      storage: t.string({
+        description:
+          'How it is held: DECIMAL(18,2), DOUBLE[], STRUCT(street VARCHAR, number INTEGER). DECIMAL, LIST and STRUCT need it; the others have a usual one.',
+      }),
     }),
   })
 }

@@ -15,6 +15,7 @@ import { addRealtime } from './realtime.ts'
 import { addSavedQuery } from './saved-query.ts'
 import { addScalars } from './scalars.ts'
 import type { Services } from './services.ts'
+import { addTable } from './table.ts'
 import { addTraining } from './training.ts'
 
 /** Builds the schema; the services are called by its resolvers only. */
@@ -24,7 +25,7 @@ export function createSchema(services: Services): GraphQLSchema {
   builder.mutationType({})
   builder.subscriptionType({})
   addScalars(builder)
-  addColumn(builder)
+  const columnInput = addColumn(builder)
   const jobStatus = addJobStatus(builder)
   const determinism = addDeterminism(builder)
   addSavedQuery(builder, services, determinism)
@@ -33,6 +34,7 @@ export function createSchema(services: Services): GraphQLSchema {
   addDataset(builder, services, jobStatus)
   addTraining(builder, services)
   addPublishJob(builder, services, jobStatus)
+  addTable(builder, services, columnInput)
   addRealtime(builder, services)
   addParity(builder, services)
   addApiKey(builder, services)

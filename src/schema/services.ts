@@ -4,6 +4,7 @@ import type { Access } from '../access/access.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Publishing } from '../publish/service.ts'
+import type { Tables } from '../publish/tables.ts'
 import type { Realtime } from '../realtime/service.ts'
 import type { Training } from '../training/service.ts'
 
@@ -12,6 +13,7 @@ export interface Services {
   training: Training
   realtime: Realtime
   publishing: Publishing
+  tables: Tables
   etlService: EtlService
   access: Access
 }

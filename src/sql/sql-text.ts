@@ -16,6 +16,27 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** Words that no engine takes for a name unless they are quoted. */
+const reserved = new Set(
+  `all alter analyse analyze and any array as asc asymmetric between both by case cast check collate column constraint
+  create cross cube current_catalog current_date current_path current_role current_schema current_time current_timestamp
+  current_user deallocate default deferrable delete desc describe distinct do drop else end escape except execute exists
+  extract false fetch for foreign from full grant group grouping having in initially inner insert intersect into is isnull
+  join lateral leading left like limit listagg localtime localtimestamp natural normalize not notnull null offset on only or
+  order outer pivot placing prepare primary qualify recursive references returning right rollup select session_user show
+  similar skip some summarize symmetric table then to trailing trim true uescape union unique unnest unpivot user using
+  values variadic when where window with`.split(/\s+/),
+)
+
+/** A name as a statement has to write it, with no more quotes than that takes. */
+export function spellName(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) && !reserved.has(name) ? name : quoteName(name)
+}
+
+export function spellTable({ schema, name }: { schema: string; name: string }): string {
+  return `${spellName(schema)}.${spellName(name)}`
+}
+
 /** Two names are one to the engine when they differ in the case of ASCII letters only: \u212a is no k. */
 export function nameInEngine(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())

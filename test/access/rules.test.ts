@@ -6,6 +6,8 @@ import {
   type GraphQLNamedType,
   getNamedType,
   graphql,
+  isEnumType,
+  isInputObjectType,
   isListType,
   isNonNullType,
   isObjectType,
@@ -66,9 +68,12 @@ describe('fields', () => {
     'Query.queryRealtimeMany': ['realtime'],
     'Query.savedQueries': read,
     'Query.savedQuery': read,
+    'Query.table': [...read, 'publish'],
+    'Query.tables': [...read, 'publish'],
     'Mutation.cancelJob': ['publish'],
     'Mutation.createApiKey': ['admin'],
     'Mutation.createFeatureView': write,
+    'Mutation.createTable': ['publish'],
     'Mutation.deleteFeatureView': write,
     'Mutation.extractTrain': ['train'],
     'Mutation.ingest': ['publish'],
@@ -144,6 +149,11 @@ describe('fields', () => {
   function literal(type: GraphQLInputType): string {
     if (isNonNullType(type)) return literal(type.ofType)
     if (isListType(type)) return `[${literal(type.ofType)}]`
+    if (isEnumType(type)) return type.getValues()[0]?.name ?? ''
+    if (isInputObjectType(type)) {
+      const required = Object.values(type.getFields()).filter(({ type: of }) => isNonNullType(of))
+      return `{ ${required.map(({ name, type: of }) => `${name}: ${literal(of)}`).join(', ')} }`
+    }
     return type.name === 'Int' ? '1' : '"x"'
   }
 })
@@ -175,6 +185,7 @@ describe('routes', () => {
       'GET /metrics': 'admin',
       'GET /openapi.json': 'open',
       'GET /readyz': 'open',
+      'GET /tables': 'catalog:read',
       'POST /extract/realtime': 'realtime',
       'POST /extract/train': 'train',
       'POST /query/realtime': 'realtime',

@@ -3,9 +3,13 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { errorCodes } from '../../errors.ts'
+import { columnTypes } from '../../values/columns.ts'
 
 const failure = z.object({ msg: z.string(), reason: z.string(), code: z.enum(errorCodes) })
 export const failures = { '4xx': failure, '5xx': failure }
+export const columns = z.array(
+  z.object({ name: z.string(), type: z.enum(columnTypes), nullable: z.boolean() }),
+)
 export const rows = z.array(z.record(z.string(), z.unknown()))
 export const id = z.string().min(1)
 

@@ -40,6 +40,7 @@ export async function addOpenApi(
       tags: [
         { name: 'query', description: 'A saved query: for training, and in real time' },
         { name: 'extract', description: "A saved query's rows through an ETL" },
+        { name: 'tables', description: 'What statements may read' },
         { name: 'publish', description: 'Flows for the warehouse' },
         { name: 'datasets', description: "Datasets' files" },
         { name: 'health', description: 'Whether the gateway and what it stands on answer' },

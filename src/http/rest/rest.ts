@@ -10,11 +10,11 @@ import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import { encodePage } from '../../schema/dataset-page.ts'
 import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
-import { columnTypes } from '../../values/columns.ts'
 import type { Admission } from '../guards/admission.ts'
-import { failures, id, rows, sendJson } from './bodies.ts'
+import { columns, failures, id, rows, sendJson } from './bodies.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
+import { addTables } from './tables.ts'
 
 /** A training answer holds so many rows at most; the dataset has them all. */
 const mostRows = 1_000
@@ -23,7 +23,7 @@ const save = z.object({ save: z.enum(['true', 'false']).default('true') })
 
 const trained = z.object({
   dataset_id: z.string(),
-  columns: z.array(z.object({ name: z.string(), type: z.enum(columnTypes), nullable: z.boolean() })),
+  columns,
   data: rows.describe(`The first ${mostRows} rows`),
   truncated: z.boolean().describe('Whether the dataset has more rows than these'),
 })
@@ -36,6 +36,7 @@ export function addRest(
   addTraining(app, services)
   addLookups(app, { services, admission })
   addPublish(app, services)
+  addTables(app, services)
 }
 
 function addTraining(app: RestServer, services: Services) {

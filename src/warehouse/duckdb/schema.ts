@@ -8,6 +8,7 @@ import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
 import { type BaseTable, featureSchema, type Intake, type WarehouseTable } from '../port.ts'
+import { suggestTables } from '../unknown-table.ts'
 import { listViews, type ViewDefinition } from './views.ts'
 
 export const internalSchema = 'gateway'
@@ -197,11 +198,8 @@ function createTableList(
     const isHere = reference.catalog === '' || reference.catalog.toLowerCase() === catalog.toLowerCase()
     const table = isHere ? find(reference.schema || 'main', reference.name) : undefined
     if (table !== undefined) return table
-    const homonyms = all.filter(({ name }) => name.toLowerCase() === reference.name.toLowerCase())
-    const hint = (homonyms.length > 0 ? homonyms : all)
-      .slice(0, 8)
-      .map(({ schema, name }) => displayTable({ catalog: '', schema, name, place: null }))
-    const message = `There is no table ${displayTable(reference)} to read; ${homonyms.length > 0 ? 'did you mean' : 'there is'} ${hint.join(', ')}${homonyms.length > 0 ? '?' : ', …'}`
+    const name = displayTable(reference)
+    const message = `There is no table ${name} to read; ${suggestTables(name, all)}`
     throw refuse(message, reference.place)
   }
 

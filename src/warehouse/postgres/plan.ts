@@ -1,16 +1,19 @@
 // A statement ready to run: judged, with its columns, the tables it reads, and the one SELECT around it that all paths share.
 
 import { refuseDuplicates } from '../../duckdb/plan.ts'
+import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import type { BaseTable, StatementRequest } from '../port.ts'
 import { pick, placesOf } from '../saved-columns.ts'
+import { suggestTables } from '../unknown-table.ts'
 import { type PostgresCarrier, postgresCarrier } from './column-types.ts'
 import { isServerError } from './error.ts'
 import { type JudgedStatement, judgeStatement } from './judge.ts'
 import { findLooseCollations } from './proof/collations.ts'
 import { prove } from './proof/proofs.ts'
+import { listTables } from './schema.ts'
 import type { ResultField, Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
 
@@ -127,9 +130,23 @@ async function withJudged<T>(
   await session.script('BEGIN READ WRITE')
   try {
     return await work(await judgeStatement(session, sql))
-  } finally {
+  } catch (error) {
     await session.script('ROLLBACK').catch(() => undefined)
+    throw await explainUnknown(session, error)
+  } finally {
+    if (!session.isIdle()) await session.script('ROLLBACK').catch(() => undefined)
   }
+}
+
+async function explainUnknown(session: Session, error: unknown): Promise<unknown> {
+  if (!(error instanceof AppError) || !isServerError(error.cause)) return error
+  const unknown = /^relation "(.+)" does not exist$/.exec(error.cause.message)?.[1]
+  if (unknown === undefined) return error
+  const hint = suggestTables(unknown, await listTables(session))
+  return new AppError(error.code, `${error.message}; ${hint}`, {
+    cause: error.cause,
+    ...(error.details && { details: error.details }),
+  })
 }
 
 /** Judged anew: what is proven of a statement is asked for seldom, and its analysis is large. */

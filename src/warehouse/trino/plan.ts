@@ -8,9 +8,11 @@ import type { Column } from '../../values/columns.ts'
 import { PlanOutdated } from '../plan-cache.ts'
 import type { BaseTable } from '../port.ts'
 import { pick, placesOf } from '../saved-columns.ts'
+import { suggestTables } from '../unknown-table.ts'
 import { type Analysis, readAnalysis } from './analysis.ts'
 import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
 import { TrinoFailure } from './error.ts'
+import { listTables } from './schema.ts'
 import type { TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
 
@@ -47,7 +49,7 @@ export async function makePlan(
   const described = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
   // What the text is told by itself says more.
   const [valid, planned] = await Promise.allSettled([validated, described])
-  if (valid.status === 'rejected') throw valid.reason
+  if (valid.status === 'rejected') throw await explainUnknown(session, address, valid.reason)
   if (planned.status === 'rejected') throw planned.reason
   const { queryId, columns: found } = planned.value
   const analysis = readAnalysis(await session.info(queryId, signal), { sql, address })
@@ -64,6 +66,18 @@ export async function makePlan(
   const names = carriers.map((_, i) => columnName(i))
   const select = selectOf({ names, carriers, sql, given: found })
   return { given: found, columns, carriers, tables: analysis.tables, analysis, sql, names, select }
+}
+
+async function explainUnknown(
+  session: TrinoSession,
+  address: TrinoAddress,
+  failure: unknown,
+): Promise<unknown> {
+  if (!(failure instanceof TrinoFailure)) return failure
+  const unknown = /(?:Table|Schema) '(.+)' does not exist$/.exec(failure.message)?.[1]
+  if (unknown === undefined) return failure
+  const hint = suggestTables(unknown, await listTables(session, address))
+  return new TrinoFailure({ ...failure, message: `${failure.message}; ${hint}` })
 }
 
 function selectOf({
