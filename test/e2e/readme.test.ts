@@ -48,7 +48,7 @@ test('every GraphQL example works with the ids put in', async () => {
   const withIds = (document: string) =>
     document.replaceAll(/job_ID|qry_ID|USER_ID/g, (placeholder) => ids[placeholder] ?? placeholder)
   const documents = blocks('graphql')
-  expect(documents.length).toBe(6)
+  expect(documents.length).toBe(7)
   for (const document of documents) {
     if (document.startsWith('subscription')) {
       let last: unknown
