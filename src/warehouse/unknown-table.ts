@@ -1,5 +1,6 @@
 // What is said to whoever names a table that is not there.
 
+import { distance } from 'fastest-levenshtein'
 import { spellTable } from '../sql/sql-text.ts'
 import type { WarehouseTable } from './port.ts'
 
@@ -11,9 +12,9 @@ const mostNamed = 8
 export function suggestTables(reference: string, tables: readonly Named[]): string {
   const asked = lastPart(reference)
   const near = tables
-    .map((table) => ({ table, distance: distanceOf(asked, table.name.toLowerCase()) }))
-    .filter(({ distance }) => distance <= Math.max(1, Math.floor(asked.length / 4)))
-    .sort((a, b) => a.distance - b.distance)
+    .map((table) => ({ table, letters: distance(asked, table.name.toLowerCase()) }))
+    .filter(({ letters }) => letters <= Math.max(1, Math.floor(asked.length / 4)))
+    .sort((a, b) => a.letters - b.letters)
     .map(({ table }) => table)
   const named = (near.length > 0 ? near : tables).slice(0, mostNamed).map(spellTable)
   const hint =
@@ -28,18 +29,4 @@ export function suggestTables(reference: string, tables: readonly Named[]): stri
 /** Quotes are no part of a name. */
 function lastPart(reference: string): string {
   return (/("[^"]+"|[^".]+)$/.exec(reference)?.[1] ?? reference).replaceAll('"', '').toLowerCase()
-}
-
-/** How many letters have to be changed, added or taken out. */
-function distanceOf(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const [left = 0, above = 0, before = 0] = [next[j - 1], row[j], row[j - 1]]
-      next.push(Math.min(left + 1, above + 1, before + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }
