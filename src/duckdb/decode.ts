@@ -14,7 +14,7 @@ import {
 } from '@duckdb/node-api'
 import type { Row, Value } from '../values/columns.ts'
 import type { Carrier } from './column-types.ts'
-import { readTexts } from './text-vector.ts'
+import { packTexts, unpackTexts } from './text-vector.ts'
 
 export function readChunk(chunk: DuckDBDataChunk, carriers: readonly Carrier[]): Row[] {
   const { rowCount } = chunk
@@ -35,7 +35,7 @@ export function readItems(chunk: DuckDBDataChunk, column: number): (row: number)
   const vector = chunk.getColumnVector(column)
   if (hasProto(vector.type)) return (row) => itemOf(vector, row)
   if (vector.type.typeId !== DuckDBTypeId.VARCHAR) return (row) => vector.getItem(row)
-  const texts = readTexts(chunk, column)
+  const texts = unpackTexts(packTexts(chunk, column))
   return (row) => texts[row] ?? null
 }
 

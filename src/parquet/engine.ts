@@ -2,8 +2,7 @@
 
 import { join } from 'node:path'
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
-import { type ColumnBatch, createColumnAppender } from '../duckdb/append-columns.ts'
-import { createRowAppender } from '../duckdb/append-rows.ts'
+import { type ColumnBatch, createColumnAppender, createRowAppender } from '../duckdb/append-rows.ts'
 import { withAppender } from '../duckdb/appender.ts'
 import { type Carrier, carrierOf } from '../duckdb/column-types.ts'
 import { openDatabase } from '../duckdb/database.ts'

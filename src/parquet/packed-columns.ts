@@ -4,7 +4,7 @@ import { type DuckDBDataChunk, DuckDBTypeId } from '@duckdb/node-api'
 import duckdb from '@duckdb/node-bindings'
 import type { Carrier } from '../duckdb/column-types.ts'
 import { readItems } from '../duckdb/decode.ts'
-import { nullTest, type PackedTexts, packTexts } from '../duckdb/text-vector.ts'
+import { type PackedTexts, packTexts } from '../duckdb/text-vector.ts'
 import type { Value } from '../values/columns.ts'
 
 /**
@@ -88,6 +88,14 @@ function readNumbers(
     bytes,
     nulls: Uint8Array.from({ length: rowCount }, (_, row) => (isNull(row) ? 1 : 0)),
   }
+}
+
+/** Which rows are null; null when none is. */
+function nullTest(vector: duckdb.Vector, rowCount: number): ((row: number) => boolean) | null {
+  // There is none for a vector without nulls, whatever the client's types say.
+  const validity: Uint8Array | null = duckdb.vector_get_validity(vector, Math.ceil(rowCount / 64) * 8)
+  if (validity === null || validity === undefined) return null
+  return (row) => ((validity[row >> 3] ?? 0) & (1 << (row & 7))) === 0
 }
 
 /** A chunk's rows; they may be packed for as long as the chunk is there. */

@@ -1,6 +1,7 @@
 // A batch of results, by column as it left its isolate, brought into the output's columns.
 
-import type { ColumnBatch, ColumnCells } from '../../duckdb/append-columns.ts'
+import type { ColumnBatch } from '../../duckdb/append-rows.ts'
+import { unpackTexts } from '../../duckdb/text-vector.ts'
 import type { Value } from '../../values/columns.ts'
 import { kind } from '../script/isolate/shape.ts'
 import { numberToWire, type Wire } from '../script/isolate/wire.ts'
@@ -9,10 +10,12 @@ import { type Conform, createConform, UnfitValueError } from './conform.ts'
 import type { Misfit, MisfitHandler } from './output.ts'
 import type { PlannedColumn } from './plan.ts'
 
-/** One column as it came; `isInteger` says that all its numbers are safe integers. */
+/** One column as it came: values as the script gave them, or `wires` where it holds what is not told as it is. */
 type Cells =
-  | Exclude<ColumnCells, { kind: 'values' | 'numbers' }>
-  | (Extract<ColumnCells, { kind: 'numbers' }> & { isInteger: boolean })
+  | {
+      kind: 'texts' | 'booleans' | 'integers' | 'numbers'
+      values: readonly (string | number | boolean | null)[]
+    }
   | { kind: 'wires'; wires: readonly Wire[] }
 
 /** Reads one column out of the batch's memory. */
@@ -36,49 +39,44 @@ function createReader({ columns, shapes, count, fixed, tails, data }: OutputRows
       return { kind: 'wires', wires: JSON.parse(tail.toString()) as Wire[] }
     if (column.kind === 'texts') {
       const lengths = new Int32Array(memory.buffer, column.at, count)
-      return { kind: 'texts', texts: { bytes: tail, lengths } }
+      return { kind: 'texts', values: unpackTexts({ bytes: tail, lengths }) }
     }
     const nulls = column.nulls === null ? null : memory.subarray(column.nulls, column.nulls + count)
-    if (column.kind === 'booleans')
-      return { kind: 'booleans', nulls, values: memory.subarray(column.at, column.at + count) }
+    if (column.kind === 'booleans') {
+      const bytes = memory.subarray(column.at, column.at + count)
+      return {
+        kind: 'booleans',
+        values: Array.from(bytes, (byte, row) => (nulls?.[row] === 1 ? null : byte === 1)),
+      }
+    }
+    const numbers = new Float64Array(memory.buffer, column.at, count)
     const isInteger = ((shapes[index]?.kinds ?? 0) & ~kind.NULL) === kind.INTEGER
-    return { kind: 'numbers', nulls, isInteger, values: new Float64Array(memory.buffer, column.at, count) }
+    return {
+      kind: isInteger ? 'integers' : 'numbers',
+      values: Array.from(numbers, (number, row) => (nulls?.[row] === 1 ? null : number)),
+    }
   }
 }
 
 /** Whether the cells are the column's values already. */
-function fits({ plan }: PlannedColumn, cells: Cells): cells is Exclude<Cells, { kind: 'wires' }> {
+function fits({ plan: { type } }: PlannedColumn, cells: Cells): cells is Exclude<Cells, { kind: 'wires' }> {
   switch (cells.kind) {
     case 'texts':
-      return plan.type === 'STRING'
+      return type === 'STRING'
     case 'booleans':
-      return plan.type === 'BOOLEAN'
+      return type === 'BOOLEAN'
+    case 'integers':
+      return type === 'FLOAT64' || type === 'INT64'
     case 'numbers':
-      return plan.type === 'FLOAT64' || (plan.type === 'INT64' && cells.isInteger)
+      return type === 'FLOAT64'
     case 'wires':
       return false
   }
 }
 
 function wiresOf(cells: Cells): readonly Wire[] {
-  switch (cells.kind) {
-    case 'wires':
-      return cells.wires
-    case 'texts': {
-      const { bytes, lengths } = cells.texts
-      let end = 0
-      return Array.from(lengths, (length) => {
-        if (length < 0) return null
-        end += length
-        return bytes.toString('utf8', end - length, end)
-      })
-    }
-    default:
-      return Array.from(cells.values, (value, row) => {
-        if (cells.nulls?.[row] === 1) return null
-        return cells.kind === 'booleans' ? value === 1 : numberToWire(value)
-      })
-  }
+  if (cells.kind === 'wires') return cells.wires
+  return cells.values.map((value) => (typeof value === 'number' ? numberToWire(value) : value))
 }
 
 /** Brings a batch into the columns. Of what does not fit, the first of the first such row is told to `onMisfit`. */
@@ -103,11 +101,11 @@ export function createColumnAligner(columns: readonly PlannedColumn[]) {
     }
 
     const positions = new Map(batch.keys.map((key, i) => [key, i]))
-    const aligned = columns.map((column, index): ColumnCells => {
+    const aligned = columns.map((column, index): readonly Value[] => {
       const at = positions.get(column.name)
-      if (at === undefined) return { kind: 'values', values: new Array<Value>(batch.count).fill(null) }
+      if (at === undefined) return new Array<Value>(batch.count).fill(null)
       const cells = read(at)
-      return fits(column, cells) ? cells : { kind: 'values', values: conformAll(wiresOf(cells), index) }
+      return fits(column, cells) ? cells.values : conformAll(wiresOf(cells), index)
     })
     if (first !== null) onMisfit(first)
     return { count: batch.count, columns: aligned }

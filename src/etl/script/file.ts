@@ -1,7 +1,7 @@
 // A script over a whole Parquet file: rows in, batches through the sandbox in parallel and in order, Parquet out.
 
 import { rm } from 'node:fs/promises'
-import type { ColumnBatch } from '../../duckdb/append-columns.ts'
+import type { ColumnBatch } from '../../duckdb/append-rows.ts'
 import { AppError } from '../../errors.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import type { PackableRows } from '../../parquet/packed-columns.ts'
