@@ -36,9 +36,7 @@ export interface CsvRequest {
   path: string
   isIntermediate?: boolean | undefined
   /** How many rows the source has given, once it has ended: the file appears only if as many arrived. */
-  rowCount: () => number
-  /** How long its longest row was, where the source can tell: of what did not arrive it may be the reason. */
-  longestRowBytes?: () => number
+  rowCount: () => number | Promise<number>
   signal?: AbortSignal | undefined
 }
 
@@ -75,7 +73,6 @@ export async function createCsvWriter(options: {
     path,
     isIntermediate,
     rowCount,
-    longestRowBytes,
     signal,
   }: CsvRequest): Promise<WrittenFile> {
     const pipe = join(pipes, `${randomUUID()}.csv`)
@@ -88,8 +85,8 @@ export async function createCsvWriter(options: {
         feeding.catch(() => undefined)
         const confirm = async (arrived: bigint) => {
           await feeding
-          if (arrived === BigInt(rowCount())) return
-          throw (longestRowBytes?.() ?? 0) > longestLineBytes ? longRow() : lost(arrived, rowCount())
+          const sent = await rowCount()
+          if (arrived !== BigInt(sent)) throw longRow(new Error(`Of ${sent} rows only ${arrived} arrived`))
         }
         const select = `SELECT ${columns.map(({ name, load }) => `${load ?? quoteName(name)} AS ${quoteName(name)}`).join(', ')} FROM ${readPipe(pipe, columns)}`
         try {
@@ -183,11 +180,8 @@ function isOfLongLine(error: unknown): boolean {
   return error instanceof Error && error.message.includes('Maximum line size')
 }
 
-function longRow(cause?: unknown): AppError {
+/** Of rows that did not arrive, it is the only reason known. */
+function longRow(cause: unknown): AppError {
   const message = `A row is longer than ${longestLineBytes / 1024 / 1024} MB, the longest that is taken from this warehouse. Ask for shorter values.`
   return new AppError('TOO_LARGE', message, { cause })
-}
-
-function lost(arrived: bigint, sent: number): AppError {
-  return new AppError('WAREHOUSE_FAILED', `Of ${sent} rows only ${arrived} arrived; nothing was written.`)
 }

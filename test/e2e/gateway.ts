@@ -22,9 +22,10 @@ export async function startGateway(dataDir: string, settings: Settings = {}) {
   return { url, services: app.services, ...createClients(url), stop: () => app.close() }
 }
 
-/** Starts `node src/main.ts` and resolves when it says that it is ready. */
-export async function spawnGateway(dataDir: string, settings: Settings = {}) {
-  const child = spawn(process.execPath, ['src/main.ts'], {
+/** Starts `node src/main.ts`, by another program where one is given, and resolves when it says that it is ready. */
+export async function spawnGateway(dataDir: string, settings: Settings = {}, by: readonly string[] = []) {
+  const [program = process.execPath, ...args] = [...by, process.execPath, 'src/main.ts']
+  const child = spawn(program, args, {
     env: { PATH: process.env.PATH ?? '', PORT: '0', DATA_DIR: dataDir, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -48,6 +49,8 @@ export async function spawnGateway(dataDir: string, settings: Settings = {}) {
     url,
     output,
     pid: child.pid,
+    /** Its exit code, once it has ended by itself. */
+    ended: exited.then(() => child.exitCode),
     ...createClients(url),
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),

@@ -2,20 +2,21 @@
 
 import { constants } from 'node:fs'
 import { chmod, cp, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import type { PGlite } from '@electric-sql/pglite'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { fromPglite } from 'pg-boss'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import type { Logger } from 'pino'
 import { createEvents } from '../../events.ts'
 import { type Database, withScripts } from './database.ts'
-import { createMortalPglite, keepOpen, type MortalPglite } from './pglite-reopening.ts'
+import { createPglite } from './mortal-pglite.ts'
 
 /** No more than this goes by in silence while the folder is prepared. */
 const announceAfterMs = 1000
 
 /** The folder must not be open in another process: see `acquireLock`. */
 export async function openPglite({ folder, log }: { folder: string; log: Logger }): Promise<Database> {
-  const { pglite, close } = await keepOpen(() => openFolder(folder, log), { folder, log })
+  const pglite = await openFolder(folder, log)
   const adapter = withIsolation(new PrismaPGlite(pglite))
   const queue = fromPglite(pglite)
   return {
@@ -41,7 +42,7 @@ export async function openPglite({ folder, log }: { folder: string; log: Logger 
       // No statement runs meanwhile: the files are as after a kill, which they survive.
       await pglite.runExclusive(() => cp(folder, to, { recursive: true, mode: constants.COPYFILE_FICLONE }))
     },
-    close,
+    close: () => pglite.close(),
   }
 }
 
@@ -66,7 +67,7 @@ function withIsolation(
 }
 
 /** A folder whose first preparation was cut short holds nothing yet and cannot be opened: it is prepared anew. */
-async function openFolder(folder: string, log: Logger): Promise<MortalPglite> {
+async function openFolder(folder: string, log: Logger): Promise<PGlite> {
   const unprepared = `${folder}.unprepared`
   if (await exists(unprepared)) await rm(folder, { recursive: true, force: true })
   const isNew = !(await exists(folder))
@@ -76,13 +77,13 @@ async function openFolder(folder: string, log: Logger): Promise<MortalPglite> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     if (isNew) await writeFile(unprepared, 'The folder beside this file is not wholly prepared.\n')
-    const opened = await createMortalPglite(folder)
+    const pglite = await createPglite(folder, log)
     if (isNew) {
       await chmod(folder, 0o700)
       await rm(unprepared)
     }
-    await opened.pglite.exec(`SET TIME ZONE 'UTC'`)
-    return opened
+    await pglite.exec(`SET TIME ZONE 'UTC'`)
+    return pglite
   } finally {
     clearTimeout(timer)
   }

@@ -57,8 +57,11 @@ export async function exportCsv(
         source,
         path,
         isIntermediate,
-        rowCount: () => source.rowCount,
-        longestRowBytes: () => source.longestRowBytes,
+        async rowCount() {
+          // The server says it after the last row, and before it answers what follows.
+          await session.script('COMMIT')
+          return source.rowCount
+        },
         signal,
       })
       return { columns: written.columns, rowCount: written.rowCount }

@@ -2,8 +2,7 @@
 
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { ClientBase, Connection, QueryArrayConfig, QueryArrayResult, Submittable } from 'pg'
-import { from as copyFrom } from 'pg-copy-streams'
-import { CopyOut } from './copy-out.ts'
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 
 export interface ResultField {
   name: string
@@ -27,7 +26,8 @@ export interface Session {
   describe(sql: string): Promise<readonly ResultField[] | null>
   /** Simple statements of our own, several in one round trip. */
   script(sql: string): Promise<void>
-  copyTo(sql: string): Readable & { rowCount: number; longestRowBytes: number }
+  /** `rowCount` is told once a later statement has been answered. */
+  copyTo(sql: string): Readable & { rowCount: number }
   copyFrom(sql: string): Writable
   /** Whether it stands outside of a transaction. */
   isIdle(): boolean
@@ -36,6 +36,9 @@ export interface Session {
   /** Ends the connection without a word to the server, which may have stopped listening. */
   destroy(): void
 }
+
+/** As much waits for its reader, so that the two need not take turns with every piece. */
+const waitingBytes = 1024 * 1024
 
 const asText = { getTypeParser: () => (text: string | Buffer) => text }
 
@@ -64,7 +67,7 @@ export function createSession(client: ClientBase): Session {
     async script(sql) {
       await client.query(sql)
     },
-    copyTo: (sql) => client.query(new CopyOut(sql)),
+    copyTo: (sql) => client.query(copyTo(sql, { highWaterMark: waitingBytes })),
     copyFrom: (sql) => client.query(copyFrom(sql)),
     isIdle: () => client.getTransactionStatus() === 'I',
     get processId() {
