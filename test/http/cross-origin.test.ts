@@ -77,6 +77,22 @@ test('a page of a named origin asks by GraphQL and REST, reads what headers say,
   })
 })
 
+test('a page of a named origin reads why the gateway refuses to be called by that name', async () => {
+  const page = await openPage(origins.named)
+  const refused = await page.evaluate(
+    async (url) => {
+      const answer = await fetch(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"query":"{ __typename }"}',
+      })
+      return { status: answer.status, body: (await answer.json()) as { code: string } }
+    },
+    `${server.url.replace('127.0.0.1', 'gateway.test')}/graphql`,
+  )
+  expect(refused).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } })
+})
+
 /** The close code of a WebSocket that the page opens, or "open". */
 function openSocket(url: string) {
   return new Promise<string>((resolve) => {

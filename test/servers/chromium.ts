@@ -10,7 +10,13 @@ export async function startChromium() {
     executablePath: programPath('chromium'),
     headless: true,
     // Root, as in a container, may not use the sandbox; the pages are our own.
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+    args: [
+      '--no-sandbox',
+      '--disable-dev-shm-usage',
+      '--disable-gpu',
+      // This machine by a name that is not its own.
+      '--host-resolver-rules=MAP *.test 127.0.0.1',
+    ],
   })
   return { browser, newPage: () => browser.newPage(), stop: () => browser.close() }
 }

@@ -17,11 +17,26 @@ export interface TrustedDocuments {
    * The text that a request asks for, by id or as it is; undefined for a request without either.
    * Throws NOT_FOUND for an unknown id, FORBIDDEN for a text that is not trusted where it has to be.
    */
-  resolve(request: { documentId?: unknown; query?: unknown }): unknown
+  resolve(request: DocumentRequest): unknown
+}
+
+/** By id, as `documentId` or as the clients of Apollo and urql send it, or by its text. */
+interface DocumentRequest {
+  documentId?: unknown
+  query?: unknown
+  extensions?: unknown
 }
 
 /** As GraphQL Code Generator's `persistedDocuments` writes it, and Relay's compiler: an id to each document's text. */
-const manifest = z.record(z.string(), z.string())
+const textsById = z.record(z.string(), z.string())
+/** As Apollo's generate-persisted-query-manifest writes it. */
+const apolloManifest = z
+  .object({
+    format: z.literal('apollo-persisted-query-manifest'),
+    operations: z.array(z.object({ id: z.string(), body: z.string() })),
+  })
+  .transform(({ operations }) => Object.fromEntries(operations.map(({ id, body }) => [id, body])))
+const manifest = z.union([apolloManifest, textsById])
 
 /** Untrusted documents that were told of. */
 const mostTold = 1_000
@@ -36,7 +51,8 @@ export async function openTrustedDocuments(
   const named: NamedDocument[] = []
   for (const file of files) {
     for (const [id, text] of Object.entries(await readManifest(file))) {
-      byId.set(id, text).set(`sha256:${hash('sha256', text)}`, text)
+      const sha256 = hash('sha256', text)
+      byId.set(id, text).set(sha256, text).set(`sha256:${sha256}`, text)
       texts.add(text)
       named.push({ id, text, file })
     }
@@ -50,8 +66,10 @@ export async function openTrustedDocuments(
 
   return {
     find: (documentId) => byId.get(documentId) ?? null,
-    resolve({ documentId, query }) {
+    resolve({ documentId, query, extensions }) {
       if (documentId !== undefined && documentId !== null) return byDocumentId(documentId, query)
+      const persisted = isAbsent(query) ? persistedIdOf(extensions) : null
+      if (persisted !== null) return byPersistedId(persisted)
       if (typeof query !== 'string' || mode === 'off' || texts.has(query)) return query
       if (mode === 'prefer') {
         tell(query)
@@ -66,11 +84,21 @@ export async function openTrustedDocuments(
 
   function byDocumentId(documentId: unknown, query: unknown): string {
     if (typeof documentId !== 'string') throw new AppError('BAD_USER_INPUT', '"documentId" must be a string')
-    if (query !== undefined && query !== null && query !== '') {
+    if (!isAbsent(query)) {
       throw new AppError('BAD_USER_INPUT', 'Send a "documentId" or a "query", not both')
     }
-    const text = byId.get(documentId)
+    return byId.get(documentId) ?? refuseUnknown(documentId)
+  }
+
+  /** Their clients send the text after these words, or texts alone from then on. */
+  function byPersistedId(id: string): string {
+    const text = byId.get(id)
     if (text !== undefined) return text
+    if (mode === 'only') return refuseUnknown(id)
+    throw new AppError('NOT_FOUND', mode === 'off' ? 'PersistedQueryNotSupported' : 'PersistedQueryNotFound')
+  }
+
+  function refuseUnknown(documentId: string): never {
     const named = JSON.stringify(documentId.length > 100 ? `${documentId.slice(0, 100)}…` : documentId)
     throw new AppError(
       'NOT_FOUND',
@@ -85,7 +113,10 @@ async function readManifest(file: string): Promise<Record<string, string>> {
   try {
     return manifest.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (error) {
-    const reason = error instanceof z.ZodError ? 'it must be a JSON object of ids to texts' : messageOf(error)
+    const reason =
+      error instanceof z.ZodError
+        ? "it must be a JSON object of ids to texts, or Apollo's persisted query manifest"
+        : messageOf(error)
     throw new ConfigError(`TRUSTED_DOCUMENTS_FILE: the manifest ${file} cannot be used: ${reason}`)
   }
 }
@@ -110,6 +141,17 @@ function faultsOf(schema: GraphQLSchema, text: string): string[] {
   }
 }
 
+function isAbsent(query: unknown): boolean {
+  return query === undefined || query === null || query === ''
+}
+
+/** What the persisted-query links of Apollo and urql send: an id of the manifest, or the text's SHA-256. */
+export function persistedIdOf(extensions: unknown): string | null {
+  const { persistedQuery } = (extensions ?? {}) as { persistedQuery?: { sha256Hash?: unknown } | null }
+  const id = persistedQuery?.sha256Hash
+  return typeof id === 'string' ? id : null
+}
+
 /** Names each untrusted document once, for who wants to turn to `only`. */
 function createTeller(log: Logger) {
   const told = new Set<string>()
@@ -128,8 +170,9 @@ export function takeTrustedDocuments(trusted: TrustedDocuments): Plugin {
     onParams({ params, request, setParams }) {
       const { documentId: posted, ...others } = params as typeof params & { documentId?: unknown }
       const documentId = request.method === 'GET' ? documentIdOf(request.url) : posted
-      const query = trusted.resolve({ documentId, query: params.query })
-      if (documentId !== undefined) setParams({ ...others, query: query as string })
+      const { query: sent, extensions } = params
+      const query = trusted.resolve({ documentId, query: sent, extensions })
+      if (query !== sent) setParams({ ...others, query: query as string })
     },
   }
 }

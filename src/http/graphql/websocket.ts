@@ -291,6 +291,7 @@ async function admit(
 interface Payload {
   query: string
   documentId?: unknown
+  extensions?: unknown
   operationName?: string | null | undefined
   variables?: Record<string, unknown> | null | undefined
 }

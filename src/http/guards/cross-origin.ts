@@ -20,7 +20,7 @@ const exposedHeaders = [
 /** A browser asks once in so long what it may send. */
 const preflightSeconds = 7200
 
-/** Must be the last to be put before the routes, so that refusals can be read by the page too. */
+/** Must be put before the routes after everything that refuses, so that refusals can be read by the page too. */
 export function addCrossOrigin(server: Server, origins: readonly string[]) {
   handleFirst(server, answerPage(origins))
 }

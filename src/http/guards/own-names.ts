@@ -13,7 +13,6 @@ export function asksThisMachine({ headers: { host } }: Pick<Asker, 'headers'>): 
   return host === undefined || ownName.test(host)
 }
 
-/** Must be the last to be put before the routes. */
 export function answerToOwnNamesOnly(server: Server) {
   handleFirst(server, (request, response, goOn) => {
     if (asksThisMachine(request)) return goOn()

@@ -11,7 +11,7 @@ import type { Services } from '../../schema/services.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import { codeOf, formatError } from '../graphql/graphql-errors.ts'
-import type { TrustedDocuments } from '../graphql/trusted-documents.ts'
+import { persistedIdOf, type TrustedDocuments } from '../graphql/trusted-documents.ts'
 import { createPlans } from './plans.ts'
 import { FailedField, run } from './run.ts'
 import type { VariableValues } from './variables.ts'
@@ -89,6 +89,7 @@ function readRequest(body: unknown, trusted: Pick<TrustedDocuments, 'find'>): Gr
   if (!isObject(body)) return null
   let query: unknown
   let documentId: unknown
+  let extensions: unknown
   let operationName: unknown
   let variables: unknown
   for (const name in body) {
@@ -96,8 +97,11 @@ function readRequest(body: unknown, trusted: Pick<TrustedDocuments, 'find'>): Gr
     else if (name === 'documentId') documentId = body.documentId
     else if (name === 'variables') variables = body.variables
     else if (name === 'operationName') operationName = body.operationName
-    else if (name !== 'extensions' || (body.extensions !== null && !isObject(body.extensions))) return null
+    else if (name === 'extensions') extensions = body.extensions
+    else return null
   }
+  if (extensions !== undefined && extensions !== null && !isObject(extensions)) return null
+  if (query === undefined && documentId === undefined) documentId = persistedIdOf(extensions) ?? undefined
   if (typeof documentId === 'string' && query === undefined) query = trusted.find(documentId)
   else if (documentId !== undefined) return null
   if (typeof query !== 'string') return null

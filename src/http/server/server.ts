@@ -272,8 +272,9 @@ function addBeforeRoutes(
   const { admission, identities, overload, held, ownNamesOnly } = guards
   const { corsOrigins, tracing } = config
   if (admission.isLimited) addAdmission(server, admission, graphqlPath)
-  if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
   if (ownNamesOnly) answerToOwnNamesOnly(server)
+  // After all that refuse, so that a page reads why.
+  if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
   if (tracing) traceRequests(server)
   if (hotPath === undefined) return
   const lane = createLane({
