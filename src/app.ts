@@ -239,7 +239,6 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       timeoutMs: config.trainTimeoutMs,
       limits: config.trainLimits,
       maxQueued: config.trainQueue,
-      stallMs: config.stallTimeoutMs,
       retention: { maxAgeMs: config.retention.datasetsMs, maxBytes: config.retention.datasetsBytes },
     }),
   )

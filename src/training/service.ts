@@ -1,5 +1,6 @@
 // Training: queries and extractions that become datasets, and the datasets' rows, progress and downloads.
 
+import { join } from 'node:path'
 import { longestName } from '../catalog/database/violations.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
@@ -54,7 +55,7 @@ export interface Training {
   cancel(datasetId: string): Promise<DatasetRecord>
   rows(datasetId: string, page: { offset: number; limit: number }): Promise<Frame>
   progress(datasetId: string): AsyncIterable<DatasetRecord>
-  download(datasetId: string, format: DownloadFormat): Promise<Download>
+  download(datasetId: string, format: DownloadFormat, signal: AbortSignal): Promise<Download>
   profile(datasetId: string, options?: { signal?: AbortSignal | undefined }): Promise<ColumnProfile[]>
   /** Resolves once what an earlier process left is cleared away; every other call waits for it. */
   start(): Promise<void>
@@ -76,8 +77,6 @@ export interface TrainingOptions extends Omit<RunnerOptions, 'datasets'> {
   retention: Retention
   /** Datasets that may wait for room. */
   maxQueued: number
-  /** A client that takes nothing of its download for so long is given up. */
-  stallMs: number
 }
 
 export function createTraining(options: TrainingOptions): Training {
@@ -86,7 +85,11 @@ export function createTraining(options: TrainingOptions): Training {
   const runner = createRunner({ ...options, datasets })
   const queryColumns = createQueryColumns(catalog)
   const extraction = createExtraction({ ...options, queryColumns })
-  const downloads = createDownloads({ parquet, concurrency: 4, stallMs: options.stallMs })
+  const downloads = createDownloads({
+    parquet,
+    folder: join(temporaryFolder, 'downloads'),
+    concurrency: 4,
+  })
   const started = sweep(options).catch((error: unknown) => {
     log.error({ err: error }, 'What an earlier process left of its datasets could not be cleared away')
   })
@@ -236,9 +239,9 @@ export function createTraining(options: TrainingOptions): Training {
 
     progress: (datasetId) => watchDataset({ datasets, events, signal: stopping.signal }, datasetId),
 
-    async download(datasetId, format) {
+    async download(datasetId, format, signal) {
       const { dataset, path } = await readable(datasetId)
-      return downloads.open({ dataset, path, format })
+      return downloads.open({ dataset, path, format, signal })
     },
 
     async profile(datasetId, { signal } = {}) {
@@ -255,7 +258,7 @@ export function createTraining(options: TrainingOptions): Training {
     async close() {
       await started
       await Promise.all([orphanage.close(), retention?.close()])
-      downloads.close()
+      await downloads.close()
       await handBack()
     },
   }

@@ -93,6 +93,35 @@ test('GraphiQL runs a subscription and a training query, with nothing from elsew
   await page.close()
 })
 
+test('GraphiQL greets a newcomer with tabs that each open at the first click, and icons without odd titles', async () => {
+  const { page, complaints } = await openPage('/graphql')
+  const tabs = page.locator('.graphiql-tab-button')
+  await page.getByRole('button', { name: /Execute query/ }).waitFor()
+  for (const name of ['Train', 'Publish', 'Lookup', 'Catalog']) {
+    await tabs.filter({ hasText: name }).click()
+    await page.locator('.graphiql-tab-active').filter({ hasText: name }).waitFor({ timeout: 10_000 })
+  }
+  expect(await page.locator('svg title').allTextContents()).not.toContainEqual(expect.stringMatching(/icon$/))
+  expect(await page.getByRole('button', { name: 'Close Tab' }).count()).toBe(1)
+  expect(complaints).toEqual([])
+  await page.close()
+})
+
+test('GraphiQL is of use on a telephone: query, variables and result are all to be seen', async () => {
+  const { page } = await openPage('/graphql')
+  await page.setViewportSize({ width: 390, height: 844 })
+  await runInGraphiQL(page, '{ __typename }')
+  expect(await result(page, '__typename')).toContain('Query')
+  for (const part of ['.graphiql-query-editor .monaco-editor', '.graphiql-response']) {
+    const box = await page.locator(part).first().boundingBox()
+    expect(box?.width, part).toBeGreaterThan(200)
+    expect(box?.height, part).toBeGreaterThan(120)
+    expect((box?.x ?? 0) + (box?.width ?? 0), part).toBeLessThanOrEqual(390)
+  }
+  await screenshot(page, 'graphiql-narrow')
+  await page.close()
+})
+
 test('GraphiQL sends the headers that are filled in, with subscriptions too', async () => {
   const { catalog } = gateway.services
   const access = await openAccess(
@@ -122,7 +151,7 @@ test('GraphiQL sends the headers that are filled in, with subscriptions too', as
 test('the REST documentation lists the routes, with nothing from elsewhere', async () => {
   const { page, elsewhere, complaints } = await openPage('/docs')
   await page.locator('.opblock-summary-path').filter({ hasText: '/query/train' }).waitFor()
-  await page.locator('.opblock-summary').filter({ hasText: '/query/realtime' }).click()
+  await page.locator('.opblock-summary').filter({ hasText: "One entity's rows" }).click()
   await page.getByText('index_value').first().waitFor()
   await screenshot(page, 'docs')
   expect(elsewhere).toEqual([])

@@ -333,32 +333,48 @@ describe('downloads', () => {
     expect(Buffer.from(await arrow.arrayBuffer()).toString('latin1', 0, 6)).toBe('ARROW1')
   })
 
-  test('a client that walks away ends the making of its file', async () => {
-    const { dataset_id: id } = await train(
-      'SELECT i AS n, repeat(md5(i::VARCHAR), 40) AS text FROM range(200000) r(i)',
-      'big',
-    )
+  test('a client that walks away gives up the making of its file', async () => {
     const ended = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
     const watched = await gateway.serve({
       services: {
         ...gateway.services,
         training: {
           ...gateway.services.training,
-          async download(datasetId, format) {
-            const download = await gateway.services.training.download(datasetId, format)
-            if ('stream' in download) download.stream.once('close', () => ended.resolve())
-            return download
+          download(_id, _format, signal) {
+            asked.resolve()
+            signal.addEventListener('abort', () => ended.resolve())
+            return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
           },
         },
       },
     })
     const controller = new AbortController()
-    const response = await fetch(`${watched.url}/datasets/${id}.ndjson`, { signal: controller.signal })
-    await response.body?.getReader().read()
+    const response = fetch(`${watched.url}/datasets/dst_0.ndjson`, { signal: controller.signal })
+    await asked.promise
     controller.abort()
+    await expect(response).rejects.toThrow()
     await ended.promise
     await watched.close()
   })
+
+  test.each(['csv', 'ndjson', 'arrow'] as const)(
+    '%s says how long it is, and gives parts of itself',
+    async (format) => {
+      const all = await fetch(downloads[format])
+      const bytes = await all.bytes()
+      expect(all.headers.get('content-length')).toBe(String(bytes.length))
+      const head = await fetch(downloads[format], { method: 'HEAD' })
+      expect(head.headers.get('content-length')).toBe(String(bytes.length))
+      expect(head.headers.get('accept-ranges')).toBe('bytes')
+      const part = await fetch(downloads[format], { headers: { range: 'bytes=10-19' } })
+      expect([part.status, await part.bytes()]).toEqual([206, bytes.slice(10, 20)])
+      const known = await fetch(downloads[format], {
+        headers: { 'if-none-match': head.headers.get('etag') ?? '' },
+      })
+      expect(known.status).toBe(304)
+    },
+  )
 
   test('behind a proxy their URLs begin as the proxy says, but only when it is trusted', async () => {
     const query = JSON.stringify({ query: '{ datasets(first: 1) { edges { node { downloads { csv } } } } }' })

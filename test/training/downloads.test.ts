@@ -1,15 +1,11 @@
 // Downloads of a real dataset, read back by other readers and held against its rows.
 
-import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { buffer, text } from 'node:stream/consumers'
-import { pipeline } from 'node:stream/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { tableFromIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDownloads, type Download, type DownloadFormat } from '../../src/training/download.ts'
+import type { Download, DownloadFormat } from '../../src/training/download.ts'
 import type { Training } from '../../src/training/service.ts'
 import { createRowEncoder, type Frame } from '../../src/values/columns.ts'
 import { createDataFolder } from '../data-folder.ts'
@@ -56,10 +52,10 @@ afterAll(async () => {
   await folder?.remove()
 })
 
-async function streamOf(format: DownloadFormat) {
-  const download: Download = await training.download(datasetId, format)
-  if (!('stream' in download)) throw new Error(`${format} is not a stream`)
-  return download
+const anyone = new AbortController().signal
+
+function fileOf(format: DownloadFormat, id = datasetId, signal = anyone): Promise<Download> {
+  return training.download(id, format, signal)
 }
 
 async function askDuckDb(sql: string) {
@@ -80,7 +76,7 @@ function casted(relation: string): string {
 
 describe('A download', () => {
   test('as Parquet is the file itself, which DuckDB reads', async () => {
-    const download = await training.download(datasetId, 'parquet')
+    const download = await fileOf('parquet')
     expect(download).toEqual({
       path: join(stack.datasetsFolder, `${datasetId}.parquet`),
       contentType: 'application/vnd.apache.parquet',
@@ -102,10 +98,8 @@ describe('A download', () => {
   })
 
   test('as CSV is read back by DuckDB as the same rows, empty text and null told apart', async () => {
-    const { stream, contentType, fileName } = await streamOf('csv')
+    const { path, contentType, fileName } = await fileOf('csv')
     expect([contentType, fileName]).toEqual(['text/csv; charset=utf-8; header=present', `${datasetId}.csv`])
-    const path = join(stack.temporaryFolder, 'read.csv')
-    await pipeline(stream, createWriteStream(path))
     const csv = `read_csv('${path}', header = true, all_varchar = true, allow_quoted_nulls = false, quote = '"', escape = '"', new_line = '\\r\\n')`
     const read = await askDuckDb(casted(csv))
     expect(read).toEqual(await askDuckDb(casted(`(${everyTypeSql})`)))
@@ -114,17 +108,17 @@ describe('A download', () => {
   })
 
   test('as NDJSON holds the rows as JSON does everywhere', async () => {
-    const { stream, contentType } = await streamOf('ndjson')
+    const { path, contentType } = await fileOf('ndjson')
     expect(contentType).toBe('application/x-ndjson')
-    const lines = (await text(stream)).trimEnd().split('\n')
+    const lines = (await readFile(path, 'utf8')).trimEnd().split('\n')
     expect(lines).toEqual(rows.rows.map(createRowEncoder(rows.columns)))
     expect(JSON.parse(lines[2] ?? '')).toMatchObject({ n: 2, real: null, large: '9007199254740995' })
   })
 
   test('as Arrow keeps the values and the types', async () => {
-    const { stream, contentType } = await streamOf('arrow')
+    const { path, contentType } = await fileOf('arrow')
     expect(contentType).toBe('application/vnd.apache.arrow.file')
-    const table = tableFromIPC(await buffer(stream))
+    const table = tableFromIPC(await readFile(path))
     expect(table.numRows).toBe(5000)
     const types = Object.fromEntries(table.schema.fields.map((field) => [field.name, String(field.type)]))
     expect(types).toMatchObject({
@@ -153,54 +147,34 @@ describe('A download', () => {
     expect(table.getChild('list')?.nullCount).toBe(1)
   })
 
-  test('asked for twice is the same bytes', async () => {
-    const [one, two] = await Promise.all([streamOf('arrow'), streamOf('arrow')])
-    const [first, second] = await Promise.all([buffer(one.stream), buffer(two.stream)])
-    expect(first.equals(second)).toBe(true)
+  test('asked for twice at once is made once, and is as old as its Parquet', async () => {
+    const [one, two] = await Promise.all([fileOf('arrow'), fileOf('arrow')])
+    expect(one).toEqual(two)
+    const { path } = await fileOf('parquet')
+    expect((await stat(one.path)).mtimeMs).toBeCloseTo((await stat(path)).mtimeMs, -1)
   })
 })
 
-describe('A client that walks away', () => {
-  test('ends the work, and the dataset is read again by the next', async () => {
-    const { stream } = await streamOf('ndjson')
-    await new Promise((resolve) => stream.once('data', resolve))
-    const closed = new Promise((resolve) => stream.once('close', resolve))
-    stream.destroy()
-    await closed
-    const again = await streamOf('ndjson')
-    expect((await text(again.stream)).split('\n')).toHaveLength(5001)
-  })
+test('when nobody waits for a file any more its making ends, and the next who asks has it made', async () => {
+  const sql = "SELECT range AS n, repeat('x', 200) AS filler FROM range(200000)"
+  const { dataset } = await training.queryTrain({ sql, name: 'large', save: false, waitMs: 30_000 })
+  const leaving = new AbortController()
+  const left = fileOf('ndjson', dataset.id, leaving.signal)
+  const stays = fileOf('ndjson', dataset.id)
+  leaving.abort(new Error('gone'))
+  await expect(left).rejects.toThrow('gone')
+  expect((await readFile((await stays).path, 'utf8')).split('\n')).toHaveLength(200_001)
 
-  test('holds back a slow reader: only what it can take is made', async () => {
-    const sql = "SELECT range AS n, repeat('x', 200) AS filler FROM range(300000)"
-    const { dataset } = await training.queryTrain({ sql, name: 'large', save: false, waitMs: 30_000 })
-    const download = await training.download(dataset.id, 'ndjson')
-    if (!('stream' in download)) throw new Error('ndjson is not a stream')
-    await new Promise((resolve) => download.stream.once('readable', resolve))
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(download.stream.readableLength).toBeLessThan(4_000_000)
-    let bytes = 0
-    for await (const chunk of download.stream) bytes += chunk.length
-    expect(bytes).toBeGreaterThan(60_000_000)
-  })
-})
-
-test('A client that takes nothing for too long is given up, and gives its place to the next', async () => {
-  const sql = "SELECT range AS n, repeat('x', 200) AS filler FROM range(50000)"
-  const { dataset } = await training.queryTrain({ sql, name: 'stalled', save: false, waitMs: 30_000 })
-  const downloads = createDownloads({ parquet: stack.parquet, concurrency: 1, stallMs: 100 })
-  const path = join(stack.datasetsFolder, `${dataset.id}.parquet`)
-  const open = () => {
-    const download = downloads.open({ dataset, path, format: 'csv' })
-    if (!('stream' in download)) throw new Error('csv is not a stream')
-    return download.stream
-  }
-  const stalled = open()
-  stalled.read()
-  const next = text(open())
-  const [failure] = await once(stalled, 'error')
-  expect(failure).toMatchObject({ code: 'TIMEOUT', message: expect.stringMatching(/took nothing for 0.1 s/) })
-  expect((await next).split('\r\n')).toHaveLength(50_002)
+  const alone = new AbortController()
+  const given = fileOf('csv', dataset.id, alone.signal)
+  alone.abort(new Error('gone'))
+  await expect(given).rejects.toThrow('gone')
+  const again = await fileOf('csv', dataset.id)
+  expect((await readFile(again.path, 'utf8')).split('\r\n')).toHaveLength(200_002)
+  const names = await readdir(dirname(again.path))
+  expect(names.filter((name) => name.startsWith(dataset.id)).sort()).toEqual(
+    ['csv', 'ndjson'].map((format) => `${dataset.id}.${format}`),
+  )
 })
 
 test('A profile counts nulls and distinct values, and finds the least and the greatest', async () => {

@@ -166,7 +166,9 @@ describe('A training query that cannot be', () => {
       code: 'CONFLICT',
       message: expect.stringMatching(/is FAILED \(.*not a number/s),
     })
-    await expect(training.download(dataset.id, 'csv')).rejects.toMatchObject({ code: 'CONFLICT' })
+    await expect(training.download(dataset.id, 'csv', new AbortController().signal)).rejects.toMatchObject({
+      code: 'CONFLICT',
+    })
   })
 
   test('takes longer than the limit ends as TIMEOUT', async () => {
@@ -305,8 +307,8 @@ describe('Rows', () => {
     await rm(join(stack.datasetsFolder, `${dataset.id}.parquet`))
     for (const read of [
       training.rows(dataset.id, { offset: 0, limit: 1 }),
-      training.download(dataset.id, 'parquet'),
-      training.download(dataset.id, 'arrow'),
+      training.download(dataset.id, 'parquet', new AbortController().signal),
+      training.download(dataset.id, 'arrow', new AbortController().signal),
     ]) {
       await expect(read).rejects.toMatchObject({
         code: 'NOT_FOUND',

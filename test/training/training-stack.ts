@@ -18,7 +18,6 @@ export async function openTrainingStack(folder: string) {
         timeoutMs: 60_000,
         limits: trainLimits,
         maxQueued: 100,
-        stallMs: 60_000,
         retention: { maxAgeMs: null, maxBytes: null },
         ...options,
       })

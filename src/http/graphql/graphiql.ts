@@ -91,6 +91,28 @@ query Lookup($queryId: ID!, $userId: String!) {
 /** What is to be filled in, where callers have to say who they are. */
 const credentials = '{ "Authorization": "Bearer <API key or token>" }'
 
+/**
+ * A tab's animation leaves a place behind to which it jumps from under the pointer as it is pressed, so that nothing is
+ * clicked. On a narrow screen the editors and the result lie one above the other.
+ */
+const styles = `<style>
+.graphiql-tab { transform: none !important }
+@media (max-width: 700px) {
+  .graphiql-logo { display: none }
+  .graphiql-container .graphiql-sidebar { width: 44px; padding: 8px 4px }
+  .graphiql-container .graphiql-sessions { margin: 4px }
+  .graphiql-container .graphiql-main { flex-direction: column }
+  .graphiql-container .graphiql-main > .graphiql-horizontal-drag-bar { display: none }
+  #graphiql-session { flex-direction: column; gap: 8px; padding: 0 }
+  #graphiql-session > div { flex: 1 1 50% !important; width: auto; min-width: 0; min-height: 0 }
+  #graphiql-session > .graphiql-horizontal-drag-bar { display: none }
+  .graphiql-container .graphiql-query-editor { padding: 8px; column-gap: 8px }
+}
+</style>`
+
+/** Icons are titled by what their functions are called after the bundler has renamed them; their buttons have labels. */
+const iconTitle = '{title:e,...i}'
+
 export interface Page {
   html: Buffer
   gzipped: Buffer
@@ -108,7 +130,10 @@ export function createGraphiQLPage(endpoint: string, { asksWho }: { asksWho: boo
         ...(asksWho && { defaultHeaders: credentials }),
         // A browser's WebSocket carries no headers, and GraphiQL sends them along with no other message.
         subscriptionsProtocol: asksWho ? 'SSE' : 'WS',
-      }).trim(),
+      })
+        .trim()
+        .replace(iconTitle, 'i')
+        .replace('</head>', () => `${styles}</head>`),
     )
     return { html, gzipped: await promisify(gzip)(html) }
   }

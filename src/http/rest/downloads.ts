@@ -1,4 +1,4 @@
-// Datasets as files: GET /datasets/<id>.<format>. Parquet answers range requests, so that readers take only what they need.
+// Datasets as files: GET /datasets/<id>.<format>, whole or by ranges, so that readers by URL know how long one is and take what they need.
 
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -28,7 +28,7 @@ export function addDownloads(app: RestServer, { training, access }: Pick<Service
     config: { access: judge },
     schema: {
       tags: ['datasets'],
-      summary: "A dataset's file; Parquet answers range requests",
+      summary: "A dataset's file, whole or by a range of bytes",
       params: z.object({ id: z.string(), format: z.enum(downloadFormats) }),
       querystring: z.object({
         expires: z.string().optional().describe('Of a signed link, as GraphQL gives it'),
@@ -36,19 +36,15 @@ export function addDownloads(app: RestServer, { training, access }: Pick<Service
       }),
     },
     handler: async (request, reply) => {
-      const download = await training.download(request.params.id, request.params.format)
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort(new AppError('TIMEOUT', 'The client has left.')))
+      const { id, format } = request.params
+      const download = await training.download(id, format, gone.signal)
       reply
         .type(download.contentType)
         .header('content-disposition', `attachment; filename="${download.fileName}"`)
         .header('cache-control', 'private, no-cache')
-      if ('path' in download) return sendFile(request, reply, download.path)
-      // Made while it is sent: its length is not known and no range of it can be taken.
-      const etag = `W/"${download.fileName}"`
-      reply.header('etag', etag).header('accept-ranges', 'none')
-      const known = isKnown(request, etag)
-      if (!known && request.method === 'GET') return reply.send(download.stream)
-      download.stream.destroy()
-      return reply.status(known ? 304 : 200).send()
+      return sendFile(request, reply, download.path)
     },
   })
 }
