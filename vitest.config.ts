@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import SlowestFirst from './test/slowest-first.ts'
 
 /** The end-to-end tests that hold on whatever stores; the other files choose theirs. */
 const onAllStores = ['catalog', 'examples', 'lifecycle', 'parity', 'readme', 'tricky-values'].map(
@@ -28,8 +29,12 @@ export default defineConfig({
     hookTimeout: 180_000,
     // By default a second, which a busy machine needs for less.
     expect: { poll: { timeout: 20_000 } },
-    maxWorkers: 2,
+    // More than there are cores in CI: a test that waits for a server leaves its core to another.
+    maxWorkers: 3,
     pool: 'forks',
+    // A process runs many files, one after the other: loading the gateway for each took longer than many a test.
+    isolate: false,
+    sequence: { sequencer: SlowestFirst },
     reporters: ['default', './test/plain-summary.ts'],
   },
 })

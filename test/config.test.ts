@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, parseConfig, settingNames } from '../src/config/config.ts'
+import { parseConfig, settingNames } from '../src/config/config.ts'
+import { ConfigError } from '../src/config/config-error.ts'
 
 test('without any setting everything is embedded and listens on loopback', () => {
   const config = parseConfig({})

@@ -21,6 +21,8 @@ export async function setup(project: TestProject) {
   ensurePrograms()
   const runFolder = await mkdtemp(join(tmpdir(), 'gateway-tests-'))
   project.provide('runFolder', runFolder)
+  // The workers take it from here: what one has loaded, the next need not compile.
+  process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache')
   // In watch mode what was made may be made of other code by now.
   project.onTestsRerun(async () => {
     for (const name of await readdir(runFolder)) await rm(join(runFolder, name), { recursive: true })

@@ -11,6 +11,7 @@ const written = sources.filter(({ path }) => !path.includes('/generated/'))
 /** From the top down: a layer imports from those after its own; those in one line do not know each other. */
 const layers: readonly (readonly string[])[] = [
   ['main'],
+  ['serve'],
   ['app'],
   ['operations'],
   ['http'],
@@ -69,6 +70,16 @@ function wrongDirections(files: readonly SourceFile[]): string[] {
   )
 }
 
+/** The files that a process loads at its start. */
+function loadedBy(entry: string, loaded = new Set<string>()): Set<string> {
+  if (loaded.has(entry)) return loaded
+  loaded.add(entry)
+  const imports = sources.find(({ path }) => path === entry)?.imports ?? []
+  for (const { target, kind, isFile } of imports)
+    if (isFile && kind !== 'type' && kind !== 'dynamic') loadedBy(target, loaded)
+  return loaded
+}
+
 /** The files that an `index.ts` offers by dynamic import. */
 function adaptersOf(folder: string): string[] {
   const index = sources.find(({ path }) => path === `${folder}/index.ts`)
@@ -97,6 +108,15 @@ describe('imports', () => {
   test('go down the layers only', () => {
     expect(wrongDirections(sources)).toEqual([])
   })
+
+  test.each(['src/warehouse/duckdb/child.ts', 'src/parquet/engine-child.ts', 'src/etl/script/child.ts'])(
+    '%s, a process that is started often, does not load how settings are read',
+    (entry) => {
+      const loaded = loadedBy(entry)
+      expect(loaded.size).toBeGreaterThan(5)
+      expect(loaded).not.toContain('src/config/config.ts')
+    },
+  )
 
   test('run in no circle', () => {
     expect(findCircles(sources.map(withoutOptionTypes)).map((circle) => circle.join(' → '))).toEqual([])

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path'
 import { createApp } from '../../src/app.ts'
-import { ConfigError, parseConfig } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createDemoRepository } from './repository.ts'
 import { playStory } from './story.ts'

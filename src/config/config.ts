@@ -3,6 +3,7 @@
 import { distance } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { type AuthConfig, authSettings, faultsOfAuth, readAuth } from './auth-settings.ts'
+import { ConfigError } from './config-error.ts'
 import { type LimitConfig, limitSettings, readLimits } from './limits.ts'
 import { withoutSecrets } from './secrets.ts'
 import { faultsOfServing, readServing, type ServingConfig, servingSettings } from './serving.ts'
@@ -24,11 +25,6 @@ export interface Config extends ServingConfig, StoreConfig, LimitConfig {
   auth: AuthConfig
   /** Variables that are not read, but are nearly one that is: a sentence for each. */
   misspelt: readonly string[]
-}
-
-/** Thrown with one line for each faulty setting: its name, what is wrong, what it may be. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
 }
 
 /** Reads the settings; an empty variable counts as unset. Throws ConfigError with every fault at once. */

@@ -3,7 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { messageOf } from '../errors.ts'
-import { ConfigError } from './config.ts'
+import { ConfigError } from './config-error.ts'
 
 /** Makes the folder and those above it. Throws a ConfigError that names the setting. */
 export async function makeFolder(path: string, setting: string): Promise<void> {

@@ -1,7 +1,7 @@
 // The online stores: one line for each adapter; the URL's scheme picks it, and its package loads only then.
 
 import type { Logger } from 'pino'
-import { ConfigError } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import type { SharedCounters } from './counters.ts'
 import type { OnlineStore } from './port.ts'
 

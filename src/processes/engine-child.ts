@@ -1,5 +1,6 @@
 // A process that runs an engine for the gateway: answers its calls, and ends itself before it takes the machine's memory.
 
+import { flushCompileCache } from 'node:module'
 import { type Logger, pino } from 'pino'
 import { type Reply, type Request, toFailure } from './engine-messages.ts'
 import { closeInheritedFiles } from './inherited-files.ts'
@@ -37,6 +38,8 @@ export function serveApart<Options>(open: (options: Options, log: Logger) => Pro
       const { options, memoryMb } = request as { options: Options; memoryMb: number }
       watchMemory(memoryMb)
       opened = await open(options, log)
+      // It is killed rather than ended, which leaves Node no time for this.
+      flushCompileCache()
       return { id, result: null, hasBatches: false }
     }
     if (method === 'close') {

@@ -1,6 +1,6 @@
 // What the gateway and a process that runs an engine say to each other, and how an error passes between them.
 
-import { ConfigError } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 
 /** `open` comes first, once. A call of `next` asks for a stream's next batch; `end` says that no more are wanted. */

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../errors.ts'
+import { sharedCompileCache } from './compile-cache.ts'
 import { fromFailure, type Reply, type Request } from './engine-messages.ts'
 
 export interface ApartOptions {
@@ -200,7 +201,11 @@ function startProcess({ name, entry, log }: ApartOptions, onExit: () => void): R
   const child = fork(entry, [], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     // Nothing of the gateway's environment. Each statement that runs holds one of libuv's threads.
-    env: { TZ: 'UTC', UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16' },
+    env: {
+      TZ: 'UTC',
+      UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16',
+      ...sharedCompileCache(),
+    },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

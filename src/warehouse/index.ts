@@ -1,6 +1,6 @@
 // The warehouses there are: an adapter is one file and one line here; the URL's scheme picks it.
 
-import { ConfigError } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
 

@@ -36,7 +36,9 @@ async function preparePython(): Promise<string> {
   const ready = join(environment, 'ready')
   if (!existsSync(ready)) {
     await run('python3', ['-m', 'venv', environment])
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--requirement', 'examples/requirements.txt'])
+    const requirements = ['--requirement', 'examples/requirements.txt']
+    // Of the many modules the notebook loads few: those are compiled when it does.
+    await run(python, ['-m', 'pip', 'install', '--quiet', '--no-compile', ...requirements])
     await run('touch', [ready])
   }
   return python

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { createClient } from 'graphql-ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { ConfigError } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
 let gateway: Gateway

@@ -2,7 +2,8 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
-import { ConfigError, parseConfig } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { AppError } from '../../src/errors.ts'
 import { createHttpServer } from '../../src/http/server/server.ts'
 import { createLog } from '../../src/telemetry/log.ts'

@@ -4,7 +4,7 @@ import { appendFile, mkdir, rename, stat, utimes, writeFile } from 'node:fs/prom
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ConfigError } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
 import { hasOnlyGrown, isUnchanged, lookAt } from '../../src/warehouse/duckdb/files.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'

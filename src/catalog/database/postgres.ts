@@ -3,7 +3,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { ConfigError } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 import { messageOf } from '../../errors.ts'
 import { type Database, withScripts } from './database.ts'
 import { openSharedEvents, type SharedEvents } from './postgres-events.ts'

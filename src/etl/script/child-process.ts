@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
+import { sharedCompileCache } from '../../processes/compile-cache.ts'
 import type { Failure } from './isolate/evaluation.ts'
 import type { Description } from './isolate/harness.ts'
 import type { Reply, Request, Told, Work } from './messages.ts'
@@ -59,7 +60,7 @@ function startProcess({ timeoutMs, memoryMb, log }: ChildOptions, onExit: (ended
       '--min-semi-space-size=16',
       '--max-semi-space-size=16',
     ],
-    env: { TZ: 'UTC', LC_ALL: 'en_US.UTF-8' },
+    env: { TZ: 'UTC', LC_ALL: 'en_US.UTF-8', ...sharedCompileCache() },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

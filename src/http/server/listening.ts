@@ -1,7 +1,8 @@
 // Opening the port, and what to do when it cannot be had.
 
 import type { FastifyInstance } from 'fastify'
-import { type Config, ConfigError } from '../../config/config.ts'
+import type { Config } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 import { messageOf } from '../../errors.ts'
 
 /** Rejects with a ConfigError when the port cannot be had. */

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import type { RedisOptions } from 'ioredis'
-import { ConfigError } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 import type { RedisUrl } from './url.ts'
 
 /** How long a call may wait for its answer, unless told otherwise. */

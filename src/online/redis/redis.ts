@@ -2,7 +2,7 @@
 
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from 'pino'
-import { ConfigError } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 import type { OnlineStore } from '../port.ts'
 import { type Guards, type OpeningConnection, openStoreOnRedis, type RedisStoreOptions } from './open.ts'
 import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './options.ts'

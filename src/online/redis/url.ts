@@ -1,6 +1,6 @@
 // What an ONLINE_URL says of Redis servers: one or several addresses, credentials, TLS, and what stands behind the slash.
 
-import { ConfigError } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 
 export interface RedisUrl {
   hosts: readonly { host: string; port: number }[]

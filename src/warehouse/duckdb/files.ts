@@ -3,7 +3,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { ConfigError } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 import { messageOf } from '../../errors.ts'
 import { quoteName, quotePath } from '../../sql/sql-text.ts'
 import { filesSchema } from './schema.ts'

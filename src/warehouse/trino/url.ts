@@ -1,6 +1,6 @@
 // What WAREHOUSE_URL says of a Trino: trino://user:password@host:port/catalog/schema?tls=true&ca=/path.pem&rows=catalog
 
-import { ConfigError } from '../../config/config.ts'
+import { ConfigError } from '../../config/config-error.ts'
 
 export interface TrinoAddress {
   /** `https://host:443` */
