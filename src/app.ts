@@ -10,7 +10,7 @@ import { openCatalog } from './catalog/open.ts'
 import { type Config, dataPaths } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { makeFolder } from './config/folders.ts'
-import { withoutSecrets } from './config/secrets.ts'
+import { withoutPassword } from './config/secrets.ts'
 import { messageOf } from './errors.ts'
 import { createEtlEngine } from './etl/engine.ts'
 import { observeEtlEngine } from './etl/observed.ts'
@@ -95,7 +95,7 @@ function createParts(log: Logger) {
       return part
     } catch (error) {
       if (setting === undefined || error instanceof ConfigError) throw error
-      throw new Error(`${name} of ${withoutSecrets(setting)}: ${messageOf(error)}`, { cause: error })
+      throw new Error(`${name} of ${withoutPassword(setting)}: ${messageOf(error)}`, { cause: error })
     } finally {
       clearTimeout(timer)
     }

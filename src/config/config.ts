@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type AuthConfig, authSettings, faultsOfAuth, readAuth } from './auth-settings.ts'
 import { ConfigError } from './config-error.ts'
 import { type LimitConfig, limitSettings, readLimits } from './limits.ts'
-import { withoutSecrets } from './secrets.ts'
+import { withoutPassword, withoutSecrets } from './secrets.ts'
 import { faultsOfServing, readServing, type ServingConfig, servingSettings } from './serving.ts'
 import { faultsOfStores, readStores, type StoreConfig, storeSettings } from './stores.ts'
 
@@ -52,11 +52,6 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
     auth: readAuth(parsed.data),
     misspelt,
   }
-}
-
-/** What is no URL yet may hold a password all the same, with whatever made it none. */
-function withoutPassword(value: string): string {
-  return value.replace(/(:\/\/[^:/@]*):.*@/, '$1:***@')
 }
 
 /** `WAREHOSE_URL` would otherwise start the embedded default without a word. */

@@ -11,3 +11,8 @@ const credential = /\b(Bearer|Basic) [\w.~+/=-]{8,}/g
 export function withoutSecrets(text: string): string {
   return text.replace(urlPassword, '$1:***@').replace(urlParameter, '$1***').replace(credential, '$1 ***')
 }
+
+/** Of a text that is one URL, be it that its password made it none: all up to the last @ is the password. */
+export function withoutPassword(url: string): string {
+  return withoutSecrets(url.replace(/(:\/\/[^:/@]*):.*@/s, '$1:***@'))
+}

@@ -1,6 +1,6 @@
 // A PostgreSQL warehouse looked at for the doctor: how fast and how late it is, and whether rows may be written.
 
-import { fail, ok, type Remark, remarkOnClock } from '../../telemetry/remarks.ts'
+import { fail, ok, type Remark, remarkOnClock, warn } from '../../telemetry/remarks.ts'
 import { featureSchema } from '../port.ts'
 import type { Session } from './session.ts'
 
@@ -16,6 +16,7 @@ export async function examineServer(session: Session): Promise<Remark[]> {
   return [
     ok(`PostgreSQL ${version} answers in ${answeredMs - askedMs} ms`),
     remarkOnClock(Number(nowMs), askedMs, answeredMs),
+    await remarkOnRole(session),
     tables == null
       ? ok(`the tables of ${featureSchema} may be read and written`)
       : fail(
@@ -23,4 +24,15 @@ export async function examineServer(session: Session): Promise<Remark[]> {
           `as their owner: GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ${featureSchema} TO …`,
         ),
   ]
+}
+
+export async function remarkOnRole(session: Session): Promise<Remark> {
+  const [[role, isSuperuser] = []] = await session.query(
+    'SELECT rolname::text, rolsuper::text FROM pg_roles WHERE rolname = current_user',
+  )
+  if (isSuperuser !== 'true') return ok(`its role ${role} is no superuser`)
+  return warn(
+    `its role ${role} is a superuser, whom no privilege holds back from files and settings of the server`,
+    'give it a role that owns no more than it writes (docs/postgres-warehouse.md), or ALTER ROLE … NOSUPERUSER',
+  )
 }

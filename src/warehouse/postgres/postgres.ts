@@ -6,7 +6,7 @@ import type { WarehouseOptions } from '../options.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
 import { append, findMisfit, readVersion } from './append.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
-import { examineServer } from './examine.ts'
+import { examineServer, remarkOnRole } from './examine.ts'
 import { exportCsv } from './export.ts'
 import { lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
@@ -47,7 +47,11 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   }
 
   try {
-    await use('write', { refused: 'WAREHOUSE_FAILED' }, createSchemas)
+    await use('write', { refused: 'WAREHOUSE_FAILED' }, async (session) => {
+      await createSchemas(session)
+      const told = await remarkOnRole(session)
+      if (told.level !== 'OK') log.warn(`The warehouse: ${told.text}; ${told.mend}`)
+    })
   } catch (error) {
     await close()
     throw error
