@@ -1,5 +1,6 @@
 // A real PostgreSQL on a free port, with its own data folder; it can be killed, started again and paused.
 
+import { rmSync } from 'node:fs'
 import { chmod, chown, cp, readFile, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,16 +18,13 @@ export type PostgresServer = Awaited<ReturnType<typeof startPostgres>>
 
 /** Its superuser is `postgres`, without a password; `url` names the database `postgres`. */
 export async function startPostgres({ from = 'MACHINE', settings = {} }: PostgresOptions = {}) {
-  const folder = await createFolder('postgres')
   const account = process.getuid?.() === 0 ? 'postgres' : null
-  if (account !== null) await chown(folder.path, await idOf('-u', account), await idOf('-g', account))
-  await chmod(folder.path, 0o700)
-  const env = { LC_ALL: 'C.UTF-8' }
-  const init = ['-D', folder.path, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-sync']
+  const folder = await createOwnedFolder(account)
   const programs = from === 'MACHINE' ? null : await copyPackaged(account)
   const pathOf = (name: 'initdb' | 'postgres') =>
     programs === null ? programPath(name) : join(programs.path, 'bin', name)
-  await runProgram(pathOf('initdb'), init, { account, env, cwd: '/' })
+  clusters[from] ??= createCluster(pathOf('initdb'), account)
+  await runProgram('cp', ['-a', `${await clusters[from]}/.`, folder.path], { account, cwd: '/' })
 
   const port = await freePort()
   const all = {
@@ -73,6 +71,26 @@ export async function startPostgres({ from = 'MACHINE', settings = {} }: Postgre
       await Promise.all([folder.remove(), programs?.remove()])
     },
   }
+}
+
+const env = { LC_ALL: 'C.UTF-8' }
+
+/** As initdb leaves them, which takes it a second: made once in this process, and copied for each server. */
+const clusters: Partial<Record<'MACHINE' | 'PACKAGE', Promise<string>>> = {}
+
+async function createCluster(initdb: string, account: string | null): Promise<string> {
+  const { path } = await createOwnedFolder(account)
+  process.once('exit', () => rmSync(path, { recursive: true, force: true }))
+  const args = ['-D', path, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--no-sync']
+  await runProgram(initdb, args, { account, env, cwd: '/' })
+  return path
+}
+
+async function createOwnedFolder(account: string | null) {
+  const folder = await createFolder('postgres')
+  if (account !== null) await chown(folder.path, await idOf('-u', account), await idOf('-g', account))
+  await chmod(folder.path, 0o700)
+  return folder
 }
 
 /** Where the server's account may read it, which the checkout need not be. */
