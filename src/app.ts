@@ -159,7 +159,7 @@ async function openStores(config: Config, metrics: Metrics, log: Logger, parts: 
         files: config.warehouseFiles,
         temporaryFolder: paths.temporary,
         datasetsFolder: paths.datasets,
-        memoryMb: config.warehouseMemoryMb,
+        memoryMb: config.engineMemoryMb.warehouse,
         spillMb: config.trainLimits.megabytes,
         lookupLimits: config.lookupLimits,
         log,
@@ -175,7 +175,7 @@ async function openStores(config: Config, metrics: Metrics, log: Logger, parts: 
       'the Parquet engine',
       createParquetEngine({
         folders: [paths.temporary, paths.datasets],
-        memoryMb: config.warehouseMemoryMb,
+        memoryMb: config.engineMemoryMb.datasets,
         temporaryFolder: paths.temporary,
       }),
     ),
@@ -210,7 +210,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     'the engine of SQL ETLs',
     createSqlRunner({
       folders: [temporaryFolder, stores.datasetsFolder],
-      memoryMb: config.warehouseMemoryMb,
+      memoryMb: config.engineMemoryMb.sqlEtls,
       spillMb: config.trainLimits.megabytes,
       temporaryFolder,
       log,
@@ -221,7 +221,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     createEtlEngine({
       sqlRunner,
       folders: [temporaryFolder, stores.datasetsFolder],
-      parquetMemoryMb: config.warehouseMemoryMb,
+      parquetMemoryMb: config.engineMemoryMb.scriptEtls,
       timeoutMs: config.etlTimeoutMs,
       memoryMb: config.etlMemoryMb,
       temporaryFolder,

@@ -26,6 +26,15 @@ test.for(['duckdb:/a.duckdb', 'postgres://host/db', 'trino://host:8080/catalog']
   },
 )
 
+test('the engine’s instances share what it may hold', () => {
+  for (const megabytes of [512, 2048, 3001]) {
+    const shares = Object.values(parseConfig({ WAREHOUSE_MEMORY_MB: `${megabytes}` }).engineMemoryMb)
+    const sum = shares.reduce((total, share) => total + share)
+    expect(sum).toBeLessThanOrEqual(megabytes)
+    expect(sum).toBeGreaterThan(megabytes - 8)
+  }
+})
+
 test('an empty variable counts as unset', () => {
   expect(parseConfig({ PORT: '', ONLINE_URL: '' })).toEqual(parseConfig({}))
 })
@@ -65,7 +74,7 @@ const bounds: Record<string, [least: number, most: number]> = {
   TRAIN_MAX_MB: [1, 1_000_000_000],
   PUBLISH_CONCURRENCY: [1, 64],
   PUBLISH_QUEUE: [1, 1_000_000],
-  WAREHOUSE_MEMORY_MB: [128, 1_048_576],
+  WAREHOUSE_MEMORY_MB: [512, 1_048_576],
   ETL_TIMEOUT_MS: [10, 600_000],
   ETL_MEMORY_MB: [16, 65_536],
   LOOKUP_MAX_ROWS: [1, 10_000_000],

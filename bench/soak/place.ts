@@ -45,7 +45,7 @@ async function createGateway(settings: Record<string, string>): Promise<Gateway 
     PORT: `${port}`,
     DATA_DIR: folder.path,
     ETL_SOURCES: './examples/etl',
-    WAREHOUSE_MEMORY_MB: '256',
+    WAREHOUSE_MEMORY_MB: '512',
     // On a machine that has other work too, slow is not wrong: only what hangs is.
     LOOKUP_TIMEOUT_MS: '60000',
     ...settings,

@@ -24,7 +24,7 @@ export const limitSettings = {
   TRAIN_MAX_ROWS: integer(1_000_000_000, 1, Number.MAX_SAFE_INTEGER),
   TRAIN_MAX_MB: integer(20_480, 1, 1_000_000_000),
   TRAIN_QUEUE: integer(1000, 1, 1_000_000),
-  WAREHOUSE_MEMORY_MB: integer(2048, 128, 1_048_576),
+  WAREHOUSE_MEMORY_MB: integer(2048, 512, 1_048_576),
   ETL_TIMEOUT_MS: integer(5000, 10, 600_000),
   ETL_MEMORY_MB: integer(256, 16, 65_536),
   LOOKUP_MAX_ROWS: integer(100_000, 1, 10_000_000),
@@ -58,7 +58,8 @@ export interface LimitConfig {
   trainLimits: { rows: number; megabytes: number }
   /** Datasets that may wait in this process. */
   trainQueue: number
-  warehouseMemoryMb: number
+  /** What each instance of DuckDB may hold, in megabytes; together they are WAREHOUSE_MEMORY_MB. */
+  engineMemoryMb: { warehouse: number; sqlEtls: number; datasets: number; scriptEtls: number }
   etlTimeoutMs: number
   etlMemoryMb: number
   /** What one lookup may find in the warehouse, for all its values together. */
@@ -95,13 +96,19 @@ export interface LimitConfig {
   }
 }
 
+/** The warehouse's statements have half, SQL ETLs half of the rest; reading datasets and scripts' files stream. */
+function shareMemory(megabytes: number): LimitConfig['engineMemoryMb'] {
+  const eighth = Math.floor(megabytes / 8)
+  return { warehouse: 4 * eighth, sqlEtls: 2 * eighth, datasets: eighth, scriptEtls: eighth }
+}
+
 export function readLimits(given: LimitSettings): LimitConfig {
   return {
     trainConcurrency: given.TRAIN_CONCURRENCY,
     trainTimeoutMs: given.TRAIN_TIMEOUT_SECONDS * 1000,
     trainLimits: { rows: given.TRAIN_MAX_ROWS, megabytes: given.TRAIN_MAX_MB },
     trainQueue: given.TRAIN_QUEUE,
-    warehouseMemoryMb: given.WAREHOUSE_MEMORY_MB,
+    engineMemoryMb: shareMemory(given.WAREHOUSE_MEMORY_MB),
     etlTimeoutMs: given.ETL_TIMEOUT_MS,
     etlMemoryMb: given.ETL_MEMORY_MB,
     lookupLimits: { rows: given.LOOKUP_MAX_ROWS, megabytes: given.LOOKUP_MAX_MB },

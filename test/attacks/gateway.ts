@@ -22,7 +22,7 @@ export async function openTarget(settings: Record<string, string> = {}) {
   const config = parseConfig({
     PORT: '0',
     DATA_DIR: folder.path,
-    WAREHOUSE_MEMORY_MB: '256',
+    WAREHOUSE_MEMORY_MB: '512',
     TRAIN_TIMEOUT_SECONDS: '20',
     LOOKUP_TIMEOUT_MS: '10000',
     ...settings,

@@ -57,7 +57,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     ATTACK_MARKER: `${secret}-environment`,
     ETL_SOURCES: etlFolder,
     LOG_LEVEL: 'info',
-    WAREHOUSE_MEMORY_MB: '256',
+    WAREHOUSE_MEMORY_MB: '512',
     TRAIN_TIMEOUT_SECONDS: '2',
     TRAIN_MAX_MB: '50',
     LOOKUP_TIMEOUT_MS: '5000',

@@ -30,7 +30,7 @@ async function examine(
         files: config.warehouseFiles,
         temporaryFolder,
         datasetsFolder: config.datasetsDir,
-        memoryMb: config.warehouseMemoryMb,
+        memoryMb: config.engineMemoryMb.warehouse,
         spillMb: config.trainLimits.megabytes,
         lookupLimits: config.lookupLimits,
         log,
