@@ -1,18 +1,18 @@
-// The column that a view's index key is: one of the query's, of a type that can find rows.
+// The columns that a view's index key is: of the query's, of types that can find rows.
 
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
-import { assertKeyColumn } from '../values/entity-key.ts'
+import { createKeyType, type KeyType } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 
-export type KeyColumnOf = (query: SavedQueryRecord, indexKey: string) => Promise<Column>
+export type KeyTypeOf = (query: SavedQueryRecord, indexKeys: readonly string[]) => Promise<KeyType>
 
-export function createKeyColumns(options: {
+export function createKeyTypes(options: {
   savedQueries: Pick<Catalog['savedQueries'], 'setColumns'>
   warehouse: Pick<Warehouse, 'describe'>
-}): KeyColumnOf {
+}): KeyTypeOf {
   const { savedQueries, warehouse } = options
   const described = new Map<string, readonly Column[]>()
 
@@ -41,12 +41,12 @@ export function createKeyColumns(options: {
     }
   }
 
-  return async (query, indexKey) => {
-    const column = find(query, query.columns, indexKey)
-    const isKnown = column.type !== 'STRING' || column.native !== undefined
-    const key = isKnown ? column : find(query, await describe(query), indexKey)
-    assertKeyColumn(key)
-    return key
+  return async (query, indexKeys) => {
+    const columns = indexKeys.map((name) => find(query, query.columns, name))
+    const isKnown = columns.every(({ type, native }) => type !== 'STRING' || native !== undefined)
+    if (isKnown) return createKeyType(columns)
+    const described = await describe(query)
+    return createKeyType(indexKeys.map((name) => find(query, described, name)))
   }
 }
 

@@ -3,6 +3,7 @@
 import { AppError } from '../errors.ts'
 import { quoteName } from '../sql/sql-text.ts'
 import type { Column } from '../values/columns.ts'
+import type { KeyType } from '../values/entity-key.ts'
 import { keyForm } from '../values/key-forms.ts'
 import type { Warehouse, WarehouseTable } from '../warehouse/port.ts'
 import { sameName } from './followed.ts'
@@ -18,17 +19,17 @@ export interface Policy {
 }
 
 /**
- * Refreshing by key is sound when every base table has the key's column, of the same type, and the rows of one key
- * value are proven to be made of the tables' rows of that value alone: a new row then says whose result it changes.
+ * Refreshing by key is sound when every base table has the key's columns, of the same types, and the rows of one key
+ * are proven to be made of the tables' rows of that key alone: a new row then says whose result it changes.
  */
 export async function choosePolicy(request: {
   warehouse: Warehouse
   sql: string
-  keyColumn: Column
+  key: KeyType
   asked: RefreshAsked
 }): Promise<Policy> {
-  const { warehouse, sql, keyColumn, asked } = request
-  const { tables: read, changing, whyNotLocal } = await warehouse.describe(sql, { key: keyColumn.name })
+  const { warehouse, sql, key, asked } = request
+  const { tables: read, changing, whyNotLocal } = await warehouse.describe(sql, { key: key.names })
   const tables = [...new Set(read.map((table) => `${table.schema}.${table.name}`))]
   if (typeof changing === 'string' && asked !== 'MANUAL') {
     throw new AppError(
@@ -38,7 +39,7 @@ export async function choosePolicy(request: {
   }
   if (asked === 'FULL' || asked === 'MANUAL') return { refresh: asked, refreshNote: null, tables }
 
-  const obstacle = (await findObstacle(warehouse, tables, keyColumn)) ?? notLocal(whyNotLocal, keyColumn.name)
+  const obstacle = (await findObstacle(warehouse, tables, key)) ?? notLocal(whyNotLocal, key.label)
   if (obstacle === null) return { refresh: 'BY_KEY', refreshNote: null, tables }
   if (asked === 'BY_KEY') {
     throw new AppError(
@@ -58,24 +59,34 @@ function notLocal(reason: string | null | undefined, indexKey: string): string |
 async function findObstacle(
   warehouse: Warehouse,
   tables: readonly string[],
-  keyColumn: Column,
+  key: KeyType,
 ): Promise<string | null> {
   const known = new Map(
     (await warehouse.tables()).map((table) => [`${table.schema}.${table.name}`.toLowerCase(), table]),
   )
   for (const name of tables) {
-    const table = known.get(name.toLowerCase())
-    const column = table?.columns.find((candidate) => sameName(candidate.name, keyColumn.name))
-    if (table === undefined || column === undefined)
-      return `the table ${name} has no column ${keyColumn.name}`
-    if (column.type !== keyColumn.type) {
-      return `the column ${column.name} of the table ${name} is of type ${column.type}, the query's of type ${keyColumn.type}`
+    for (const part of key.columns) {
+      const obstacle = await findObstacleOf(part, warehouse, { name, table: known.get(name.toLowerCase()) })
+      if (obstacle !== null) return obstacle
     }
-    const own = await nativeOf(warehouse, table, column)
-    if (!isSameText(own, keyColumn.native))
-      return `the column ${column.name} of the table ${name} is of type ${own}, the query's of type ${keyColumn.native}`
   }
   return null
+}
+
+/** Of one of the key's columns. */
+async function findObstacleOf(
+  part: Column,
+  warehouse: Warehouse,
+  { name, table }: { name: string; table: WarehouseTable | undefined },
+): Promise<string | null> {
+  const column = table?.columns.find((candidate) => sameName(candidate.name, part.name))
+  if (table === undefined || column === undefined) return `the table ${name} has no column ${part.name}`
+  if (column.type !== part.type)
+    return `the column ${column.name} of the table ${name} is of type ${column.type}, the query's of type ${part.type}`
+  const own = await nativeOf(warehouse, table, column)
+  return isSameText(own, part.native)
+    ? null
+    : `the column ${column.name} of the table ${name} is of type ${own}, the query's of type ${part.native}`
 }
 
 /** Of a column of texts, what the engine calls its type when it stands in a statement. */

@@ -9,7 +9,7 @@ import type { View } from './views.ts'
 
 export interface Promises {
   /** Of the rows that are found by the view's key. */
-  ofKey(view: Pick<View, 'query' | 'etl' | 'keyColumn'>): Promise<Promised>
+  ofKey(view: Pick<View, 'query' | 'etl' | 'key'>): Promise<Promised>
   /** As one finding, for people. */
   overall(view: Pick<View, 'query' | 'etl'>): Promise<Finding>
 }
@@ -29,7 +29,7 @@ export function createPromises({
   }
 
   return {
-    ofKey: async (view) => ofOneKey((await describe(view)).promised, view.keyColumn.name),
+    ofKey: async (view) => ofOneKey((await describe(view)).promised, view.key.names),
     async overall(view) {
       const { promised, isTold } = await describe(view)
       return isTold ? overall(promised) : open('the warehouse does not tell what its statements promise')
@@ -38,12 +38,12 @@ export function createPromises({
 }
 
 /** Of the rows that are found by a key: which these are is left open where the key is. */
-export function ofOneKey({ columns, rows }: Promised, key: string): Promised {
-  const [, found = exact] = [...columns].find(([name]) => sameName(name, key)) ?? []
-  return {
-    columns,
-    rows: found.level === 'EXACT' ? rows : worst([rows, open(`its ${key} is left open: ${found.note}`)]),
-  }
+export function ofOneKey({ columns, rows }: Promised, key: readonly string[]): Promised {
+  const left = key.flatMap((part) => {
+    const [, found = exact] = [...columns].find(([name]) => sameName(name, part)) ?? []
+    return found.level === 'EXACT' ? [] : [open(`its ${part} is left open: ${found.note}`)]
+  })
+  return { columns, rows: left.length === 0 ? rows : worst([rows, ...left]) }
 }
 
 /** Of a warehouse that does not tell, rows are held to be exact: a difference is shown rather than excused. */

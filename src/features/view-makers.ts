@@ -9,7 +9,7 @@ import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { isFollowed } from './followed.ts'
-import type { KeyColumnOf } from './key-columns.ts'
+import type { KeyTypeOf } from './key-columns.ts'
 import { choosePolicy, type RefreshAsked } from './policy.ts'
 
 /** A view made on first use that reads tables the gateway is not told of (files) counts as stale after this. */
@@ -29,11 +29,11 @@ export function createViewMakers(options: {
   warehouse: Warehouse
   queryById: (id: string) => Promise<SavedQueryRecord>
   etlById: (id: string) => Promise<EtlRecord>
-  keyColumnOf: KeyColumnOf
+  keyTypeOf: KeyTypeOf
   /** How many there may be that were made on first use. */
   mostOnFirstUse: number
 }) {
-  const { catalog, warehouse, queryById, etlById, keyColumnOf, mostOnFirstUse } = options
+  const { catalog, warehouse, queryById, etlById, keyTypeOf, mostOnFirstUse } = options
 
   async function onFirstUse(
     query: SavedQueryRecord,
@@ -45,8 +45,8 @@ export function createViewMakers(options: {
     if (existing !== null) return existing
     if ((await catalog.featureViews.countImplicit()) >= mostOnFirstUse)
       throw tooManyOnFirstUse(mostOnFirstUse)
-    const keyColumn = await keyColumnOf(query, indexKey)
-    const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked: 'AUTO' })
+    const key = await keyTypeOf(query, [indexKey])
+    const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked: 'AUTO' })
     const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds
     const etl = etlId === null ? null : await etlById(etlId)
     const through = etl === null ? '' : ` + ${etl.name} v${etl.version}`
@@ -67,9 +67,9 @@ export function createViewMakers(options: {
     checkNewView(view)
     const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
     const query = await queryById(queryId)
-    const keyColumn = await keyColumnOf(query, indexKey)
+    const key = await keyTypeOf(query, [indexKey])
     if (etlId !== null) await etlById(etlId)
-    const policy = await choosePolicy({ warehouse, sql: query.sql, keyColumn, asked })
+    const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked })
     const made = { name, queryId, etlId, indexKey, ttlSeconds, ...policy, implicit: false }
     return catalog.featureViews.create(made, retire)
   }

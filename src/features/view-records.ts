@@ -5,20 +5,20 @@ import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
-import type { Column } from '../values/columns.ts'
+import type { KeyType } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
-import { createKeyColumns, type KeyColumnOf } from './key-columns.ts'
+import { createKeyTypes, type KeyTypeOf } from './key-columns.ts'
 
 export interface View {
   id: string
   record: FeatureViewRecord
   query: SavedQueryRecord
   etl: EtlRecord | null
-  keyColumn: Column
+  key: KeyType
 }
 
 export interface ViewRecords {
-  keyColumnOf: KeyColumnOf
+  keyTypeOf: KeyTypeOf
   toView(record: FeatureViewRecord): Promise<View>
   queryById(id: string): Promise<SavedQueryRecord>
   etlById(id: string): Promise<EtlRecord>
@@ -35,7 +35,7 @@ export function createViewRecords(options: {
   const { catalog, warehouse } = options
   const queries = new Map<string, SavedQueryRecord>()
   const etls = new Map<string, EtlRecord>()
-  const keyColumnOf = createKeyColumns({ savedQueries: catalog.savedQueries, warehouse })
+  const keyTypeOf = createKeyTypes({ savedQueries: catalog.savedQueries, warehouse })
   let known: { stamp: string; views: readonly View[] } | null = null
 
   async function remembered<T>(found: Map<string, T>, id: string, load: (id: string) => Promise<T>) {
@@ -50,7 +50,7 @@ export function createViewRecords(options: {
   async function toView(record: FeatureViewRecord): Promise<View> {
     const query = await queryById(record.queryId)
     const etl = record.etlId === null ? null : await etlById(record.etlId)
-    return { id: record.id, record, query, etl, keyColumn: await keyColumnOf(query, record.indexKey) }
+    return { id: record.id, record, query, etl, key: await keyTypeOf(query, [record.indexKey]) }
   }
 
   /** Null for a view that no lookup can reach any more: its query or its key is gone. */
@@ -64,7 +64,7 @@ export function createViewRecords(options: {
   }
 
   return {
-    keyColumnOf,
+    keyTypeOf,
     toView,
     queryById,
     etlById,

@@ -85,7 +85,7 @@ export function createViews(options: {
   async function find(target: LookupTarget, mayMake: boolean): Promise<View> {
     const { queryId, indexKey } = target
     const query = await records.freshQuery(queryId)
-    await records.keyColumnOf(query, indexKey)
+    await records.keyTypeOf(query, [indexKey])
     const refuse = () => viewNotMade({ ...target, query: query.name })
     const etlId = await etlIdOf(target.etlPath, mayMake, refuse)
     const found = await catalog.featureViews.find({ queryId, etlId, indexKey })

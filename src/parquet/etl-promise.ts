@@ -34,7 +34,7 @@ export async function promiseOfEtl(
     const { plan } = await bindStatement(connection, {
       sql: judged.sql,
       width: columns.length,
-      facts: { key: undefined, uniquesOf: () => [] },
+      facts: { key: [], uniquesOf: () => [] },
     })
     // The input is the only table there is.
     const certain = judgeDeterminism(plan, () => input)

@@ -3,15 +3,8 @@
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { View, Views } from '../features/views.ts'
-import {
-  type Column,
-  createRowEncoder,
-  encodeFrame,
-  encodeRows,
-  type Row,
-  type Value,
-} from '../values/columns.ts'
-import { canonicalText } from '../values/entity-key.ts'
+import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row } from '../values/columns.ts'
+import type { KeysByText } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { type Computed, noRows, type Outcome } from './entry.ts'
 
@@ -20,7 +13,7 @@ export type Groups = ReadonlyMap<string, readonly Row[]>
 
 export interface Compute {
   /** The outcome of each key, all at one snapshot; a key without rows has the outcome `[]`. */
-  byKey(view: View, keys: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<Computed>
+  byKey(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed>
   /** The outcome of each group: its rows as JSON, or what the ETL makes of them. */
   ofGroups(
     view: View,
@@ -38,7 +31,7 @@ export function createCompute(options: {
   const { warehouse, etlEngine, views } = options
 
   /** Of keys that are too large together, each half on its own: in the end those that are it alone have that as their outcome. */
-  async function byKey(view: View, keys: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<Computed> {
+  async function byKey(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed> {
     try {
       return await byKeyAtOnce(view, keys, signal)
     } catch (error) {
@@ -60,25 +53,21 @@ export function createCompute(options: {
     }
   }
 
-  async function byKeyAtOnce(
-    view: View,
-    keys: ReadonlyMap<string, Value>,
-    signal: AbortSignal,
-  ): Promise<Computed> {
+  async function byKeyAtOnce(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed> {
     const computedAtMs = Date.now()
     const result = await warehouse.lookup({
       sql: view.query.sql,
       saved: view.query.columns,
-      key: view.keyColumn.name,
+      key: view.key.names,
       values: [...keys.values()],
       signal,
     })
     const groups = new Map<string, Row[]>()
-    const position = keyPosition(result.columns, view)
+    const places = placesOfKey(result.columns, view)
     for (const row of result.rows) {
-      const text = canonicalText(view.keyColumn, row[position] ?? null)
+      const text = view.key.textOfRow(row, places)
       // The engine may find more than was asked for, where its comparison is coarser than equality.
-      if (keys.has(text)) addTo(groups, text, row)
+      if (text !== null && keys.has(text)) addTo(groups, text, row)
     }
     const found = await ofGroups(view, result.columns, groups, signal)
     const outcomes = new Map<string, Outcome>()
@@ -127,13 +116,15 @@ export function createCompute(options: {
   return { byKey, ofGroups }
 }
 
-export function keyPosition(columns: readonly Column[], view: View): number {
-  const position = columns.findIndex((column) => column.name === view.keyColumn.name)
-  if (position >= 0) return position
-  throw new AppError(
-    'SCHEMA_MISMATCH',
-    `The query ${view.query.name} no longer gives the column ${view.keyColumn.name}; it gives ${columns.map((column) => column.name).join(', ')}.`,
-  )
+export function placesOfKey(columns: readonly Column[], { key, query }: View): number[] {
+  return key.names.map((name) => {
+    const place = columns.findIndex((column) => column.name === name)
+    if (place >= 0) return place
+    throw new AppError(
+      'SCHEMA_MISMATCH',
+      `The query ${query.name} no longer gives the column ${name}; it gives ${columns.map((column) => column.name).join(', ')}.`,
+    )
+  })
 }
 
 function addTo<K, V>(groups: Map<K, V[]>, key: K, item: V): void {

@@ -10,8 +10,7 @@ import type { ReadAnswer, ReadRequest } from '../online/port.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { sharedStep } from '../telemetry/spans.ts'
 import { type ByteText, toByteText } from '../values/byte-text.ts'
-import type { Column, Value } from '../values/columns.ts'
-import { canonicalTest, canonicalText, parseIndexValue } from '../values/entity-key.ts'
+import type { KeyType, KeyValues } from '../values/entity-key.ts'
 import { noRows, servable } from './entry.ts'
 import { type OnlineAccess, retiredFloor } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
@@ -58,7 +57,7 @@ class Missing {
 interface Wanted {
   view: View
   floor: number
-  keys: Map<string, Value>
+  keys: Map<string, KeyValues>
 }
 
 export function createLookup(options: {
@@ -291,16 +290,16 @@ function isMissing(result: RealtimeResult | AppError | Missing): result is Missi
 }
 
 function parse(view: View, indexValues: readonly string[]): Prepared {
-  const { keyColumn } = view
-  const keys = indexValues.every(canonicalTest(keyColumn))
+  const { key } = view
+  const keys = indexValues.every(key.isCanonical)
     ? indexValues
-    : indexValues.map((text) => parseKey(keyColumn, text))
+    : indexValues.map((text) => canonicalOrError(key, text))
   return { view, indexValues, keys }
 }
 
-function parseKey(column: Column, text: string): string | AppError {
+function canonicalOrError(key: KeyType, text: string): string | AppError {
   try {
-    return canonicalText(column, parseIndexValue(column, text))
+    return key.parse(text).text
   } catch (error) {
     if (error instanceof AppError) return error
     throw error
@@ -308,8 +307,8 @@ function parseKey(column: Column, text: string): string | AppError {
 }
 
 function gather(perView: Map<string, Wanted>, view: View, floor: number, key: string, indexValue: string) {
-  const known = perView.get(view.id) ?? { view, floor, keys: new Map<string, Value>() }
-  known.keys.set(key, parseIndexValue(view.keyColumn, indexValue))
+  const known = perView.get(view.id) ?? { view, floor, keys: new Map<string, KeyValues>() }
+  known.keys.set(key, view.key.parse(indexValue).values)
   perView.set(view.id, known)
 }
 

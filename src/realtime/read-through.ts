@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import type { Background } from '../concurrency/background.ts'
 import { AppError, unavailable } from '../errors.ts'
 import type { View, Views } from '../features/views.ts'
-import type { Value } from '../values/columns.ts'
+import type { KeysByText, KeyValues } from '../values/entity-key.ts'
 import type { Compute } from './compute.ts'
 import { type Computed, foundByLookup, type Outcome, toWriteEntry } from './entry.ts'
 import type { OnlineAccess } from './online-access.ts'
@@ -25,15 +25,11 @@ export interface Answer {
 
 export interface ReadThrough {
   /** Computes the keys at a snapshot not older than the floor. A value that fails answers with its error; nothing rejects. */
-  get(
-    view: View,
-    keys: ReadonlyMap<string, Value>,
-    floor: number,
-  ): Promise<ReadonlyMap<string, Answer | AppError>>
+  get(view: View, keys: KeysByText, floor: number): Promise<ReadonlyMap<string, Answer | AppError>>
 }
 
 interface Waiting {
-  value: Value
+  values: KeyValues
   resolve(answer: Answer | AppError): void
 }
 
@@ -72,11 +68,11 @@ export function createReadThrough(options: {
     return queue
   }
 
-  function ask(queue: Queue, text: string, value: Value): Promise<Answer | AppError> {
+  function ask(queue: Queue, text: string, values: KeyValues): Promise<Answer | AppError> {
     const known = queue.answers.get(text)
     if (known !== undefined) return known
     const answer = new Promise<Answer | AppError>((resolve) => {
-      queue.waiting.set(text, { value, resolve })
+      queue.waiting.set(text, { values, resolve })
     })
     queue.answers.set(text, answer)
     if (!queue.flushing) {
@@ -117,7 +113,7 @@ export function createReadThrough(options: {
     view: View,
     batch: ReadonlyMap<string, Waiting>,
   ): Promise<(text: string) => Answer | AppError> {
-    const keys = new Map([...batch].map(([text, { value }]) => [text, value]))
+    const keys = new Map([...batch].map(([text, { values }]) => [text, values]))
     const signal = AbortSignal.any([AbortSignal.timeout(lookupTimeoutMs), background.signal])
     const computed = await compute.byKey(view, keys, signal)
     // Who looks a value up twice finds it online the second time; over an outage nobody waits for the store.
@@ -150,7 +146,7 @@ export function createReadThrough(options: {
     return new AppError('INTERNAL', 'The lookup failed for a reason that the log tells.', { cause: error })
   }
 
-  function refuse(keys: ReadonlyMap<string, Value>): Map<string, AppError> {
+  function refuse(keys: KeysByText): Map<string, AppError> {
     const failure = unavailable(
       'OVERLOADED',
       `${underWay} index values wait for the warehouse already; ask again in a moment`,
@@ -173,11 +169,11 @@ export function createReadThrough(options: {
     )
   }
 
-  async function askUntilCurrent(queue: Queue, text: string, value: Value, floor: number) {
-    let answer = await ask(queue, text, value)
+  async function askUntilCurrent(queue: Queue, text: string, values: KeyValues, floor: number) {
+    let answer = await ask(queue, text, values)
     for (let attempt = 1; attempt < maxAttempts; attempt++) {
       if (answer instanceof AppError || answer.version >= floor) return answer
-      answer = await ask(queue, text, value)
+      answer = await ask(queue, text, values)
     }
     return answer
   }
@@ -188,7 +184,7 @@ export function createReadThrough(options: {
       if (underWay > 0 && underWay + keys.size > mostUnderWay) return refuse(keys)
       const queue = queueOf(view)
       const answers = [...keys].map(
-        async ([text, value]) => [text, await askUntilCurrent(queue, text, value, floor)] as const,
+        async ([text, values]) => [text, await askUntilCurrent(queue, text, values, floor)] as const,
       )
       let timer: NodeJS.Timeout | undefined
       const late = new Promise<null>((resolve) => {

@@ -6,7 +6,6 @@ import type { Events } from '../events.ts'
 import type { LookupTarget } from '../features/target.ts'
 import type { View, Views } from '../features/views.ts'
 import { toText } from '../values/byte-text.ts'
-import { canonicalText, parseIndexValue } from '../values/entity-key.ts'
 import type { Lookup } from './lookup.ts'
 import type { RealtimeResult } from './result.ts'
 
@@ -74,9 +73,9 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
 }
 
 /** Null for what is no value of the key's type: the lookup says so. */
-function canonicalOf({ keyColumn }: View, indexValue: string): string | null {
+function canonicalOf({ key }: View, indexValue: string): string | null {
   try {
-    return canonicalText(keyColumn, parseIndexValue(keyColumn, indexValue))
+    return key.parse(indexValue).text
   } catch (error) {
     if (error instanceof AppError) return null
     throw error

@@ -73,8 +73,8 @@ export type Plan =
       /** For messages and for `levels`. */
       name: string
       columns: readonly string[]
-      /** The column whose values are entities' keys; null where it has none, or none whose equal values are the same. */
-      keyIndex: number | null
+      /** For each column of the key the table's own; null where it has none, or none whose equal values are the same. */
+      keyIndexes: readonly (number | null)[]
       /** Sets of columns of which no two rows have the same values, none of them null. */
       uniques: readonly (readonly number[])[]
     }

@@ -1,4 +1,4 @@
-// Proves of a statement that the rows of one key value depend on nothing but the tables' rows of that value.
+// Proves of a statement that the rows of one key depend on nothing but the tables' rows of that key.
 
 import { conjuncts, type Expression, findWithin, isSubquery, type Plan } from './algebra.ts'
 import { type Analysis, createJoins } from './key-joins.ts'
@@ -18,14 +18,34 @@ import {
 
 type Of<Kind extends Plan['kind']> = Extract<Plan, { kind: Kind }>
 
-/** Null when it is proven, else why it is not, as the end of "…, because". `keyIndex` is the result's column that is the key, `key` its name. */
-export function whyNotLocal(plan: Plan, { keyIndex, key }: { keyIndex: number; key: string }): string | null {
+/** A column of the key: its name, and its place in the result. */
+export interface KeyPart {
+  name: string
+  index: number
+}
+
+/**
+ * Null when it is proven, else why it is not, as the end of "…, because".
+ *
+ * Of a key of several columns it is proven of each by itself, and that is enough: where the rows with a = 1 are made of
+ * the tables' rows with a = 1 alone, whatever the tables hold, they are made of those alone too when b is asked for; so the
+ * rows with a = 1 and b = 2 are made of the tables' rows with a = 1 and b = 2.
+ */
+export function whyNotLocal(plan: Plan, key: readonly KeyPart[]): string | null {
   if (countJoins(plan) > mostJoins) return `it has more than ${mostJoins} joins`
-  const result = createAnalysis(key).analyse(plan, { outer: [], defined: new Map() })
+  for (const [place, part] of key.entries()) {
+    const reason = whyPartNotLocal(plan, place, part)
+    if (reason !== null) return reason
+  }
+  return null
+}
+
+function whyPartNotLocal(plan: Plan, place: number, { name, index }: KeyPart): string | null {
+  const result = createAnalysis(name, place).analyse(plan, { outer: [], defined: new Map() })
   if (result.columns.some((id) => result.ambiguous.has(id))) return ambiguity
-  const id = result.columns[keyIndex]
+  const id = result.columns[index]
   if (id !== undefined && isKeyed(result, id)) return null
-  return result.reason ?? `its ${key} is not, or not always, that of the rows it was made of`
+  return result.reason ?? `its ${name} is not, or not always, that of the rows it was made of`
 }
 
 /** Of more the proof takes seconds. */
@@ -37,7 +57,8 @@ function countJoins(part: unknown): number {
   return Object.values(part).reduce<number>((sum, child) => sum + countJoins(child), own)
 }
 
-function createAnalysis(key: string): Analysis {
+/** Of the key's column in that place, called `key`. */
+function createAnalysis(key: string, place: number): Analysis {
   let lastId = 0
   const create = (count: number): ColumnId[] => Array.from({ length: count }, () => ++lastId)
   const analysis: Analysis = { key, create, analyse, filtered, withSubqueries }
@@ -84,8 +105,9 @@ function createAnalysis(key: string): Analysis {
     }
   }
 
-  function table({ name, columns, keyIndex }: Of<'table'>): Relation {
+  function table({ name, columns, keyIndexes }: Of<'table'>): Relation {
     const ids = create(columns.length)
+    const keyIndex = keyIndexes[place] ?? null
     const reason =
       keyIndex === null
         ? `it reads ${name}, which has no column ${key} whose equal values are the same`

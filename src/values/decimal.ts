@@ -1,12 +1,10 @@
 // Decimals: numbers as long as fifteen digits say it all, exact text beyond.
 
-import type { Value } from './columns.ts'
-
 const numberLimit = 10n ** 15n
 /** The powers of ten that a double holds exactly: dividing by one of them rounds only once. */
 const exactPowers = Array.from({ length: 23 }, (_, i) => 10 ** i)
 
-export function readDecimal(scaled: bigint, scale: number): Value {
+export function readDecimal(scaled: bigint, scale: number): number | string {
   if (scaled < numberLimit && scaled > -numberLimit) return toNumber(scaled, scale)
   let digits = scaled
   let places = scale

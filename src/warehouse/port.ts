@@ -2,7 +2,8 @@
 
 import type { Certainty } from '../sql/determinism.ts'
 import type { Remark } from '../telemetry/remarks.ts'
-import type { Column, ColumnType, Row, Value } from '../values/columns.ts'
+import type { Column, ColumnType, Row } from '../values/columns.ts'
+import type { KeyValues } from '../values/entity-key.ts'
 
 /** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
 export const featureSchema = 'feature_store'
@@ -23,7 +24,7 @@ export interface QueryDescription {
   determinism?: Certainty
   /** With a `key` asked for: what gives the statement another result at each run (`random()`); null when nothing does, left out where the adapter cannot tell. */
   changing?: string | null
-  /** With a `key`: null when it is proven that the rows of one value of that column are made of nothing but the tables' rows that hold the value in their column of that name; else why that is not proven. Left out where the adapter cannot tell. */
+  /** With a `key`: null when it is proven that the rows of one key are made of nothing but the tables' rows that hold its values in their columns of those names; else why that is not proven. Left out where the adapter cannot tell. */
   whyNotLocal?: string | null
 }
 
@@ -100,10 +101,10 @@ export interface ExportResult {
 }
 
 export interface LookupRequest extends StatementRequest {
-  /** The name of one of the result's columns. */
-  key: string
-  /** Values of the key column's type, in its `Value` form; no nulls. */
-  values: readonly Value[]
+  /** The names of the result's columns that are the key. */
+  key: readonly string[]
+  /** Keys: for each column a value of its type, in its `Value` form. */
+  values: readonly KeyValues[]
 }
 
 export interface Snapshot {
@@ -120,15 +121,15 @@ export interface LookupResult extends Snapshot {
 }
 
 export interface ScanRequest extends StatementRequest {
-  /** The name of one of the result's columns. */
-  key: string
+  /** The names of the result's columns that are the key. */
+  key: readonly string[]
   /** Rows of this key and of those that come before it in the order of the scan are left out; without it none are. */
-  after?: Exclude<Value, null> | undefined
+  after?: KeyValues | undefined
 }
 
 export interface ScanResult extends Snapshot {
   columns: readonly Column[]
-  /** Rows in batches of a few thousand, in an order of the keys that is always the same, so that a key's rows stand together; rows whose key is null are left out. */
+  /** Rows in batches of a few thousand, in an order of the keys that is always the same, so that a key's rows stand together; rows in whose key a column is null are left out. */
   batches: AsyncIterable<readonly Row[]>
 }
 
@@ -148,6 +149,7 @@ export interface Misfit {
   reason: string
 }
 
+/** A key, by the names of its columns; names in small letters name any that differ in case alone. */
 export interface KeyColumns {
   table: string
   columns: readonly string[]
@@ -159,19 +161,23 @@ export interface AppendRequest {
   batch: number
   /** Tables of `featureSchema`, one of them several times where its rows bring different columns. All rows are committed in one transaction with the ledger's entry and the version's step. */
   tables: readonly TableRows[]
-  /** Columns of these tables whose stored values are wanted; names in small letters name any that differ in case alone. */
+  /** Keys of these tables whose stored values are wanted. */
   keys?: readonly KeyColumns[]
+}
+
+/** Every value of a key that new rows hold as it is stored; those with a null in a column are no keys. */
+export interface StoredKeys {
+  /** By the names that were asked by. */
+  columns: readonly string[]
+  values: readonly KeyValues[]
 }
 
 /** A table that an append has changed, be it by the engine's own means: a partition, what a trigger writes to. */
 export interface TableChange {
   /** As schema.name. */
   table: string
-  /**
-   * Of each column that was asked for, by the name it was asked by, every value that the new rows hold as it is stored
-   * there, nulls left out. Null, or a column that is left out: any row of the table may have changed.
-   */
-  keys: readonly { column: string; values: readonly Value[] }[] | null
+  /** Null, or a key that was asked for and is left out: any row of the table may have changed. */
+  keys: readonly StoredKeys[] | null
 }
 
 export interface AppendResult extends Snapshot {
@@ -203,7 +209,7 @@ export interface AppendResult extends Snapshot {
 export interface Warehouse {
   /** The adapter's name, for messages and metrics: `duckdb`. */
   readonly name: string
-  describe(sql: string, options?: RunOptions & { key?: string }): Promise<QueryDescription>
+  describe(sql: string, options?: RunOptions & { key?: readonly string[] }): Promise<QueryDescription>
   exportParquet(request: ExportRequest): Promise<ExportResult>
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: ScanRequest): Promise<ScanResult>

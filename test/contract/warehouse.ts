@@ -7,7 +7,9 @@ import { AppError } from '../../src/errors.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import { quoteName } from '../../src/sql/sql-text.ts'
 import type { Column, Row, Value } from '../../src/values/columns.ts'
+import type { KeyValue } from '../../src/values/key-values.ts'
 import type { AppendRequest, ScanResult, Warehouse } from '../../src/warehouse/port.ts'
+import { testCompositeKeys } from './composite-keys.ts'
 import { testCreateTable } from './create-table.ts'
 
 export interface WarehouseUnderTest {
@@ -55,8 +57,8 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
       jobId: string = crypto.randomUUID(),
       batch = 0,
     ) => warehouse.append({ jobId, batch, tables: [{ table: 'users', columns, rows }] })
-    const lookup = (sql: string, key: string, values: readonly Value[]) =>
-      warehouse.lookup({ sql, key, values })
+    const lookup = (sql: string, key: string, values: readonly KeyValue[]) =>
+      warehouse.lookup({ sql, key: [key], values: values.map((value) => [value]) })
     const usersOf = (prefix: string) => `SELECT * FROM feature_store.users WHERE user_id LIKE '${prefix}%'`
     const refusal = async (promise: Promise<unknown>): Promise<AppError> => {
       const error = await promise.then(
@@ -236,7 +238,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
             () => warehouse.describe(sql),
             () => warehouse.exportParquet({ sql, path }),
             () => lookup(sql, 'a', [1]),
-            () => warehouse.scan({ sql, key: 'a' }),
+            () => warehouse.scan({ sql, key: ['a'] }),
           ]
           for (const run of paths) expect((await refusal(run())).code, sql).toBe('INVALID_SQL')
         }
@@ -301,8 +303,8 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
           const controller = new AbortController()
           const looking = warehouse.lookup({
             sql,
-            key: 'user_id',
-            values: ['abort1'],
+            key: ['user_id'],
+            values: [['abort1']],
             signal: controller.signal,
           })
           setTimeout(() => controller.abort(new Error('gone')), i / 8)
@@ -334,7 +336,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         const ids = Array.from({ length: 9000 }, (_, i) => [`scan${i % 3000}`, 'scan'] as const)
         await users(['user_id', 'name'], [...ids, [null, 'scan']])
         const sql = "SELECT user_id, name FROM feature_store.users WHERE name = 'scan'"
-        const scanned = await warehouse.scan({ sql, key: 'user_id' })
+        const scanned = await warehouse.scan({ sql, key: ['user_id'] })
         expect(scanned.version).toBe(await warehouse.version())
         const keys = (await collect(scanned)).map((row) => row[0])
         expect(keys).toHaveLength(9000)
@@ -367,17 +369,17 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         ])
         await users(['user_id', 'name'], rows)
         const sql = "SELECT user_id, name FROM feature_store.users WHERE name = 'behind'"
-        const order = (await collect(await warehouse.scan({ sql, key: 'user_id' }))).map((row) => row[0])
+        const order = (await collect(await warehouse.scan({ sql, key: ['user_id'] }))).map((row) => row[0])
         expect(new Set(order)).toEqual(new Set(texts))
         for (const [i, text] of [...new Set(order)].entries()) {
-          const rest = await warehouse.scan({ sql, key: 'user_id', after: String(text) })
+          const rest = await warehouse.scan({ sql, key: ['user_id'], after: [String(text)] })
           expect((await collect(rest)).map((row) => row[0])).toEqual(order.slice(2 * i + 2))
         }
       })
 
       test('MUST leave room for others when its reader walks away, again and again', async () => {
         for (let i = 0; i < 40; i++) {
-          const { batches } = await warehouse.scan({ sql: usersOf('bulk'), key: 'user_id' })
+          const { batches } = await warehouse.scan({ sql: usersOf('bulk'), key: ['user_id'] })
           for await (const _ of batches) break
         }
         expect((await lookup(usersOf('bulk1'), 'user_id', ['bulk1'])).rows).toHaveLength(1)
@@ -385,7 +387,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
 
       test('MUST keep reading the state that it began with', async () => {
         await users(['user_id'], [['state1'], ['state2']])
-        const scanned = await warehouse.scan({ sql: usersOf('state'), key: 'user_id' })
+        const scanned = await warehouse.scan({ sql: usersOf('state'), key: ['user_id'] })
         const later = await users(['user_id'], [['state3']])
         expect(later.version).toBe(scanned.version + 1)
         expect((await collect(scanned)).map((row) => row[0])).toEqual(['state1', 'state2'])
@@ -488,7 +490,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
           expect(file.columns[1], expression).toEqual({ ...column, nullable: value === null })
           const looked = await lookup(sql, 'k', [1])
           expect(looked.columns, expression).toEqual(described.columns)
-          const scanned = await warehouse.scan({ sql, key: 'k' })
+          const scanned = await warehouse.scan({ sql, key: ['k'] })
           expect(scanned.columns, expression).toEqual(described.columns)
           const rows: Row[] = []
           for await (const batch of scanned.batches) rows.push(...batch)
@@ -512,8 +514,8 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
           const expected = saved.map((column) => row[columns.indexOf(column)])
           const file = await exported(sql, saved)
           expect(file.columns.map(({ name }) => name)).toEqual(names)
-          const looked = await warehouse.lookup({ sql, saved, key: 'k', values: [1, 2] })
-          const scanned = await warehouse.scan({ sql, saved, key: 'k' })
+          const looked = await warehouse.lookup({ sql, saved, key: ['k'], values: [[1], [2]] })
+          const scanned = await warehouse.scan({ sql, saved, key: ['k'] })
           expect([looked.columns, scanned.columns]).toEqual([saved, saved])
           const rows: Row[] = []
           for await (const batch of scanned.batches) rows.push(...batch)
@@ -531,8 +533,8 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
         ]
         for (const attempt of [
           () => exported(sql, other),
-          () => warehouse.lookup({ sql, saved: other, key: 'k', values: [1] }),
-          () => warehouse.scan({ sql, saved: other, key: 'k' }),
+          () => warehouse.lookup({ sql, saved: other, key: ['k'], values: [[1]] }),
+          () => warehouse.scan({ sql, saved: other, key: ['k'] }),
         ]) {
           expect(await refusal(attempt())).toMatchObject({
             code: 'SCHEMA_MISMATCH',
@@ -552,6 +554,10 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
     })
 
     testCreateTable(() => warehouse)
+    testCompositeKeys(
+      () => warehouse,
+      () => subject.sql.values,
+    )
 
     test('MUST list the tables that statements may read, and no others', async () => {
       const tables = await warehouse.tables()

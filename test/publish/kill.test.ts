@@ -99,7 +99,7 @@ async function readTable(warehouse: Awaited<ReturnType<typeof openGateway>>['war
   ]
   const { columns, batches } = await warehouse.scan({
     sql: `SELECT * FROM feature_store.${table}`,
-    key: key ?? '',
+    key: [key ?? ''],
   })
   const rows: string[] = []
   for await (const batch of batches) for (const row of batch) rows.push(encodeFrame({ columns, rows: [row] }))

@@ -38,8 +38,8 @@ afterEach(async () => {
 async function ask(sql: string): Promise<Value | undefined> {
   const { rows } = await gateway.warehouse.lookup({
     sql: `SELECT 1 AS one, (${sql}) AS answer`,
-    key: 'one',
-    values: [1],
+    key: ['one'],
+    values: [[1]],
   })
   return rows[0]?.[1]
 }

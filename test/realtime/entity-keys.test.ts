@@ -33,11 +33,11 @@ test('a key with a collation is refused, by name and on first use, and what the 
 })
 
 test('rows of one scan of a collated column stand together by text', async () => {
-  const { batches } = await stack.warehouse.scan({ sql: alternating('k'), key: 'k' })
+  const { batches } = await stack.warehouse.scan({ sql: alternating('k'), key: ['k'] })
   const keys: unknown[] = []
   for await (const rows of batches) keys.push(...rows.map(([key]) => key))
   expect(keys.filter((key, i) => key !== keys[i - 1])).toEqual(['ABC', 'abc'])
-  const rest = await stack.warehouse.scan({ sql: alternating('k'), key: 'k', after: 'ABC' })
+  const rest = await stack.warehouse.scan({ sql: alternating('k'), key: ['k'], after: ['ABC'] })
   let behind = 0
   for await (const rows of rest.batches) behind += rows.length
   expect(behind).toBe(3000)

@@ -124,7 +124,7 @@ test('a refresh resumes behind every kind of key as the scan orders them', async
     const sql = `SELECT k, count(*) AS n FROM (SELECT ${key} AS k FROM range(40000) t(n)) GROUP BY k`
     const seen = new Set<unknown>()
     let last: unknown
-    for await (const rows of (await stack.warehouse.scan({ sql, key: 'k' })).batches) {
+    for await (const rows of (await stack.warehouse.scan({ sql, key: ['k'] })).batches) {
       for (const row of rows) {
         last = row[0]
         seen.add(last)
@@ -132,12 +132,12 @@ test('a refresh resumes behind every kind of key as the scan orders them', async
       if (seen.size > 9000) break
     }
     const after = last as string | number
-    for await (const rows of (await stack.warehouse.scan({ sql, key: 'k', after })).batches)
+    for await (const rows of (await stack.warehouse.scan({ sql, key: ['k'], after: [after] })).batches)
       for (const row of rows) {
         if (seen.has(row[0])) throw new Error(`${name}: ${String(row[0])} came twice`)
         seen.add(row[0])
       }
-    const { batches } = await stack.warehouse.scan({ sql: `SELECT count(*) AS k FROM (${sql})`, key: 'k' })
+    const { batches } = await stack.warehouse.scan({ sql: `SELECT count(*) AS k FROM (${sql})`, key: ['k'] })
     for await (const [row] of batches) expect([name, seen.size]).toEqual([name, row?.[0]])
   }
 })

@@ -92,7 +92,7 @@ export async function openStack(options: StackOptions = {}) {
   }
 
   async function training(sql: string, key: string) {
-    const { columns, batches } = await warehouse.scan({ sql, key })
+    const { columns, batches } = await warehouse.scan({ sql, key: [key] })
     const position = columns.findIndex(({ name }) => name === key)
     const rows = new Map<string, string[]>()
     for await (const some of batches) {

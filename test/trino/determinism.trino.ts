@@ -75,12 +75,12 @@ test.each(statements)('%s: %s', async (sql, level) => {
   expect(overall(determinism), overall(determinism).note ?? '').toMatchObject({ level })
   if (level === 'OPEN') return
   const named = columns.map(({ name }, i) => [name, determinism.columns[i] ?? determinism.rows] as const)
-  const promised: Promised = ofOneKey({ columns: new Map(named), rows: determinism.rows }, 'user_id')
+  const promised: Promised = ofOneKey({ columns: new Map(named), rows: determinism.rows }, ['user_id'])
   const path = join(subject.datasetsFolder, 'trained.parquet')
   const trained = await warehouse.exportParquet({ sql, path })
   const { rows } = await parquet.read(path, { columns: trained.columns })
   for (const key of ['u1', 'u7', 'u19']) {
-    const served = await warehouse.lookup({ sql, key: 'user_id', values: [key] })
+    const served = await warehouse.lookup({ sql, key: ['user_id'], values: [[key]] })
     const own = rows.filter(([user]) => user === key)
     expect(compareRows(textsOf(columns, own), textsOf(columns, served.rows), promised), key).toBe('SAME')
   }

@@ -37,7 +37,7 @@ afterAll(async () => {
 const addUser = (through: Warehouse, id: string, jobId: string, batch = 0) =>
   through.append({ jobId, batch, tables: [{ table: 'users', columns: ['user_id'], rows: [[id]] }] })
 const findUser = (through: Warehouse, id: string) =>
-  through.lookup({ sql: 'SELECT user_id FROM feature_store.users', key: 'user_id', values: [id] })
+  through.lookup({ sql: 'SELECT user_id FROM feature_store.users', key: ['user_id'], values: [[id]] })
 
 /** Resolves once the engine runs so many statements that are marked. */
 async function untilRunning(expected: boolean): Promise<void> {
@@ -63,7 +63,7 @@ test('an aborted export is stopped in the engine too, before its first row and a
 test('a scan whose reader left holds nothing in the engine', async () => {
   const { batches } = await warehouse.scan({
     sql: 'SELECT orderkey AS k, comment AS c /* marked */ FROM tpch.tiny.lineitem',
-    key: 'k',
+    key: ['k'],
   })
   for await (const _ of batches) break
   await untilRunning(false)
@@ -77,8 +77,8 @@ test('an engine that hangs leaves a caller free to go, and serves again when it 
   const signal = AbortSignal.timeout(300)
   const looking = warehouse.lookup({
     sql: 'SELECT user_id FROM feature_store.users',
-    key: 'user_id',
-    values: ['steady'],
+    key: ['user_id'],
+    values: [['steady']],
     signal,
   })
   await expect(looking).rejects.toMatchObject({ name: 'TimeoutError' })

@@ -30,7 +30,7 @@ afterAll(async () => {
 
 test('every type arrives as from any other catalog', async () => {
   const sql = 'SELECT * FROM postgres.shop.kinds'
-  const { rows, columns } = await warehouse.lookup({ sql, key: 'user_id', values: ['ada', 'nobody'] })
+  const { rows, columns } = await warehouse.lookup({ sql, key: ['user_id'], values: [['ada'], ['nobody']] })
   expect(Object.fromEntries(columns.map(({ name, type }) => [name, type]))).toEqual({
     user_id: 'STRING',
     flag: 'BOOLEAN',
@@ -79,6 +79,6 @@ test('its rows are joined with those that were appended', async () => {
   })
   const sql =
     'SELECT u.user_id, u.name, k.price FROM feature_store.users u JOIN postgres.shop.kinds k ON k.user_id = u.user_id'
-  const { rows } = await warehouse.lookup({ sql, key: 'user_id', values: ['ada'] })
+  const { rows } = await warehouse.lookup({ sql, key: ['user_id'], values: [['ada']] })
   expect(rows).toEqual([['ada', 'Ada', 12345678.9]])
 })

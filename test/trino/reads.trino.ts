@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { choosePolicy } from '../../src/features/policy.ts'
+import { createKeyType } from '../../src/values/entity-key.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createTrinoFolder, execute, trinoUrl } from './open.ts'
@@ -76,15 +77,14 @@ test.for([
   ['SELECT user_id FROM feature_store.users TABLESAMPLE BERNOULLI (10)', 'a sample'],
   ['SELECT user_id, \'random() current_date\' AS "current_date" FROM feature_store.users -- now()', null],
 ] as const)('what changes from run to run is told: %s', async ([sql, changing]) => {
-  expect((await warehouse.describe(sql, { key: 'user_id' })).changing).toBe(changing)
+  expect((await warehouse.describe(sql, { key: ['user_id'] })).changing).toBe(changing)
 })
 
 test('a feature view is refreshed in full, with a note that says why', async () => {
   const sql = 'SELECT user_id, name FROM feature_store.users'
   const { columns } = await warehouse.describe(sql)
-  const keyColumn = columns[0]
-  if (keyColumn === undefined) throw new Error('No columns')
-  const policy = await choosePolicy({ warehouse, sql, keyColumn, asked: 'AUTO' })
+  const key = createKeyType(columns.slice(0, 1))
+  const policy = await choosePolicy({ warehouse, sql, key, asked: 'AUTO' })
   expect(policy).toMatchObject({ refresh: 'FULL', refreshNote: expect.stringContaining('Trino') })
 })
 
@@ -138,10 +138,10 @@ test('a result of many pages arrives whole and in order, and its progress is the
 
 test('keys of a table in another catalog are looked up by literals that it can search by', async () => {
   const sql = 'SELECT orderkey, orderdate, totalprice FROM tpch.tiny.orders'
-  const { rows } = await warehouse.lookup({ sql, key: 'orderkey', values: [1, 7, 999_999_999] })
+  const { rows } = await warehouse.lookup({ sql, key: ['orderkey'], values: [[1], [7], [999_999_999]] })
   expect(rows.map((row) => row[0]).sort()).toEqual([1, 7])
   const [[day] = []] = [rows.map((row) => row[1])]
-  const onDay = await warehouse.lookup({ sql, key: 'orderdate', values: [day ?? ''] })
+  const onDay = await warehouse.lookup({ sql, key: ['orderdate'], values: [[day ?? '']] })
   expect(onDay.rows.length).toBeGreaterThan(0)
   expect(onDay.rows.every((row) => row[1] === day)).toBe(true)
 })

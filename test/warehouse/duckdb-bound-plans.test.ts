@@ -41,7 +41,7 @@ afterAll(async () => {
   await folder?.remove()
 })
 
-const describe = (sql: string) => warehouse.describe(sql, { key: 'user_id' })
+const describe = (sql: string) => warehouse.describe(sql, { key: ['user_id'] })
 
 const proven = [
   'SELECT * FROM per_user WHERE n > 1',
@@ -104,12 +104,12 @@ test('large statements are proven', async () => {
 }, 60_000)
 
 test('more than a hundred joins are not looked into', () => {
-  const table: Plan = { kind: 'table', name: 't', columns: ['user_id'], keyIndex: 0, uniques: [] }
+  const table: Plan = { kind: 'table', name: 't', columns: ['user_id'], keyIndexes: [0], uniques: [] }
   const plan = Array.from({ length: 101 }).reduce<Plan>(
     (left) => ({ kind: 'join', type: 'SEMI', left, right: table, condition: null }),
     table,
   )
-  expect(whyNotLocal(plan, { keyIndex: 0, key: 'user_id' })).toBe('it has more than 100 joins')
+  expect(whyNotLocal(plan, [{ index: 0, name: 'user_id' }])).toBe('it has more than 100 joins')
 })
 
 test('a WITH of a file’s name stands before the file', async () => {

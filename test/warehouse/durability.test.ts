@@ -27,7 +27,7 @@ test('a killed process loses no append that resolved, and none is there by half 
   const warehouse = await subject.open()
   const count =
     "SELECT 'k' AS k, (SELECT count(*) FROM feature_store.users) AS u, (SELECT count(*) FROM feature_store.quotes) AS q, (SELECT count(DISTINCT user_id) FROM feature_store.users) AS d"
-  const { version, rows } = await warehouse.lookup({ sql: count, key: 'k', values: ['k'] })
+  const { version, rows } = await warehouse.lookup({ sql: count, key: ['k'], values: [['k']] })
   const again = await warehouse.append({ jobId: 'killed', batch: acknowledged, tables: [] })
   await warehouse.close()
 

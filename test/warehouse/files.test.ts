@@ -33,7 +33,7 @@ afterAll(async () => {
 })
 
 const first = async (sql: string, key: string, value: number | string) =>
-  (await warehouse.lookup({ sql, key, values: [value] })).rows
+  (await warehouse.lookup({ sql, key: [key], values: [[value]] })).rows
 
 test('each file is a table named after it, a folder of files is one table', async () => {
   const mounted = (await warehouse.tables()).filter(({ schema }) => schema === 'files')
@@ -130,7 +130,7 @@ test('an existing DuckDB file is opened by its URL, its own tables and views rea
       'SELECT * FROM mine.main.sales',
       'SELECT * FROM shop.big',
     ]) {
-      expect((await mine.lookup({ sql, key: 'id', values: [1] })).rows).toEqual([[1, 2.5]])
+      expect((await mine.lookup({ sql, key: ['id'], values: [[1]] })).rows).toEqual([[1, 2.5]])
     }
     expect(
       (await mine.describe('SELECT * FROM shop.big b JOIN feature_store.users u ON u.name = b.id')).tables,

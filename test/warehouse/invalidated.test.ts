@@ -24,7 +24,7 @@ const append = () =>
       { table: 'quotes', columns: ['user_id', 'quote_type', 'creation_date'], rows: [['u', 'rent', 2]] },
     ],
   })
-const counted = async () => (await warehouse.lookup({ sql: count, key: 'n', values: [batch] })).rows
+const counted = async () => (await warehouse.lookup({ sql: count, key: ['n'], values: [[batch]] })).rows
 
 beforeAll(async () => {
   folder = await createWarehouseFolder()
@@ -54,7 +54,7 @@ test('what runs at that moment ends with its result or with WAREHOUSE_FAILED, an
   const scan = async () => {
     const sql = 'SELECT range AS k FROM range(200000)'
     let rows = 0
-    for await (const some of (await warehouse.scan({ sql, key: 'k' })).batches) rows += some.length
+    for await (const some of (await warehouse.scan({ sql, key: ['k'] })).batches) rows += some.length
     return rows
   }
   const outcomes = await Promise.allSettled([

@@ -3,8 +3,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { Column, Row, Value } from '../../src/values/columns.ts'
-import { assertKeyColumn, canonicalText, parseIndexValue } from '../../src/values/entity-key.ts'
+import type { Column, Row } from '../../src/values/columns.ts'
+import {
+  assertKeyColumn,
+  canonicalText,
+  type KeyValue,
+  parseIndexValue,
+} from '../../src/values/key-values.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 
 interface KeyRow {
@@ -51,14 +56,34 @@ export function testKeySpellings(heading: string, warehouse: () => Warehouse): v
     if (column === undefined) throw new Error(`There is no column k in ${sql}`)
     return column
   }
-  const scanned = async (sql: string, after?: Exclude<Value, null>) => {
+  const scanned = async (sql: string, after?: KeyValue) => {
     const rows: Row[] = []
-    const { batches } = await warehouse().scan({ sql, key: 'k', ...(after !== undefined && { after }) })
+    const { batches } = await warehouse().scan({
+      sql,
+      key: ['k'],
+      ...(after !== undefined && { after: [after] }),
+    })
     for await (const batch of batches) rows.push(...batch)
     return rows
   }
-  const found = async (sql: string, value: Value) =>
-    (await warehouse().lookup({ sql, key: 'k', values: [value] })).rows
+  const found = async (sql: string, value: KeyValue) =>
+    (await warehouse().lookup({ sql, key: ['k'], values: [[value]] })).rows
+
+  /** As one of a key's two columns too: what is equal in one of them is apart only where the other differs. */
+  const standTogether = async (sql: string, column: Column, keys: number) => {
+    const numbered = `SELECT k, n FROM (${sql}) t CROSS JOIN (VALUES (2), (1), (3)) s(n)`
+    for (const key of [
+      ['k', 'n'],
+      ['n', 'k'],
+    ]) {
+      const texts: string[] = []
+      const { batches } = await warehouse().scan({ sql: numbered, key })
+      for await (const batch of batches)
+        for (const [k, n] of batch) texts.push(`${n} ${canonicalText(column, k ?? null)}`)
+      const turns = texts.filter((text, i) => text !== texts[i - 1])
+      expect(turns.length, `${key} of ${sql}`).toBe(3 * keys)
+    }
+  }
 
   describe(`keys in ${heading}`, () => {
     const rows = keyRows(heading)
@@ -104,9 +129,9 @@ export function testKeySpellings(heading: string, warehouse: () => Warehouse): v
         const texts = (await scanned(sql)).map(([cell]) => canonicalText(column, cell ?? null))
         const turns = texts.filter((text, i) => text !== texts[i - 1])
         expect([turns.length, texts.length], sql).toEqual([keys, 2 * stored.length])
+        await standTogether(sql, column, keys)
         for (const text of turns) {
-          const value = parseIndexValue(column, text)
-          const rest = value === null ? [] : await scanned(sql, value)
+          const rest = await scanned(sql, parseIndexValue(column, text))
           const behind = rest.map(([cell]) => canonicalText(column, cell ?? null))
           expect(behind, `behind ${text} of ${sql}`).toEqual(texts.slice(texts.lastIndexOf(text) + 1))
         }

@@ -32,7 +32,7 @@ test('the first row of all stays the first row of all in a join that has no use 
   const first = `SELECT * FROM (SELECT user_id, policy_type AS s, purchase_time AS x FROM feature_store.policies) t ORDER BY ALL LIMIT 1`
   const sql = `SELECT 1 AS k, a.user_id, b.s FROM (${late}) a LEFT JOIN (${first}) b ON a.user_id = b.user_id`
   for (let i = 0; i < 100; i++) {
-    const found = await warehouse.lookup({ sql, key: 'k', values: [1] })
+    const found = await warehouse.lookup({ sql, key: ['k'], values: [[1]] })
     expect([...found.rows].map(String).sort()).toEqual(['1,u2,', '1,u4,'])
   }
 })

@@ -162,21 +162,21 @@ export function testLocality(
   own: { proven: readonly string[]; unproven: typeof unproven; changing: typeof changing },
 ): void {
   test.each([...proven, ...own.proven])('proven: %s', async (sql) => {
-    expect(await warehouse().describe(sql, { key: 'user_id' })).toMatchObject({
+    expect(await warehouse().describe(sql, { key: ['user_id'] })).toMatchObject({
       whyNotLocal: null,
       changing: null,
     })
   })
 
   test.each([...unproven, ...own.unproven])('not proven, with the reason: %s', async (_name, sql, reason) => {
-    const { whyNotLocal } = await warehouse().describe(sql, { key: 'user_id' })
+    const { whyNotLocal } = await warehouse().describe(sql, { key: ['user_id'] })
     expect(whyNotLocal).toMatch(reason)
   })
 
   test.each([...changing, ...own.changing])(
     'what changes from run to run is named: %s',
     async (what, sql) => {
-      expect((await warehouse().describe(sql, { key: 'k' })).changing).toBe(what)
+      expect((await warehouse().describe(sql, { key: ['k'] })).changing).toBe(what)
     },
   )
 }
@@ -210,12 +210,12 @@ export function testGeneratedLocality(open: () => Promise<Warehouse>, generator 
     const alone: Warehouse[] = []
     for (const key of generator.keys) alone.push(await append(await open(), key))
     const found = async (warehouse: Warehouse | undefined, sql: string, key: string) =>
-      ((await warehouse?.lookup({ sql, key: 'user_id', values: [key] }))?.rows ?? [])
+      ((await warehouse?.lookup({ sql, key: ['user_id'], values: [[key]] }))?.rows ?? [])
         .map((row) => JSON.stringify(row))
         .sort()
     const describe = async (sql: string) => {
       try {
-        return await whole.describe(sql, { key: 'user_id' })
+        return await whole.describe(sql, { key: ['user_id'] })
       } catch (error) {
         if (generator.mayFail !== true) throw error
         expect(error, sql).toMatchObject({ code: 'INVALID_SQL' })

@@ -23,10 +23,14 @@ async function compare(warehouse: Warehouse): Promise<void> {
   for (let i = 0; i < statementCount; i++) {
     const sql = createLookupStatement(random)
     const whole: Row[] = []
-    const { batches } = await warehouse.scan({ sql, key: 'user_id' })
+    const { batches } = await warehouse.scan({ sql, key: ['user_id'] })
     for await (const rows of batches) whole.push(...rows)
     for (const values of asked) {
-      const { rows } = await warehouse.lookup({ sql, key: 'user_id', values })
+      const { rows } = await warehouse.lookup({
+        sql,
+        key: ['user_id'],
+        values: values.map((value) => [value]),
+      })
       const wanted = whole.filter(([key]) => values.includes(String(key)))
       expect(texts(rows), `${values.length} values of ${sql}`).toEqual(texts(wanted))
       found += rows.length

@@ -43,7 +43,7 @@ function createEmbeddedSession(embedded: PGlite): typeof session {
   }
 }
 
-async function describe(sql: string, { key = '' } = {}) {
+async function describe(sql: string, { key = [] }: { key?: readonly string[] } = {}) {
   await session.script('BEGIN')
   try {
     const { analysis, tables } = await judgeStatement(session as Session, sql)

@@ -36,7 +36,7 @@ afterAll(async () => {
   await folder?.remove()
 })
 
-const changeOf = async (sql: string) => (await warehouse.describe(sql, { key: 'k' })).changing
+const changeOf = async (sql: string) => (await warehouse.describe(sql, { key: ['k'] })).changing
 
 test.each([
   ["'no'\n'w'::timestamptz", "'now'"],

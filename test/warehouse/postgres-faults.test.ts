@@ -34,7 +34,7 @@ afterAll(async () => {
 const addUser = (id: string, batch: number, through = warehouse) =>
   through.append({ jobId: 'faults', batch, tables: [{ table: 'users', columns: ['user_id'], rows: [[id]] }] })
 const findUser = (id: string) =>
-  warehouse.lookup({ sql: 'SELECT user_id FROM feature_store.users', key: 'user_id', values: [id] })
+  warehouse.lookup({ sql: 'SELECT user_id FROM feature_store.users', key: ['user_id'], values: [[id]] })
 
 /** Resolves once the server runs a statement that begins so. */
 async function isRunning(beginning: string): Promise<void> {
@@ -96,7 +96,7 @@ test('an export tells its progress by the rows sent, from nothing towards everyt
 
 test('a scan that is aborted, and one whose reader left, hold nothing in the server', async () => {
   const controller = new AbortController()
-  const scanned = await warehouse.scan({ sql: rows, key: 'a', signal: controller.signal })
+  const scanned = await warehouse.scan({ sql: rows, key: ['a'], signal: controller.signal })
   let count = 0
   await expect(async () => {
     for await (const batch of scanned.batches) {
@@ -105,7 +105,7 @@ test('a scan that is aborted, and one whose reader left, hold nothing in the ser
     }
   }).rejects.toThrow('left')
   expect(count).toBeGreaterThan(0)
-  const { batches } = await warehouse.scan({ sql: rows, key: 'a' })
+  const { batches } = await warehouse.scan({ sql: rows, key: ['a'] })
   for await (const _ of batches) break
   await isGone('FETCH')
   const [row] = await execute(
@@ -156,8 +156,8 @@ test('a server that hangs fails everything within seconds, and serves again when
   )
   const far = await beyond.open()
   const sql = 'SELECT user_id FROM feature_store.users'
-  await far.lookup({ sql, key: 'user_id', values: ['before'] })
-  const { batches } = await far.scan({ sql: rows, key: 'a' })
+  await far.lookup({ sql, key: ['user_id'], values: [['before']] })
+  const { batches } = await far.scan({ sql: rows, key: ['a'] })
   const path = join(beyond.datasetsFolder, 'hanging.parquet')
   const exporting = failure(far.exportParquet({ sql: slow, path }))
   await isRunning('COPY')
@@ -165,18 +165,18 @@ test('a server that hangs fails everything within seconds, and serves again when
   const signal = AbortSignal.timeout(500)
   const all = [
     exporting,
-    failure(far.lookup({ sql, key: 'user_id', values: ['before'] })),
+    failure(far.lookup({ sql, key: ['user_id'], values: [['before']] })),
     failure(addUser('hung', 3, far)),
     failure(far.version()),
     failure(far.ping()),
     failure(Array.fromAsync(batches)),
-    expect(far.lookup({ sql, key: 'user_id', values: ['before'], signal })).rejects.toMatchObject({
+    expect(far.lookup({ sql, key: ['user_id'], values: [['before']], signal })).rejects.toMatchObject({
       name: 'TimeoutError',
     }),
   ]
   expect(await elapsedMs(Promise.all(all))).toBeLessThan(30_000)
   proxy.goOn()
-  expect((await far.lookup({ sql, key: 'user_id', values: ['before'] })).rows).toEqual([['before']])
+  expect((await far.lookup({ sql, key: ['user_id'], values: [['before']] })).rows).toEqual([['before']])
   await addUser('hung', 3, far)
   expect((await findUser('hung')).rows).toEqual([['hung']])
   proxy.hang()
@@ -207,7 +207,11 @@ test('appends of two gateways are each applied once, and versions tell what a sn
   )
   const readers = Array.from({ length: 30 }, async (_, i) => {
     const sql = "SELECT 1 AS k, count(*) AS n FROM feature_store.users WHERE user_id LIKE 'shared%'"
-    const { version, rows } = await (i % 2 === 0 ? warehouse : other).lookup({ sql, key: 'k', values: [1] })
+    const { version, rows } = await (i % 2 === 0 ? warehouse : other).lookup({
+      sql,
+      key: ['k'],
+      values: [[1]],
+    })
     expect(rows).toEqual([[1, version - before]])
   })
   await Promise.all(readers)
@@ -229,7 +233,7 @@ test('a role that may make nothing serves a database where everything is made al
   const modest = await createPostgresWarehouseFolder(server.url.replace('postgres@', 'modest@'))
   const own = await modest.open()
   expect((await addUser('modest', 200, own)).applied).toBe(true)
-  await expect(own.lookup({ sql: 'SELECT a FROM secret', key: 'a', values: [1] })).rejects.toMatchObject({
+  await expect(own.lookup({ sql: 'SELECT a FROM secret', key: ['a'], values: [[1]] })).rejects.toMatchObject({
     code: 'INVALID_SQL',
     message: expect.stringContaining('permission denied'),
   })
@@ -257,7 +261,7 @@ test('what both engines can hold arrives in the same columns, types and values f
     const path = join(folder, 'same.parquet')
     const { columns, rowCount } = await from.exportParquet({ sql, path })
     const { columns: described } = await from.describe(sql)
-    const { rows } = await from.lookup({ sql, key: 'k', values: [1] })
+    const { rows } = await from.lookup({ sql, key: ['k'], values: [[1]] })
     const file = (await parquet.read(path, { columns })).rows
     return {
       columns: columns.map(withoutNative),

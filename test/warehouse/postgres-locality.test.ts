@@ -163,7 +163,7 @@ testLocality(() => warehouse, {
 test('a table is the one that the server finds, whatever the names look like', async () => {
   const { whyNotLocal } = await warehouse.describe(
     `WITH users AS (SELECT user_id FROM other.users) SELECT u.user_id FROM users u JOIN ${users} v ON u.user_id = v.user_id`,
-    { key: 'user_id' },
+    { key: ['user_id'] },
   )
   expect(whyNotLocal).toBeNull()
 })

@@ -124,10 +124,18 @@ test('the saved statement is looked up by its key over indexes, each value for i
     ],
   })
   for (const count of [1, 2, 100, 3000]) {
-    const { rows } = await warehouse.lookup({ sql: savedSql, key: 'user_id', values: ids.slice(0, count) })
+    const { rows } = await warehouse.lookup({
+      sql: savedSql,
+      key: ['user_id'],
+      values: ids.slice(0, count).map((id) => [id]),
+    })
     expect(rows).toHaveLength(count + Math.min(count, 1000))
   }
-  const { rows } = await warehouse.lookup({ sql: savedSql, key: 'user_id', values: ['u1', 'u1500', 'u2500'] })
+  const { rows } = await warehouse.lookup({
+    sql: savedSql,
+    key: ['user_id'],
+    values: [['u1'], ['u1500'], ['u2500']],
+  })
   expect([...rows].sort()).toEqual([
     ['u1', true, 1.5, null, 'credit', 1, 2.5],
     ['u1', true, 1.5, null, 'debit', 1, 2.5],
@@ -138,10 +146,10 @@ test('the saved statement is looked up by its key over indexes, each value for i
 
 test('a table that gains a column meanwhile answers with it, and never shifts a value', async () => {
   const sql = 'SELECT * FROM sales'
-  const first = await warehouse.lookup({ sql, key: 'id', values: [1] })
+  const first = await warehouse.lookup({ sql, key: ['id'], values: [[1]] })
   expect(first.rows).toEqual([[1, 'u1', 5]])
   await execute(server.url, 'ALTER TABLE sales ADD COLUMN note text; UPDATE sales SET note = id::text')
-  const second = await warehouse.lookup({ sql, key: 'id', values: [1] })
+  const second = await warehouse.lookup({ sql, key: ['id'], values: [[1]] })
   expect(second.columns.map(({ name }) => name)).toEqual([...first.columns.map(({ name }) => name), 'note'])
   expect(second.rows).toEqual([[1, 'u1', 5, '1']])
 })
@@ -149,14 +157,14 @@ test('a table that gains a column meanwhile answers with it, and never shifts a 
 test('an array of several dimensions is refused on every path, with what to write instead', async () => {
   const sql = 'SELECT 1 AS k, ARRAY[[1, 2], [3, 4]] AS v'
   const path = `${subject.datasetsFolder}/dimensions.parquet`
-  await expect(warehouse.lookup({ sql, key: 'k', values: [1] })).rejects.toThrow(/to_jsonb/)
+  await expect(warehouse.lookup({ sql, key: ['k'], values: [[1]] })).rejects.toThrow(/to_jsonb/)
   await expect(warehouse.exportParquet({ sql, path })).rejects.toThrow(/to_jsonb/)
 })
 
 test('a numeric that is not a number is refused on every path where its type has a precision', async () => {
   const sql = "SELECT 1 AS k, 'NaN'::numeric(9,2) AS v"
   const path = `${subject.datasetsFolder}/nan.parquet`
-  await expect(warehouse.lookup({ sql, key: 'k', values: [1] })).rejects.toMatchObject({
+  await expect(warehouse.lookup({ sql, key: ['k'], values: [[1]] })).rejects.toMatchObject({
     code: 'INVALID_SQL',
   })
   await expect(warehouse.exportParquet({ sql, path })).rejects.toMatchObject({ code: 'INVALID_SQL' })

@@ -80,7 +80,7 @@ export function testGeneratedPromises(sides: () => Sides, { create, count, keys,
       const pairs = keys.map((key) => [trained.get(key) ?? [], served.get(key) ?? []] as const)
       if (pairs.some(([ours, theirs]) => `${ours.sort()}` !== `${theirs.sort()}`)) differing[level] += 1
       const compared = new Set(
-        pairs.map(([ours, theirs]) => compareRows(ours, theirs, ofOneKey(promised, 'user_id'))),
+        pairs.map(([ours, theirs]) => compareRows(ours, theirs, ofOneKey(promised, ['user_id']))),
       )
       expect([...compared], sql).not.toContain('DIFFERENT')
       expect([...compared], sql).not.toContain('ROUNDED')
@@ -117,7 +117,7 @@ async function serve({ served }: Sides, sql: string, keys: readonly string[]): P
   const found: Row[] = []
   let columns: readonly Column[] = []
   for (const values of asked) {
-    const result = await served.lookup({ sql, key: 'user_id', values })
+    const result = await served.lookup({ sql, key: ['user_id'], values: values.map((value) => [value]) })
     columns = result.columns
     found.push(...result.rows)
   }

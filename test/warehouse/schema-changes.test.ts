@@ -95,7 +95,7 @@ describe('files on DuckDB', () => {
         names.map((name) => ({ k: 'a', n: '1', more: 'x' })[name]).join(','),
       )
       await replace('table.csv', `${names.join(',')}\n${lines.join('\n')}\n`)
-      const request = { sql: table.sql, saved: columns, key: 'k', values: ['a'] }
+      const request = { sql: table.sql, saved: columns, key: ['k'], values: [['a']] }
       expect((await warehouse.lookup(request)).rows).toHaveLength(rows)
     }
   })

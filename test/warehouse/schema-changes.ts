@@ -39,9 +39,10 @@ export function pathsOf({
   sql,
 }: Pick<ChangingTable<Variant>, 'warehouse' | 'parquet' | 'folder' | 'sql'>) {
   return [
-    (saved?: readonly Column[]): Promise<Given> => warehouse.lookup({ sql, saved, key: 'k', values: ['a'] }),
+    (saved?: readonly Column[]): Promise<Given> =>
+      warehouse.lookup({ sql, saved, key: ['k'], values: [['a']] }),
     async (saved?: readonly Column[]): Promise<Given> => {
-      const { columns, batches } = await warehouse.scan({ sql, saved, key: 'k' })
+      const { columns, batches } = await warehouse.scan({ sql, saved, key: ['k'] })
       const rows: Row[] = []
       for await (const batch of batches) rows.push(...batch)
       return { columns, rows }

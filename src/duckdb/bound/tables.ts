@@ -14,8 +14,8 @@ import {
 import { type Bound, bigint } from './scope.ts'
 
 export interface TableFacts {
-  /** The name of the index key, which in each table is the column of that name; undefined where none is asked for. */
-  key: string | undefined
+  /** The names of the key's columns, which in each table are the columns of those names; none where no key is asked for. */
+  key: readonly string[]
   /** Sets of a table's columns of which no two rows have the same values, none of them null. */
   uniquesOf(schema: string, table: string): readonly (readonly string[])[]
 }
@@ -59,8 +59,11 @@ function placesOf(node: PlanNode): (number | undefined)[] {
 function readScan(node: PlanNode, { key, uniquesOf }: TableFacts): Bound {
   const [all, columns] = [typesOf(node.returned_types), nodesOf(node.names).map(String)]
   const { schema = '', table = '' } = nodeOf(node.function_data)
-  const keyIndex = columns.findIndex((name) => key !== undefined && nameInEngine(name) === nameInEngine(key))
-  const keyType = all[keyIndex]
+  const keyIndexes = key.map((part) => {
+    const index = columns.findIndex((name) => nameInEngine(name) === nameInEngine(part))
+    const type = all[index]
+    return type !== undefined && equalsItselfAlone(type) ? index : null
+  })
   const uniques = uniquesOf(String(schema), String(table)).map((unique) =>
     unique.map((name) => columns.indexOf(name)),
   )
@@ -68,7 +71,7 @@ function readScan(node: PlanNode, { key, uniquesOf }: TableFacts): Bound {
     kind: 'table',
     name: table === '' ? String(node.name) : `${String(schema)}.${String(table)}`,
     columns,
-    keyIndex: keyType !== undefined && equalsItselfAlone(keyType) ? keyIndex : null,
+    keyIndexes,
     uniques: uniques.filter((unique) => unique.every((index) => index >= 0)),
   }
   const places = placesOf(node)

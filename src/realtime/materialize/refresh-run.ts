@@ -5,9 +5,8 @@ import type { RefreshProgress } from '../../catalog/view-refreshes.ts'
 import type { View } from '../../features/views.ts'
 import type { OnlineStore, WriteEntry } from '../../online/port.ts'
 import type { Row } from '../../values/columns.ts'
-import { canonicalText, parseIndexValue } from '../../values/entity-key.ts'
 import type { ScanResult, Warehouse } from '../../warehouse/port.ts'
-import { type Compute, type Groups, keyPosition } from '../compute.ts'
+import { type Compute, type Groups, placesOfKey } from '../compute.ts'
 import { toWriteEntry } from '../entry.ts'
 import type { OnlineAccess } from '../online-access.ts'
 
@@ -52,13 +51,12 @@ export function createRefreshRunner(options: {
     signal,
   }: RefreshRun): Promise<{ scan: ScanResult; from: RefreshProgress }> {
     const { sql, columns: saved } = view.query
-    const request = { sql, saved, key: view.keyColumn.name, signal }
+    const request = { sql, saved, key: view.key.names, signal }
     const facts = { view: view.record.name, rows: from?.rows }
     const version = await warehouse.version()
     if (from !== null && from.position !== null && from.version === version) {
-      const after = parseIndexValue(view.keyColumn, from.position)
-      const scan = await warehouse.scan({ ...request, ...(after !== null && { after }) })
-      if (scan.version === version && after !== null) {
+      const scan = await warehouse.scan({ ...request, after: view.key.parse(from.position).values })
+      if (scan.version === version) {
         log.info(facts, 'A refresh in full goes on where it was cut short')
         return { scan, from }
       }
@@ -99,7 +97,7 @@ export function createRefreshRunner(options: {
     const writes = createWriteQueue(writesAtOnce)
     let progress = from
     let rowsAtOnce = rowsPerBatch
-    const source = { view, position: keyPosition(columns, view), rowsAtOnce: () => rowsAtOnce }
+    const source = { view, places: placesOfKey(columns, view), rowsAtOnce: () => rowsAtOnce }
     for await (const batch of grouped(source, scan.batches)) {
       signal.throwIfAborted()
       if (!isLive()) return
@@ -169,25 +167,25 @@ interface Batch {
 
 /** The rows of one index value stand together: whole groups leave in batches, no more than one batch and one group are held. */
 async function* grouped(
-  { view: { keyColumn }, position, rowsAtOnce }: { view: View; position: number; rowsAtOnce: () => number },
+  { view: { key }, places, rowsAtOnce }: { view: View; places: readonly number[]; rowsAtOnce: () => number },
   batches: AsyncIterable<readonly Row[]>,
 ): AsyncGenerator<Batch> {
   let byText = new Map<string, Row[]>()
   let held = 0
   let lastText = ''
-  let lastCell: unknown
+  let last: Row = []
   let group: Row[] | undefined
   for await (const rows of batches) {
     for (const row of rows) {
-      const cell = row[position] ?? null
-      if (group === undefined || cell !== lastCell) {
-        const text = canonicalText(keyColumn, cell)
+      if (group === undefined || places.some((place) => row[place] !== last[place])) {
+        const text = key.textOfRow(row, places)
+        if (text === null) continue
         if (held >= rowsAtOnce() && text !== lastText) {
           yield { byText, lastText, rows: held }
           byText = new Map()
           held = 0
         }
-        lastCell = cell
+        last = row
         lastText = text
         group = byText.get(text)
         if (group === undefined) {

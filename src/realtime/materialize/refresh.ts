@@ -1,5 +1,6 @@
 // After an append: the touched index values of by-key views are computed again, those of full views are marked behind.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Background } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
 import type { Events } from '../../events.ts'
@@ -10,8 +11,7 @@ import type { View, Views } from '../../features/views.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { timed } from '../../telemetry/observe.ts'
 import { step } from '../../telemetry/spans.ts'
-import type { Value } from '../../values/columns.ts'
-import { keyOfCell } from '../../values/entity-key.ts'
+import type { KeysByText, KeyValues } from '../../values/entity-key.ts'
 import type { AppendResult, KeyColumns, TableChange } from '../../warehouse/port.ts'
 import type { Compute } from '../compute.ts'
 import { toWriteEntry } from '../entry.ts'
@@ -29,7 +29,7 @@ const concurrentPerView = 2
 export type Change = Pick<AppendResult, 'version' | 'changes'>
 
 export interface Refresh {
-  /** The columns of these tables that by-key views have as their index key: `onAppended` wants to know what is stored there. */
+  /** The columns of these tables that are keys of by-key views: `onAppended` wants to know what is stored there. */
   keysRead(tables: readonly string[]): Promise<KeyColumns[]>
   /** Resolves once every by-key view serves the change, or knows that it is behind, as every other view does. */
   onAppended(change: Change): Promise<void>
@@ -44,7 +44,7 @@ interface Waiting {
 
 interface Queue {
   view: View
-  keys: Map<string, Value>
+  keys: Map<string, KeyValues>
   version: number
   waiting: Waiting[]
   running: number
@@ -69,9 +69,10 @@ export function createRefresh(options: {
 
   async function keysRead(tables: readonly string[]): Promise<KeyColumns[]> {
     const all = (await views.all()).filter(({ record }) => record.refresh === 'BY_KEY')
-    return [...new Set(tables)].map((table) => {
+    return [...new Set(tables)].flatMap((table) => {
       const readers = all.filter((view) => tablesReadBy(view).has(qualified(table)))
-      return { table, columns: [...new Set(readers.map(keyNameOf))] }
+      const keys = new Map(readers.map(keyNamesOf).map((columns) => [JSON.stringify(columns), columns]))
+      return [...keys.values()].map((columns) => ({ table, columns }))
     })
   }
 
@@ -112,7 +113,7 @@ export function createRefresh(options: {
     events.publish('online', view.id, { values: null })
   }
 
-  function refreshKeys(view: View, keys: ReadonlyMap<string, Value>, version: number): Promise<void> {
+  function refreshKeys(view: View, keys: KeysByText, version: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const queue: Queue = queues.get(view.id) ?? {
         view,
@@ -123,7 +124,7 @@ export function createRefresh(options: {
       }
       queues.set(view.id, queue)
       queue.view = view
-      for (const [text, value] of keys) queue.keys.set(text, value)
+      for (const [text, values] of keys) queue.keys.set(text, values)
       queue.version = Math.max(queue.version, version)
       queue.waiting.push({ resolve, reject })
       drain(queue)
@@ -156,7 +157,7 @@ export function createRefresh(options: {
   }
 
   /** An update is never lost: what cannot be computed now is marked behind, and lookups read through. */
-  async function refreshOrMark(view: View, keys: ReadonlyMap<string, Value>, version: number) {
+  async function refreshOrMark(view: View, keys: KeysByText, version: number) {
     if (health.isResting(view.id)) return markBehind(view, version)
     try {
       for (const batch of inBatches(keys)) await refreshBatch(view, batch)
@@ -168,13 +169,13 @@ export function createRefresh(options: {
     }
   }
 
-  function refreshBatch(view: View, keys: ReadonlyMap<string, Value>): Promise<void> {
+  function refreshBatch(view: View, keys: KeysByText): Promise<void> {
     const attributes = { 'gateway.view.id': view.id, 'gateway.values': keys.size }
     const seconds = (outcome: string) => metrics.work.refreshSeconds('BY_KEY', outcome)
     return step('refresh by key', { attributes }, () => timed(seconds, () => computeAndStore(view, keys)))
   }
 
-  async function computeAndStore(view: View, keys: ReadonlyMap<string, Value>) {
+  async function computeAndStore(view: View, keys: KeysByText) {
     if (!views.isLive(view.id)) return
     const signal = AbortSignal.any([background.signal, AbortSignal.timeout(timesALookup * lookupTimeoutMs)])
     const computed = await compute.byKey(view, keys, signal)
@@ -204,30 +205,31 @@ export function createRefresh(options: {
 }
 
 /** Warehouses do not tell names of columns apart by case. */
-function keyNameOf({ keyColumn }: View): string {
-  return keyColumn.name.toLowerCase()
+function keyNamesOf({ key }: View): string[] {
+  return key.names.map((name) => name.toLowerCase())
 }
 
-/** The index values of the new rows; null when one of them cannot be told. Null keys find no rows. */
-function touchedKeys(view: View, changes: readonly TableChange[]): Map<string, Value> | null {
+/** The keys of the new rows; null when one of them cannot be told. */
+function touchedKeys(view: View, changes: readonly TableChange[]): Map<string, KeyValues> | null {
   const read = tablesReadBy(view)
-  const keys = new Map<string, Value>()
+  const names = keyNamesOf(view)
+  const keys = new Map<string, KeyValues>()
   for (const change of changes.filter(({ table }) => read.has(qualified(table)))) {
-    const stored = change.keys?.find(({ column }) => column === keyNameOf(view))
+    const stored = change.keys?.find(({ columns }) => isDeepStrictEqual(columns, names))
     if (stored === undefined) return null
-    for (const cell of stored.values) {
-      const key = keyOfCell(view.keyColumn, cell)
+    for (const cells of stored.values) {
+      const key = view.key.ofCells(cells)
       if (key === undefined) return null
-      keys.set(key.text, key.value)
+      if (key !== null) keys.set(key.text, key.values)
     }
   }
   return keys
 }
 
-function* inBatches(keys: ReadonlyMap<string, Value>): Generator<ReadonlyMap<string, Value>> {
-  let batch = new Map<string, Value>()
-  for (const [text, value] of keys) {
-    batch.set(text, value)
+function* inBatches(keys: KeysByText): Generator<KeysByText> {
+  let batch = new Map<string, KeyValues>()
+  for (const [text, values] of keys) {
+    batch.set(text, values)
     if (batch.size < valuesPerLookup) continue
     yield batch
     batch = new Map()

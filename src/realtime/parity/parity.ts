@@ -7,7 +7,6 @@ import type { View } from '../../features/views.ts'
 import type { OnlineStore } from '../../online/port.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { toText } from '../../values/byte-text.ts'
-import { parseIndexValue } from '../../values/entity-key.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import type { Compute } from '../compute.ts'
 import type { Outcome } from '../entry.ts'
@@ -162,7 +161,7 @@ export function createParity(options: {
     texts: Iterable<string>,
     signal = background.signal,
   ): Promise<Map<string, readonly string[]>> {
-    const keys = new Map([...texts].map((text) => [text, parseIndexValue(view.keyColumn, text)]))
+    const keys = new Map([...texts].map((text) => [text, view.key.parse(text).values]))
     if (keys.size === 0) return new Map()
     const { outcomes } = await compute.byKey(view, keys, signal)
     return new Map([...outcomes].map(([text, outcome]) => [text, rowsOf(outcome)]))

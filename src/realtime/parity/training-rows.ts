@@ -9,9 +9,8 @@ import type { EtlEngine } from '../../etl/engine.ts'
 import type { View } from '../../features/views.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import { type Column, createRowEncoder, type Row } from '../../values/columns.ts'
-import { canonicalText } from '../../values/entity-key.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
-import { keyPosition } from '../compute.ts'
+import { placesOfKey } from '../compute.ts'
 
 /** The rows of index values as JSON texts, by canonical text. */
 export type RowsByValue = ReadonlyMap<string, readonly string[]>
@@ -23,7 +22,8 @@ export interface TrainingRows {
 
 interface Source {
   columns: readonly Column[]
-  position: number
+  /** Of the key's columns. */
+  places: readonly number[]
   batches: AsyncIterable<readonly Row[]>
 }
 
@@ -37,8 +37,8 @@ export function createTrainingRows(options: {
 
   async function scanQuery(view: View, signal: AbortSignal): Promise<Source> {
     const { sql, columns: saved } = view.query
-    const scan = await warehouse.scan({ sql, saved, key: view.keyColumn.name, signal })
-    return { ...scan, position: keyPosition(scan.columns, view) }
+    const scan = await warehouse.scan({ sql, saved, key: view.key.names, signal })
+    return { ...scan, places: placesOfKey(scan.columns, view) }
   }
 
   /** Runs the ETL over the query's whole result, and lends its output while `use` runs. */
@@ -62,9 +62,10 @@ export function createTrainingRows(options: {
         outputPath,
         signal,
       })
-      const position = columns.findIndex((column) => column.name === view.keyColumn.name)
-      if (position < 0) throw lacksKey(view)
-      return await use({ columns, position, batches: parquet.scan(outputPath, { columns, signal }) })
+      const places = view.key.names.map((name) => columns.findIndex((column) => column.name === name))
+      const lacking = view.key.names.filter((_, i) => places[i] === -1)
+      if (lacking.length > 0) throw lacksKey(view, lacking)
+      return await use({ columns, places, batches: parquet.scan(outputPath, { columns, signal }) })
     } finally {
       await Promise.all([inputPath, outputPath].map((path) => rm(path, { force: true })))
     }
@@ -118,9 +119,8 @@ async function collectFrom(source: Source, view: View, wanted: ReadonlySet<strin
   let highest = others > 0 ? Number.POSITIVE_INFINITY : -1
   for await (const batch of source.batches) {
     for (const row of batch) {
-      const key = row[source.position] ?? null
-      if (key === null) continue
-      const text = canonicalText(view.keyColumn, key)
+      const text = view.key.textOfRow(row, source.places)
+      if (text === null) continue
       if (wanted.has(text)) {
         const rows = kept.get(text)
         if (rows === undefined) kept.set(text, [row])
@@ -146,9 +146,9 @@ function lowest<T extends { hash: number }>(sampled: ReadonlyMap<string, T>, cou
   return new Map([...sampled].sort(([, a], [, b]) => a.hash - b.hash).slice(0, count))
 }
 
-function lacksKey(view: View): AppError {
+function lacksKey(view: View, lacking: readonly string[]): AppError {
   return new AppError(
     'BAD_USER_INPUT',
-    `Parity cannot be told for ${view.record.name}: the output of its ETL ${view.etl?.name} lacks the index key ${view.keyColumn.name}, so training's rows cannot be found by it. Let the ETL give that column too.`,
+    `Parity cannot be told for ${view.record.name}: the output of its ETL ${view.etl?.name} lacks the index key ${lacking.join(', ')}, so training's rows cannot be found by it. Let the ETL give that column too.`,
   )
 }

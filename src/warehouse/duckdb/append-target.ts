@@ -9,7 +9,7 @@ import { readRows } from '../../duckdb/decode.ts'
 import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import { type AppendRequest, featureSchema, type Intake, type TableChange, type TableRows } from '../port.ts'
-import { givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
+import { columnsOf, givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import type { DuckdbTable, TableList } from './schema.ts'
 import { insertStaged } from './staging.ts'
 
@@ -52,7 +52,7 @@ export function createTarget(tables: TableList, keys: AppendRequest['keys'], row
   const { defaults, computed } = table.intake
   const wanted = wantedKeys(keys, rows.table, table.columns)
   const isFilled = [...defaults, ...computed].some((name) => !rows.columns.includes(name))
-  const isKept = wanted.every(({ found }) => found.every((name) => keepsValues(table, name)))
+  const isKept = columnsOf(wanted).every((name) => keepsValues(table, name))
   return {
     table,
     rows,
@@ -95,7 +95,7 @@ async function writeCast(
   connection: DuckDBConnection,
   { table, rows, wanted }: Target,
 ): Promise<TableChange['keys']> {
-  const names = wanted.flatMap(({ found }) => found)
+  const names = columnsOf(wanted)
   const storageOf = new Map(table.columns.map(({ name, storage }) => [name, storage]))
   const read = names.map((name) => `CAST(${quoteName(name)} AS ${storageOf.get(name)})`)
   const returning = names.length === 0 ? '' : ` RETURNING ${read.join(', ')}`

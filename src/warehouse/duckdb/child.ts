@@ -4,7 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../errors.ts'
 import { serveApart } from '../../processes/engine-child.ts'
 import type { WarehouseOptions } from '../options.ts'
-import type { AppendRequest, ExportRequest, LookupRequest, NewTable, TableRows, Warehouse } from '../port.ts'
+import type {
+  AppendRequest,
+  ExportRequest,
+  LookupRequest,
+  NewTable,
+  ScanRequest,
+  TableRows,
+  Warehouse,
+} from '../port.ts'
 import { createDuckdbWarehouse } from './duckdb.ts'
 
 type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
@@ -13,12 +21,12 @@ serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
   const warehouse = await openOnceFree({ ...options, log })
   return {
     handlers: {
-      describe: ({ sql, key }: { sql: string; key?: string }, { signal }) =>
+      describe: ({ sql, key }: { sql: string; key?: readonly string[] }, { signal }) =>
         warehouse.describe(sql, { signal, ...(key !== undefined && { key }) }),
       exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>
         warehouse.exportParquet({ ...request, signal, onProgress }),
       lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
-      scan: (request: { sql: string; key: string }, { signal }) => warehouse.scan({ ...request, signal }),
+      scan: (request: Given<ScanRequest>, { signal }) => warehouse.scan({ ...request, signal }),
       append: (request: AppendRequest) => warehouse.append(request),
       findMisfit: (rows: TableRows) => warehouse.findMisfit(rows),
       tables: () => warehouse.tables(),

@@ -3,19 +3,15 @@
 import { constants } from 'node:fs'
 import { copyFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type DuckDBConnection, type DuckDBValue, version as engineVersion, LIST } from '@duckdb/node-api'
+import { type DuckDBConnection, version as engineVersion } from '@duckdb/node-api'
 import { ConfigError } from '../../config/config-error.ts'
 import { makeFolder } from '../../config/folders.ts'
-import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { openDatabase } from '../../duckdb/database.ts'
-import { readChunk, readRows } from '../../duckdb/decode.ts'
+import { readChunk } from '../../duckdb/decode.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
 import { AppError, messageOf } from '../../errors.ts'
 import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
 import { ok } from '../../telemetry/remarks.ts'
-import type { Row } from '../../values/columns.ts'
-import { keyIndex } from '../key-column.ts'
-import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type {
@@ -29,7 +25,7 @@ import type {
 import { createAppends } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { type MountedFiles, mountFiles } from './files.ts'
-import { keyTerms } from './keys.ts'
+import { lookup as lookUp, scanOrder } from './lookup.ts'
 import { assertFilesStand, createPlans, explainFailure, type Plan } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import {
@@ -105,20 +101,14 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     }
   }
 
-  async function lookup(request: LookupRequest): Promise<LookupResult> {
-    return withPlan('quick', request, 0, (connection, made) => {
-      const index = keyIndex(request.key, made.columns)
-      return inTransaction(connection, async () => {
+  function lookup(request: LookupRequest): Promise<LookupResult> {
+    return withPlan('quick', request, 0, (connection, made) =>
+      inTransaction(connection, async () => {
         const version = await readVersion(connection)
-        const rows = await runLookup(connection, {
-          request,
-          index,
-          plan: made,
-          limits: options.lookupLimits,
-        })
+        const rows = await lookUp(connection, made, request, options.lookupLimits)
         return { version, columns: made.columns, rows }
-      })
-    })
+      }),
+    )
   }
 
   async function scan(request: ScanRequest): Promise<ScanResult> {
@@ -128,20 +118,15 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
     try {
       const made = await lease.run(() => withCurrentPlan(connection, request, async (planned) => planned))
-      const index = keyIndex(key, made.columns)
-      const { column, ordered, value } = keyTerms(made, index)
-      const bounds = after === undefined ? [] : writeKeys({ key, values: [after] }, made.carriers[index])
-      const among = bounds.length === 0 ? `${column} IS NOT NULL` : `${ordered} > ${value('$1')}`
-      const statement = `${made.select} WHERE ${among} ORDER BY ${ordered}`
+      const { among, by, bounds, types } = scanOrder(made, key, after)
+      const statement = `${made.select} WHERE ${among} ORDER BY ${by}`
       const version = await lease.run(async () => {
         await connection.run('BEGIN TRANSACTION READ ONLY')
         return readVersion(connection)
       })
       const batches = async function* () {
         try {
-          const result = await lease.run(() =>
-            connection.stream(statement, bounds, made.types.slice(index, index + bounds.length)),
-          )
+          const result = await lease.run(() => connection.stream(statement, bounds, types))
           for (;;) {
             const chunk = await lease.run(() => result.fetchChunk())
             await assertFilesStand(made)
@@ -265,58 +250,6 @@ async function inTransaction<T>(connection: DuckDBConnection, work: () => Promis
     return await work()
   } finally {
     await connection.run('ROLLBACK').catch(() => undefined)
-  }
-}
-
-interface LookupRun {
-  request: LookupRequest
-  /** The key's place among the columns. */
-  index: number
-  plan: Plan
-  limits: LookupLimits
-}
-
-/** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it one list of them. */
-const mostParameters = 256
-
-async function runLookup(connection: DuckDBConnection, run: LookupRun): Promise<Row[]> {
-  const { request, index, plan, limits } = run
-  if (request.values.length === 0) return []
-  const type = plan.types[index]
-  if (type === undefined) throw new Error(`Column ${request.key} has no type`)
-  const items = writeKeys(request, plan.carriers[index])
-  const asList = items.length > mostParameters
-  const { column, value } = keyTerms(plan, index)
-  const among = asList
-    ? `SELECT ${value('v')} FROM (SELECT unnest($1) AS v)`
-    : items.map((_, i) => value(`$${i + 1}`)).join(', ')
-  const sql = `${plan.select} WHERE ${column} IN (${among}) LIMIT ${limits.rows + 1}`
-  const prepared = await connection.prepare(sql)
-  try {
-    if (asList) prepared.bindList(1, items, LIST(type))
-    else
-      items.forEach((item, i) => {
-        prepared.bindValue(i + 1, item, type)
-      })
-    const rows = await readRows(await prepared.run(), plan.carriers)
-    refuseManyRows(rows.length, limits)
-    refuseLargeRows(rows, limits)
-    return rows
-  } finally {
-    prepared.destroySync()
-  }
-}
-
-function writeKeys(
-  { key, values }: Pick<LookupRequest, 'key' | 'values'>,
-  carrier: Plan['carriers'][number] | undefined,
-): DuckDBValue[] {
-  try {
-    return values.map((value) => (value === null || carrier === undefined ? null : carrier.write(value)))
-  } catch (error) {
-    if (!(error instanceof ValueMismatch)) throw error
-    const message = `Column "${key}": ${error.message}.`
-    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
   }
 }
 

@@ -17,7 +17,7 @@ export type Proofs = (
   connection: DuckDBConnection,
   asked: {
     sql: string
-    key: string | undefined
+    key: readonly string[] | undefined
     columns: readonly Column[]
     tables: readonly BaseTable[]
   },
@@ -30,14 +30,14 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
 
   return async (asked, { sql, key, columns, tables }) => {
     const judged = await judgeStatement(asked, sql)
-    const facts = { key, uniquesOf }
+    const facts = { key: key ?? [], uniquesOf }
     const { plan, node } = await bindStatement(asked, { sql: standIns(judged), width: columns.length, facts })
     const names = tables.flatMap((table) => table.columns)
     const changing = findChange(judged, names, node)
     const determinism = unlessChanging(judgeDeterminism(plan), changing)
     if (key === undefined) return { determinism }
-    const keyIndex = columns.findIndex(({ name }) => name === key)
-    return { determinism, changing, whyNotLocal: whyNotLocal(plan, { keyIndex, key }) }
+    const parts = key.map((name) => ({ name, index: columns.findIndex((column) => column.name === name) }))
+    return { determinism, changing, whyNotLocal: whyNotLocal(plan, parts) }
   }
 }
 

@@ -8,7 +8,7 @@ import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Row, Value } from '../../values/columns.ts'
 import type { AppendRequest, TableChange, TableRows } from '../port.ts'
-import { givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
+import { columnsOf, givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import type { PostgresCarrier } from './column-types.ts'
 import type { Keeps } from './kept.ts'
 import type { ListedTable } from './schema.ts'
@@ -67,8 +67,8 @@ export async function createTarget(
   { rows, keys }: { rows: TableRows; keys: AppendRequest['keys'] },
 ): Promise<Target> {
   const wanted = wantedKeys(keys, rows.table, table.columns)
-  const names = wanted.flatMap(({ found }) => found)
-  const isKept = !way.isBent && names.every((name) => isKeptAsGiven(name, { table, columns, rows }))
+  const isKept =
+    !way.isBent && columnsOf(wanted).every((name) => isKeptAsGiven(name, { table, columns, rows }))
   const byCopy = isKept && way.mayCopy && columns.every(({ carrier }) => !carrier.isJsonOnly)
   const texts: string[] = []
   for (const text of byCopy ? copyTexts(rows, columns) : insertTexts(rows, columns)) {
@@ -114,7 +114,7 @@ export async function writeTarget(
     await pipeline(Readable.from(texts), session.copyFrom(`COPY ${place} (${names}) FROM STDIN`))
     return { count: rows.rows.length, keys: known }
   }
-  const read = wanted.flatMap(({ found }) => found.map((name) => carrierOf(table, name)))
+  const read = columnsOf(wanted).map((name) => carrierOf(table, name))
   const selected = read.map(({ name, carrier }) => carrier.select(quoteName(name)))
   const returning = target.way.hasRules ? '' : ` RETURNING ${['1', ...selected].join(', ')}`
   const stored: Value[][] = []

@@ -1,16 +1,17 @@
-// Looks values of a key up: rows and version in one statement, in the way that the server thinks cheaper.
+// Looks keys up: rows and version in one statement, in the way that the server thinks cheaper.
 
 import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
-import type { Row, Value } from '../../values/columns.ts'
+import type { Row } from '../../values/columns.ts'
+import type { KeyValues } from '../../values/entity-key.ts'
 import { keyForm } from '../../values/key-forms.ts'
-import { keyIndex } from '../key-column.ts'
+import { keyPlaces } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from '../lookup-limits.ts'
 import { PlanOutdated } from '../plan-cache.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import { readVersion } from './append.ts'
-import { isWithinRange, quoteItem } from './column-types.ts'
+import { isWithinRange, type PostgresCarrier, quoteItem } from './column-types.ts'
 import { isServerError, toPostgresError } from './error.ts'
 import { assertCurrent, type Plan } from './plan.ts'
 import { internalSchema } from './schema.ts'
@@ -23,19 +24,20 @@ export async function lookup(
   request: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
-  const index = keyIndex(request.key, plan.columns)
-  const texts = encodeKeys(plan, index, request)
-  if (texts.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
-  const keys = `{${texts.map(quoteItem).join(',')}}`
-  const statement = await chooseStatement(session, { plan, index, keys, count: texts.length }).catch(
-    (error: unknown) => failed(session, plan, error),
+  const places = keyPlaces(request.key, plan.columns)
+  const keys = encodeKeys(plan, places, request)
+  if (keys.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
+  const lists = places.map((_, c) => `{${keys.map((key) => quoteItem(key[c] ?? '')).join(',')}}`)
+  const asked = { plan, places, lists, count: keys.length }
+  const statement = await chooseStatement(session, asked).catch((error: unknown) =>
+    failed(session, plan, error),
   )
   try {
-    const asked = session.query(`${statement.text} LIMIT ${limits.rows + 1}`, [keys], {
+    const reading = session.query(`${statement.text} LIMIT ${limits.rows + 1}`, lists, {
       bytes: 2 * limits.megabytes * 1_000_000,
       tooLarge: () => tooLarge(limits),
     })
-    const found = await asked.catch((error: unknown) => failed(session, plan, error))
+    const found = await reading.catch((error: unknown) => failed(session, plan, error))
     await assertCurrent(session, plan)
     refuseManyRows(found.length, limits)
     const rows: Row[] = []
@@ -60,32 +62,52 @@ export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {
   })
 }
 
-/** Without those that no row can have. */
-function encodeKeys({ carriers, columns }: Plan, index: number, { key, values }: LookupRequest): string[] {
-  const carrier = carriers[index]
-  const { type, native } = columns[index] ?? {}
-  if (carrier === undefined || type === undefined) return []
+/** As texts, each key once, without those that no row can have. */
+function encodeKeys(
+  plan: Plan,
+  places: readonly number[],
+  { key, values }: LookupRequest,
+): (readonly string[])[] {
+  const encoders = places.map((place, c) => encoderOf(plan, place, key[c] ?? ''))
+  const keys = new Map<string, readonly string[]>()
+  for (const one of values) {
+    const texts = encoders.map((encode, c) => encode(one[c]))
+    if (isWhole(texts)) keys.set(JSON.stringify(texts), texts)
+  }
+  return [...keys.values()]
+}
+
+function isWhole(texts: readonly (string | undefined)[]): texts is readonly string[] {
+  return !texts.includes(undefined)
+}
+
+function encoderOf({ carriers, columns }: Plan, place: number, name: string) {
+  const carrier = carriers[place]
+  const { type, native } = columns[place] ?? {}
+  if (carrier === undefined || type === undefined) throw new Error(`Column ${name} has no type`)
   const form = type === 'STRING' ? keyForm(native ?? '') : undefined
-  const texts = new Set<string>()
+  return (value: KeyValues[number] | undefined): string | undefined => {
+    if (value === undefined || !isWithinRange(type, value)) return undefined
+    const text = encodeKeyValue(carrier, name, value)
+    return form === undefined ? text : form.parse(text)
+  }
+}
+
+export function encodeKeyValue(carrier: PostgresCarrier, name: string, value: KeyValues[number]): string {
   try {
-    for (const value of values as readonly Exclude<Value, null>[]) {
-      const text = carrier.encode(value)
-      const canonical = form === undefined ? text : form.parse(text)
-      if (canonical !== undefined && isWithinRange(type, value)) texts.add(canonical)
-    }
+    return carrier.encode(value)
   } catch (error) {
     if (!(error instanceof ValueMismatch)) throw error
-    const message = `Column "${key}": ${error.message}.`
-    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
+    const message = `Column "${name}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: name } })
   }
-  return [...texts]
 }
 
 interface Asked {
   plan: Plan
-  index: number
-  /** As an array's text. */
-  keys: string
+  places: readonly number[]
+  /** The keys' values, of each column as an array's text. */
+  lists: readonly string[]
   count: number
 }
 
@@ -96,29 +118,36 @@ interface Statement {
 
 const version = `SELECT (SELECT version FROM ${internalSchema}.version), r.* FROM (VALUES (1)) one LEFT JOIN `
 
-/** The query once, its rows filtered by all the values. */
-function lookupTogether({ plan, index }: Asked): Statement {
-  const name = quoteName(plan.columns[index]?.name ?? '')
-  const carrier = plan.carriers[index]
-  const key =
-    carrier?.keyType == null
-      ? `(${carrier?.select(`t.${name}`)})::text = ANY($1::text[])`
-      : `t.${name} = ANY($1::${carrier.keyType}[])`
+/** The query once, its rows filtered by all the values: by each column's, which an index may serve, then by those that belong together. */
+function lookupTogether({ plan, places, count }: Asked): Statement {
+  const terms = places.map((place, c) => {
+    const name = quoteName(plan.columns[place]?.name ?? '')
+    const carrier = plan.carriers[place]
+    return carrier?.keyType == null
+      ? { value: `(${carrier?.select(`t.${name}`)})::text`, list: `$${c + 1}::text[]` }
+      : { value: `t.${name}`, list: `$${c + 1}::${carrier.keyType}[]` }
+  })
+  const among = terms.map(({ value, list }) => `${value} = ANY(${list})`)
+  if (places.length > 1 && count > 1)
+    among.push(
+      `(${terms.map(({ value }) => value).join(', ')}) IN (SELECT * FROM unnest(${terms.map(({ list }) => list).join(', ')}))`,
+    )
   const prefix = `${version}(${selectHit(plan)}`
-  return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${key}) r ON true` }
+  return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${among.join(' AND ')}) r ON true` }
 }
 
 /**
- * The query once for each value, which is then a constant in it: that reaches places where a list of values does not,
+ * The query once for each key, whose values are then constants in it: that reaches places where a list of values does not,
  * a grouped subquery that is joined by the key, say.
  */
-function lookupEach({ plan, index }: Asked): Statement {
-  const name = quoteName(plan.columns[index]?.name ?? '')
-  const type = plan.carriers[index]?.keyType
-  const prefix = `${version}((SELECT DISTINCT value FROM unnest($1::${type}[]) value) k CROSS JOIN LATERAL (${selectHit(plan)}`
+function lookupEach({ plan, places }: Asked): Statement {
+  const lists = places.map((place, c) => `$${c + 1}::${plan.carriers[place]?.keyType}[]`)
+  const values = places.map((_, c) => `v${c}`).join(', ')
+  const equal = places.map((place, c) => `t.${quoteName(plan.columns[place]?.name ?? '')} = k.v${c}`)
+  const keys = `(SELECT DISTINCT ${values} FROM unnest(${lists.join(', ')}) u(${values})) k`
+  const prefix = `${version}(${keys} CROSS JOIN LATERAL (${selectHit(plan)}`
   // OFFSET keeps the server from merging the query with what is around it.
-  const text = `${prefix}${plan.sql}\n) t WHERE t.${name} = k.value OFFSET 0) r) ON true`
-  return { prefix, text }
+  return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${equal.join(' AND ')} OFFSET 0) r) ON true` }
 }
 
 function selectHit({ select }: Plan): string {
@@ -126,21 +155,21 @@ function selectHit({ select }: Plan): string {
 }
 
 async function chooseStatement(session: Session, asked: Asked): Promise<Statement> {
-  const { plan, index, keys, count } = asked
+  const { plan, places, lists, count } = asked
   const together = lookupTogether(asked)
-  if (plan.carriers[index]?.keyType == null) return together
+  if (places.some((place) => plan.carriers[place]?.keyType == null)) return together
   const each = lookupEach(asked)
-  const size = index * 64 + Math.ceil(Math.log2(count))
+  const size = `${places.join(' ')} ${Math.ceil(Math.log2(count))}`
   const known = plan.ways.get(size)
   if (known !== undefined) return known === 'each' ? each : together
-  const costTogether = await costOf(session, together, keys)
-  const way = (await costOf(session, each, keys)) < costTogether ? 'each' : 'together'
+  const costTogether = await costOf(session, together, lists)
+  const way = (await costOf(session, each, lists)) < costTogether ? 'each' : 'together'
   plan.ways.set(size, way)
   return way === 'each' ? each : together
 }
 
-async function costOf(session: Session, { text }: Statement, keys: string): Promise<number> {
-  return (await explain(session, text, [keys])).cost
+async function costOf(session: Session, { text }: Statement, lists: readonly string[]): Promise<number> {
+  return (await explain(session, text, lists)).cost
 }
 
 /** What the server expects of a statement. */

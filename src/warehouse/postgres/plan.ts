@@ -28,8 +28,8 @@ export interface Plan {
   sql: string
   /** `SELECT` with each column as it is read, up to the user's text. */
   select: string
-  /** By the number of values, to the power of two: which way of looking them up the server thinks cheaper. */
-  ways: Map<number, 'together' | 'each'>
+  /** By the key's columns and the number of keys, to the power of two: which way of looking them up the server thinks cheaper. */
+  ways: Map<string, 'together' | 'each'>
 }
 
 export interface Plans {
@@ -150,7 +150,7 @@ async function explainUnknown(session: Session, error: unknown): Promise<unknown
 }
 
 /** Judged anew: what is proven of a statement is asked for seldom, and its analysis is large. */
-export function proveStatement(session: Session, sql: string, key: string | undefined) {
+export function proveStatement(session: Session, sql: string, key: readonly string[] | undefined) {
   return withJudged(session, sql, ({ analysis }) => prove(session, { sql, analysis, key }))
 }
 

@@ -1,16 +1,14 @@
 // A statement's whole result in the order of a key: sorted by the server, streamed by COPY, which may use several processes.
 
-import { ValueMismatch } from '../../duckdb/column-types.ts'
-import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Row } from '../../values/columns.ts'
-import { keyIndex } from '../key-column.ts'
+import type { KeyValues } from '../../values/entity-key.ts'
+import { keyPlaces } from '../key-columns.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { readVersion } from './append.ts'
-import type { PostgresCarrier } from './column-types.ts'
 import { createRowReader } from './copy-rows.ts'
 import { toPostgresError } from './error.ts'
-import { readRow } from './lookup.ts'
+import { encodeKeyValue, readRow } from './lookup.ts'
 import { beginReading, type Plan, type Plans } from './plan.ts'
 import type { Session } from './session.ts'
 import type { SessionLease, Sessions } from './sessions.ts'
@@ -19,8 +17,8 @@ import { lengthInCharacters } from './text.ts'
 const rowsPerBatch = 2000
 /** The server's own default is for queries that answer a page: a sort of millions of rows by it goes over the disk again and again. */
 const sortMemoryMb = 64
-/** A setting of the transaction, by which the statement is given a value that COPY takes no parameter for. */
-const afterSetting = 'feature_gateway.after'
+/** Settings of the transaction, by which the statement is given values that COPY takes no parameters for. */
+const afterSetting = (column: number) => `feature_gateway.after_${column}`
 
 export async function scan(
   request: ScanRequest,
@@ -56,10 +54,9 @@ async function begin(
   await session.script(
     `SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
   )
-  if (after !== undefined) {
-    await session.query(`SELECT set_config('${afterSetting}', $1, true)`, [order.encode(after)])
-  }
-  const among = after === undefined ? `t.${order.name} IS NOT NULL` : order.after
+  for (const [c, value] of (after ?? []).entries())
+    await session.query(`SELECT set_config('${afterSetting(c)}', $1, true)`, [order.encode(c, value)])
+  const among = after === undefined ? order.present : order.after
   const prefix = `COPY (${plan.select}`
   const statement = `${prefix}${plan.sql}\n) t WHERE ${among} ORDER BY ${order.by}) TO STDOUT`
   return { plan, version: await readVersion(session), prefix, statement }
@@ -103,33 +100,34 @@ async function* streamRows({
   }
 }
 
-/** The order of a key's values: by bytes where they are texts, which costs a third of what a language's order does, and keeps apart what a collation takes for equal. */
-function orderOf(plan: Plan, key: string) {
-  const index = keyIndex(key, plan.columns)
-  const name = quoteName(plan.columns[index]?.name ?? '')
-  const carrier = plan.carriers[index]
-  if (carrier === undefined) throw new Error(`Column ${key} has no type`)
-  const encode = (value: Parameters<PostgresCarrier['encode']>[0]) => encodeBound(carrier, key, value)
-  const bound = `current_setting('${afterSetting}')`
-  // The result's column is what is read; the query's own is what an index orders.
-  const isOrdered = carrier.keyType !== null && !isCollated(carrier.keyType)
-  const by = isOrdered ? `t.${name}` : `(${carrier.select(`t.${name}`)})::text COLLATE "C"`
-  const after = isOrdered ? `${by} > ${bound}::${carrier.keyType}` : `${by} > ${bound}`
-  return { name, by, after, encode }
+/** The order of keys: by bytes where they are texts, which costs a third of what a language's order does, and keeps apart what a collation takes for equal. */
+function orderOf(plan: Plan, key: readonly string[]) {
+  const terms = keyPlaces(key, plan.columns).map((place, c) => {
+    const name = `t.${quoteName(plan.columns[place]?.name ?? '')}`
+    const carrier = plan.carriers[place]
+    if (carrier === undefined) throw new Error(`Column ${key[c]} has no type`)
+    const bound = `current_setting('${afterSetting(c)}')`
+    // The result's column is what is read; the query's own is what an index orders.
+    const isOrdered = carrier.keyType !== null && !isCollated(carrier.keyType)
+    const by = isOrdered ? name : `(${carrier.select(name)})::text COLLATE "C"`
+    return { name, carrier, by, bound: isOrdered ? `${bound}::${carrier.keyType}` : bound }
+  })
+  const present = terms.map(({ name }) => `${name} IS NOT NULL`).join(' AND ')
+  const by = terms.map((term) => term.by).join(', ')
+  const behind = `(${by}) > (${terms.map(({ bound }) => bound).join(', ')})`
+  return {
+    present,
+    by,
+    after: terms.length === 1 ? behind : `${present} AND ${behind}`,
+    encode(column: number, value: KeyValues[number]): string {
+      const carrier = terms[column]?.carrier
+      if (carrier === undefined)
+        throw new Error('The key that the scan goes on behind has more values than columns')
+      return encodeKeyValue(carrier, key[column] ?? '', value)
+    },
+  }
 }
 
 function isCollated(keyType: string): boolean {
   return ['text', 'varchar', 'bpchar'].some((name) => keyType === `pg_catalog.${name}`)
-}
-
-function encodeBound(carrier: PostgresCarrier, key: string, value: Parameters<PostgresCarrier['encode']>[0]) {
-  try {
-    return carrier.encode(value)
-  } catch (error) {
-    if (!(error instanceof ValueMismatch)) throw error
-    throw new AppError('BAD_USER_INPUT', `Column "${key}": ${error.message}.`, {
-      cause: error,
-      details: { key },
-    })
-  }
 }

@@ -13,7 +13,7 @@ import {
   type TableChange,
   type TableRows,
 } from '../port.ts'
-import { givenKeys, mergeChanges, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
+import { columnsOf, givenKeys, mergeChanges, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import { toTrinoError } from './error.ts'
 import type { Ledger } from './ledger.ts'
 import { appendColumn, type ListedTable, listTables, type TrinoNames } from './schema.ts'
@@ -134,7 +134,7 @@ async function changeOf(
   appendId: string,
 ): Promise<TableChange[]> {
   if (rows.rows.length === 0) return []
-  const found = wanted.flatMap((key) => key.found)
+  const found = columnsOf(wanted)
   const isKept = (name: string) => columns.find((column) => column.name === name)?.writer.isKept ?? true
   const place = `${table.schema}.${table.name}`
   if (found.every(isKept)) return [{ table: place, keys: givenKeys(wanted, rows) }]

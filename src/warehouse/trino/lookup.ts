@@ -1,9 +1,10 @@
-// Looks values of a key up: as literals in the statement, for the protocol carries values in no other way.
+// Looks keys up: as literals in the statement, for the protocol carries values in no other way.
 
 import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { AppError } from '../../errors.ts'
-import type { Row, Value } from '../../values/columns.ts'
-import { keyIndex } from '../key-column.ts'
+import type { Row } from '../../values/columns.ts'
+import type { KeyValues } from '../../values/entity-key.ts'
+import { keyPlaces } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import type { Ledger } from './ledger.ts'
@@ -20,7 +21,7 @@ export async function lookup(
   { key, values, signal }: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
-  const conditions = conditionsOf(plan, keyIndex(key, plan.columns), { key, values })
+  const conditions = conditionsOf(keyTermsOf(plan, key), values)
   const { columns } = plan
   const read = async () => {
     const rows: Row[] = []
@@ -54,72 +55,119 @@ export function readRow({ carriers }: Plan, cells: CellRow): Row {
   })
 }
 
-/** What the key is compared by, and how values of it are written; a type that cannot be a key is refused. */
-export function keyOf(plan: Plan, index: number) {
-  const { literal, key, type } = plan.carriers[index] ?? {}
-  if (literal == null || key === undefined) {
-    const name = plan.columns[index]?.name
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `Column "${name}" is of type ${type}, by which nothing can be looked up.`,
-    )
-  }
-  return { literal, expression: key(plan.names[index] ?? '') }
+/** A column of the key: what it is compared by, and how values of it are written. */
+interface KeyTerm {
+  expression: string
+  isFloat: boolean
+  /** Null for a value that no row can have. */
+  write(value: KeyValues[number] | undefined): string | null
 }
 
-/** Of the values those that a row can have, each once, in statements of a length that the server takes. */
-function conditionsOf(
-  plan: Plan,
-  index: number,
-  { key, values }: Pick<LookupRequest, 'key' | 'values'>,
-): string[] {
-  const { literal, expression } = keyOf(plan, index)
-  const literals = new Set<string>()
-  let hasNaN = false
-  for (const value of values as readonly Exclude<Value, null>[]) {
-    const text = written(key, () => literal(value))
-    // Not equal to itself.
-    if (Number.isNaN(value)) hasNaN = true
-    else if (text !== null) literals.add(text)
-  }
-  const lists = listsOf([...literals]).map((list) => `${expression} IN (${list})`)
-  return hasNaN ? [...lists, `is_nan(${expression})`] : lists
+/** A type that cannot be a key is refused. */
+export function keyTermsOf(plan: Plan, key: readonly string[]): KeyTerm[] {
+  return keyPlaces(key, plan.columns).map((place, c) => {
+    const name = key[c] ?? ''
+    const { literal, key: expression, type } = plan.carriers[place] ?? {}
+    if (literal == null || expression === undefined)
+      throw new AppError(
+        'BAD_USER_INPUT',
+        `Column "${name}" is of type ${type}, by which nothing can be looked up.`,
+      )
+    return {
+      expression: expression(plan.names[place] ?? ''),
+      isFloat: type === 'FLOAT64',
+      write: (value) => (value === undefined ? null : written(name, () => literal(value))),
+    }
+  })
 }
 
-/** The condition of what stands behind a value in the key's order, where NaN is the last. */
-export function comesAfter(
-  plan: Plan,
-  index: number,
-  { key, after }: { key: string; after: Exclude<Value, null> },
-): string {
-  if (Number.isNaN(after)) return 'false'
-  const { literal, expression } = keyOf(plan, index)
-  const text = written(key, () => literal(after))
-  if (text === null) return `${expression} IS NOT NULL`
-  const isBehind = `${expression} > ${text}`
-  return plan.columns[index]?.type === 'FLOAT64' ? `(${isBehind} OR is_nan(${expression}))` : isBehind
+/** A key's values as they are written, NaN as null: it is not equal to itself. */
+type Written = readonly (string | null)[]
+
+/** Of the keys those that a row can have, each once, in statements of a length that the server takes. */
+function conditionsOf(terms: readonly KeyTerm[], values: readonly KeyValues[]): string[] {
+  const keys = new Map<string, Written>()
+  for (const key of values) {
+    const texts = terms.map(({ write }, c) => write(key[c]))
+    if (texts.includes(null)) continue
+    const own = texts.map((text, c) => (Number.isNaN(key[c]) ? null : text))
+    keys.set(JSON.stringify(own), own)
+  }
+  return chunksOf([...keys.values()]).map((chunk) => conditionOf(terms, chunk))
+}
+
+/** Each column among its values, which connectors can search by; then the values that belong together. */
+function conditionOf(terms: readonly KeyTerm[], keys: readonly Written[]): string {
+  const each = terms.map(({ expression }, c) => {
+    const texts = new Set(keys.map((key) => key[c] ?? null))
+    const ofNaN = texts.delete(null) ? [`is_nan(${expression})`] : []
+    const among = texts.size === 0 ? [] : [`${expression} IN (${[...texts].join(', ')})`]
+    return anyOf([...among, ...ofNaN])
+  })
+  if (terms.length === 1 || keys.length === 1) return each.join(' AND ')
+  const whole = keys.filter((key) => !key.includes(null)).map((key) => `ROW(${key.join(', ')})`)
+  const row = `ROW(${terms.map(({ expression }) => expression).join(', ')})`
+  const together = whole.length === 0 ? [] : [`${row} IN (${whole.join(', ')})`]
+  const apart = keys
+    .filter((key) => key.includes(null))
+    .map((key) => `(${terms.map((term, c) => equals(term, key[c] ?? null)).join(' AND ')})`)
+  return [...each, anyOf([...together, ...apart])].join(' AND ')
+}
+
+function equals({ expression }: KeyTerm, text: string | null): string {
+  return text === null ? `is_nan(${expression})` : `${expression} = ${text}`
+}
+
+function anyOf(conditions: readonly string[]): string {
+  return conditions.length === 1 ? conditions.join() : `(${conditions.join(' OR ')})`
+}
+
+/** The condition of what stands behind a key in the order of its columns, in each of which NaN is the last. */
+export function comesAfter(terms: readonly KeyTerm[], after: KeyValues): string {
+  const texts = terms.map(({ write }, c) => (Number.isNaN(after[c]) ? null : (write(after[c]) ?? undefined)))
+  const behind = terms.map((term, c) => {
+    const text = texts[c]
+    const before = terms.slice(0, c).map((one, e) => equalsOrNone(one, texts[e]))
+    return [...before, isBehind(term, text)].join(' AND ')
+  })
+  return anyOf(behind.map((one) => `(${one})`))
+}
+
+/** No row holds a value that cannot be written. */
+function equalsOrNone(term: KeyTerm, text: string | null | undefined): string {
+  return text === undefined ? 'false' : equals(term, text)
+}
+
+function isBehind({ expression, isFloat }: KeyTerm, text: string | null | undefined): string {
+  if (text === null) return 'false'
+  if (text === undefined) return `${expression} IS NOT NULL`
+  const isGreater = `${expression} > ${text}`
+  return isFloat ? `(${isGreater} OR is_nan(${expression}))` : isGreater
 }
 
 /** What a value that is none of the column's type makes of the writing. */
-function written<T>(key: string, write: () => T): T {
+function written<T>(name: string, write: () => T): T {
   try {
     return write()
   } catch (error) {
     if (!(error instanceof ValueMismatch)) throw error
-    const message = `Column "${key}": ${error.message}.`
-    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key } })
+    const message = `Column "${name}": ${error.message}.`
+    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: name } })
   }
 }
 
-function listsOf(literals: readonly string[]): string[] {
-  const lists: string[] = []
+/** Of several columns each literal is written twice. */
+function chunksOf(keys: readonly Written[]): Written[][] {
+  const chunks: Written[][] = []
   let length = Number.POSITIVE_INFINITY
-  for (const text of literals) {
-    length += text.length + 2
+  for (const key of keys) {
+    const own = key.reduce((sum, text) => sum + (text?.length ?? 0) + 8, 0) * (key.length === 1 ? 1 : 2)
+    length += own
     if (length > mostCharacters) {
-      lists.push(text)
-      length = text.length
-    } else lists[lists.length - 1] += `, ${text}`
+      chunks.push([])
+      length = own
+    }
+    chunks.at(-1)?.push(key)
   }
-  return lists
+  return chunks
 }

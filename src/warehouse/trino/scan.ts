@@ -1,11 +1,10 @@
 // Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
 
 import type { Row } from '../../values/columns.ts'
-import { keyIndex } from '../key-column.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
 import type { Ledger } from './ledger.ts'
-import { comesAfter, keyOf, readRow } from './lookup.ts'
+import { comesAfter, keyTermsOf, readRow } from './lookup.ts'
 import type { Plan } from './plan.ts'
 import type { Page, TrinoSession } from './session.ts'
 
@@ -16,10 +15,11 @@ export async function scan(
   plan: Plan,
   { sql, key, after, signal }: ScanRequest,
 ): Promise<ScanResult> {
-  const index = keyIndex(key, plan.columns)
-  const name = plan.names[index]
-  const among = after === undefined ? `${name} IS NOT NULL` : comesAfter(plan, index, { key, after })
-  const statement = `${plan.select} WHERE ${among} ORDER BY ${keyOf(plan, index).expression}`
+  const terms = keyTermsOf(plan, key)
+  const present = terms.map(({ expression }) => `${expression} IS NOT NULL`)
+  const among = after === undefined ? present : [...present, comesAfter(terms, after)]
+  const order = terms.map(({ expression }) => expression).join(', ')
+  const statement = `${plan.select} WHERE ${among.join(' AND ')} ORDER BY ${order}`
 
   async function begin(check: () => Promise<number>) {
     const pages = session.pages('stream', statement, { signal })

@@ -66,7 +66,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     )
   }
 
-  async function describe(sql: string, { signal, key }: RunOptions & { key?: string }) {
+  async function describe(sql: string, { signal, key }: RunOptions & { key?: readonly string[] }) {
     const plan = await withPlan({ sql, signal }, async (planned) => planned)
     const changing = await findChange(plan.analysis)
     const described: QueryDescription = {

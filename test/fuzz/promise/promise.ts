@@ -7,7 +7,8 @@ import { checkRows, findIngestTable, packRows, unpackRows } from '../../../src/p
 import { compareRows } from '../../../src/realtime/parity/row-comparison.ts'
 import { overall } from '../../../src/sql/determinism.ts'
 import { createRowEncoder } from '../../../src/values/columns.ts'
-import { canonicalText, parseIndexValue } from '../../../src/values/entity-key.ts'
+import { createKeyType } from '../../../src/values/entity-key.ts'
+import { canonicalText, parseIndexValue } from '../../../src/values/key-values.ts'
 import { type Stack, sortedRows } from '../../realtime/stack.ts'
 import type { Dice } from './dice.ts'
 import { createStatement } from './statements.ts'
@@ -97,7 +98,7 @@ export async function attackPromise(
       target,
       wanted.map(({ text }) => text),
     )
-    const promised = await promisedBy({ query, etl: null, keyColumn: column })
+    const promised = await promisedBy({ query, etl: null, key: createKeyType([column]) })
     levels.set(sql, overall(promised).level)
     for (const [i, result] of served.entries()) {
       const key = wanted[i]?.key ?? ''

@@ -9,7 +9,7 @@ export class NotFollowed extends Error {}
 export interface BoundTable {
   kind: 'table'
   name: string
-  keyIndex: number | null
+  keyIndexes: readonly (number | null)[]
   uniques: readonly (readonly number[])[]
 }
 

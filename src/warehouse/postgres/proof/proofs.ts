@@ -18,12 +18,12 @@ type Proofs = Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>
 /** Without a key only what is promised of the result as a whole. */
 export async function prove(
   session: Session,
-  { sql, analysis, key }: { sql: string; analysis: Analysis; key?: string | undefined },
+  { sql, analysis, key }: { sql: string; analysis: Analysis; key?: readonly string[] | undefined },
 ): Promise<Proofs> {
   const { functions, relations, tree } = analysis
   const trees = [tree, ...[...relations.values()].flatMap((relation) => relation.trees)]
   const loose = await findLooseCollation(session, trees)
-  const { plan, columns } = bind(analysis, { key, isLoose: loose !== null })
+  const { plan, columns } = bind(analysis, { key: key ?? [], isLoose: loose !== null })
   const defaults = [...functions.values()].flatMap((called) => called.defaults ?? [])
   const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
   const determinism = unlessChanging(judgeDeterminism(plan), changing)
@@ -35,8 +35,8 @@ export async function prove(
       : foreign !== undefined
         ? `it calls ${foreign.name}, which is not the server's own`
         : null
-  const keyIndex = columns.findIndex((name) => isSameName(name, key))
-  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(plan, { keyIndex, key }) }
+  const parts = key.map((name) => ({ name, index: columns.findIndex((column) => isSameName(column, name)) }))
+  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(plan, parts) }
 }
 
 /** The first OID of a user's own collations: the server's own tell all texts apart. */
@@ -60,7 +60,7 @@ async function findLooseCollation(session: Session, trees: readonly string[]): P
 
 function bind(
   { tree, relations, functions }: Analysis,
-  { key, isLoose }: { key: string | undefined; isLoose: boolean },
+  { key, isLoose }: { key: readonly string[]; isLoose: boolean },
 ): { plan: Plan; columns: readonly string[] } {
   const relationOf: PlanParts['relationOf'] = (oid) => {
     const relation = relations.get(oid)
@@ -89,20 +89,21 @@ const otherKinds: Record<string, string> = {
   f: ' (a foreign table, whose rows another server chooses)',
 }
 
-function readTable(relation: Relation, key: string | undefined): BoundTable {
+function readTable(relation: Relation, key: readonly string[]): BoundTable {
   const { schema, name, kind, columns, hasPolicies, uniques } = relation
-  const keys = columns.filter((column) => key !== undefined && isSameName(column.name, key))
-  const [own] = keys
+  const namesakes = key.map((part) => columns.filter((column) => isSameName(column.name, part)))
+  const unclear = key.find((_, i) => (namesakes[i]?.length ?? 0) > 1)
   const remark = hasPolicies
     ? ' (of which policies choose the rows)'
-    : keys.length > 1
-      ? ` (which has several columns called ${key})`
+    : unclear !== undefined
+      ? ` (which has several columns called ${unclear})`
       : (otherKinds[kind] ?? '')
-  const isKey = own !== undefined && isPlainType(String(own.type)) && remark === ''
   return {
     kind: 'table',
     name: `${schema}.${name}${remark}`,
-    keyIndex: isKey ? own.number - 1 : null,
+    keyIndexes: namesakes.map(([own]) =>
+      own !== undefined && isPlainType(String(own.type)) && remark === '' ? own.number - 1 : null,
+    ),
     uniques: uniques.map((unique) => unique.map((number) => number - 1)),
   }
 }

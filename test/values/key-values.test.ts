@@ -1,10 +1,10 @@
-// Entity keys as clients write them.
+// Values of key columns as clients write them.
 
 import { expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import type { Column, ColumnType } from '../../src/values/columns.ts'
 import { columnTypes } from '../../src/values/columns.ts'
-import { canonicalText, keyOfCell, parseIndexValue } from '../../src/values/entity-key.ts'
+import { canonicalText, keyValueOfCell, parseIndexValue } from '../../src/values/key-values.ts'
 
 function column(type: ColumnType, storage: string = type): Column {
   return { name: 'k', type, nullable: true, storage }
@@ -58,7 +58,7 @@ test.each([
   expect(parsed).toEqual(value)
   expect(canonicalText(key, parsed)).toBe(canonical)
   expect(parseIndexValue(key, canonicalText(key, parsed))).toEqual(parsed)
-  expect(keyOfCell(key, parsed)).toEqual({ value: parsed, text: canonical })
+  expect(keyValueOfCell(key, parsed)).toEqual(parsed)
 })
 
 test.each([
