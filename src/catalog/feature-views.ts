@@ -1,7 +1,8 @@
-// Feature views: a saved query, and perhaps an ETL, served online by an index key.
+// Feature views: a saved query, and perhaps an ETL, served online by an index key of one or more columns.
 
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
+import { keyLabel } from '../values/entity-key.ts'
 import { checkName, checkText, isMissingReference, retryOnUniqueViolation } from './database/violations.ts'
 import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
@@ -21,7 +22,7 @@ export interface NewFeatureView {
   name: string
   queryId: string
   etlId: string | null
-  indexKey: string
+  indexKeys: readonly string[]
   ttlSeconds?: number | null
   refresh: RefreshBy
   refreshNote?: string | null
@@ -48,7 +49,7 @@ export type FeatureViewChanges = Partial<
 export interface ViewTarget {
   queryId: string
   etlId: string | null
-  indexKey: string
+  indexKeys: readonly string[]
 }
 
 export interface FeatureViews {
@@ -89,14 +90,15 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
   const findByTarget = (target: string) => prisma.featureView.findUnique({ where: { target } })
 
   async function create(view: NewFeatureView, retire: (id: string) => Promise<void>): Promise<FeatureView> {
-    const { tables, implicit = false, ...rest } = view
+    const { tables, indexKeys, implicit = false, ...rest } = view
     const target = targetOf(view)
     const holder = await findByTarget(target)
     if (holder !== null && implicit) return holder
     if (holder !== null && !holder.implicit) throw alreadyServed(holder, view)
     const namesake = await prisma.featureView.findUnique({ where: { name: view.name } })
     if (namesake !== null && namesake.target !== target) throw nameTaken(namesake)
-    const data = { id: createId('fv'), ...rest, target, tables: [...tables], implicit }
+    const key = { indexKeys: [...indexKeys], indexKey: keyLabel(indexKeys) }
+    const data = { id: createId('fv'), ...rest, ...key, target, tables: [...tables], implicit }
     if (holder === null) return prisma.featureView.create({ data })
     return prisma.$transaction(async (within) => {
       // Another may be at it: who finds nothing to remove meets the other's view below, and looks again.
@@ -112,7 +114,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
   return {
     async create(view, retire = async () => {}) {
       checkName('a feature view', view.name)
-      checkText('An index key', view.indexKey)
+      for (const name of view.indexKeys) checkText('An index key', name)
       try {
         return toRecord(await retryOnUniqueViolation(() => create(view, retire)))
       } catch (error) {
@@ -188,11 +190,14 @@ function notUsedSince(at: Date) {
   return [{ lastUsedAt: null }, { lastUsedAt: { lt: at } }]
 }
 
-/** As the migration that added it wrote it for the views that were there. */
-function targetOf({ queryId, etlId, indexKey }: ViewTarget): string {
-  return createHash('sha256')
-    .update(`${queryId}\n${etlId ?? ''}\n${indexKey}`)
-    .digest('hex')
+/** Of one column as the migration that added it wrote it for the views that were there; a query's id begins with no bracket. */
+function targetOf({ queryId, etlId, indexKeys }: ViewTarget): string {
+  const [only] = indexKeys
+  const text =
+    indexKeys.length === 1
+      ? `${queryId}\n${etlId ?? ''}\n${only}`
+      : JSON.stringify([queryId, etlId, ...indexKeys])
+  return createHash('sha256').update(text).digest('hex')
 }
 
 function alreadyServed(holder: FeatureView, { name }: NewFeatureView): AppError {

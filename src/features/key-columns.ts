@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
-import { createKeyType, type KeyType } from '../values/entity-key.ts'
+import { createKeyType, type KeyType, parseKeyText } from '../values/entity-key.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 
 export type KeyTypeOf = (query: SavedQueryRecord, indexKeys: readonly string[]) => Promise<KeyType>
@@ -42,12 +42,32 @@ export function createKeyTypes(options: {
   }
 
   return async (query, indexKeys) => {
+    refuseUnclear(indexKeys)
     const columns = indexKeys.map((name) => find(query, query.columns, name))
     const isKnown = columns.every(({ type, native }) => type !== 'STRING' || native !== undefined)
     if (isKnown) return createKeyType(columns)
     const described = await describe(query)
     return createKeyType(indexKeys.map((name) => find(query, described, name)))
   }
+}
+
+/** What a client's text names: one of the query's columns, else the columns of a JSON array. */
+export function namesOfKey(
+  { columns }: Pick<SavedQueryRecord, 'columns'>,
+  indexKey: string,
+): readonly string[] {
+  if (columns.some(({ name }) => name === indexKey)) return [indexKey]
+  return parseKeyText(indexKey) ?? [indexKey]
+}
+
+function refuseUnclear(indexKeys: readonly string[]): void {
+  const twice = indexKeys.find((name, i) => indexKeys.indexOf(name) !== i)
+  if (indexKeys.length > 0 && twice === undefined) return
+  const fault = twice === undefined ? 'names no column' : `names the column ${JSON.stringify(twice)} twice`
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The index key ${fault}; it is one column of the query or several, each once, like ["origin","carrier"].`,
+  )
 }
 
 function find({ name }: SavedQueryRecord, columns: readonly Column[], indexKey: string): Column {

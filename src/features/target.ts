@@ -4,5 +4,6 @@ export interface LookupTarget {
   queryId: string
   /** Where the ETL lives or its id in the catalog; null serves the query's own rows. */
   etlPath: string | null
+  /** The key's column, or a JSON array of its columns. */
   indexKey: string
 }

@@ -19,7 +19,7 @@ export interface NewView {
   name: string
   queryId: string
   etlId: string | null
-  indexKey: string
+  indexKeys: readonly string[]
   ttlSeconds: number | null
   refresh: RefreshAsked
 }
@@ -38,19 +38,19 @@ export function createViewMakers(options: {
   async function onFirstUse(
     query: SavedQueryRecord,
     etlId: string | null,
-    indexKey: string,
+    indexKeys: readonly string[],
   ): Promise<FeatureViewRecord> {
-    const target = { queryId: query.id, etlId, indexKey }
+    const target = { queryId: query.id, etlId, indexKeys }
     const existing = await catalog.featureViews.find(target)
     if (existing !== null) return existing
     if ((await catalog.featureViews.countImplicit()) >= mostOnFirstUse)
       throw tooManyOnFirstUse(mostOnFirstUse)
-    const key = await keyTypeOf(query, [indexKey])
+    const key = await keyTypeOf(query, indexKeys)
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked: 'AUTO' })
     const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds
     const etl = etlId === null ? null : await etlById(etlId)
     const through = etl === null ? '' : ` + ${etl.name} v${etl.version}`
-    const name = `${query.name} v${query.version}${through} by ${indexKey}`
+    const name = `${query.name} v${query.version}${through} by ${key.label}`
     const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
     const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
     try {
@@ -65,12 +65,12 @@ export function createViewMakers(options: {
   /** A view made on first use gives way to the named one: `retire` is called with its id, before it is gone. */
   async function named(view: NewView, retire: (id: string) => Promise<void>): Promise<FeatureViewRecord> {
     checkNewView(view)
-    const { name, queryId, etlId, indexKey, ttlSeconds, refresh: asked } = view
+    const { name, queryId, etlId, indexKeys, ttlSeconds, refresh: asked } = view
     const query = await queryById(queryId)
-    const key = await keyTypeOf(query, [indexKey])
+    const key = await keyTypeOf(query, indexKeys)
     if (etlId !== null) await etlById(etlId)
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked })
-    const made = { name, queryId, etlId, indexKey, ttlSeconds, ...policy, implicit: false }
+    const made = { name, queryId, etlId, indexKeys, ttlSeconds, ...policy, implicit: false }
     return catalog.featureViews.create(made, retire)
   }
 

@@ -50,7 +50,7 @@ export function createViewRecords(options: {
   async function toView(record: FeatureViewRecord): Promise<View> {
     const query = await queryById(record.queryId)
     const etl = record.etlId === null ? null : await etlById(record.etlId)
-    return { id: record.id, record, query, etl, key: await keyTypeOf(query, [record.indexKey]) }
+    return { id: record.id, record, query, etl, key: await keyTypeOf(query, record.indexKeys) }
   }
 
   /** Null for a view that no lookup can reach any more: its query or its key is gone. */

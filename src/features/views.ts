@@ -6,6 +6,7 @@ import type { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Column } from '../values/columns.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { namesOfKey } from './key-columns.ts'
 import type { LookupTarget } from './target.ts'
 import { createViewMakers, type NewView, viewNotMade } from './view-makers.ts'
 import { createViewRecords, isRefusal, type View } from './view-records.ts'
@@ -83,14 +84,15 @@ export function createViews(options: {
   }
 
   async function find(target: LookupTarget, mayMake: boolean): Promise<View> {
-    const { queryId, indexKey } = target
+    const { queryId } = target
     const query = await records.freshQuery(queryId)
-    await records.keyTypeOf(query, [indexKey])
+    const indexKeys = namesOfKey(query, target.indexKey)
+    await records.keyTypeOf(query, indexKeys)
     const refuse = () => viewNotMade({ ...target, query: query.name })
     const etlId = await etlIdOf(target.etlPath, mayMake, refuse)
-    const found = await catalog.featureViews.find({ queryId, etlId, indexKey })
+    const found = await catalog.featureViews.find({ queryId, etlId, indexKeys })
     if (found === null && !mayMake) throw refuse()
-    const record = found ?? (await inTurn(() => makers.onFirstUse(query, etlId, indexKey)))
+    const record = found ?? (await inTurn(() => makers.onFirstUse(query, etlId, indexKeys)))
     const view = await records.toView(record)
     noteUse(view)
     return view

@@ -112,8 +112,7 @@ export function createLookup(options: {
         const key = keys[k]
         const indexValue = indexValues[k] ?? ''
         if (typeof key !== 'string') {
-          if (key !== undefined)
-            results.push(failedResult({ indexKey: view.record.indexKey, indexValue }, key))
+          if (key !== undefined) results.push(failedResult({ indexKey: view.key.text, indexValue }, key))
           continue
         }
         const entry = part?.next() ?? null
@@ -325,7 +324,7 @@ function toResult(
   source: RealtimeSource,
   nowMs: number,
 ): RealtimeResult {
-  const { indexKey } = view.record
+  const { text: indexKey } = view.key
   if (rows instanceof AppError)
     return failedResult({ indexKey, indexValue }, rows, { source, asOfMs: computedAtMs })
   const fresh = isStale(view, computedAtMs, nowMs) ? 'STALE' : 'FRESH'

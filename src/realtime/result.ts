@@ -6,6 +6,7 @@ import { type ByteText, toByteText } from '../values/byte-text.ts'
 export type RealtimeSource = 'ONLINE' | 'WAREHOUSE'
 
 interface Looked {
+  /** The key's column, or a JSON array of its columns. */
   indexKey: string
   /** As the caller wrote it. */
   indexValue: string

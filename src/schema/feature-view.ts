@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
 import type { FeatureView } from '../catalog/generated/client.ts'
+import { AppError } from '../errors.ts'
 import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
@@ -55,7 +56,10 @@ export function addFeatureView(builder: Builder, services: Services, determinism
       name: t.exposeString('name'),
       query: t.relation('query'),
       etl: t.relation('etl', { nullable: true }),
-      indexKey: t.exposeString('indexKey', { description: "The column that finds an entity's rows." }),
+      indexKey: t.exposeString('indexKey', {
+        description: "The column that finds an entity's rows; of several their names, joined by commas.",
+      }),
+      indexKeys: t.exposeStringList('indexKeys', { description: "The columns that find an entity's rows." }),
       ttlSeconds: t.exposeInt('ttlSeconds', {
         nullable: true,
         description:
@@ -112,7 +116,14 @@ export function addFeatureView(builder: Builder, services: Services, determinism
         name: t.arg.string({ required: true, validate: z.string().min(1).max(longestName) }),
         queryId: t.arg.id({ required: true }),
         etlId: t.arg.id(),
-        indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),
+        indexKey: t.arg.string({
+          description: "The column that finds an entity's rows. Either it or `indexKeys`.",
+          validate: z.string().min(1).nullish(),
+        }),
+        indexKeys: t.arg.stringList({
+          description: "The columns that find an entity's rows together, for a key of several.",
+          validate: z.array(z.string().min(1)).min(1).nullish(),
+        }),
         ttlSeconds: t.arg.int({ validate: z.number().min(1).nullish() }),
         refresh: t.arg({ type: refreshPolicy, defaultValue: 'AUTO' }),
       },
@@ -121,7 +132,7 @@ export function addFeatureView(builder: Builder, services: Services, determinism
           name: args.name,
           queryId: args.queryId,
           etlId: args.etlId ?? null,
-          indexKey: args.indexKey,
+          indexKeys: indexKeysOf(args),
           ttlSeconds: args.ttlSeconds ?? null,
           refresh: args.refresh ?? 'AUTO',
         })
@@ -140,5 +151,18 @@ export function addFeatureView(builder: Builder, services: Services, determinism
         return id
       },
     }),
+  )
+}
+
+function indexKeysOf(args: {
+  indexKey?: string | null | undefined
+  indexKeys?: readonly string[] | null | undefined
+}): readonly string[] {
+  const { indexKey, indexKeys } = args
+  if (indexKey != null && indexKeys == null) return [indexKey]
+  if (indexKeys != null && indexKey == null) return indexKeys
+  throw new AppError(
+    'BAD_USER_INPUT',
+    'A feature view needs either indexKey, the name of one column, or indexKeys, the names of several.',
   )
 }

@@ -68,7 +68,11 @@ export function addRealtime(builder: Builder, services: Services) {
   builder.queryFields((t) => {
     const query = {
       queryId: t.arg.id({ required: true }),
-      indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),
+      indexKey: t.arg.string({
+        required: true,
+        description: indexKeyDescription,
+        validate: z.string().min(1),
+      }),
     }
     const etlPath = t.arg.string({
       required: true,
@@ -126,7 +130,11 @@ export function addRealtime(builder: Builder, services: Services) {
           description: "With it, the rows through this ETL; without, the query's own.",
           validate: z.string().min(1).nullish(),
         }),
-        indexKey: t.arg.string({ required: true, validate: z.string().min(1) }),
+        indexKey: t.arg.string({
+          required: true,
+          description: indexKeyDescription,
+          validate: z.string().min(1),
+        }),
         indexValue: t.arg.string({ required: true }),
       },
       subscribe: (_root, { queryId, etlPath = null, indexKey, indexValue }, { identity }) =>
@@ -135,3 +143,6 @@ export function addRealtime(builder: Builder, services: Services) {
     }),
   )
 }
+
+const indexKeyDescription =
+  'The column that finds the rows. Of several a JSON array of their names; then an index value is a JSON array of theirs.'

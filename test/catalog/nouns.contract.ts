@@ -165,20 +165,20 @@ export function describeNouns(getPlace: () => Place) {
   describe('feature views', () => {
     async function newView(changes = {}) {
       const { id: queryId } = await catalog.savedQueries.save({ name: newName(), sql: 'SELECT 1', columns })
-      const view = { name: newName(), queryId, etlId: null, indexKey: 'user_id', tables: ['main.a'] }
+      const view = { name: newName(), queryId, etlId: null, indexKeys: ['user_id'], tables: ['main.a'] }
       return { ...view, refresh: 'BY_KEY' as const, ...changes }
     }
 
     it('are found by query, ETL and key; one that was asked for takes the place of an implicit one', async () => {
       const view = await newView({ ttlSeconds: 60, refreshNote: 'why' })
       const implicit = await catalog.featureViews.create({ ...view, name: newName(), implicit: true })
-      const { queryId, etlId, indexKey } = view
-      expect(await catalog.featureViews.find({ queryId, etlId, indexKey })).toEqual(implicit)
+      const { queryId, etlId, indexKeys } = view
+      expect(await catalog.featureViews.find({ queryId, etlId, indexKeys })).toEqual(implicit)
       const asked = await catalog.featureViews.create(view)
       expect(asked).toMatchObject({ ...view, implicit: false, refreshedAt: null, refreshedVersion: null })
-      expect(await catalog.featureViews.find({ queryId, etlId, indexKey })).toEqual(asked)
-      expect(await catalog.featureViews.find({ queryId, etlId: 'etl_0', indexKey })).toBeNull()
-      expect(await catalog.featureViews.find({ queryId, etlId, indexKey: 'other' })).toBeNull()
+      expect(await catalog.featureViews.find({ queryId, etlId, indexKeys })).toEqual(asked)
+      expect(await catalog.featureViews.find({ queryId, etlId: 'etl_0', indexKeys })).toBeNull()
+      expect(await catalog.featureViews.find({ queryId, etlId, indexKeys: ['other'] })).toBeNull()
     })
 
     it('are one for a target, with an ETL and without, however many are made at once and by whichever way', async () => {

@@ -140,7 +140,12 @@ test('of several feature views of one target, one stays, and what the others sto
     [null, 'n', 'fv_4'],
     [null, 'ü', 'fv_7'],
   ] as const) {
-    expect(await catalog.featureViews.find({ queryId: 'qry_2', etlId, indexKey })).toMatchObject({ id })
+    expect(await catalog.featureViews.find({ queryId: 'qry_2', etlId, indexKeys: [indexKey] })).toMatchObject(
+      {
+        id,
+        indexKeys: [indexKey],
+      },
+    )
   }
   await catalog.close()
   await place.remove()

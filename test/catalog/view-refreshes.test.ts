@@ -26,7 +26,7 @@ async function open() {
 
 async function createView({ savedQueries, featureViews }: Awaited<ReturnType<typeof open>>, name: string) {
   const { id: queryId } = await savedQueries.save({ name, sql: `SELECT '${name}' AS k`, columns: [] })
-  const view = { name, queryId, etlId: null, indexKey: 'k', refresh: 'FULL' as const, tables: [] }
+  const view = { name, queryId, etlId: null, indexKeys: ['k'], refresh: 'FULL' as const, tables: [] }
   return (await featureViews.create(view)).id
 }
 

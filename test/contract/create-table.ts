@@ -63,7 +63,7 @@ export function testCreateTable(opened: () => Warehouse): void {
       const row = Object.fromEntries(everyType.map(({ name, value }) => [name, inJson(value)]))
       await ingest(opened(), 'made_of_all', [{ k: 'full', ...row }, { k: 'empty' }])
       const sql = 'SELECT * FROM feature_store.made_of_all'
-      const { rows } = await opened().lookup({ sql, key: 'k', values: ['full'] })
+      const { rows } = await opened().lookup({ sql, key: ['k'], values: [['full']] })
       for (const [i, { name, value }] of everyType.entries()) {
         const found = rows[0]?.[i + 1]
         expect(found instanceof Uint8Array ? [...found] : found, name).toEqual(

@@ -104,6 +104,42 @@ describe('the five routes', () => {
     }
   })
 
+  test('POST /query/realtime finds by several columns, as lists or as the text of a list', async () => {
+    const sql = "SELECT i AS n, CAST(i % 2 AS VARCHAR) || ',' AS odd, 'x' || i AS name FROM range(4) r(i)"
+    const { query_id } = await train(sql, 'several')
+    for (const [index_key, index_value] of [
+      [
+        ['n', 'odd'],
+        [3, '1,'],
+      ],
+      ['["n","odd"]', '[3,"1,"]'],
+      [['odd', 'n'], '["1,","3"]'],
+      [['n'], [3]],
+    ]) {
+      const { status, body } = await server.rest('POST', '/query/realtime', {
+        query_id,
+        index_key,
+        index_value,
+      })
+      expect([status, body.data]).toEqual([200, [{ n: 3, odd: '1,', name: 'x3' }]])
+    }
+    const index_key = ['n', 'odd']
+    for (const index_value of ['3', [3], [3, '0,', 1], [3, null], []]) {
+      const { status, body } = await server.rest('POST', '/query/realtime', {
+        query_id,
+        index_key,
+        index_value,
+      })
+      expect([status, body.code], JSON.stringify(index_value)).toEqual([400, 'BAD_USER_INPUT'])
+    }
+    const absent = await server.rest('POST', '/query/realtime', {
+      query_id,
+      index_key,
+      index_value: [3, '0,'],
+    })
+    expect(absent.body).toMatchObject({ data: [], status: 'NOT_FOUND' })
+  })
+
   test('POST /query/train holds a thousand rows at most and says so', async () => {
     const { data, truncated } = await train('SELECT i AS n FROM range(1001) r(i)', 'thousand')
     expect(data).toHaveLength(1000)

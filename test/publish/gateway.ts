@@ -62,8 +62,8 @@ export async function openGateway(options: GatewayOptions) {
   async function serveSample() {
     const { columns } = await warehouse.describe(sampleSql)
     const query = await catalog.savedQueries.save({ name: 'user_features', sql: sampleSql, columns })
-    const known = await catalog.featureViews.find({ queryId: query.id, etlId: null, indexKey: 'user_id' })
-    const wanted = { name: 'users', queryId: query.id, etlId: null, indexKey: 'user_id', ttlSeconds: null }
+    const known = await catalog.featureViews.find({ queryId: query.id, etlId: null, indexKeys: ['user_id'] })
+    const wanted = { name: 'users', queryId: query.id, etlId: null, indexKeys: ['user_id'], ttlSeconds: null }
     const view = known ?? (await realtime.createFeatureView({ ...wanted, refresh: 'BY_KEY' }))
     return { query, view }
   }

@@ -38,7 +38,11 @@ async function start() {
       .poll(async () => (await jobs()).map(({ status }) => status), { timeout: 60_000 })
       .toEqual(Array.from({ length: count }, () => 'SUCCEEDED'))
   const written = async () => {
-    const request = { sql: 'SELECT user_id FROM feature_store.users', key: 'user_id', values: ['a', 'b'] }
+    const request = {
+      sql: 'SELECT user_id FROM feature_store.users',
+      key: ['user_id'],
+      values: [['a'], ['b']],
+    }
     return (await gateway.services.warehouse.lookup(request)).rows.flat().sort()
   }
   await ingest('a')

@@ -53,7 +53,7 @@ async function viewWith(file: keyof typeof sources) {
   const target = { queryId, etlPath, indexKey: 'user_id' }
   const first = await stack.load(target, ['u1', 'skipped', 'nobody'])
   const { id: etlId } = await stack.etlService.resolve(etlPath)
-  const view = await stack.catalog.featureViews.find({ queryId, etlId, indexKey: 'user_id' })
+  const view = await stack.catalog.featureViews.find({ queryId, etlId, indexKeys: ['user_id'] })
   if (view === null || etlId === null) throw new Error('no view was made')
   return { target, view, etlId, first }
 }
@@ -169,7 +169,11 @@ test('an ETL whose output lacks the key has no parity, unless it works row by ro
   const target = { ...frame.target, etlPath }
   await stack.lookUp(target, ['u1'])
   const { id: etlId } = await stack.etlService.resolve(etlPath)
-  const view = await stack.catalog.featureViews.find({ queryId: target.queryId, etlId, indexKey: 'user_id' })
+  const view = await stack.catalog.featureViews.find({
+    queryId: target.queryId,
+    etlId,
+    indexKeys: ['user_id'],
+  })
   expect(await stack.realtime.parity(view?.id ?? '', 10)).toMatchObject({
     sampled: 10,
     mismatched: 0,

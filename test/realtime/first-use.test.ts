@@ -97,7 +97,7 @@ test('there are no more than so many; those that are asked for by name are not c
     name: 'by name',
     queryId: last.queryId,
     etlId: null,
-    indexKey: 'user_id',
+    indexKeys: ['user_id'],
     ttlSeconds: null,
     refresh: 'AUTO',
   })

@@ -10,7 +10,7 @@ import { openStack, type Stack } from './stack.ts'
 
 const columns = ['user_id', 'name', 'creation_date']
 const numbered = (count: number) =>
-  `SELECT 'k' || n AS user_id, n * 2 AS twice FROM range(${count}) t(n) UNION ALL SELECT user_id, -1 FROM feature_store.users`
+  `SELECT 'k' || n AS user_id, n % 100 AS twice FROM range(${count}) t(n) UNION ALL SELECT user_id, -1 FROM feature_store.users`
 let stack: Stack
 
 beforeAll(async () => {
@@ -62,20 +62,23 @@ async function openLogged(folder?: Stack['folder']) {
 }
 
 /** Ends a stack in the middle of a refresh, with some of its values online. */
-async function cutShort(first: Stack, sql: string) {
-  const { record } = await first.view('cut short', sql, 'user_id', 'MANUAL')
+async function cutShort(first: Stack, sql: string, key: readonly string[] = ['user_id']) {
+  const { record, target } = await first.view('cut short', sql, key, 'MANUAL')
   const refreshing = first.realtime.refreshInFull(record.id)
   refreshing.catch(() => undefined)
   await expect.poll(() => first.onlineCalls.count('write'), { interval: 1 }).toBeGreaterThan(8)
   await first.close()
   await expect(refreshing).rejects.toThrow()
-  return record.id
+  return { id: record.id, target }
 }
 
-test('a refresh that was cut short goes on where it was, and leaves nothing out', async () => {
+test.each([
+  ['one column', ['user_id']],
+  ['two columns', ['twice', 'user_id']],
+])('a refresh by %s that was cut short goes on where it was, and leaves nothing out', async (_, key) => {
   const first = await openStack()
   const sql = numbered(60_000)
-  const id = await cutShort(first, sql)
+  const { id, target } = await cutShort(first, sql, key)
 
   const { opened: second, said } = await openLogged(first.folder)
   onTestFinished(() => second.remove())
@@ -85,11 +88,10 @@ test('a refresh that was cut short goes on where it was, and leaves nothing out'
   await second.realtime.idle()
   expect(said()).toContain('goes on where it was cut short')
   expect(await second.catalog.prisma.viewRefresh.count()).toBe(0)
-  const { refreshedVersion, refreshedAt, queryId } = await second.catalog.featureViews.byId(id)
+  const { refreshedVersion, refreshedAt } = await second.catalog.featureViews.byId(id)
   expect(refreshedVersion).toBe(await second.warehouse.version())
   expect(refreshedAt).toEqual(left.startedAt)
-  const target = { queryId, etlPath: null, indexKey: 'user_id' }
-  const values = [...(await second.training(sql, 'user_id')).keys()]
+  const values = [...(await second.training(sql, target.indexKey)).keys()]
   expect(values).toHaveLength(60_000)
   for (let from = 0; from < values.length; from += 10_000) {
     const results = await second.expectTraining(target, sql, values.slice(from, from + 10_000))
@@ -100,7 +102,7 @@ test('a refresh that was cut short goes on where it was, and leaves nothing out'
 test('a refresh that was cut short begins again, and says so, when rows have been appended since', async () => {
   const first = await openStack()
   const sql = numbered(30_000)
-  const id = await cutShort(first, sql)
+  const { id } = await cutShort(first, sql)
 
   const { opened: second, said } = await openLogged(first.folder)
   onTestFinished(() => second.remove())
@@ -154,7 +156,7 @@ test('values of a view with a TTL leave the store after twice that time, however
   let queryId = ''
   for (const refresh of ['FULL', 'MANUAL', 'BY_KEY'] as const) {
     queryId = (await onRedis.save(`${sql} -- ${refresh}`, refresh)).id
-    const wanted = { name: refresh, queryId, etlId: null, indexKey: 'user_id', ttlSeconds: 100, refresh }
+    const wanted = { name: refresh, queryId, etlId: null, indexKeys: ['user_id'], ttlSeconds: 100, refresh }
     views[refresh] = (await onRedis.realtime.createFeatureView(wanted)).id
   }
   await onRedis.publish('users', columns, [['ada', 'Ada', 1]])

@@ -158,7 +158,7 @@ test('older rows than ttlSeconds are served STALE and refreshed once in the back
     name: 'short lived',
     queryId: query.id,
     etlId: null,
-    indexKey: 'user_id',
+    indexKeys: ['user_id'],
     ttlSeconds: 1,
     refresh: 'AUTO',
   })

@@ -52,7 +52,11 @@ async function isServed({ query, etl, key: indexKey }: Names): Promise<boolean> 
     expect(found).toMatchObject({ indexKey, source, status: 'FRESH' })
   }
   const { featureViews } = stack.catalog
-  const view = await featureViews.find({ queryId: target.queryId, etlId: target.etlPath, indexKey })
+  const view = await featureViews.find({
+    queryId: target.queryId,
+    etlId: target.etlPath,
+    indexKeys: [indexKey],
+  })
   expect(view?.name.length).toBeLessThanOrEqual(longestName)
   expect(view?.name).not.toMatch(/\p{Cc}/u)
   return true

@@ -73,7 +73,9 @@ test('a column that bears the key’s name but holds something else is not refre
 test('a name that is taken, and a second view of one target, are CONFLICTs; ttlSeconds begins at 1', async () => {
   const { record, target } = await stack.view('taken', byUser, 'user_id')
   await expect(stack.view('taken', shareOfAll, 'user_id')).rejects.toMatchObject({ code: 'CONFLICT' })
-  const again = { ...target, etlId: null, ttlSeconds: null, refresh: 'AUTO' } as const
+  const { queryId } = target
+  const indexKeys = ['user_id']
+  const again = { queryId, etlId: null, indexKeys, ttlSeconds: null, refresh: 'AUTO' } as const
   await expect(stack.realtime.createFeatureView({ ...again, name: 'other' })).rejects.toMatchObject({
     code: 'CONFLICT',
     details: { featureViewId: record.id },
@@ -94,7 +96,7 @@ test('a view made on first use is implicit, made once however many ask, and give
     name: 'named',
     queryId,
     etlId: null,
-    indexKey: 'user_id',
+    indexKeys: ['user_id'],
     ttlSeconds: 9,
     refresh: 'AUTO',
   })
@@ -301,7 +303,7 @@ test('a full refresh that a kill interrupted is taken up at the next start', asy
     name: 'restarted',
     queryId,
     etlId: null,
-    indexKey: 'user_id',
+    indexKeys: ['user_id'],
     ttlSeconds: null,
     refresh: 'FULL',
   })

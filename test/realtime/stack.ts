@@ -14,6 +14,7 @@ import {
 } from '../../src/realtime/service.ts'
 import { toText } from '../../src/values/byte-text.ts'
 import { encodeFrame, type Row } from '../../src/values/columns.ts'
+import { keyText, parseKeyText } from '../../src/values/entity-key.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { absentMaxBytes, viewsOnFirstUse, writer } from '../limits.ts'
 import { openParts } from '../parts.ts'
@@ -91,13 +92,15 @@ export async function openStack(options: StackOptions = {}) {
     return catalog.savedQueries.save({ name, sql, columns })
   }
 
+  /** `key` is a column, or a JSON array of several. */
   async function training(sql: string, key: string) {
-    const { columns, batches } = await warehouse.scan({ sql, key: [key] })
-    const position = columns.findIndex(({ name }) => name === key)
+    const names = parseKeyText(key) ?? [key]
+    const { columns, batches } = await warehouse.scan({ sql, key: names })
+    const places = names.map((name) => columns.findIndex((column) => column.name === name))
     const rows = new Map<string, string[]>()
     for await (const some of batches) {
       for (const row of some) {
-        const text = String(row[position])
+        const text = keyText(places.map((place) => String(row[place])))
         rows.set(text, [...(rows.get(text) ?? []), encodeFrame({ columns, rows: [row] }).slice(1, -1)].sort())
       }
     }
@@ -137,12 +140,16 @@ export async function openStack(options: StackOptions = {}) {
     lookUp,
     /** Training's rows of each value, as sorted JSON texts. */
     training,
-    /** A query of this name and its view. */
-    async view(name: string, sql: string, indexKey: string, refresh: Refresh = 'AUTO') {
+    /** A query of this name and its view by one column, or by several. */
+    async view(name: string, sql: string, key: string | readonly string[], refresh: Refresh = 'AUTO') {
+      const indexKeys = typeof key === 'string' ? [key] : key
       const { id: queryId } = await save(sql, name)
-      const wanted = { name, queryId, etlId: null, indexKey, ttlSeconds: null, refresh }
+      const wanted = { name, queryId, etlId: null, indexKeys, ttlSeconds: null, refresh }
       const record = await realtime.createFeatureView(wanted)
-      return { record, target: { queryId, etlPath: null, indexKey } satisfies LookupTarget }
+      return {
+        record,
+        target: { queryId, etlPath: null, indexKey: keyText(indexKeys) } satisfies LookupTarget,
+      }
     },
     /** Looks the values up, or all that training has, and holds their rows to training's. */
     async expectTraining(target: LookupTarget, sql: string, values?: readonly string[]) {

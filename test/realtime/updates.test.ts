@@ -65,7 +65,10 @@ test('a follower of a view that is deleted goes on with the one that takes its p
   const next = updates.next()
   await stack.realtime.deleteFeatureView(view?.id ?? '')
   await expect
-    .poll(async () => (await stack.catalog.featureViews.find({ ...target, etlId: null }))?.id)
+    .poll(async () => {
+      const { queryId } = target
+      return (await stack.catalog.featureViews.find({ queryId, etlId: null, indexKeys: ['user_id'] }))?.id
+    })
     .toBeDefined()
   await stack.publish('users', columns, [['e', 'late']])
   expect((await next).value.rows).toContain('late')

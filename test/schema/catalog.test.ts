@@ -38,7 +38,7 @@ beforeAll(async () => {
       name: `view ${i}`,
       queryId: query.id,
       etlId: null,
-      indexKey: 'n',
+      indexKeys: ['n'],
       ttlSeconds: null,
       refresh: 'MANUAL',
     })
@@ -207,5 +207,48 @@ test.each([
   expect(errors?.[0]).toMatchObject({
     message: expect.stringContaining('NUL character'),
     extensions: { code: 'BAD_USER_INPUT' },
+  })
+})
+
+test('a feature view is made by one column or by several, and tells them', async () => {
+  const sql = 'SELECT i AS n, i % 2 AS odd FROM range(4) r(i)'
+  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
+    `mutation { queryTrain(query: "${sql}", queryName: "several") { query { id } } }`,
+  )
+  const { id } = queryTrain.query
+  const make = (name: string, key: string) =>
+    server.graphql(
+      `mutation { createFeatureView(name: "${name}", queryId: "${id}" ${key}) { indexKey indexKeys } }`,
+    )
+  for (const [name, key, view] of [
+    ['by both', 'indexKeys: ["odd", "n"]', { indexKey: 'odd, n', indexKeys: ['odd', 'n'] }],
+    ['by one', 'indexKey: "n"', { indexKey: 'n', indexKeys: ['n'] }],
+    ['by a list of one', 'indexKeys: ["odd"]', { indexKey: 'odd', indexKeys: ['odd'] }],
+  ] as const)
+    expect(await make(name, key), name).toMatchObject({ data: { createFeatureView: view } })
+  for (const [key, code] of [
+    ['indexKeys: ["odd", "n"]', 'CONFLICT'],
+    ['indexKeys: ["n"]', 'CONFLICT'],
+    ['', 'BAD_USER_INPUT'],
+    ['indexKey: "n", indexKeys: ["odd"]', 'BAD_USER_INPUT'],
+    ['indexKeys: []', 'BAD_USER_INPUT'],
+    ['indexKeys: ["n", "n"]', 'BAD_USER_INPUT'],
+    ['indexKeys: ["n", "nothing"]', 'BAD_USER_INPUT'],
+  ] as const)
+    expect(await make(`refused ${key.length}`, key), key).toMatchObject({
+      errors: [{ extensions: { code } }],
+    })
+  expect(
+    await server.graphql(
+      'query ($id: ID!, $key: String!, $values: [String!]!) { queryRealtimeMany(queryId: $id, indexKey: $key, indexValues: $values) { indexKey indexValue rows } }',
+      { id, key: '["odd","n"]', values: ['[1,3]', '["0","3"]'] },
+    ),
+  ).toEqual({
+    data: {
+      queryRealtimeMany: [
+        { indexKey: '["odd","n"]', indexValue: '[1,3]', rows: [{ n: 3, odd: 1 }] },
+        { indexKey: '["odd","n"]', indexValue: '["0","3"]', rows: [] },
+      ],
+    },
   })
 })

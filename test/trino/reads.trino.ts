@@ -3,8 +3,8 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { choosePolicy } from '../../src/features/policy.ts'
-import { createKeyType } from '../../src/values/entity-key.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
+import { createKeyType } from '../../src/values/entity-key.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createTrinoFolder, execute, trinoUrl } from './open.ts'
 

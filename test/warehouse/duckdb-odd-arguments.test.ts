@@ -47,7 +47,7 @@ afterAll(async () => {
 })
 
 async function readCells(expression: string) {
-  const { batches } = await warehouse.scan({ sql: `SELECT 1 AS k, ${expression} AS a`, key: 'k' })
+  const { batches } = await warehouse.scan({ sql: `SELECT 1 AS k, ${expression} AS a`, key: ['k'] })
   return (await Array.fromAsync(batches)).flat().map(([, cell]) => cell)
 }
 

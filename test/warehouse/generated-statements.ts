@@ -29,12 +29,42 @@ export function createRandom(seed: number): Random {
 
 /** Texts are keys too, so that one column may be taken for the other; some of all are null. */
 export function createTables(random: Random, among: readonly string[] = keys): TableRows[] {
+  return rowsFor(columnsOf, random, among, 7)
+}
+
+const twoColumnsOf: Record<string, readonly string[]> = {
+  quotes: ['user_id', 'quote_id', 'creation_date'],
+  policies: ['user_id', 'quote_id', 'purchase_time'],
+}
+
+function rowsFor(
+  columns: Record<string, readonly string[]>,
+  random: Random,
+  among: readonly string[],
+  count: number,
+): TableRows[] {
   const pick = () => [...among, null][random(among.length + 1)] ?? null
-  return Object.entries(columnsOf).map(([table, columns]) => ({
+  return Object.entries(columns).map(([table, names]) => ({
     table,
-    columns,
-    rows: Array.from({ length: 7 }, (): Row => [pick(), pick(), [0, 1, 2, null][random(4)] ?? null]),
+    columns: names,
+    rows: Array.from({ length: count }, (): Row => [pick(), pick(), [0, 1, 2, null][random(4)] ?? null]),
   }))
+}
+
+/** More rows of fewer keys, so that several have the same. */
+export function createTwoColumnTables(random: Random): TableRows[] {
+  return rowsFor(twoColumnsOf, random, keys, 16)
+}
+
+/** A statement over those, in which `quote_id` stands for what the others call s. */
+export function createTwoColumnStatement(random: Random): string {
+  return createStatement(random)
+    .replaceAll(
+      /name AS s, (creation_date AS x) FROM feature_store.users/g,
+      's, $1 FROM feature_store.quotes',
+    )
+    .replaceAll(/\w+_type AS s/g, 's')
+    .replaceAll(/\bs\b/g, 'quote_id')
 }
 
 export function createStatement(random: Random, depth = 3): string {

@@ -1,8 +1,16 @@
 // Statements, and whether the rows of one key are made of the tables' rows of that key alone: each adapter that proves it is asked all.
 
 import { expect, test } from 'vitest'
-import type { Warehouse } from '../../src/warehouse/port.ts'
-import { createRandom, createStatement, createTables, keys, type Random } from './generated-statements.ts'
+import type { TableRows, Warehouse } from '../../src/warehouse/port.ts'
+import {
+  createRandom,
+  createStatement,
+  createTables,
+  createTwoColumnStatement,
+  createTwoColumnTables,
+  keys,
+  type Random,
+} from './generated-statements.ts'
 
 export const [users, quotes, policies, transactions] = ['users', 'quotes', 'policies', 'transactions'].map(
   (name) => `feature_store.${name}`,
@@ -181,41 +189,61 @@ export function testLocality(
   )
 }
 
-interface Generator {
+export interface Generator {
   /** What the statements are made of, for the test's name. */
   of: string
-  keys: readonly string[]
+  /** The columns that the tables' rows begin with. */
+  key: readonly string[]
+  entities: readonly (readonly string[])[]
+  tables(random: Random): TableRows[]
   create(random: Random): string
   count: number
   /** Whether the engine may refuse some. */
   mayFail?: boolean
 }
 
-const common: Generator = { of: 'what every engine has', keys, create: createStatement, count: 300 }
+const common: Generator = {
+  of: 'what every engine has',
+  key: ['user_id'],
+  entities: keys.map((key) => [key]),
+  tables: createTables,
+  create: createStatement,
+  count: 300,
+}
+
+/** The same over tables of two columns that are the key together. */
+export const ofTwoColumns: Generator = {
+  of: 'what every engine has, by a key of two columns',
+  key: ['user_id', 'quote_id'],
+  entities: keys.flatMap((key) => keys.map((other) => [key, other])),
+  tables: createTwoColumnTables,
+  create: createTwoColumnStatement,
+  count: 150,
+}
 
 /** What is proven, held against warehouses of one key's rows alone: `open` gives a new, empty one each time. */
 export function testGeneratedLocality(open: () => Promise<Warehouse>, generator = common): void {
   test(`of statements generated of ${generator.of}, what is proven local gives each key the same rows as a warehouse with that key’s rows alone`, async () => {
     const random = createRandom(20_261)
-    const tables = createTables(random, generator.keys)
-    const append = async (warehouse: Warehouse, key: string | null) => {
+    const tables = generator.tables(random)
+    const append = async (warehouse: Warehouse, entity: readonly string[] | null) => {
       const own = tables.map((table) => ({
         ...table,
-        rows: table.rows.filter((row) => key === null || row[0] === key),
+        rows: table.rows.filter((row) => entity === null || entity.every((value, i) => row[i] === value)),
       }))
       await warehouse.append({ jobId: 'generated', batch: 0, tables: own })
       return warehouse
     }
     const whole = await append(await open(), null)
     const alone: Warehouse[] = []
-    for (const key of generator.keys) alone.push(await append(await open(), key))
-    const found = async (warehouse: Warehouse | undefined, sql: string, key: string) =>
-      ((await warehouse?.lookup({ sql, key: ['user_id'], values: [[key]] }))?.rows ?? [])
+    for (const entity of generator.entities) alone.push(await append(await open(), entity))
+    const found = async (warehouse: Warehouse | undefined, sql: string, entity: readonly string[]) =>
+      ((await warehouse?.lookup({ sql, key: generator.key, values: [entity] }))?.rows ?? [])
         .map((row) => JSON.stringify(row))
         .sort()
     const describe = async (sql: string) => {
       try {
-        return await whole.describe(sql, { key: ['user_id'] })
+        return await whole.describe(sql, { key: generator.key })
       } catch (error) {
         if (generator.mayFail !== true) throw error
         expect(error, sql).toMatchObject({ code: 'INVALID_SQL' })
@@ -233,9 +261,9 @@ export function testGeneratedLocality(open: () => Promise<Warehouse>, generator 
       described += 1
       const { whyNotLocal } = description
       if (whyNotLocal === null) proven += 1
-      for (const [place, key] of generator.keys.entries()) {
-        const [ofAll, ofOwn] = [await found(whole, sql, key), await found(alone[place], sql, key)]
-        if (whyNotLocal === null) expect(ofOwn, `${key}: ${sql}`).toEqual(ofAll)
+      for (const [place, entity] of generator.entities.entries()) {
+        const [ofAll, ofOwn] = [await found(whole, sql, entity), await found(alone[place], sql, entity)]
+        if (whyNotLocal === null) expect(ofOwn, `${entity}: ${sql}`).toEqual(ofAll)
         else if (JSON.stringify(ofOwn) !== JSON.stringify(ofAll)) {
           refuted += 1
           break

@@ -3,7 +3,9 @@
 import { afterAll, beforeAll } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createDuckdbStatement, keySets } from './generated-duckdb-statements.ts'
+import { createTables } from './generated-statements.ts'
 import {
+  ofTwoColumns,
   policies,
   quotes,
   testGeneratedLocality,
@@ -120,10 +122,13 @@ testLocality(() => warehouse, {
 const openNew = () => folder.open({ url: `duckdb:${folder.folder}/generated-${++opened}.duckdb` })
 
 testGeneratedLocality(openNew)
+testGeneratedLocality(openNew, ofTwoColumns)
 for (const { keys, areNumbers } of keySets) {
   testGeneratedLocality(openNew, {
     of: `what DuckDB alone has, over the keys ${keys.join(', ')}`,
-    keys,
+    key: ['user_id'],
+    entities: keys.map((key) => [key]),
+    tables: (random) => createTables(random, keys),
     create: (random) => createDuckdbStatement(random, areNumbers),
     count: 100,
     mayFail: true,

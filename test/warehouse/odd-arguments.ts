@@ -49,7 +49,7 @@ export async function expectNoFaultOfOurs(
 async function faultOf(warehouse: Warehouse, sql: string): Promise<string | null> {
   const signal = AbortSignal.timeout(statementTimeoutMs)
   try {
-    for await (const _ of (await warehouse.scan({ sql, key: 'k', signal })).batches);
+    for await (const _ of (await warehouse.scan({ sql, key: ['k'], signal })).batches);
     return null
   } catch (error) {
     if (signal.aborted) return null

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { quotes, testGeneratedLocality, testLocality, users } from './locality-cases.ts'
+import { ofTwoColumns, quotes, testGeneratedLocality, testLocality, users } from './locality-cases.ts'
 import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
 
 let server: PostgresServer
@@ -168,10 +168,13 @@ test('a table is the one that the server finds, whatever the names look like', a
   expect(whyNotLocal).toBeNull()
 })
 
-testGeneratedLocality(async () => {
+async function openNew() {
   const name = `generated_${others.length}`
   await execute(server.url, `CREATE DATABASE ${name}`)
   const other = await createPostgresWarehouseFolder(server.databaseUrl(name))
   others.push(other)
   return other.open()
-})
+}
+
+testGeneratedLocality(openNew)
+testGeneratedLocality(openNew, ofTwoColumns)

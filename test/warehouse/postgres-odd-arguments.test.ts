@@ -71,7 +71,7 @@ onAdapter('postgres', () => {
     [`SELECT repeat('x', 1100000000) AS a`, 'TOO_LARGE', /./],
     [`SELECT array_fill(0, ARRAY[134000000, 2])::text AS a`, 'TOO_LARGE', /./],
   ])('%s is the statement’s fault, in the server’s words', async (sql, code, message) => {
-    const scanned = warehouse.scan({ sql, key: 'a' }).then(({ batches }) => Array.fromAsync(batches))
+    const scanned = warehouse.scan({ sql, key: ['a'] }).then(({ batches }) => Array.fromAsync(batches))
     await expect(scanned).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
   })
 

@@ -9,12 +9,16 @@ import { callerOf } from '../../schema/authorization.ts'
 import { type Loading, type LookupArguments, lookups } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
+import { keyText } from '../../values/entity-key.ts'
 import type { Admission } from '../guards/admission.ts'
 import { failures, id, rows, sendJson } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 
 /** Clients of the earlier API send numbers as they are. */
-const indexValue = z.union([z.string(), z.number(), z.boolean()]).transform(String)
+const cell = z.union([z.string(), z.number(), z.boolean()]).transform(String)
+const indexValue = z
+  .union([cell, z.array(cell).min(1).transform(keyText)])
+  .describe('Of a key of several columns a list, with a value for each')
 const name = z.string().min(1)
 
 const lookedUp = z.object({
@@ -37,7 +41,10 @@ const lookedUpMany = z.object({
     .describe('One for each value, in order: a value that fails takes none of the others'),
 })
 
-const query = { query_id: id, index_key: name }
+const indexKey = z
+  .union([name, z.array(name).min(1).transform(keyText)])
+  .describe('The column that finds the rows, or a list of several')
+const query = { query_id: id, index_key: indexKey }
 const extraction = { ...query, etl_path: name }
 const one = { index_value: indexValue }
 const many = { index_values: z.array(indexValue) }

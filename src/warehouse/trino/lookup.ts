@@ -107,7 +107,9 @@ function conditionOf(terms: readonly KeyTerm[], keys: readonly Written[]): strin
   if (terms.length === 1 || keys.length === 1) return each.join(' AND ')
   const whole = keys.filter((key) => !key.includes(null)).map((key) => `ROW(${key.join(', ')})`)
   const row = `ROW(${terms.map(({ expression }) => expression).join(', ')})`
-  const together = whole.length === 0 ? [] : [`${row} IN (${whole.join(', ')})`]
+  const present = terms.map(({ expression }) => `${expression} IS NOT NULL`).join(' AND ')
+  // Of a row with a null in it the engine fails to tell whether it is among many.
+  const together = whole.length === 0 ? [] : [`IF(${present}, ${row} IN (${whole.join(', ')}), false)`]
   const apart = keys
     .filter((key) => key.includes(null))
     .map((key) => `(${terms.map((term, c) => equals(term, key[c] ?? null)).join(' AND ')})`)
