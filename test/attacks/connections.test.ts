@@ -49,8 +49,8 @@ afterEach(async () => {
 const head = (path: string, more: readonly string[] = []) =>
   [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Type: application/json', ...more, '', ''].join('\r\n')
 
-async function open() {
-  const { hostname, port } = new URL(server.url)
+async function open(url = server.url) {
+  const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname).setNoDelay(true)
   socket.on('error', () => undefined)
   let received = ''
@@ -123,7 +123,9 @@ describe('what drips is not waited for, however long it goes on dripping:', () =
 })
 
 test('a body without end is refused once it is too long', async () => {
-  const { socket, closed, received } = await open()
+  // However long its sending takes.
+  const patient = await gateway.serve()
+  const { socket, closed, received } = await open(patient.url)
   let sent = 0
   const piece = Buffer.from(`100000\r\n${'x'.repeat(2 ** 20)}\r\n`)
   socket.write(head('/graphql', ['Transfer-Encoding: chunked']))
@@ -139,6 +141,7 @@ test('a body without end is refused once it is too long', async () => {
   expect(received()).toMatch(/^(HTTP\/1\.1 413|$)/)
   expect(sent).toBeLessThan(150)
   socket.destroy()
+  await patient.close()
 })
 
 describe('a client that sends on and on and reads nothing', () => {

@@ -139,7 +139,7 @@ describe('events on PostgreSQL', () => {
     console.info(
       `200 events of 250 index values: ${((blockedMs * 1000) / 200).toFixed(0)} µs each in the publisher, all heard after ${totalMs.toFixed(0)} ms`,
     )
-    expect(blockedMs).toBeLessThan(1000)
+    expect(blockedMs).toBeLessThan(5000)
   })
 
   it('are left behind by a gateway that closes, its last ones sent', async () => {

@@ -474,11 +474,16 @@ describe('documentation and health', () => {
   })
 
   test('health asks nothing of the dependencies: a process that serves is alive', async () => {
-    const never = { ping: () => new Promise<never>(() => {}) }
+    let asked = 0
+    const never = {
+      ping() {
+        asked++
+        return new Promise<never>(() => {})
+      },
+    }
     const broken = await gateway.serve({ services: { ...gateway.services, online: never, warehouse: never } })
-    const startedMs = performance.now()
     expect(await broken.rest('GET', '/healthz')).toMatchObject({ status: 200, body: { status: 'ok' } })
-    expect(performance.now() - startedMs).toBeLessThan(1500)
+    expect(asked).toBe(0)
     await broken.close()
   })
 
