@@ -4,9 +4,12 @@ import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { AppError } from '../errors.ts'
+import { spellTable } from '../sql/sql-text.ts'
 import { encodeValue, type Row, type Value } from '../values/columns.ts'
 import { featureSchema, type TableRows, type Warehouse, type WarehouseTable } from '../warehouse/port.ts'
+import { rowsTableName } from '../warehouse/rows-table.ts'
 import { createCellReader, describeGiven, isObject } from './cells.ts'
+import { findTable } from './tables.ts'
 
 export const maxRows = 100_000
 const maxBytes = 32 * 1024 * 1024
@@ -14,12 +17,12 @@ const maxFaultsListed = 10
 /** Rows that are checked between two turns of the event loop. */
 const rowsPerTurn = 2000
 
-/** The table that an application names, as `users` or `feature_store.users`. */
+/** The table that an application names, as `users`, `feature_store.users` or `sales.orders`. */
 export function findIngestTable(tables: readonly WarehouseTable[], name: string): WarehouseTable {
-  const open = tables.filter((table) => table.schema === featureSchema && table.intake !== undefined)
-  const found = open.find((table) => table.name === name || `${table.schema}.${table.name}` === name)
+  const open = tables.filter((table) => table.intake !== undefined)
+  const found = findTable(open, name)
   if (found !== undefined) return found
-  const names = open.map((table) => table.name).sort()
+  const names = open.map((table) => (table.schema === featureSchema ? table.name : spellTable(table))).sort()
   throw new AppError(
     'BAD_USER_INPUT',
     `There is no table ${JSON.stringify(name.slice(0, 100))} to write to. These take rows: ${names.join(', ')}.`,
@@ -81,7 +84,8 @@ export async function checkRows(table: WarehouseTable, given: unknown): Promise<
 type Cells = ReadonlyMap<string, Value>
 
 /** Puts rows together that bring the same columns, and bounds their text. */
-function createParts({ name }: WarehouseTable) {
+function createParts(table: WarehouseTable) {
+  const name = rowsTableName(table)
   const byColumns = new Map<string, { columns: string[]; rows: Row[]; texts: string[]; places: number[] }>()
   let bytes = 0
   return {
@@ -243,7 +247,7 @@ function unpackPart(table: WarehouseTable, { columns, rows }: PackedPart): Table
       throw changed(table, name)
     }),
   )
-  return { table: table.name, columns, rows: read }
+  return { table: rowsTableName(table), columns, rows: read }
 }
 
 function changed(table: WarehouseTable, column: string): AppError {

@@ -12,6 +12,7 @@ import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { rowsTableName } from '../warehouse/rows-table.ts'
 import { describeGiven } from './cells.ts'
 import { assertTaken, checkRows, findIngestTable, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
@@ -119,7 +120,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     const checked = await checkRows(table, rows)
     await assertTaken(warehouse, table, checked)
     const payload = await packRows(checked)
-    const job = { kind: 'ROWS', total: checked.count, table: table.name, payload } as const
+    const job = { kind: 'ROWS', total: checked.count, table: rowsTableName(table), payload } as const
     return enqueue(await catalog.publishJobs.create(job))
   }
 

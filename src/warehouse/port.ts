@@ -5,7 +5,7 @@ import type { Remark } from '../telemetry/remarks.ts'
 import type { Column, ColumnType, Row } from '../values/columns.ts'
 import type { KeyValues } from '../values/entity-key.ts'
 
-/** The schema of the tables that take appends; statements name them `feature_store.users` and so on. */
+/** The schema of the tables that are named without one. */
 export const featureSchema = 'feature_store'
 
 /** A base table that a statement reads, with the names of its columns. */
@@ -135,6 +135,7 @@ export interface ScanResult extends Snapshot {
 
 /** Rows for one table. `columns` names a subset of the table's; the others get their default, or null where they have none. */
 export interface TableRows {
+  /** One of `featureSchema` by its name alone, others as schema.name. */
   table: string
   columns: readonly string[]
   rows: readonly Row[]
@@ -159,7 +160,7 @@ export interface AppendRequest {
   /** With `batch`, the name of the append: one that was committed before under this name is not done again. */
   jobId: string
   batch: number
-  /** Tables of `featureSchema`, one of them several times where its rows bring different columns. All rows are committed in one transaction with the ledger's entry and the version's step. */
+  /** One table may come several times where its rows bring different columns. All rows are committed in one transaction with the ledger's entry and the version's step. */
   tables: readonly TableRows[]
   /** Keys of these tables whose stored values are wanted. */
   keys?: readonly KeyColumns[]
@@ -216,7 +217,7 @@ export interface Warehouse {
   append(request: AppendRequest): Promise<AppendResult>
   /** The first value found that an append would refuse since its column's type cannot hold it; nothing is written. */
   findMisfit(rows: TableRows): Promise<Misfit | null>
-  /** The tables that statements may read. Those of `featureSchema` take appends. */
+  /** The tables that statements may read. Those with an `intake` take appends. */
   tables(): Promise<readonly WarehouseTable[]>
   /**
    * Makes a table that takes appends, and answers as `tables` lists it. One that is there already is answered where it has

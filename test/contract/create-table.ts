@@ -106,6 +106,15 @@ export function testCreateTable(opened: () => Warehouse): void {
       expect(tables).toEqual([{ schema: 'made_here', name: 'orders', columns: ['id'] }])
     })
 
+    test('MUST take rows for a table of any schema, and tell of it by its name', async () => {
+      await create({ schema: 'made_here', name: 'taken', columns: columns('k', 'other') })
+      const { changes } = await ingest(opened(), 'made_here.taken', [{ k: 'a' }, { k: 'b' }])
+      expect(changes).toEqual([{ table: 'made_here.taken', keys: [{ column: 'k', values: ['a', 'b'] }] }])
+      const sql = 'SELECT * FROM made_here.taken'
+      const { rows } = await opened().lookup({ sql, key: 'k', values: ['a', 'x'] })
+      expect(rows).toEqual([['a', null]])
+    })
+
     test.for<[string, NewTable]>([
       ['a table without columns', { name: 'refused', columns: [] }],
       ['a table without a name', { name: '', columns: columns('a') }],

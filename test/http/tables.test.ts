@@ -131,6 +131,32 @@ test('tables are listed by name, page after page, and searched; each name reads 
   expect(await client.data('{ table(name: "nowhere") { name } }')).toEqual({ table: null })
 })
 
+test('a table of another schema takes rows, which are served', async () => {
+  const { errors } = await create('shop."Order items"', '{ name: "item", type: STRING }')
+  expect(errors).toBeUndefined()
+  const sql = 'SELECT item FROM shop."Order items"'
+  const { queryTrain } = await client.data<{ queryTrain: { query: { id: string } } }>(
+    `mutation { queryTrain(query: ${JSON.stringify(sql)}, queryName: "items") { query { id } } }`,
+  )
+  const { id } = queryTrain.query
+  const { createFeatureView } = await client.data<{ createFeatureView: { refresh: string } }>(
+    `mutation { createFeatureView(name: "items", queryId: "${id}", indexKey: "item") { refresh } }`,
+  )
+  expect(createFeatureView.refresh).toBe('BY_KEY')
+  const look = () =>
+    client.data(`{ queryRealtime(queryId: "${id}", indexKey: "item", indexValue: "pen") { rows status } }`)
+  expect(await look()).toMatchObject({ queryRealtime: { status: 'NOT_FOUND' } })
+  for (const name of ['shop."Order items"', 'shop.Order items']) {
+    const { ingest } = await client.data<{ ingest: { id: string } }>(
+      `mutation { ingest(table: ${JSON.stringify(name)}, rows: [{ item: "pen" }]) { id } }`,
+    )
+    expect((await app.services.publishing.wait(ingest.id)).status).toBe('SUCCEEDED')
+  }
+  expect(await look()).toMatchObject({
+    queryRealtime: { status: 'FRESH', rows: [{ item: 'pen' }, { item: 'pen' }] },
+  })
+})
+
 test('GET /tables lists them too', async () => {
   const response = await fetch(`${url}/tables?search=orders`)
   expect(response.status).toBe(200)

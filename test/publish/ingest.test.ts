@@ -308,18 +308,21 @@ describe('tables', () => {
   const tables = [
     users,
     { ...users, name: 'quotes' },
-    { ...users, schema: 'files', name: 'flights' },
+    { ...users, schema: 'sales', name: 'Orders' },
+    { ...closed, schema: 'files', name: 'flights' },
     { ...closed, name: 'a_view' },
   ]
 
   it('are found by their name alone or with their schema', () => {
     expect(findIngestTable(tables, 'users')).toBe(users)
     expect(findIngestTable(tables, 'feature_store.users')).toBe(users)
+    for (const name of ['sales.Orders', 'sales."Orders"'])
+      expect(findIngestTable(tables, name).schema).toBe('sales')
   })
 
   it('that take no rows are answered with those that do', () => {
-    for (const name of ['people', 'files.flights', 'flights', 'a_view', '']) {
-      expect(() => findIngestTable(tables, name)).toThrow(/These take rows: quotes, users\./)
+    for (const name of ['people', 'files.flights', 'flights', 'Orders', 'a_view', '']) {
+      expect(() => findIngestTable(tables, name)).toThrow('These take rows: quotes, sales."Orders", users.')
     }
   })
 })

@@ -6,9 +6,9 @@ import { createRowAppender } from '../../duckdb/append-rows.ts'
 import { withAppender } from '../../duckdb/appender.ts'
 import { carrierOf, ValueMismatch } from '../../duckdb/column-types.ts'
 import { readRows } from '../../duckdb/decode.ts'
-import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
-import { type AppendRequest, featureSchema, type Intake, type TableChange, type TableRows } from '../port.ts'
+import type { AppendRequest, TableChange, TableRows } from '../port.ts'
+import { badInput, findRowsTable } from '../rows-table.ts'
 import { columnsOf, givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import type { DuckdbTable, TableList } from './schema.ts'
 import { insertStaged } from './staging.ts'
@@ -26,21 +26,9 @@ export interface Target {
   known: TableChange['keys']
 }
 
-/** Throws BAD_USER_INPUT when there is no such table, or one of the columns is not its own. */
-function findTable(tables: TableList, rows: TableRows): DuckdbTable & { intake: Intake } {
-  const table = tables.find(featureSchema, rows.table)
-  if (table?.intake === undefined) throw unknownTable(rows.table, tables)
-  for (const column of rows.columns) {
-    if (table.columns.some(({ name }) => name === column)) continue
-    const known = table.columns.map(({ name }) => name).join(', ')
-    throw badInput(`Table ${rows.table} has no column "${column}"; it has ${known}.`)
-  }
-  return { ...table, intake: table.intake }
-}
-
 /** The columns of the rows that the engine casts. */
 export function toBeCast(tables: TableList, rows: TableRows): { table: DuckdbTable; cast: TableRows } {
-  const table = findTable(tables, rows)
+  const { table } = findRowsTable(tables.all, rows)
   const columns = castColumns(table, rows.columns)
   const places = columns.map((name) => rows.columns.indexOf(name))
   const cells = rows.rows.map((row) => places.map((place) => row[place] ?? null))
@@ -48,7 +36,7 @@ export function toBeCast(tables: TableList, rows: TableRows): { table: DuckdbTab
 }
 
 export function createTarget(tables: TableList, keys: AppendRequest['keys'], rows: TableRows): Target {
-  const table = findTable(tables, rows)
+  const { table } = findRowsTable(tables.all, rows)
   const { defaults, computed } = table.intake
   const wanted = wantedKeys(keys, rows.table, table.columns)
   const isFilled = [...defaults, ...computed].some((name) => !rows.columns.includes(name))
@@ -130,15 +118,4 @@ async function naming<T>({ table }: TableRows, work: () => Promise<T>): Promise<
     if (error instanceof ValueMismatch) throw badInput(`Table ${table}, ${error.message}.`)
     throw error
   }
-}
-
-function badInput(message: string): AppError {
-  return new AppError('BAD_USER_INPUT', message)
-}
-
-function unknownTable(table: string, { all }: TableList): AppError {
-  const known = all
-    .filter(({ schema, intake }) => schema === featureSchema && intake !== undefined)
-    .map(({ name }) => name)
-  return badInput(`There is no table "${table}" to append to; there is ${known.join(', ')}.`)
 }

@@ -4,10 +4,10 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { ValueMismatch } from '../../duckdb/column-types.ts'
-import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Row, Value } from '../../values/columns.ts'
 import type { AppendRequest, TableChange, TableRows } from '../port.ts'
+import { badInput, findRowsTable } from '../rows-table.ts'
 import { columnsOf, givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import type { PostgresCarrier } from './column-types.ts'
 import type { Keeps } from './kept.ts'
@@ -40,22 +40,12 @@ export interface TargetColumn {
   ownType: string
 }
 
-/** Throws BAD_USER_INPUT when there is no such table, or one of the columns is not its own. */
 export function findColumns(rows: TableRows, known: readonly ListedTable[]) {
-  const open = known.filter(({ intake }) => intake !== undefined)
-  const table = open.find(({ name }) => name === rows.table)
-  if (table === undefined) {
-    throw badInput(
-      `There is no table "${rows.table}" to append to; there is ${open.map(({ name }) => name).join(', ')}.`,
-    )
-  }
-  const columns = rows.columns.map((name): TargetColumn => {
-    const index = table.columns.findIndex((column) => column.name === name)
-    const [carrier, keeps] = [table.carriers[index], table.keeps[index]]
-    if (carrier !== undefined && keeps !== undefined)
-      return { name, carrier, keeps, ownType: table.ownTypes[index] ?? '' }
-    const names = table.columns.map((column) => column.name).join(', ')
-    throw badInput(`Table ${rows.table} has no column "${name}"; it has ${names}.`)
+  const { table, places } = findRowsTable(known, rows)
+  const columns = places.flatMap((place, i): TargetColumn[] => {
+    const [name, carrier, keeps] = [rows.columns[i], table.carriers[place], table.keeps[place]]
+    if (name === undefined || carrier === undefined || keeps === undefined) return []
+    return [{ name, carrier, keeps, ownType: table.ownTypes[place] ?? '' }]
   })
   return { table, columns }
 }
@@ -203,8 +193,4 @@ function escapeText(text: string): string {
   return special.test(text)
     ? text.replace(/[\\\n\r\t]/g, (character) => escapes[character] ?? character)
     : text
-}
-
-function badInput(message: string): AppError {
-  return new AppError('BAD_USER_INPUT', message)
 }

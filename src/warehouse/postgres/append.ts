@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../../errors.ts'
 import { firstRefused } from '../misfit.ts'
 import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from '../port.ts'
+import { schemasOf } from '../rows-table.ts'
 import { mergeChanges } from '../stored-keys.ts'
 import {
   createTarget,
@@ -15,7 +16,7 @@ import {
   writeTarget,
 } from './append-target.ts'
 import { toPostgresError } from './error.ts'
-import { featureSchema, internalSchema, listTables } from './schema.ts'
+import { internalSchema, listTables } from './schema.ts'
 import type { Session } from './session.ts'
 import { type Counts, readCounts, readWays, readWritten, type Written } from './written.ts'
 
@@ -54,7 +55,7 @@ export async function readVersion(session: Session): Promise<number> {
 }
 
 async function createTargets(session: Session, { tables, keys }: AppendRequest): Promise<Target[]> {
-  const known = await listTables(session, featureSchema)
+  const known = await listTables(session, schemasOf(tables))
   const found = tables.map((rows) => ({ rows, ...findColumns(rows, known) }))
   const ways = await readWays(session, [...new Set(found.map(({ table }) => table.oid))])
   const targets: Target[] = []
@@ -141,7 +142,7 @@ async function changesOfBefore(session: Session, targets: readonly Target[]): Pr
 
 /** The columns that are sure to hold their values are not asked about. */
 export async function findMisfit(session: Session, rows: TableRows): Promise<Misfit | null> {
-  const { columns } = findColumns(rows, await listTables(session, featureSchema))
+  const { columns } = findColumns(rows, await listTables(session, schemasOf([rows])))
   for (const [index, column] of columns.entries()) {
     const cells = rows.rows.map((row) => row[index] ?? null)
     if (cells.every((cell) => isKept(column, cell))) continue

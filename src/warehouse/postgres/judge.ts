@@ -5,7 +5,7 @@ import { quoteName, refuseLong } from '../../sql/sql-text.ts'
 import type { BaseTable } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { type CalledFunction, type Calls, findCalls, judgeFunctions } from './proof/functions.ts'
-import { featureSchema, internalSchema } from './schema.ts'
+import { internalSchema } from './schema.ts'
 import type { ResultField, Session } from './session.ts'
 import { blankSemicolons } from './text.ts'
 
@@ -114,9 +114,8 @@ async function judgeTrees(
       if (refusedSchemas.has(schema) || schema.startsWith('pg_temp')) {
         throw refuse(`${schema}.${name} may not be read: it is not of the warehouse's data.`, null)
       }
-      // A relative counts where rows may be appended to it: through one's rows the other's change.
-      if (kind !== 'v' && (!asKin.has(oid) || schema === featureSchema))
-        tables.push({ schema, name, columns: relation.columns.map((column) => column.name) })
+      // A relative counts too: through one's rows the other's change.
+      if (kind !== 'v') tables.push({ schema, name, columns: relation.columns.map((column) => column.name) })
       if (relation.isLockable && !asKin.has(oid)) lockable.push(`${quoteName(schema)}.${quoteName(name)}`)
       for (const inner of trees) for (const found of visitTree(inner, calls)) next.add(found)
       for (const relative of own) {

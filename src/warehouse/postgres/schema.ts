@@ -3,7 +3,7 @@
 import { quoteName } from '../../sql/sql-text.ts'
 import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
 import type { WarehouseTable } from '../port.ts'
-import { type PostgresCarrier, postgresCarrier, type TypeEntries } from './column-types.ts'
+import { type PostgresCarrier, postgresCarrier, quoteItem, type TypeEntries } from './column-types.ts'
 import { type Keeps, keepsOf } from './kept.ts'
 import type { Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
@@ -136,7 +136,7 @@ const listing = `
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '${internalSchema}')
-      AND ($1::text IS NULL OR n.nspname = $1)
+      AND ($1::text[] IS NULL OR n.nspname::text = ANY($1))
       AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))
   SELECT c.nspname, c.relname, c.oid::text, c.takes_rows::text, c.relkind::text, c.reltuples::int8::text, a.attname, a.atttypid::text, a.atttypmod::text,
     pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -149,9 +149,13 @@ const listing = `
   LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
   ORDER BY c.nspname, c.relname, a.attnum`
 
-/** The tables and views that the gateway's role may read, or those of one schema. */
-export async function listTables(session: Session, onlySchema: string | null = null): Promise<ListedTable[]> {
-  const rows = (await session.query(listing, [onlySchema])).map((row) => row.map(String))
+/** The tables and views that the gateway's role may read, or those of some schemas. */
+export async function listTables(
+  session: Session,
+  schemas: readonly string[] | null = null,
+): Promise<ListedTable[]> {
+  const chosen = schemas && `{${schemas.map(quoteItem).join(',')}}`
+  const rows = (await session.query(listing, [chosen])).map((row) => row.map(String))
   const entries = await readTypes(
     session,
     rows.map(([, , , , , , , oid]) => Number(oid)),

@@ -5,14 +5,8 @@ import { AppError } from '../../errors.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Row } from '../../values/columns.ts'
 import { firstRefused } from '../misfit.ts'
-import {
-  type AppendRequest,
-  type AppendResult,
-  featureSchema,
-  type Misfit,
-  type TableChange,
-  type TableRows,
-} from '../port.ts'
+import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from '../port.ts'
+import { badInput, findRowsTable, schemasOf } from '../rows-table.ts'
 import { columnsOf, givenKeys, mergeChanges, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import { toTrinoError } from './error.ts'
 import type { Ledger } from './ledger.ts'
@@ -48,7 +42,7 @@ export function append(parts: AppendParts, request: AppendRequest): Promise<Appe
   return ledger.inTurn(async () => {
     // In order of time, so that of two gateways' appends of one batch the first stays the one that counts.
     const appendId = `${Date.now().toString(36).padStart(10, '0')}-${crypto.randomUUID()}`
-    const known = await listTables(session, address, featureSchema)
+    const known = await listTables(session, address, schemasOf(tables))
     const targets = tables.map((rows) => findTarget(rows, known, keys))
     const statements = targets.flatMap((target) => insertsOf(target, names, appendId))
     const changesOf = async (counting: string) => {
@@ -83,18 +77,11 @@ interface Target {
 }
 
 function findTarget(rows: TableRows, known: readonly ListedTable[], keys: AppendRequest['keys']): Target {
-  const open = known.filter(({ intake }) => intake !== undefined)
-  const table = open.find(({ name }) => name === rows.table)
-  if (table === undefined) {
-    const there = open.map(({ name }) => name).join(', ')
-    throw badInput(`There is no table "${rows.table}" to append to; there is ${there}.`)
-  }
-  const columns = rows.columns.map((name) => {
-    const typeText = table.typeTexts[table.columns.findIndex((column) => column.name === name)]
-    if (typeText !== undefined) return { name, writer: trinoWriter(typeText) }
-    const there = table.columns.map((column) => column.name).join(', ')
-    throw badInput(`Table ${rows.table} has no column "${name}"; it has ${there}.`)
-  })
+  const { table, places } = findRowsTable(known, rows)
+  const columns = places.map((place, i) => ({
+    name: rows.columns[i] ?? '',
+    writer: trinoWriter(table.typeTexts[place] ?? ''),
+  }))
   return { table, rows, columns, wanted: wantedKeys(keys, rows.table, table.columns) }
 }
 
@@ -159,7 +146,7 @@ export async function findMisfit(
   { session, address }: Pick<AppendParts, 'session' | 'address'>,
   rows: TableRows,
 ): Promise<Misfit | null> {
-  const { columns } = findTarget(rows, await listTables(session, address, featureSchema), [])
+  const { columns } = findTarget(rows, await listTables(session, address, schemasOf([rows])), [])
   for (const [index, column] of columns.entries()) {
     const cells = rows.rows.map((row) => [row[index] ?? null])
     const mismatch = firstMismatch(column, cells)
@@ -217,8 +204,4 @@ function chunksOf(texts: readonly string[]): string[][] {
     chunks.at(-1)?.push(text)
   }
   return chunks
-}
-
-function badInput(message: string): AppError {
-  return new AppError('BAD_USER_INPUT', message)
 }

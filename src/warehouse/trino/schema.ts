@@ -119,16 +119,16 @@ export interface ListedTable extends WarehouseTable {
   typeTexts: readonly string[]
 }
 
-/** The tables and views of the catalog that the gateway's user may read, or those of one schema. */
+/** The tables and views of the catalog that the gateway's user may read, or those of some schemas. */
 export async function listTables(
   session: TrinoSession,
   { catalog, rowsCatalog }: TrinoAddress,
-  onlySchema: string | null = null,
+  schemas: readonly string[] | null = null,
 ): Promise<ListedTable[]> {
   const chosen =
-    onlySchema === null
+    schemas === null
       ? `c.table_schema NOT IN ('information_schema', ${quoteText(internalSchema)})`
-      : `c.table_schema = ${quoteText(onlySchema)}`
+      : `c.table_schema IN (${schemas.map(quoteText).join(', ')})`
   const { rows } = await session.query(
     'quick',
     `SELECT c.table_schema, c.table_name, c.column_name, c.data_type, r.is_nullable, t.table_type
