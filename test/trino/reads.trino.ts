@@ -136,6 +136,44 @@ test('a result of many pages arrives whole and in order, and its progress is the
   expect(seen).toEqual([...seen].sort((a, b) => a - b))
 })
 
+test('an export is not begun again for what another gateway appends to other tables', async () => {
+  const other = await subject.open(trinoUrl('reads'))
+  const append = (table: string, column: string) =>
+    other.append({
+      jobId: crypto.randomUUID(),
+      batch: 0,
+      tables: [{ table, columns: [column], rows: [['meanwhile']] }],
+    })
+  const sql = `SELECT u.name, l.comment FROM tpch.tiny.lineitem l, feature_store.users u WHERE u.user_id = 'many pages'`
+  await warehouse.append({
+    jobId: 'many pages',
+    batch: 0,
+    tables: [{ table: 'users', columns: ['user_id'], rows: [['many pages']] }],
+  })
+  /** How often the statement ran while one row was appended amidst its rows. */
+  const runsBeside = async (table: string, column: string) => {
+    const marked = `${sql} /* ${crypto.randomUUID()} */`
+    let appended: Promise<unknown> | undefined
+    const { rowCount } = await warehouse.exportParquet({
+      sql: marked,
+      path: pathOf(`beside-${table}.parquet`),
+      onProgress() {
+        appended ??= append(table, column)
+      },
+    })
+    await appended
+    expect(appended).toBeDefined()
+    expect(rowCount).toBe(60_175n)
+    const begun = `SELECT count(*) FROM system.runtime.queries WHERE query LIKE '%comment%${marked.slice(-40)}%' AND query LIKE 'SELECT c0 %' AND query NOT LIKE '%LIMIT 0'`
+    return Number((await execute('reads', begun))[0]?.[0])
+  }
+  try {
+    expect(await runsBeside('quotes', 'quote_id')).toBe(1)
+  } finally {
+    await other.close()
+  }
+})
+
 test('keys of a table in another catalog are looked up by literals that it can search by', async () => {
   const sql = 'SELECT orderkey, orderdate, totalprice FROM tpch.tiny.orders'
   const { rows } = await warehouse.lookup({ sql, key: ['orderkey'], values: [[1], [7], [999_999_999]] })

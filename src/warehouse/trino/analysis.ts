@@ -17,6 +17,8 @@ export interface Analysis {
   mayHaveLimit: boolean
   /** Whether it reads what is appended. */
   readsAppends: boolean
+  /** The tables of appended rows that it reads, by their names in the schema `gateway`. */
+  rowsTables: readonly string[]
 }
 
 const referencedTable = z.object({
@@ -72,6 +74,7 @@ export function readAnalysis(
     hasSample: words.some(({ hasSample }) => hasSample),
     mayHaveLimit: words.some(({ mayHaveLimit }) => mayHaveLimit),
     readsAppends: internal.length > 0,
+    rowsTables: [...new Set(internal.map(({ table }) => table))].filter((table) => table !== 'ledger'),
   }
 }
 

@@ -20,7 +20,7 @@ export async function exportPages(
   const { signal } = request
   const write = (check: () => Promise<unknown>) => exportOnce({ session, csv }, plan, request, check)
   if (!plan.analysis.readsAppends) return write(() => Promise.resolve())
-  return ledger.atOneVersion(write, signal)
+  return ledger.whileUnchanged(plan.analysis.rowsTables, write, signal)
 }
 
 async function exportOnce(

@@ -3,7 +3,8 @@
 import { createTurns } from '../../concurrency/turns.ts'
 import { unlessAborted } from '../../concurrency/unless-aborted.ts'
 import { AppError } from '../../errors.ts'
-import type { TrinoNames } from './schema.ts'
+import { quoteText } from '../../sql/sql-text.ts'
+import { appendColumn, type TrinoNames } from './schema.ts'
 import type { TrinoSession } from './session.ts'
 
 export interface Ledger {
@@ -17,6 +18,12 @@ export interface Ledger {
    * which this process appends nothing.
    */
   atOneVersion<T>(read: (check: () => Promise<number>) => Promise<T>, signal?: AbortSignal): Promise<T>
+  /** The same for a long read of these tables of appended rows: what is appended to others meanwhile does not count. */
+  whileUnchanged<T>(
+    rowsTables: readonly string[],
+    read: (check: () => Promise<void>) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>
 }
 
 /** Something was appended meanwhile. */
@@ -27,7 +34,10 @@ export class Disturbed extends Error {
 const freeReads = 2
 const mostReads = 20
 
-export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Ledger {
+/** Of ids in one statement; it may have a million characters. */
+const mostIds = 5000
+
+export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames): Ledger {
   const turns = createTurns()
   /** What the ledger held at some moment before now. It only grows: a later read that gives the same saw no change. */
   let known: number | null = null
@@ -76,6 +86,40 @@ export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Led
     })
   }
 
+  async function readEntries(signal: AbortSignal | undefined): Promise<Set<string>> {
+    const { rows } = await session.query('version', `SELECT ${appendColumn} FROM ${ledger}`, { signal })
+    return new Set(rows.map(([id]) => String(id)))
+  }
+
+  /** Whether one of the tables holds rows of these appends. */
+  async function holdRows(
+    rowsTables: readonly string[],
+    ids: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    if (ids.length === 0) return false
+    if (ids.length > mostIds) return true
+    const among = `${appendColumn} IN (${ids.map(quoteText).join(', ')})`
+    for (const table of rowsTables) {
+      const asked = `SELECT 1 FROM ${own(table)} WHERE ${among} LIMIT 1`
+      if ((await session.query('version', asked, { signal })).rows.length > 0) return true
+    }
+    return false
+  }
+
+  async function readUnchanged<T>(
+    rowsTables: readonly string[],
+    work: (check: () => Promise<void>) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    signal?.throwIfAborted()
+    const before = await readEntries(signal)
+    return work(async () => {
+      const entries = [...(await readEntries(signal))].filter((id) => !before.has(id))
+      if (await holdRows(rowsTables, entries, signal)) throw new Disturbed()
+    })
+  }
+
   /** Who gives up while waiting does not begin. */
   async function inTurnOfReads<T>(read: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const begun = Promise.withResolvers<void>()
@@ -88,22 +132,25 @@ export function createLedger(session: TrinoSession, { ledger }: TrinoNames): Led
     return done
   }
 
+  async function untilUndisturbed<T>(once: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    for (let count = 0; count < mostReads; count++) {
+      try {
+        return await (count < freeReads ? once() : inTurnOfReads(once, signal))
+      } catch (error) {
+        if (!(error instanceof Disturbed)) throw error
+      }
+    }
+    throw new AppError(
+      'WAREHOUSE_FAILED',
+      `Other gateways appended rows during each of ${mostReads} reads; try again when they publish less.`,
+    )
+  }
+
   return {
     version,
     inTurn: turns.alone,
-    async atOneVersion(work, signal) {
-      for (let count = 0; count < mostReads; count++) {
-        try {
-          const once = () => readOnce(work, signal)
-          return await (count < freeReads ? once() : inTurnOfReads(once, signal))
-        } catch (error) {
-          if (!(error instanceof Disturbed)) throw error
-        }
-      }
-      throw new AppError(
-        'WAREHOUSE_FAILED',
-        `Other gateways appended rows during each of ${mostReads} reads; try again when they publish less.`,
-      )
-    },
+    atOneVersion: (work, signal) => untilUndisturbed(() => readOnce(work, signal), signal),
+    whileUnchanged: (rowsTables, work, signal) =>
+      untilUndisturbed(() => readUnchanged(rowsTables, work, signal), signal),
   }
 }

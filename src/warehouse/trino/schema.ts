@@ -16,16 +16,15 @@ export const appendColumn = 'append_id'
 
 export interface TrinoNames {
   ledger: string
+  /** A table of the schema `gateway`. */
+  own(table: string): string
   /** The table that holds the rows of a table. */
   rows(schema: string, table: string): string
 }
 
 export function namesOf({ rowsCatalog }: TrinoAddress): TrinoNames {
-  const prefix = `${quoteName(rowsCatalog)}.${internalSchema}`
-  return {
-    ledger: `${prefix}.ledger`,
-    rows: (schema, table) => `${prefix}.${quoteName(rowsTableOf(schema, table))}`,
-  }
+  const own = (table: string) => `${quoteName(rowsCatalog)}.${internalSchema}.${quoteName(table)}`
+  return { ledger: own('ledger'), own, rows: (schema, table) => own(rowsTableOf(schema, table)) }
 }
 
 /** Its name in the schema `gateway`. */
