@@ -109,9 +109,11 @@ export function testCreateTable(opened: () => Warehouse): void {
     test('MUST take rows for a table of any schema, and tell of it by its name', async () => {
       await create({ schema: 'made_here', name: 'taken', columns: columns('k', 'other') })
       const { changes } = await ingest(opened(), 'made_here.taken', [{ k: 'a' }, { k: 'b' }])
-      expect(changes).toEqual([{ table: 'made_here.taken', keys: [{ column: 'k', values: ['a', 'b'] }] }])
+      expect(changes).toEqual([
+        { table: 'made_here.taken', keys: [{ columns: ['k'], values: [['a'], ['b']] }] },
+      ])
       const sql = 'SELECT * FROM made_here.taken'
-      const { rows } = await opened().lookup({ sql, key: 'k', values: ['a', 'x'] })
+      const { rows } = await opened().lookup({ sql, key: ['k'], values: [['a'], ['x']] })
       expect(rows).toEqual([['a', null]])
     })
 
