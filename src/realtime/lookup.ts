@@ -70,6 +70,7 @@ export function createLookup(options: {
   log: Logger
 }): Lookup {
   const { views, store, readThrough, background, maxIndexValues, log } = options
+  const { countsOf } = options.metrics
   const count = createCounting(options.metrics.lookups)
 
   /** At once for a view that is known. */
@@ -108,6 +109,7 @@ export function createLookup(options: {
       // What a removed view would give is computed just as well; the next lookup finds the view in its place.
       const floor = told === retiredFloor ? 0 : told
       const results: (RealtimeResult | AppError | Missing)[] = []
+      let served = 0
       for (let k = 0; k < keys.length; k++) {
         const key = keys[k]
         const indexValue = indexValues[k] ?? ''
@@ -124,7 +126,9 @@ export function createLookup(options: {
         }
         if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, floor, key, indexValue)
         results.push(toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs))
+        served++
       }
+      countsOf(view).online.value += served
       found.push(results)
     }
     if (stale.size > 0) refreshStale(stale)
@@ -133,6 +137,7 @@ export function createLookup(options: {
       return found as readonly LookupAnswers[]
     }
 
+    for (const { view, keys } of missing.values()) countsOf(view).computed.value += keys.size
     const computed = new Map(
       [...missing.values()].map(({ view, floor, keys }) => [view.id, readThrough.get(view, keys, floor)]),
     )

@@ -3,6 +3,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { createFamilies, type Families } from './families.ts'
 import { createOperations } from './operations.ts'
+import { createViewCounts } from './view-counts.ts'
 
 /** From half a millisecond to a minute. */
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -21,6 +22,7 @@ export function createMetrics() {
     gauge: families.gauge,
     operations: createOperations(families, seconds),
     lookups: createLookupMetrics(families),
+    countsOf: createViewCounts(families),
     stores: createStoreMetrics(families),
     work: createWorkMetrics(families),
     refused: families.counter({

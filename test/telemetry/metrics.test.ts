@@ -107,6 +107,15 @@ describe('operations', () => {
   })
 })
 
+test('views are told apart up to a bound', async () => {
+  const { countsOf, registry } = createMetrics()
+  for (let i = 0; i < 500; i++) countsOf({ record: { name: `view ${i}` } }).online.value += 1
+  const { samples, value } = parseExposition(await registry.metrics())
+  const names = new Set(samples.map(({ labels }) => labels.view).filter((name) => name !== undefined))
+  expect(names.size).toBe(201)
+  expect(value('gateway_view_lookups_total', { view: 'other views', source: 'ONLINE' })).toBe(300)
+})
+
 describe('the work behind them', () => {
   test('lookups are counted by status and source, each index value once', async () => {
     const document = `query ($id: ID!, $k: [String!]!) { queryRealtimeMany(queryId: $id, indexKey: "k", indexValues: $k) { status } }`
@@ -120,6 +129,10 @@ describe('the work behind them', () => {
     expect(grown({ status: 'FRESH', source: 'ONLINE' })).toBe(2)
     expect(grown({ status: 'NOT_FOUND', source: 'WAREHOUSE' })).toBe(1)
     expect(grown({})).toBe(3)
+    const ofView = (source: string) =>
+      after.value('gateway_view_lookups_total', { source }) -
+      before.value('gateway_view_lookups_total', { source })
+    expect([ofView('ONLINE'), ofView('WAREHOUSE')]).toEqual([2, 1])
     expect(
       after.value('gateway_lookup_batch_values_sum') - before.value('gateway_lookup_batch_values_sum'),
     ).toBe(3)

@@ -125,6 +125,7 @@ export function createFullRefresh(options: {
     if (!views.isLive(viewId)) await online.removeBelow(viewId, retiredFloor)
     events.publish('online', viewId, { values: null })
     const ms = Math.round(performance.now() - startedMs)
+    metrics.countsOf(view).refreshSeconds.value += ms / 1000
     log[ms > longMs ? 'info' : 'debug'](
       { view: view.record.name, rows, ms },
       'Refreshed a feature view in full',

@@ -159,11 +159,15 @@ export function createRefresh(options: {
   /** An update is never lost: what cannot be computed now is marked behind, and lookups read through. */
   async function refreshOrMark(view: View, keys: KeysByText, version: number) {
     if (health.isResting(view.id)) return markBehind(view, version)
+    const counts = metrics.countsOf(view)
+    const began = performance.now()
     try {
       for (const batch of inBatches(keys)) await refreshBatch(view, batch)
+      counts.refreshSeconds.value += (performance.now() - began) / 1000
       health.succeeded(view)
     } catch (error) {
       if (background.signal.aborted) throw error
+      counts.refreshFailures.value += 1
       await markBehind(view, version)
       health.failed(view, error)
     }
