@@ -1,6 +1,7 @@
 // Making a feature view: by name, or on first use.
 
 import { createHash } from 'node:crypto'
+import type { Logger } from 'pino'
 import { longestName } from '../catalog/database/violations.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
 import type { FeatureViewRecord } from '../catalog/feature-views.ts'
@@ -32,8 +33,19 @@ export function createViewMakers(options: {
   keyTypeOf: KeyTypeOf
   /** How many there may be that were made on first use. */
   mostOnFirstUse: number
+  log: Logger
 }) {
   const { catalog, warehouse, queryById, etlById, keyTypeOf, mostOnFirstUse } = options
+
+  async function store(...made: Parameters<Catalog['featureViews']['create']>): Promise<FeatureViewRecord> {
+    const view = await catalog.featureViews.create(...made)
+    const { id, name, queryId, etlId, refresh, ttlSeconds, implicit } = view
+    options.log.info(
+      { view: id, name, queryId, etlId, refresh, ttlSeconds },
+      implicit ? 'A lookup has made a feature view' : 'A feature view was made',
+    )
+    return view
+  }
 
   async function onFirstUse(
     query: SavedQueryRecord,
@@ -54,11 +66,11 @@ export function createViewMakers(options: {
     const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
     const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
     try {
-      return await catalog.featureViews.create({ ...wanted, name: nameOfView(name, ids) })
+      return await store({ ...wanted, name: nameOfView(name, ids) })
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'CONFLICT') throw error
       // Somebody gave another view this very name.
-      return catalog.featureViews.create({ ...wanted, name: nameWithIds(name, ids) })
+      return store({ ...wanted, name: nameWithIds(name, ids) })
     }
   }
 
@@ -71,7 +83,7 @@ export function createViewMakers(options: {
     if (etlId !== null) await etlById(etlId)
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked })
     const made = { name, queryId, etlId, indexKeys, ttlSeconds, ...policy, implicit: false }
-    return catalog.featureViews.create(made, retire)
+    return store(made, retire)
   }
 
   return { onFirstUse, named }

@@ -1,5 +1,6 @@
 // Which feature view serves a lookup: found in memory, else in the catalog, else made on first use.
 
+import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
 import type { Background } from '../concurrency/background.ts'
 import type { AppError } from '../errors.ts'
@@ -60,6 +61,7 @@ export function createViews(options: {
   etlService: EtlService
   background: Background
   mostOnFirstUse: number
+  log: Logger
   /** Has no gateway serve from the online store what is there of the view. */
   retire: (id: string) => Promise<void>
   /** Nobody had asked for the view for long, so that no publish has kept it current. */
