@@ -26,10 +26,17 @@ type Encoder = (
   batches: AsyncIterable<readonly Row[]>,
 ) => AsyncGenerator<string | Uint8Array>
 
-const encoded: Record<Exclude<DownloadFormat, 'parquet'>, { contentType: string; encode: Encoder }> = {
-  arrow: { contentType: 'application/vnd.apache.arrow.file', encode: encodeArrow },
-  csv: { contentType: 'text/csv; charset=utf-8; header=present', encode: encodeCsv },
-  ndjson: { contentType: 'application/x-ndjson', encode: encodeNdjson },
+export const contentTypes: Record<DownloadFormat, string> = {
+  parquet: 'application/vnd.apache.parquet',
+  arrow: 'application/vnd.apache.arrow.file',
+  csv: 'text/csv; charset=utf-8; header=present',
+  ndjson: 'application/x-ndjson',
+}
+
+const encoders: Record<Exclude<DownloadFormat, 'parquet'>, Encoder> = {
+  arrow: encodeArrow,
+  csv: encodeCsv,
+  ndjson: encodeNdjson,
 }
 
 const batchRows = 2048
@@ -73,8 +80,9 @@ export function createDownloads({ parquet, folder, concurrency }: DownloadsOptio
   return {
     async open({ dataset, path, format, signal }) {
       const fileName = `${dataset.id}.${format}`
-      if (format === 'parquet') return { path, contentType: 'application/vnd.apache.parquet', fileName }
-      const { contentType, encode } = encoded[format]
+      const contentType = contentTypes[format]
+      if (format === 'parquet') return { path, contentType, fileName }
+      const encode = encoders[format]
       const file = await files.get({
         name: fileName,
         make: (made) => encode(dataset.columns, batches({ dataset, path }, made)),

@@ -187,8 +187,10 @@ describe('routes', () => {
       'GET /readyz': 'open',
       'GET /tables': 'catalog:read',
       'POST /extract/realtime': 'realtime',
+      'POST /extract/realtime/many': 'realtime',
       'POST /extract/train': 'train',
       'POST /query/realtime': 'realtime',
+      'POST /query/realtime/many': 'realtime',
       'POST /query/train': 'train',
       'PUT /publish': 'publish',
     })

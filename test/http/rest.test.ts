@@ -461,6 +461,57 @@ describe('documentation and health', () => {
     expect(JSON.stringify(body)).toContain('SCHEMA_MISMATCH')
   })
 
+  test('OpenAPI reads like one that a person wrote: names, references, examples, and each answer described', async () => {
+    const { body } = await server.rest('GET', '/openapi.json')
+    const document = body as unknown as {
+      servers: unknown
+      paths: Record<string, Record<string, { operationId: string; responses: Record<string, Described> }>>
+      components: { schemas: Record<string, unknown> }
+    }
+    interface Described {
+      description: string
+      content?: Record<string, { schema: unknown }>
+    }
+    const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
+    const names = operations.map(({ operationId }) => operationId)
+    expect([...new Set(names)]).toEqual(names)
+    expect(names).toEqual(expect.arrayContaining(['queryTrain', 'queryRealtimeMany', 'downloadDataset']))
+    const text = JSON.stringify(document)
+    expect(text).not.toContain('Default Response')
+    expect(document.servers).toMatchObject([{ url: '/' }])
+    for (const [, name = ''] of text.matchAll(/#\/components\/schemas\/([^"]+)"/g))
+      expect(document.components.schemas, name).toHaveProperty([name])
+    expect(Object.keys(document.components.schemas).filter((name) => !text.includes(`/${name}"`))).toEqual([])
+    expect(Object.keys(document.components.schemas).filter((name) => name.endsWith('Input'))).toEqual([])
+    expect(document.components.schemas).toMatchObject({
+      QueryTraining: { properties: { query: { examples: [expect.any(String)] } } },
+    })
+    const metrics = await fetch(`${server.url}/metrics`)
+    const documented = document.paths['/metrics']?.get?.responses['200']?.content ?? {}
+    expect(Object.keys(documented)).toEqual([metrics.headers.get('content-type')?.split(';')[0]])
+  })
+
+  test.each([
+    ['DELETE', '/publish', 'PUT'],
+    ['GET', '/query/realtime/many', 'POST'],
+    ['PUT', '/datasets/dst_0.csv', 'HEAD, GET'],
+  ])('%s %s is 405 and says which methods there are', async (method, path, allow) => {
+    const response = await fetch(`${server.url}${path}`, { method })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')?.split(', ').sort()).toEqual(allow.split(', ').sort())
+    expect(await response.json()).toMatchObject({ reason: expect.stringContaining(path) })
+  })
+
+  test('PUT /publish answers 202 with its job when wait_ms are over before it ends', async () => {
+    const { status, body } = await server.rest('PUT', '/publish?n_flows=500&wait_ms=0')
+    expect([status, body]).toEqual([
+      202,
+      { msg: expect.stringContaining('publishProgress'), job_id: expect.stringMatching(/^job_/) },
+    ])
+    const job = await gateway.services.publishing.wait(String(body.job_id))
+    expect(job.status).toBe('SUCCEEDED')
+  })
+
   test('readiness names each dependency with its state and how long it took to answer', async () => {
     const took = expect.any(Number)
     expect(await server.rest('GET', '/readyz')).toEqual({

@@ -46,14 +46,16 @@ export function guardRoutes(
       )
     }
   })
+  const allowed = createAllowedMethods()
   app.addHook('onRoute', ({ method, url, config }) => {
     const access = typeof config?.access === 'string' ? config.access : 'judged'
     for (const each of [method].flat()) routes.push({ method: each, url, access })
+    allowed.add(url, [method].flat())
   })
   app.addHook('onRequest', async (request, reply) => {
     const { access } = request.routeOptions.config
     // Before its body is read, which nobody asked for.
-    if (request.is404) return sendUnknownRoute(request, reply)
+    if (request.is404) return sendUnknownRoute(request, reply, allowed.of(request.url.split('?', 1)[0] ?? ''))
     if (access === undefined) return
     const needed = typeof access === 'function' ? access(request) : access
     if (needed === 'open') return
@@ -84,6 +86,24 @@ async function admit(
     throw new AppError('FORBIDDEN', `This needs ${describeScopes([needed])}; ${describeOwn(identity)}`)
   }
   return identity
+}
+
+/** By what other methods a path may be asked. */
+function createAllowedMethods() {
+  const byRoute = new Map<string, { path: RegExp; methods: Set<string> }>()
+  return {
+    add(url: string, methods: readonly string[]) {
+      const text = url
+        .replaceAll(/[.+()]/g, '\\$&')
+        .replaceAll(/:\w+/g, '[^/]+')
+        .replaceAll('*', '.*')
+      const route = byRoute.get(url) ?? { path: new RegExp(`^${text}$`), methods: new Set() }
+      byRoute.set(url, route)
+      for (const method of methods) route.methods.add(method)
+    },
+    of: (path: string): string[] =>
+      [...byRoute.values()].flatMap((route) => (route.path.test(path) ? [...route.methods] : [])),
+  }
 }
 
 /** RFC 6750 */

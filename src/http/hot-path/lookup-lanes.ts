@@ -9,6 +9,7 @@ import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { toByteText } from '../../values/byte-text.ts'
 import { nameRoute } from '../graphql/operation-names.ts'
 import type { Admission } from '../guards/admission.ts'
+import { isId } from '../rest/bodies.ts'
 import { describeFailure, httpAnswerOf } from '../rest/failures.ts'
 import { type LookupBody, lookupRoutes } from '../rest/lookups.ts'
 import { describeRestFailure } from '../rest/rest-failures.ts'
@@ -99,7 +100,7 @@ function createLookupLane(
 function readBody(body: unknown, { withEtl, many }: { withEtl: boolean; many: boolean }): LookupBody | null {
   if (typeof body !== 'object' || body === null) return null
   const { query_id, index_key, index_value, index_values, etl_path } = body as Record<string, unknown>
-  if (!isText(query_id) || !isText(index_key)) return null
+  if (!isId(query_id) || !isText(index_key)) return null
   if (withEtl && !isText(etl_path)) return null
   const target = withEtl ? { query_id, index_key, etl_path: etl_path as string } : { query_id, index_key }
   if (many) return isTexts(index_values) ? { ...target, index_values } : null
@@ -107,7 +108,7 @@ function readBody(body: unknown, { withEtl, many }: { withEtl: boolean; many: bo
 }
 
 function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
+  return typeof value === 'string' && value !== '' && !value.includes('\0')
 }
 
 function isTexts(value: unknown): value is readonly string[] {

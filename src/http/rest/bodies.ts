@@ -1,17 +1,72 @@
-// What the REST routes' bodies have in common, as OpenAPI tells it.
+// What the REST routes' requests and answers have in common, as OpenAPI tells it.
 
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { errorCodes } from '../../errors.ts'
 import { columnTypes } from '../../values/columns.ts'
+import { keyText } from '../../values/entity-key.ts'
 
-const failure = z.object({ msg: z.string(), reason: z.string(), code: z.enum(errorCodes) })
-export const failures = { '4xx': failure, '5xx': failure }
+export const errorCode = z.enum(errorCodes).meta({ id: 'ErrorCode' })
+const failure = z
+  .object({
+    msg: z.string().meta({ description: 'What went wrong, in a few words', examples: ['Not found'] }),
+    reason: z.string().describe('What was wrong, where, and what would be right'),
+    code: errorCode,
+  })
+  .meta({ id: 'Failure' })
+
+/** An answer as OpenAPI describes it. */
+export function answer<Schema extends z.ZodType, Type extends string = 'application/json'>(
+  description: string,
+  schema: Schema,
+  contentType = 'application/json' as Type,
+) {
+  return { description, content: { [contentType]: { schema } } as Record<Type, { schema: Schema }> }
+}
+
+export const failures = {
+  '4xx': answer(
+    'The request is at fault, or its caller may not ask that: `code` and `reason` say why',
+    failure,
+  ),
+  '5xx': answer('The gateway or what it stands on fails: the same request may be sent again', failure),
+}
+
 export const columns = z.array(
-  z.object({ name: z.string(), type: z.enum(columnTypes), nullable: z.boolean() }),
+  z
+    .object({ name: z.string(), type: z.enum(columnTypes).meta({ id: 'ColumnType' }), nullable: z.boolean() })
+    .meta({ id: 'Column' }),
 )
-export const rows = z.array(z.record(z.string(), z.unknown()))
-export const id = z.string().min(1)
+export const rows = z.array(
+  z.record(z.string(), z.unknown()).meta({ id: 'Row', description: 'A value for each column' }),
+)
+
+/** Ids are opaque, and letters, digits, _ and - throughout. */
+export const idPattern = /^[\w-]+$/
+export function isId(value: unknown): value is string {
+  return typeof value === 'string' && idPattern.test(value)
+}
+export const queryId = z
+  .string()
+  .regex(idPattern)
+  .meta({ description: 'Of a saved query', examples: ['qry_01m8pb2qbv7g28z0wcm0y9v0'] })
+
+/** No catalog keeps the character NUL. */
+const name = z.string().refine((text) => text !== '' && !text.includes('\0'), {
+  error: 'it must hold a character, and none that is NUL',
+})
+const pattern = '^[^\\u0000]+$'
+export const queryName = name
+  .max(200)
+  .meta({ pattern, description: 'Under which the query is saved', examples: ['quote_features'] })
+export const etlPath = name.meta({
+  pattern,
+  description: 'Where the ETL lives, or its id in the catalog',
+  examples: ['git::https://github.com/acme/features.git//quotes.ts?ref=v1'],
+})
+export const indexKey = z
+  .union([name.meta({ pattern }), z.array(name.meta({ pattern })).min(1).transform(keyText)])
+  .meta({ description: 'The column that finds an entity, or a list of several' })
 
 /** Rows are put in as the text they already are. */
 export function sendJson(reply: FastifyReply, text: string) {

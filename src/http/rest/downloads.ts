@@ -7,10 +7,49 @@ import { z } from 'zod'
 import type { LinkQuery } from '../../access/download-links.ts'
 import { AppError } from '../../errors.ts'
 import type { Services } from '../../schema/services.ts'
-import { downloadFormats } from '../../training/download.ts'
+import { contentTypes, downloadFormats } from '../../training/download.ts'
 import type { RouteAccess } from '../guards/route-access.ts'
+import { failures, idPattern } from './bodies.ts'
 import { parseByteRange } from './byte-range.ts'
 import type { RestServer } from './openapi.ts'
+
+const methods = [
+  {
+    method: 'GET',
+    operationId: 'downloadDataset',
+    summary: "A dataset's file, whole or by a range of bytes",
+  },
+  {
+    method: 'HEAD',
+    operationId: 'describeDataset',
+    summary: "How long a dataset's file is, and of what type",
+  },
+] as const
+
+const params = z.object({
+  id: z
+    .string()
+    .regex(idPattern)
+    .meta({ examples: ['dst_01m8pb2qbv7g28z0wcm0y9v0'] }),
+  format: z.enum(downloadFormats).meta({ id: 'DownloadFormat' }),
+})
+const querystring = z.object({
+  expires: z.string().optional().describe('Of a signed link, as GraphQL gives it'),
+  signature: z.string().optional().describe('Of a signed link: no other sign-in is needed then'),
+})
+
+const binary = z.string().meta({ format: 'binary' })
+const file = {
+  content: Object.fromEntries(
+    Object.values(contentTypes).map((contentType) => [contentType.split(';')[0], { schema: binary }]),
+  ),
+}
+const answers = {
+  200: { description: 'The whole file', ...file },
+  206: { description: 'The bytes of the range that was asked for', ...file },
+  304: z.null().describe('The copy that is known (If-None-Match) is this one'),
+  ...failures,
+}
 
 export function addDownloads(app: RestServer, { training, access }: Pick<Services, 'training' | 'access'>) {
   /** A signed link is enough by itself, for readers that send no headers of ours. */
@@ -22,31 +61,26 @@ export function addDownloads(app: RestServer, { training, access }: Pick<Service
     return 'open'
   }
 
-  app.route({
-    method: ['GET', 'HEAD'],
-    url: '/datasets/:id.:format',
-    config: { access: judge },
-    schema: {
-      tags: ['datasets'],
-      summary: "A dataset's file, whole or by a range of bytes",
-      params: z.object({ id: z.string(), format: z.enum(downloadFormats) }),
-      querystring: z.object({
-        expires: z.string().optional().describe('Of a signed link, as GraphQL gives it'),
-        signature: z.string().optional().describe('Of a signed link: no other sign-in is needed then'),
-      }),
-    },
-    handler: async (request, reply) => {
-      const gone = new AbortController()
-      reply.raw.once('close', () => gone.abort(new AppError('TIMEOUT', 'The client has left.')))
-      const { id, format } = request.params
-      const download = await training.download(id, format, gone.signal)
-      reply
-        .type(download.contentType)
-        .header('content-disposition', `attachment; filename="${download.fileName}"`)
-        .header('cache-control', 'private, no-cache')
-      return sendFile(request, reply, download.path)
-    },
-  })
+  for (const { method, operationId, summary } of methods) {
+    app.route({
+      method,
+      url: '/datasets/:id.:format',
+      exposeHeadRoute: false,
+      config: { access: judge },
+      schema: { tags: ['datasets'], operationId, summary, params, querystring, response: answers },
+      handler: async (request, reply) => {
+        const gone = new AbortController()
+        reply.raw.once('close', () => gone.abort(new AppError('TIMEOUT', 'The client has left.')))
+        const { id, format } = request.params
+        const download = await training.download(id, format, gone.signal)
+        reply
+          .type(download.contentType)
+          .header('content-disposition', `attachment; filename="${download.fileName}"`)
+          .header('cache-control', 'private, no-cache')
+        return sendFile(request, reply, download.path)
+      },
+    })
+  }
 }
 
 async function sendFile(request: FastifyRequest, reply: FastifyReply, path: string) {

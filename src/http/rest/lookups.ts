@@ -2,7 +2,6 @@
 
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { errorCodes } from '../../errors.ts'
 import type { RealtimeResult } from '../../realtime/service.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import { callerOf } from '../../schema/authorization.ts'
@@ -11,50 +10,52 @@ import type { Services } from '../../schema/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
 import { keyText } from '../../values/entity-key.ts'
 import type { Admission } from '../guards/admission.ts'
-import { failures, id, rows, sendJson } from './bodies.ts'
+import { answer, errorCode, etlPath, failures, indexKey, queryId, rows, sendJson } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 
 /** Clients of the earlier API send numbers as they are. */
 const cell = z.union([z.string(), z.number(), z.boolean()]).transform(String)
 const indexValue = z
   .union([cell, z.array(cell).min(1).transform(keyText)])
-  .describe('Of a key of several columns a list, with a value for each')
-const name = z.string().min(1)
+  .describe('A value of the index key; of a key of several columns a list, with a value for each')
 
-const lookedUp = z.object({
-  data: rows,
-  status: z.enum(['FRESH', 'STALE', 'NOT_FOUND']),
-  source: z.enum(['ONLINE', 'WAREHOUSE']),
-  as_of: z.string().nullable(),
-})
-const lookedUpMany = z.object({
-  results: z
-    .array(
-      lookedUp.extend({
-        status: z.enum(['FRESH', 'STALE', 'NOT_FOUND', 'FAILED']),
-        error: z
-          .object({ code: z.enum(errorCodes), message: z.string() })
-          .optional()
-          .describe('Why there are no rows, when the status is FAILED'),
-      }),
-    )
-    .describe('One for each value, in order: a value that fails takes none of the others'),
-})
+const failed = z
+  .object({ code: errorCode, message: z.string() })
+  .meta({ id: 'LookupFailure', description: 'Why there are no rows for this value' })
+const source = z.enum(['ONLINE', 'WAREHOUSE']).meta({ id: 'Source' })
+const asOf = z.string().nullable().describe('When the rows were computed (RFC 3339)')
+const lookedUp = z
+  .object({ data: rows, status: z.enum(['FRESH', 'STALE', 'NOT_FOUND']), source, as_of: asOf })
+  .meta({ id: 'Lookup' })
+const result = z
+  .object({
+    data: rows,
+    status: z.enum(['FRESH', 'STALE', 'NOT_FOUND', 'FAILED']),
+    source,
+    as_of: asOf,
+    error: failed.optional(),
+  })
+  .meta({ id: 'LookupResult' })
+const lookedUpMany = z
+  .object({
+    results: z
+      .array(result)
+      .describe('One for each value, in order: a value that fails takes none of the others'),
+  })
+  .meta({ id: 'Lookups' })
 
-const indexKey = z
-  .union([name, z.array(name).min(1).transform(keyText)])
-  .describe('The column that finds the rows, or a list of several')
-const query = { query_id: id, index_key: indexKey }
-const extraction = { ...query, etl_path: name }
+const query = { query_id: queryId, index_key: indexKey }
+const extraction = { ...query, etl_path: etlPath }
 const one = { index_value: indexValue }
 const many = { index_values: z.array(indexValue) }
 
 interface LookupRoute {
   path: string
+  operationId: string
   tag: 'query' | 'extract'
   summary: string
   body: z.ZodType<LookupBody>
-  answer: z.ZodType
+  answered: z.ZodType
   lookUp(context: Loading, body: LookupBody): Promise<ByteText>
 }
 
@@ -70,34 +71,38 @@ export interface LookupBody {
 export const lookupRoutes: readonly LookupRoute[] = [
   {
     path: '/query/realtime',
+    operationId: 'queryRealtime',
     tag: 'query',
     summary: "One entity's rows of a saved query, now",
-    body: z.object({ ...query, ...one }),
-    answer: lookedUp,
+    body: z.object({ ...query, ...one }).meta({ id: 'QueryLookup' }),
+    answered: lookedUp,
     lookUp: lookUpOne,
   },
   {
     path: '/query/realtime/many',
+    operationId: 'queryRealtimeMany',
     tag: 'query',
     summary: "Many entities' rows of a saved query, now",
-    body: z.object({ ...query, ...many }),
-    answer: lookedUpMany,
+    body: z.object({ ...query, ...many }).meta({ id: 'QueryLookups' }),
+    answered: lookedUpMany,
     lookUp: lookUpMany,
   },
   {
     path: '/extract/realtime',
+    operationId: 'extractRealtime',
     tag: 'extract',
     summary: "One entity's features, now: a saved query's rows through an ETL",
-    body: z.object({ ...extraction, ...one }),
-    answer: lookedUp,
+    body: z.object({ ...extraction, ...one }).meta({ id: 'ExtractionLookup' }),
+    answered: lookedUp,
     lookUp: lookUpOne,
   },
   {
     path: '/extract/realtime/many',
+    operationId: 'extractRealtimeMany',
     tag: 'extract',
     summary: "Many entities' features, now: a saved query's rows through an ETL",
-    body: z.object({ ...extraction, ...many }),
-    answer: lookedUpMany,
+    body: z.object({ ...extraction, ...many }).meta({ id: 'ExtractionLookups' }),
+    answered: lookedUpMany,
     lookUp: lookUpMany,
   },
 ]
@@ -111,12 +116,18 @@ export function addLookups(
     charge: admission.chargerOf(raw),
     answer: createAnswerBudget(),
   })
-  for (const { path, tag, summary, body, answer, lookUp } of lookupRoutes) {
+  for (const { path, operationId, tag, summary, body, answered, lookUp } of lookupRoutes) {
     app.post(
       path,
       {
         config: { access: 'realtime' },
-        schema: { tags: [tag], summary, body, response: { 200: answer, ...failures } },
+        schema: {
+          tags: [tag],
+          operationId,
+          summary,
+          body,
+          response: { 200: answer('What training would see, at this moment', answered), ...failures },
+        },
       },
       async (request, reply) => sendJson(reply, toText(await lookUp(loadingOf(request), request.body))),
     )

@@ -6,6 +6,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import {
   jsonSchemaTransform,
+  jsonSchemaTransformObject,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
@@ -37,6 +38,7 @@ export async function addOpenApi(
         description:
           'Training data and realtime features from the same saved query and the same ETL. The whole of it is at /graphql.',
       },
+      servers: [{ url: '/', description: 'The gateway that gives this document' }],
       tags: [
         { name: 'query', description: 'A saved query: for training, and in real time' },
         { name: 'extract', description: "A saved query's rows through an ETL" },
@@ -55,6 +57,7 @@ export async function addOpenApi(
       }),
     },
     transform: describeRoute(asksWho),
+    transformObject: (document) => withOwnNames(jsonSchemaTransformObject(document)),
   })
   await app.register(swaggerUi, {
     routePrefix: docsPath,
@@ -78,4 +81,34 @@ function describeRoute(asksWho: boolean): typeof jsonSchemaTransform {
     const security = [{ bearer: scopes }, { apiKey: scopes }]
     return { ...described, schema: { ...described.schema, security } }
   }
+}
+
+type OpenApiDocument = ReturnType<typeof jsonSchemaTransformObject>
+
+const referencePrefix = '#/components/schemas/'
+
+/** Every schema is there twice, as it comes in and as it goes out: those that nothing refers to go, and `Input` with them. */
+function withOwnNames(document: OpenApiDocument): OpenApiDocument {
+  if (!('components' in document)) return document
+  const schemas: Record<string, unknown> = { ...document.components?.schemas }
+  const referred = new Set<string>()
+  const note = (part: unknown) => {
+    for (const [, name = ''] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (referred.has(name)) continue
+      referred.add(name)
+      note(schemas[name])
+    }
+  }
+  note({ ...document, components: undefined })
+  const ownName = (name: string) => {
+    const plain = name.replace(/Input$/, '')
+    return referred.has(plain) ? name : plain
+  }
+  const kept = Object.fromEntries([...referred].map((name) => [ownName(name), schemas[name]]))
+  const whole = { ...document, components: { ...document.components, schemas: kept } }
+  return JSON.parse(JSON.stringify(whole), (key, value: unknown) =>
+    key === '$ref' && typeof value === 'string' && value.startsWith(referencePrefix)
+      ? referencePrefix + ownName(value.slice(referencePrefix.length))
+      : value,
+  ) as OpenApiDocument
 }

@@ -51,10 +51,23 @@ export function sendRestFailure(error: unknown, request: FastifyRequest, reply: 
     .send(JSON.stringify(describeRestFailure(code, message)))
 }
 
-export function sendUnknownRoute(request: FastifyRequest, reply: FastifyReply) {
+/** `allowed`: the methods by which the path may be asked. */
+export function sendUnknownRoute(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  allowed: readonly string[] = [],
+) {
+  const asked = `There is no ${request.method} ${request.url.split('?')[0]}`
+  if (allowed.length > 0) {
+    failureCodes.set(request, 'BAD_USER_INPUT')
+    const reason = `${asked}: it is asked by ${allowed.join(', ')}`
+    return reply
+      .status(405)
+      .header('allow', allowed.join(', '))
+      .send(describeRestFailure('BAD_USER_INPUT', reason))
+  }
   failureCodes.set(request, 'NOT_FOUND')
-  const reason = `There is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`
-  return reply.status(404).send(describeRestFailure('NOT_FOUND', reason))
+  return reply.status(404).send(describeRestFailure('NOT_FOUND', `${asked}; /docs lists what there is`))
 }
 
 /** Fastify's own objections to a request, as ours; null for what nobody foresaw. */

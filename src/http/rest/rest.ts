@@ -1,7 +1,6 @@
 // REST, for clients of the earlier API: the five routes, over the same services as GraphQL.
 
 import { z } from 'zod'
-import { longestName } from '../../catalog/database/violations.ts'
 import type { DatasetRecord } from '../../catalog/datasets.ts'
 import { isEnded } from '../../catalog/job-states.ts'
 import { AppError, type ErrorCode, errorCodes, unavailable } from '../../errors.ts'
@@ -11,23 +10,44 @@ import { encodePage } from '../../schema/dataset-page.ts'
 import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
 import type { Admission } from '../guards/admission.ts'
-import { columns, failures, id, rows, sendJson } from './bodies.ts'
+import { answer, columns, etlPath, failures, queryId, queryName, rows, sendJson } from './bodies.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
 import { addTables } from './tables.ts'
 
+/** How long a publish is waited for unless the request says so. */
+const usualWaitMs = 30_000
 /** A training answer holds so many rows at most; the dataset has them all. */
 const mostRows = 1_000
 
-const save = z.object({ save: z.enum(['true', 'false']).default('true') })
+const save = z.object({
+  save: z.enum(['true', 'false']).default('true').describe('Whether the query or ETL is kept in the catalog'),
+})
 
-const trained = z.object({
-  dataset_id: z.string(),
+const trained = {
+  dataset_id: z.string().describe("Of the whole dataset: its files are GET /datasets/{id}.{format}'s"),
   columns,
   data: rows.describe(`The first ${mostRows} rows`),
   truncated: z.boolean().describe('Whether the dataset has more rows than these'),
-})
-const published = z.object({ msg: z.string(), job_id: z.string() })
+}
+const queryTrained = z
+  .object({ query_id: z.string().nullable().describe('Null when it was not saved'), ...trained })
+  .meta({ id: 'TrainedQuery' })
+const extractTrained = z
+  .object({ etl_id: z.string().nullable().describe('Null when it was not saved'), ...trained })
+  .meta({ id: 'TrainedExtraction' })
+const published = z.object({ msg: z.string(), job_id: z.string() }).meta({ id: 'Published' })
+
+const queryTraining = z
+  .object({
+    query: z
+      .string()
+      .min(1)
+      .meta({ description: 'One SELECT', examples: ["SELECT 7 AS user_id, 'telephone' AS device"] }),
+    query_name: queryName,
+  })
+  .meta({ id: 'QueryTraining' })
+const extractTraining = z.object({ query_id: queryId, etl_path: etlPath }).meta({ id: 'ExtractionTraining' })
 
 export function addRest(
   app: RestServer,
@@ -46,10 +66,11 @@ function addTraining(app: RestServer, services: Services) {
       config: { access: 'train' },
       schema: {
         tags: ['query'],
+        operationId: 'queryTrain',
         summary: 'Runs SQL on the warehouse into a dataset, and saves it',
         querystring: save,
-        body: z.object({ query: z.string().min(1), query_name: z.string().min(1).max(longestName) }),
-        response: { 200: trained.extend({ query_id: z.string().nullable() }), ...failures },
+        body: queryTraining,
+        response: { 200: answer('The saved query and its dataset', queryTrained), ...failures },
       },
     },
     async (request, reply) => {
@@ -71,10 +92,11 @@ function addTraining(app: RestServer, services: Services) {
       config: { access: 'train' },
       schema: {
         tags: ['extract'],
+        operationId: 'extractTrain',
         summary: "Runs a saved query's rows through an ETL into a dataset, and saves the ETL",
         querystring: save,
-        body: z.object({ query_id: id, etl_path: z.string().min(1) }),
-        response: { 200: trained.extend({ etl_id: z.string().nullable() }), ...failures },
+        body: extractTraining,
+        response: { 200: answer('The saved ETL and its dataset', extractTrained), ...failures },
       },
     },
     async (request, reply) => {
@@ -99,20 +121,45 @@ function addPublish(app: RestServer, services: Services) {
       config: { access: 'publish' },
       schema: {
         tags: ['publish'],
-        summary: 'Writes emulated flows; answers once they are written and served',
+        operationId: 'publish',
+        summary: 'Writes emulated flows; answers once they are written and served, or after wait_ms',
         querystring: z.object({
-          n_flows: z.coerce.number().int().min(1).max(maxFlows),
-          seed: z.coerce.number().int().optional(),
+          n_flows: z.coerce
+            .number()
+            .int()
+            .min(1)
+            .max(maxFlows)
+            .meta({ examples: [1000] }),
+          seed: z.coerce
+            .number()
+            .int()
+            .min(-(2 ** 31))
+            .max(2 ** 31 - 1)
+            .optional(),
+          wait_ms: z.coerce
+            .number()
+            .int()
+            .min(0)
+            .max(maxWaitMs)
+            .default(usualWaitMs)
+            .describe('How long the answer may wait for the end of the job'),
         }),
-        response: { 200: published, 202: published.describe('Under way: the gateway stops'), ...failures },
+        response: {
+          200: answer('The flows are written and served', published),
+          202: answer(
+            'The job goes on: GraphQL has it as publishJob(id) and publishProgress(jobId)',
+            published,
+          ),
+          ...failures,
+        },
       },
     },
-    async ({ query: { n_flows: nFlows, seed } }, reply) => {
+    async ({ query: { n_flows: nFlows, seed, wait_ms: waitMs } }, reply) => {
       const { id: jobId } = await services.publishing.publish({ nFlows, ...(seed !== undefined && { seed }) })
-      const job = await services.publishing.wait(jobId)
+      const job = await services.publishing.wait(jobId, { signal: AbortSignal.timeout(waitMs) })
       if (job.status === 'SUCCEEDED') return { msg: `Published ${nFlows} flows`, job_id: jobId }
       if (!isEnded(job.status)) {
-        const msg = `This gateway stops with ${job.done} of ${nFlows} flows published; another one, or its next start, goes on with the job`
+        const msg = `${job.done} of ${nFlows} flows are published; the job goes on, here or at another gateway: follow it by GraphQL's publishProgress`
         return reply.status(202).send({ msg, job_id: jobId })
       }
       const reason = `Publish job ${jobId} ${job.status === 'CANCELLED' ? 'was cancelled' : `failed: ${job.error}`}`

@@ -4,21 +4,20 @@ import { z } from 'zod'
 import { qualifiedName } from '../../publish/tables.ts'
 import type { Services } from '../../schema/services.ts'
 import { spellTable } from '../../sql/sql-text.ts'
-import { columns, failures } from './bodies.ts'
+import { answer, columns, failures } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 
-const listed = z.object({
-  tables: z.array(
-    z.object({
-      name: z.string().describe('schema.name, as SQL has to write it'),
-      kind: z.enum(['TABLE', 'VIEW', 'FILE']),
-      columns,
-      accepts_rows: z.boolean(),
-      row_count: z.number().nullable().describe("The engine's estimate"),
-      changed_at: z.string().nullable().describe('When a publish job that is still known last wrote to it'),
-    }),
-  ),
-})
+const table = z
+  .object({
+    name: z.string().describe('schema.name, as SQL has to write it'),
+    kind: z.enum(['TABLE', 'VIEW', 'FILE']),
+    columns,
+    accepts_rows: z.boolean(),
+    row_count: z.number().nullable().describe("The engine's estimate"),
+    changed_at: z.string().nullable().describe('When a publish job that is still known last wrote to it'),
+  })
+  .meta({ id: 'Table' })
+const listed = z.object({ tables: z.array(table) }).meta({ id: 'Tables' })
 
 export function addTables(app: RestServer, { tables }: Services) {
   app.get(
@@ -27,9 +26,10 @@ export function addTables(app: RestServer, { tables }: Services) {
       config: { access: 'catalog:read' },
       schema: {
         tags: ['tables'],
+        operationId: 'tables',
         summary: 'The tables that statements may read, by name',
         querystring: z.object({ search: z.string().optional().describe('Text within the name') }),
-        response: { 200: listed, ...failures },
+        response: { 200: answer('The tables, in the order of their names', listed), ...failures },
       },
     },
     async ({ query: { search } }) => {

@@ -55,6 +55,6 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
     withRequestId(request.id, () => inRequestsTrace(request.raw, done))
   })
   app.setErrorHandler((error, request, reply) => sendRestFailure(error, request, reply, log))
-  app.setNotFoundHandler(sendUnknownRoute)
+  app.setNotFoundHandler((request, reply) => sendUnknownRoute(request, reply))
   return app
 }

@@ -1,6 +1,7 @@
 // /healthz: the process serves. /readyz: all that it stands on answers too, and it is not about to stop.
 
 import { z } from 'zod'
+import { answer } from '../rest/bodies.ts'
 import type { RestServer } from '../rest/openapi.ts'
 
 /** A dependency that has not answered by then counts as down. */
@@ -12,12 +13,16 @@ export interface Probe {
 }
 
 const states = z.enum(['up', 'down'])
-const alive = z.object({ status: z.enum(['ok', 'stopping']), uptimeSeconds: z.number() })
-const ready = z.object({
-  status: z.enum(['ok', 'unavailable', 'stopping']),
-  dependencies: z.record(z.string(), states),
-  latencyMs: z.record(z.string(), z.number()).describe('How long each took to answer, or was waited for'),
-})
+const alive = z
+  .object({ status: z.enum(['ok', 'stopping']), uptimeSeconds: z.number() })
+  .meta({ id: 'Health' })
+const ready = z
+  .object({
+    status: z.enum(['ok', 'unavailable', 'stopping']),
+    dependencies: z.record(z.string(), states),
+    latencyMs: z.record(z.string(), z.number()).describe('How long each took to answer, or was waited for'),
+  })
+  .meta({ id: 'Readiness' })
 
 export interface Checked {
   name: string
@@ -84,8 +89,9 @@ export function addHealth(app: RestServer, { probes, isStopping }: HealthOptions
       config: { access: 'open' },
       schema: {
         tags: ['health'],
+        operationId: 'healthz',
         summary: 'Whether the process answers at all; it asks nothing of what it stands on',
-        response: { 200: alive },
+        response: { 200: answer('The process answers', alive) },
       },
     },
     () => ({
@@ -99,8 +105,12 @@ export function addHealth(app: RestServer, { probes, isStopping }: HealthOptions
       config: { access: 'open' },
       schema: {
         tags: ['health'],
+        operationId: 'readyz',
         summary: 'Whether requests should be sent to this gateway, and how it stands with each dependency',
-        response: { 200: ready, 503: ready },
+        response: {
+          200: answer('Requests may be sent here', ready),
+          503: answer('A dependency does not answer, or the gateway stops', ready),
+        },
       },
     },
     async (_request, reply) => {

@@ -6,6 +6,7 @@ import type { Catalog } from '../../catalog/open.ts'
 import { createFamilies } from '../../telemetry/families.ts'
 import { createOwnMetrics, type GatherMetrics } from '../../telemetry/gather.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { answer } from '../rest/bodies.ts'
 import type { RestServer } from '../rest/openapi.ts'
 import { type Probes, within } from './health.ts'
 
@@ -30,8 +31,9 @@ export function addMetrics(app: RestServer, options: MetricsOptions) {
       config: { access: isOpen ? 'open' : 'admin' },
       schema: {
         tags: ['health'],
+        operationId: 'metrics',
         summary: 'Metrics for Prometheus, of all processes that share this port',
-        response: { 200: z.string() },
+        response: { 200: answer("In Prometheus' text format", z.string(), 'text/plain') },
       },
     },
     async (_request, reply) => reply.type(shared.contentType).send(await gather(shared)),
