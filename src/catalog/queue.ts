@@ -2,6 +2,8 @@
 
 import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
 import type { Logger } from 'pino'
+import { callAgain } from '../concurrency/retry.ts'
+import { within } from '../concurrency/within.ts'
 import { inCallersSpan, traceparent } from '../telemetry/spans.ts'
 import type { Database } from './database/database.ts'
 import { databaseLost, isDatabaseLost } from './database/lost-database.ts'
@@ -124,9 +126,7 @@ export async function createJobQueue({
   async function stop() {
     for (const name of names.keys()) await boss.offWork(name, { wait: false })
     stopping.abort(new Error('The queue stops'))
-    const timer = new AbortController()
-    await Promise.race([Promise.allSettled(running), elapse(stopWithinMs, timer.signal)])
-    timer.abort()
+    await within(stopWithinMs, Promise.allSettled(running), () => undefined)
     await boss.stop({ timeout: 1000 })
   }
 
@@ -190,14 +190,8 @@ export async function createJobQueue({
 
 /** The queue itself tries but once to note that a job is to be tried again, and would leave it active for a day. */
 async function untilWritable(boss: PgBoss, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await boss.getDb().executeSql(`UPDATE ${schema}.version SET version = version`)
-      return
-    } catch {
-      await elapse(1000, signal)
-    }
-  }
+  const note = () => boss.getDb().executeSql(`UPDATE ${schema}.version SET version = version`)
+  await callAgain(note, () => 1000, signal).catch(() => undefined)
 }
 
 /** At the front of the queue again, unless the claim is another's by now. A later claim counts as another attempt. */
@@ -213,14 +207,3 @@ async function handBackAll(boss: PgBoss): Promise<void> {
 }
 
 const toWaiting = `UPDATE ${schema}.job SET state = 'retry', start_after = now(), heartbeat_on = NULL WHERE`
-
-/** Resolves after a time, or when the signal aborts. */
-function elapse(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
-}

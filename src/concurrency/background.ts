@@ -1,5 +1,6 @@
 // Work that nobody waits for: it is tracked, its failures are logged, and closing stops and awaits it.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 
 export interface Background {
@@ -47,24 +48,11 @@ export function createBackground({ log }: { log: Logger }): Background {
     run(what, task) {
       if (!closing.signal.aborted) track(attempt(what, task))
     },
-    pause: (ms) => pause(ms, closing.signal),
+    pause: (ms) => sleep(ms, undefined, { signal: closing.signal }).catch(() => undefined),
     idle,
     async close() {
       closing.abort(new Error('The gateway is closing.'))
       await idle()
     },
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

@@ -26,6 +26,31 @@ const lasting: ReadonlySet<ErrorCode> = new Set([
   'CONFLICT',
 ])
 
+/**
+ * Calls until it resolves. `delayMs` tells how long to wait after each failure, of which the first is number 0; null has
+ * it thrown. Aborting stops the waiting with the signal's reason.
+ */
+export async function callAgain<T>(
+  call: () => Promise<T>,
+  delayMs: (failures: number, error: unknown) => number | null,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await call()
+    } catch (error) {
+      const ms = delayMs(failures, error)
+      if (ms === null) throw error
+      await sleep(ms, undefined, { signal }).catch(() => signal?.throwIfAborted())
+    }
+  }
+}
+
+/** Each wait twice as long as the one before it. */
+export function doubling(firstMs: number, longestMs: number): (failures: number) => number {
+  return (failures) => Math.min(firstMs * 2 ** failures, longestMs)
+}
+
 export interface RetryOptions {
   /** The subject of the log's sentence: `Appending a batch to the warehouse`. */
   what: string
@@ -42,22 +67,19 @@ export interface RetryOptions {
  * Calls until it resolves. A failure that may pass is waited out however long, one that would be met again is thrown at
  * once, any other when it is met after each of the waits too. Aborting stops the waiting with the signal's reason.
  */
-export async function retry<T>(
+export function retry<T>(
   { what, delaysMs, signal, passing, onWait, log }: RetryOptions,
   call: () => Promise<T>,
 ): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await call()
-    } catch (error) {
-      const code = error instanceof AppError ? error.code : 'INTERNAL'
-      const isPassing = (passing ?? usuallyPassing).has(code)
-      const mayPass = isPassing || (passing === undefined && !lasting.has(code))
-      const delayMs = delaysMs[attempt] ?? (isPassing ? delaysMs.at(-1) : undefined)
-      if (delayMs === undefined || !mayPass) throw error
-      log.warn({ err: error, delayMs }, `${what} failed and is tried again`)
-      onWait?.(error)
-      await sleep(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted())
-    }
+  const delay = (failures: number, error: unknown) => {
+    const code = error instanceof AppError ? error.code : 'INTERNAL'
+    const isPassing = (passing ?? usuallyPassing).has(code)
+    const mayPass = isPassing || (passing === undefined && !lasting.has(code))
+    const delayMs = delaysMs[failures] ?? (isPassing ? delaysMs.at(-1) : undefined)
+    if (delayMs === undefined || !mayPass) return null
+    log.warn({ err: error, delayMs }, `${what} failed and is tried again`)
+    onWait?.(error)
+    return delayMs
   }
+  return callAgain(call, delay, signal)
 }

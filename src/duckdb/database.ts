@@ -2,6 +2,7 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import { escapePath, quoteText } from '../sql/sql-text.ts'
 import { hideServerNames } from './server-names.ts'
@@ -170,7 +171,6 @@ async function openInstance(options: DatabaseOptions): Promise<Opened> {
       writer,
       quick,
       slow,
-      permits: createPool(Array.from({ length: longRunning() }, () => undefined)),
     })
   } catch (error) {
     closeAll(instance, opened)
@@ -217,36 +217,26 @@ async function connectMany(instance: DuckDBInstance, opened: DuckDBConnection[],
   return made
 }
 
-interface Pool<T> {
-  take(signal: AbortSignal): Promise<T>
-  giveBack(item: T): void
+interface Taken {
+  connection: DuckDBConnection
+  giveBack(): void
 }
+type Take = (signal: AbortSignal) => Promise<Taken>
 
-/** First come, first served; who gives up while waiting takes none. */
-function createPool<T>(items: readonly T[]): Pool<T> {
-  const idle = [...items]
-  const waiting: ((item: T) => void)[] = []
-  return {
-    take(signal) {
-      if (idle.length > 0) return Promise.resolve(idle.pop() as T)
-      return new Promise((resolve, reject) => {
-        const onAbort = () => {
-          waiting.splice(waiting.indexOf(receive), 1)
-          reject(signal.reason)
-        }
-        const receive = (item: T) => {
-          signal.removeEventListener('abort', onAbort)
-          resolve(item)
-        }
-        waiting.push(receive)
-        signal.addEventListener('abort', onAbort, { once: true })
-      })
-    },
-    giveBack(item) {
-      const next = waiting.shift()
-      if (next === undefined) idle.push(item)
-      else next(item)
-    },
+function createPool(connections: readonly DuckDBConnection[]): Take {
+  const limiter = createLimiter(connections.length)
+  const idle = [...connections]
+  return async (signal) => {
+    const leave = await limiter.enter(signal)
+    const connection = idle.pop()
+    if (connection === undefined) throw new Error('There is room, but no connection')
+    return {
+      connection,
+      giveBack() {
+        idle.push(connection)
+        leave()
+      },
+    }
   }
 }
 
@@ -254,47 +244,41 @@ interface Parts {
   instance: DuckDBInstance
   opened: DuckDBConnection[]
   writer: DuckDBConnection
-  quick: Pool<DuckDBConnection>
-  slow: Pool<DuckDBConnection>
-  permits: Pool<undefined>
+  quick: Take
+  slow: Take
 }
 
-function createDatabase({ instance, opened, writer, quick, slow, permits }: Parts): Opened {
+function createDatabase({ instance, opened, writer, quick, slow }: Parts): Opened {
+  const limiter = createLimiter(longRunning())
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
   let closed: Promise<void> | undefined
 
-  const streams: Pool<DuckDBConnection> = {
-    take: () => connectBarely(instance, opened),
-    giveBack(connection) {
-      const at = opened.indexOf(connection)
-      if (at >= 0) opened.splice(at, 1)[0]?.closeSync()
-    },
-  }
-  const pools: Record<Lane, Pool<DuckDBConnection>> = { quick, slow, stream: streams }
-
-  async function withPermit<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const permit = await permits.take(signal)
-    try {
-      return await work()
-    } finally {
-      permits.giveBack(permit)
+  async function stream(): Promise<Taken> {
+    const connection = await connectBarely(instance, opened)
+    return {
+      connection,
+      giveBack() {
+        const at = opened.indexOf(connection)
+        if (at >= 0) opened.splice(at, 1)[0]?.closeSync()
+      },
     }
   }
+  const take: Record<Lane, Take> = { quick, slow, stream }
 
   async function lease(lane: Lane, signal?: AbortSignal): Promise<Lease> {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    const connection = await pools[lane].take(either)
+    const { connection, giveBack } = await take[lane](either)
     let isHeld = true
     return {
       connection,
       async run(work) {
         const call = () => interruptible(connection, work, either)
-        return tracked(lane === 'quick' ? call() : withPermit(either, call))
+        return tracked(lane === 'quick' ? call() : limiter.run(either, call))
       },
       release() {
-        if (isHeld) pools[lane].giveBack(connection)
+        if (isHeld) giveBack()
         isHeld = false
       },
     }

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
 import type { Background } from '../concurrency/background.ts'
+import { createTurns } from '../concurrency/turns.ts'
 import type { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Column } from '../values/columns.ts'
@@ -77,13 +78,7 @@ export function createViews(options: {
   const records = createViewRecords(options)
   const makers = createViewMakers({ ...options, ...records })
   /** Making and changing views goes one at a time, so that a target never gets two. */
-  let turn: Promise<unknown> = Promise.resolve()
-
-  function inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const done = turn.then(task, task)
-    turn = done.catch(() => undefined)
-    return done
-  }
+  const turns = createTurns()
 
   async function find(target: LookupTarget, mayMake: boolean): Promise<View> {
     const { queryId } = target
@@ -94,7 +89,7 @@ export function createViews(options: {
     const etlId = await etlIdOf(target.etlPath, mayMake, refuse)
     const found = await catalog.featureViews.find({ queryId, etlId, indexKeys })
     if (found === null && !mayMake) throw refuse()
-    const record = found ?? (await inTurn(() => makers.onFirstUse(query, etlId, indexKeys)))
+    const record = found ?? (await turns.alone(() => makers.onFirstUse(query, etlId, indexKeys)))
     const view = await records.toView(record)
     noteUse(view)
     return view
@@ -199,7 +194,7 @@ export function createViews(options: {
     },
     all: records.all,
     create: (view) =>
-      inTurn(async () => {
+      turns.alone(async () => {
         let replacedId: string | null = null
         const record = await makers.named(view, async (id) => {
           await retire(id)
@@ -210,7 +205,7 @@ export function createViews(options: {
         return { view: await records.toView(record), replacedId }
       }),
     change: (id, changes) =>
-      inTurn(async () => {
+      turns.alone(async () => {
         const record = await catalog.featureViews.update(id, changes)
         forget()
         return records.toView(record)
@@ -219,7 +214,7 @@ export function createViews(options: {
       await catalog.featureViews.update(id, { refreshedAt: at, refreshedVersion: version })
     },
     remove: (id) =>
-      inTurn(async () => {
+      turns.alone(async () => {
         await removeRecord(id)
         forget()
       }),

@@ -1,8 +1,9 @@
 // The embedded online store: one LMDB environment in a folder that only this process opens.
 
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Database, open } from 'lmdb'
 import type { Logger } from 'pino'
+import { within } from '../concurrency/within.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { diskFullError, isDiskFull } from '../full-disk.ts'
 import { ok } from '../telemetry/remarks.ts'
@@ -123,7 +124,7 @@ async function commitFailure(error: unknown): Promise<unknown> {
     () => error,
     (cause: unknown) => cause,
   )
-  return Promise.race([reason, sleep(reasonWithinMs, error, { ref: false })])
+  return within(reasonWithinMs, reason, () => error)
 }
 
 function failure(what: string, error: unknown): AppError {

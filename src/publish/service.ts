@@ -1,7 +1,6 @@
 // Publishing: durable jobs that write flows or an application's rows to the warehouse and keep the feature views in step.
 
 import { randomInt } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
@@ -83,7 +82,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     untilEnded: (jobId, signal) => wait(jobId, { signal }),
     closing: closing.signal,
   })
-  let takingOver: Promise<void> = Promise.resolve()
+  let takingOver: Repetition | undefined
   let sendingLost: Repetition | undefined
   let forgetting: Repetition | undefined
 
@@ -140,7 +139,15 @@ export function createPublishing(options: PublishingOptions): Publishing {
   async function start() {
     await catalog.queue.work(queueName, { concurrency }, runner.run)
     for (const id of await catalog.publishJobs.unfinishedIds()) await catalog.queue.send(queueName, id)
-    takingOver = takeOverWhileOpen()
+    let abandoned = new Set<string>()
+    takingOver = repeat({
+      everyMs: takeOverEveryMs,
+      failure: 'Jobs of gateways that are gone could not be found',
+      log,
+      async turn() {
+        abandoned = await takeOver(abandoned)
+      },
+    })
     let missing = new Set<string>()
     sendingLost = repeat({
       everyMs: sendLostEveryMs,
@@ -159,23 +166,14 @@ export function createPublishing(options: PublishingOptions): Publishing {
   }
 
   /** Jobs of a gateway that is gone: those that this one sees twice, since a lost connection alone is soon made anew. */
-  async function takeOverWhileOpen() {
-    let seen = new Set<string>()
-    while (!closing.signal.aborted) {
-      try {
-        await sleep(takeOverEveryMs, undefined, { signal: closing.signal })
-        const abandoned = await catalog.publishJobs.abandoned()
-        for (const jobId of abandoned.filter((id) => seen.has(id))) {
-          log.warn({ publishJob: jobId }, 'A publish job is taken over from a gateway that is gone')
-          await catalog.queue.send(queueName, jobId)
-          await catalog.queue.takeOver(queueName, jobId)
-        }
-        seen = new Set(abandoned)
-      } catch (error) {
-        if (!closing.signal.aborted)
-          log.warn({ err: error }, 'Jobs of gateways that are gone could not be found')
-      }
+  async function takeOver(seen: ReadonlySet<string>): Promise<Set<string>> {
+    const abandoned = await catalog.publishJobs.abandoned()
+    for (const jobId of abandoned.filter((id) => seen.has(id))) {
+      log.warn({ publishJob: jobId }, 'A publish job is taken over from a gateway that is gone')
+      await catalog.queue.send(queueName, jobId)
+      await catalog.queue.takeOver(queueName, jobId)
     }
+    return new Set(abandoned)
   }
 
   /** Sends the jobs that were missing from the queue the last time too, since one may just be on its way into it, and gives those that are. */
@@ -192,7 +190,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
 
   async function close() {
     closing.abort(new Error('The gateway is stopping'))
-    await Promise.all([runner.settled(), takingOver, sendingLost?.close(), forgetting?.close()])
+    await Promise.all([runner.settled(), takingOver?.close(), sendingLost?.close(), forgetting?.close()])
     log.debug('Publishing is closed')
   }
 

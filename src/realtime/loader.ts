@@ -1,6 +1,7 @@
 // Loads of many operations at once: what arrives in one turn of the event loop costs one read of the online store.
 
 import DataLoader from 'dataloader'
+import { inBatches } from '../concurrency/batches.ts'
 import { AppError } from '../errors.ts'
 import type { LookupTarget } from '../features/target.ts'
 import { activeSpan } from '../telemetry/spans.ts'
@@ -16,7 +17,7 @@ export interface RealtimeLoader {
 type Answer = Awaited<ReturnType<Lookup['lookUp']>>[number]
 
 /** A lookup of more values than this is one of its own: shorter replies leave less behind for the collector to move. */
-const valuesAtOnce = 500
+const limits = { mostWeight: 500, weightOf: ({ indexValues }: LookupRequest) => indexValues.length }
 
 /**
  * One key of the DataLoader is a whole list, so that a list of 100 values costs one promise. What the sockets have
@@ -30,7 +31,7 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): (mayMake: bool
   })
 
   async function lookUpAll(requests: readonly LookupRequest[]): Promise<readonly (Answer | Error)[]> {
-    const batches = inBatches(requests)
+    const batches = [...inBatches(requests, limits)]
     const [first] = batches
     if (batches.length === 1 && first !== undefined) return lookUp(first)
     const settled = await Promise.allSettled(batches.map(lookUp))
@@ -48,20 +49,4 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>): (mayMake: bool
   })
   const [making, finding] = [of(true), of(false)]
   return (mayMake) => (mayMake ? making : finding)
-}
-
-function inBatches(requests: readonly LookupRequest[]): (readonly LookupRequest[])[] {
-  const batches: (readonly LookupRequest[])[] = []
-  let from = 0
-  let values = 0
-  for (const [i, { indexValues }] of requests.entries()) {
-    values += indexValues.length
-    if (i > from && values > valuesAtOnce) {
-      batches.push(requests.slice(from, i))
-      from = i
-      values = indexValues.length
-    }
-  }
-  batches.push(from === 0 ? requests : requests.slice(from))
-  return batches
 }

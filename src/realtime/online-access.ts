@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { FeatureViews } from '../catalog/feature-views.ts'
 import type { Background } from '../concurrency/background.ts'
+import { inBatches } from '../concurrency/batches.ts'
 import type { Events } from '../events.ts'
 import type { OnlineStore, ReadAnswer, ReadRequest, WriteEntry } from '../online/port.ts'
 import { call, step } from '../telemetry/spans.ts'
@@ -13,8 +14,11 @@ const restMs = 1000
 /** How long a refresh waits for the store to come back before its publish fails. */
 const patienceMs = 30_000
 /** Many at once: the store cuts them as it needs, in the order that suits it, and waits less often. */
-const entriesPerWrite = 10_000
-const bytesPerWrite = 4_000_000
+const writeLimits = {
+  most: 10_000,
+  mostWeight: 4_000_000,
+  weightOf: ({ rows }: WriteEntry) => rows.length,
+}
 
 /** The floor of a view that is removed, above every version: a gateway that still has the view in memory learns it from the read itself. */
 export const retiredFloor = Number.MAX_SAFE_INTEGER
@@ -97,7 +101,7 @@ export function createOnlineAccess(options: {
   }
 
   async function write(view: string, entries: readonly WriteEntry[]) {
-    for (const batch of inBatches(entries)) {
+    for (const batch of inBatches(entries, writeLimits)) {
       await online.write(view, batch)
       await absences.note(view, batch)
     }
@@ -144,19 +148,4 @@ export function createOnlineAccess(options: {
   }
 
   return { read, write, raiseFloor, takeUpFloors, isDown: () => failedAtMs !== null }
-}
-
-function* inBatches(entries: readonly WriteEntry[]): Generator<readonly WriteEntry[]> {
-  let batch: WriteEntry[] = []
-  let bytes = 0
-  for (const entry of entries) {
-    batch.push(entry)
-    bytes += entry.rows.length
-    if (batch.length >= entriesPerWrite || bytes >= bytesPerWrite) {
-      yield batch
-      batch = []
-      bytes = 0
-    }
-  }
-  if (batch.length > 0) yield batch
 }

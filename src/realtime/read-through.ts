@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Background } from '../concurrency/background.ts'
+import { within } from '../concurrency/within.ts'
 import { AppError, unavailable } from '../errors.ts'
 import type { View, Views } from '../features/views.ts'
 import type { KeysByText, KeyValues } from '../values/entity-key.ts'
@@ -186,14 +187,9 @@ export function createReadThrough(options: {
       const answers = [...keys].map(
         async ([text, values]) => [text, await askUntilCurrent(queue, text, values, floor)] as const,
       )
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<null>((resolve) => {
-        timer = setTimeout(resolve, lookupTimeoutMs, null)
-      })
       underWay += keys.size
-      const answered = await Promise.race([Promise.all(answers), late])
+      const answered = await within(lookupTimeoutMs, Promise.all(answers), () => null)
       underWay -= keys.size
-      clearTimeout(timer)
       if (answered !== null) return new Map(answered)
       const failure = timeout()
       return new Map([...keys.keys()].map((text) => [text, failure]))

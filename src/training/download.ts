@@ -2,7 +2,7 @@
 
 import { access } from 'node:fs/promises'
 import type { DatasetRecord } from '../catalog/datasets.ts'
-import { createPool } from '../concurrency/pool.ts'
+import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Column, Row } from '../values/columns.ts'
@@ -62,14 +62,14 @@ export interface DownloadsOptions {
 }
 
 export function createDownloads({ parquet, folder, concurrency }: DownloadsOptions): Downloads {
-  const pool = createPool(concurrency)
+  const limiter = createLimiter(concurrency)
   const files = createFormatFiles(folder)
 
   async function* batches(
     { dataset, path }: { dataset: DatasetRecord; path: string },
     signal: AbortSignal,
   ): AsyncGenerator<readonly Row[]> {
-    const leave = await pool.enter(signal)
+    const leave = await limiter.enter(signal)
     try {
       yield* parquet.scan(path, { columns: dataset.columns, batchRows, signal })
     } finally {

@@ -1,8 +1,8 @@
 // Datasets whose gateway is gone, on a catalog that several share: they are failed, so that nobody waits for them.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Datasets } from '../catalog/datasets.ts'
+import { repeat } from '../concurrency/repeat.ts'
 import type { Events } from '../events.ts'
 import { leftBehind } from './sweep.ts'
 
@@ -10,23 +10,7 @@ const lookEveryMs = 3000
 
 /** Only what is seen twice is failed: a gateway whose connection was lost is soon seen again. */
 export function watchOrphans({ datasets, events, log }: { datasets: Datasets; events: Events; log: Logger }) {
-  const closing = new AbortController()
-  const watching = watch()
-
-  async function watch() {
-    let seen = new Set<string>()
-    while (!closing.signal.aborted) {
-      try {
-        await sleep(lookEveryMs, undefined, { signal: closing.signal, ref: false })
-        const orphans = await datasets.orphans()
-        for (const id of orphans.filter((orphan) => seen.has(orphan))) await fail(id)
-        seen = new Set(orphans)
-      } catch (error) {
-        if (!closing.signal.aborted)
-          log.warn({ err: error }, 'Datasets of gateways that are gone could not be found')
-      }
-    }
-  }
+  let seen = new Set<string>()
 
   async function fail(datasetId: string) {
     if (!(await datasets.failOrphan(datasetId, leftBehind))) return
@@ -34,10 +18,14 @@ export function watchOrphans({ datasets, events, log }: { datasets: Datasets; ev
     events.publish('dataset', datasetId, { datasetId })
   }
 
-  return {
-    async close() {
-      closing.abort()
-      await watching
+  return repeat({
+    everyMs: lookEveryMs,
+    failure: 'Datasets of gateways that are gone could not be found',
+    log,
+    async turn() {
+      const orphans = await datasets.orphans()
+      for (const id of orphans.filter((orphan) => seen.has(orphan))) await fail(id)
+      seen = new Set(orphans)
     },
-  }
+  })
 }

@@ -2,6 +2,7 @@
 
 import { access } from 'node:fs/promises'
 import type { Catalog } from '../catalog/open.ts'
+import { createTurns } from '../concurrency/turns.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Column } from '../values/columns.ts'
@@ -30,7 +31,7 @@ export function createOutputColumns({
   datasetsFolder,
 }: OutputColumnsOptions): OutputColumns {
   const { etls, events, prisma } = catalog
-  let settling: Promise<void> = Promise.resolve()
+  const turns = createTurns()
 
   async function holdsValue(path: string, column: Column): Promise<boolean> {
     for await (const rows of parquet.scan(path, { columns: [column] })) {
@@ -86,11 +87,7 @@ export function createOutputColumns({
   }
 
   return {
-    settle(run) {
-      const turn = settling.then(() => settle(run))
-      settling = turn.catch(() => undefined)
-      return turn
-    },
+    settle: (run) => turns.alone(() => settle(run)),
   }
 }
 

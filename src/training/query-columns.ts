@@ -1,6 +1,7 @@
 // What runs of a saved query have shown of its columns: which of them hold nulls.
 
 import type { Catalog } from '../catalog/open.ts'
+import { createTurns } from '../concurrency/turns.ts'
 import type { Column } from '../values/columns.ts'
 import type { RunResult } from './run.ts'
 
@@ -19,7 +20,7 @@ export function createQueryColumns({
   prisma,
 }: Pick<Catalog, 'savedQueries' | 'prisma'>): QueryColumns {
   /** One at a time, so that two runs that end together do not undo each other's findings. */
-  let settling: Promise<void> = Promise.resolve()
+  const turns = createTurns()
   const settledHere = new Set<string>()
 
   async function settle({ queryId, datasetId, observed, widenOnly }: Parameters<QueryColumns['settle']>[0]) {
@@ -39,11 +40,7 @@ export function createQueryColumns({
       if (rowCount > 0n) return { columns: [...columns], rowCount }
       return { columns: columns.map((column) => ({ ...column, nullable: true })), rowCount }
     },
-    settle(run) {
-      const turn = settling.then(() => settle(run))
-      settling = turn.catch(() => undefined)
-      return turn
-    },
+    settle: (run) => turns.alone(() => settle(run)),
   }
 }
 

@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
-import { createPool } from '../concurrency/pool.ts'
+import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { isDiskFull } from '../full-disk.ts'
@@ -94,7 +94,7 @@ export function createRunner(options: RunnerOptions): Runner {
     catalogPatienceMs,
     log,
   } = options
-  const pool = createPool(options.concurrency)
+  const limiter = createLimiter(options.concurrency)
   let stopping = false
   const { storeEnd, isUntold } = createEndStore({
     update,
@@ -199,7 +199,7 @@ export function createRunner(options: RunnerOptions): Runner {
     const endListening = events.listen('datasetCancel', dataset.id, () => void stopIfAsked(dataset.id))
     try {
       try {
-        const ended = await pool.run(signal, () => {
+        const ended = await limiter.run(signal, () => {
           startedMs = performance.now()
           return execute(dataset.id, work, controller)
         })
@@ -249,7 +249,7 @@ export function createRunner(options: RunnerOptions): Runner {
 
     isAtWork: (datasetId) => runs.has(datasetId) || isUntold(datasetId),
 
-    waiting: pool.waiting,
+    waiting: limiter.waiting,
 
     async handBack() {
       stopping = true

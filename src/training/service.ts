@@ -7,6 +7,7 @@ import type { EtlRecord } from '../catalog/etls.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryNotes, SavedQueryRecord } from '../catalog/saved-queries.ts'
 import type { Repetition } from '../concurrency/repeat.ts'
+import { within } from '../concurrency/within.ts'
 import { AppError, unavailable } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
@@ -159,7 +160,7 @@ export function createTraining(options: TrainingOptions): Training {
   }
 
   async function settled(datasetId: string, run: Promise<RunEnd>, waitMs: number): Promise<DatasetRecord> {
-    const end = await within(run, waitMs)
+    const end = await within(waitMs, run, () => null)
     if (end === null) return datasets.byId(datasetId)
     if (end.error !== null) throw end.error
     return end.dataset
@@ -261,18 +262,5 @@ export function createTraining(options: TrainingOptions): Training {
       await downloads.close()
       await handBack()
     },
-  }
-}
-
-/** What the promise gives, or null when that takes longer. */
-async function within<T>(promise: Promise<T>, waitMs: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined
-  const elapsed = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), waitMs)
-  })
-  try {
-    return await Promise.race([promise, elapsed])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,9 +1,8 @@
 // How a dataset ended, told to a catalog that may be away: nobody else would ever tell.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
-import { retry, usualDelaysMs } from '../concurrency/retry.ts'
+import { callAgain, doubling, retry, usualDelaysMs } from '../concurrency/retry.ts'
 import { AppError } from '../errors.ts'
 
 /** Calls again and again while the catalog is away, until the signal aborts; any other failure is thrown. */
@@ -42,18 +41,19 @@ export function createEndStore({
 }) {
   const untold = new Set<string>()
 
-  async function tryFor(id: string, changes: Changes): Promise<DatasetRecord> {
+  function tryFor(id: string, changes: Changes): Promise<DatasetRecord> {
     const deadlineMs = performance.now() + patienceMs
-    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
-      try {
-        return await update(id, changes)
-      } catch (error) {
+    const delayMs = doubling(100, 2000)
+    return callAgain(
+      () => update(id, changes),
+      (failures, error) => {
+        const waitMs = delayMs(failures)
         const isLasting = error instanceof AppError && !isCatalogAway(error)
-        if (isLasting || performance.now() + waitMs > deadlineMs) throw error
+        if (isLasting || performance.now() + waitMs > deadlineMs) return null
         log.warn({ err: error, datasetId: id }, 'How a dataset ended could not be stored; trying again')
-        await sleep(waitMs)
-      }
-    }
+        return waitMs
+      },
+    )
   }
 
   async function tryUntilStored(id: string, changes: Changes): Promise<void> {

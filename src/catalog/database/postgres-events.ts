@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import { callAgain, doubling } from '../../concurrency/retry.ts'
+import { within } from '../../concurrency/within.ts'
 import { createEvents, type Events, type Topics } from '../../events.ts'
 import { createOutbox, decodeMessage, encodeMessage, type Message } from './event-messages.ts'
 
@@ -33,7 +35,7 @@ export async function openSharedEvents({
   const local = createEvents()
   const outbox = createOutbox()
   const origin = randomBytes(9).toString('base64url')
-  let closed = false
+  const closing = new AbortController()
   let sending: Promise<void> | null = null
   let client: pg.Client | null = await connect()
   const heartbeat = setInterval(() => void client?.query('SELECT 1').catch(lose), heartbeatMs)
@@ -48,7 +50,8 @@ export async function openSharedEvents({
       application_name: 'feature-gateway-events',
     })
     connected.on('error', (error) => {
-      if (!closed) log.warn({ err: error }, 'The connection that carries events between gateways was lost')
+      if (!closing.signal.aborted)
+        log.warn({ err: error }, 'The connection that carries events between gateways was lost')
     })
     connected.on('notification', ({ payload = '' }) => receive(payload))
     try {
@@ -65,21 +68,23 @@ export async function openSharedEvents({
 
   async function reconnect(): Promise<void> {
     client = null
-    for (let pauseMs = firstPauseMs; !closed; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-      await sleep(pauseMs, undefined, { ref: false })
-      if (closed) return
-      try {
-        const connected = await connect()
-        if (closed) return void (await connected.end())
-        client = connected
-        log.info('Events between gateways flow again')
-        local.publishAll()
-        send()
-        return
-      } catch (error) {
+    const { signal } = closing
+    await sleep(firstPauseMs, undefined, { signal }).catch(() => undefined)
+    const pauseMs = doubling(firstPauseMs, longestPauseMs)
+    const connected = await callAgain(
+      connect,
+      (failures, error) => {
         log.debug({ err: error }, 'The connection that carries events between gateways is not back yet')
-      }
-    }
+        return pauseMs(failures)
+      },
+      closing.signal,
+    ).catch(() => null)
+    if (connected === null) return
+    if (closing.signal.aborted) return void (await connected.end())
+    client = connected
+    log.info('Events between gateways flow again')
+    local.publishAll()
+    send()
   }
 
   /** Its end brings the next. */
@@ -124,7 +129,7 @@ export async function openSharedEvents({
           payloads,
         ])
       } catch (error) {
-        if (!closed) log.warn({ err: error }, 'Events could not be sent to other gateways')
+        if (!closing.signal.aborted) log.warn({ err: error }, 'Events could not be sent to other gateways')
         keep(messages)
         lose()
         return
@@ -145,14 +150,9 @@ export async function openSharedEvents({
       send()
     },
     async close() {
-      closed = true
+      closing.abort()
       clearInterval(heartbeat)
-      const timer = new AbortController()
-      await Promise.race([
-        sending,
-        sleep(closeWithinMs, undefined, { signal: timer.signal }).catch(() => undefined),
-      ])
-      timer.abort()
+      if (sending !== null) await within(closeWithinMs, sending, () => undefined)
       await client?.end()
     },
   }

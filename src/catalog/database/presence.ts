@@ -1,9 +1,9 @@
 // A sign of life that other processes on the same PostgreSQL can see, and that the server drops as soon as this one is gone.
 
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import { callAgain } from '../../concurrency/retry.ts'
 
 export interface Presence {
   /** What this process signs its unfinished work with. */
@@ -30,7 +30,7 @@ export async function announcePresence({
   log: Logger
 }): Promise<Presence> {
   const owner = randomUUID()
-  let closed = false
+  const closing = new AbortController()
   let client = await hold()
 
   async function hold(): Promise<pg.Client> {
@@ -49,21 +49,17 @@ export async function announcePresence({
   }
 
   async function holdAgain(): Promise<void> {
-    while (!closed) {
-      try {
-        client = await hold()
-        if (closed) await client.end()
-        return
-      } catch {
-        await sleep(reconnectAfterMs, undefined, { ref: false })
-      }
-    }
+    if (closing.signal.aborted) return
+    const held = await callAgain(hold, () => reconnectAfterMs, closing.signal).catch(() => null)
+    if (held === null) return
+    client = held
+    if (closing.signal.aborted) await held.end()
   }
 
   return {
     owner,
     async close() {
-      closed = true
+      closing.abort()
       await client.end()
     },
   }

@@ -1,6 +1,7 @@
 // How WebSockets end when the server closes: what was asked on them is answered first, then their clients are told to connect anew.
 
 import type { WebSocket } from 'ws'
+import { within } from '../../concurrency/within.ts'
 
 /** 1001: the server goes away; clients connect again. */
 const goingAway = 1001
@@ -20,14 +21,8 @@ export async function closeSockets(
 async function closeSocket(socket: WebSocket, finished: Promise<void> | undefined): Promise<void> {
   if (socket.readyState === socket.CLOSED) return
   const closed = new Promise((resolve) => socket.once('close', resolve))
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, finishWithinMs)
-  })
-  await Promise.race([finished, closed, late])
-  clearTimeout(timer)
+  await within(finishWithinMs, Promise.race([finished, closed]), () => undefined)
   socket.close(goingAway, 'Going away')
-  timer = setTimeout(() => socket.terminate(), closeWithinMs)
+  await within(closeWithinMs, closed, () => socket.terminate())
   await closed
-  clearTimeout(timer)
 }

@@ -1,6 +1,7 @@
 // /healthz: the process serves. /readyz: all that it stands on answers too, and it is not about to stop.
 
 import { z } from 'zod'
+import { within } from '../../concurrency/within.ts'
 import { answer } from '../rest/bodies.ts'
 import type { RestServer } from '../rest/openapi.ts'
 
@@ -62,18 +63,7 @@ function createPing(probe: Probe): () => Promise<boolean> {
       .finally(() => {
         underWay = undefined
       })
-    return (await within(pingWithinMs, underWay)) ?? false
-  }
-}
-
-/** What the promise gives, or null when that takes longer. */
-export async function within<T>(limitMs: number, promise: Promise<T>): Promise<T | null> {
-  const late = Promise.withResolvers<null>()
-  const timer = setTimeout(() => late.resolve(null), limitMs)
-  try {
-    return await Promise.race([promise, late.promise])
-  } finally {
-    clearTimeout(timer)
+    return within(pingWithinMs, underWay, () => false)
   }
 }
 

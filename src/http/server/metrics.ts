@@ -3,12 +3,13 @@
 import { Registry } from 'prom-client'
 import { z } from 'zod'
 import type { Catalog } from '../../catalog/open.ts'
+import { within } from '../../concurrency/within.ts'
 import { createFamilies } from '../../telemetry/families.ts'
 import { createOwnMetrics, type GatherMetrics } from '../../telemetry/gather.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { answer } from '../rest/bodies.ts'
 import type { RestServer } from '../rest/openapi.ts'
-import { type Probes, within } from './health.ts'
+import type { Probes } from './health.ts'
 
 /** What the catalog has not answered by then is left out. */
 const readWithinMs = 2_000
@@ -69,7 +70,7 @@ function createSharedRegistry({ catalog, probes }: MetricsOptions): Registry {
     async () => (await check()).map(({ name, latencyMs }) => [[name], latencyMs / 1000]),
   )
 
-  const backlog = async () => (await within(readWithinMs, catalog.backlog())) ?? []
+  const backlog = async () => within(readWithinMs, catalog.backlog(), () => [])
   gauge(
     {
       name: 'gateway_jobs',

@@ -2,6 +2,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ChainableCommander, Cluster, Redis } from 'ioredis'
+import { within } from '../../concurrency/within.ts'
 import type { Reply } from './held.ts'
 import { slotCount } from './slot.ts'
 
@@ -122,21 +123,11 @@ export async function sendBySlot(options: {
   return withinTime(sendAll(), timeoutMs, () => failure)
 }
 
-/** Rejects with the reason so far when the time is over; what goes on after that is nobody's concern any more. */
-export async function withinTime<T>(
-  action: Promise<T>,
-  timeoutMs: number,
-  reason: () => Error | null,
-): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('The cluster timed out', { cause: reason() })), timeoutMs)
+/** Rejects with the reason so far when the time is over. */
+export function withinTime<T>(action: Promise<T>, timeoutMs: number, reason: () => Error | null): Promise<T> {
+  return within(timeoutMs, action, () => {
+    throw new Error('The cluster timed out', { cause: reason() })
   })
-  try {
-    return await Promise.race([action, over])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** What another server, or the same one a little later, may well answer. */

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { Catalog } from '../../catalog/open.ts'
 import type { Background } from '../../concurrency/background.ts'
+import { createTurns } from '../../concurrency/turns.ts'
 import { AppError } from '../../errors.ts'
 import type { Events } from '../../events.ts'
 import type { View, Views } from '../../features/views.ts'
@@ -58,7 +59,7 @@ export function createFullRefresh(options: {
   const runRefresh = createRefreshRunner(options)
   const schedules = new Map<string, Schedule>()
   /** Refreshes go one after the other: each may use the whole engine. */
-  let turn: Promise<unknown> = Promise.resolve()
+  const turns = createTurns()
 
   function run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }> {
     const both = signal === undefined ? background.signal : AbortSignal.any([signal, background.signal])
@@ -70,10 +71,8 @@ export function createFullRefresh(options: {
   async function refreshAlone(viewId: string, signal: AbortSignal): Promise<{ rows: number }> {
     for (;;) {
       await untilClaimed(viewId, signal)
-      const done = turn.then(() => observed(viewId, signal))
-      turn = done.catch(() => undefined)
       try {
-        return await done
+        return await turns.alone(() => observed(viewId, signal))
       } catch (error) {
         if (!(error instanceof TakenOver)) throw error
       }

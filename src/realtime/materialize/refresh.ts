@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Background } from '../../concurrency/background.ts'
+import { inBatches } from '../../concurrency/batches.ts'
 import { AppError } from '../../errors.ts'
 import type { Events } from '../../events.ts'
 import { qualified, tablesReadBy } from '../../features/followed.ts'
@@ -162,7 +163,7 @@ export function createRefresh(options: {
     const counts = metrics.countsOf(view)
     const began = performance.now()
     try {
-      for (const batch of inBatches(keys)) await refreshBatch(view, batch)
+      for (const batch of inBatches(keys, { most: valuesPerLookup })) await refreshBatch(view, new Map(batch))
       counts.refreshSeconds.value += (performance.now() - began) / 1000
       health.succeeded(view)
     } catch (error) {
@@ -228,15 +229,4 @@ function touchedKeys(view: View, changes: readonly TableChange[]): Map<string, K
     }
   }
   return keys
-}
-
-function* inBatches(keys: KeysByText): Generator<KeysByText> {
-  let batch = new Map<string, KeyValues>()
-  for (const [text, values] of keys) {
-    batch.set(text, values)
-    if (batch.size < valuesPerLookup) continue
-    yield batch
-    batch = new Map()
-  }
-  if (batch.size > 0) yield batch
 }

@@ -1,6 +1,7 @@
 // Appends to the embedded warehouse: rows, ledger and version in one transaction, one append at a time.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { createTurns } from '../../concurrency/turns.ts'
 import type { Database } from '../../duckdb/database.ts'
 import type { AppendRequest, AppendResult, TableChange } from '../port.ts'
 import { mergeChanges } from '../stored-keys.ts'
@@ -8,7 +9,7 @@ import { changeOf, createTarget, writeTarget } from './append-target.ts'
 import { internalSchema, type TableList } from './schema.ts'
 
 export function createAppends(write: Database['write'], tables: () => TableList) {
-  let turn: Promise<unknown> = Promise.resolve()
+  const turns = createTurns()
 
   async function readVersion(connection: DuckDBConnection): Promise<number> {
     const rows = await (await connection.run(`SELECT version FROM ${internalSchema}.version`)).getRows()
@@ -49,9 +50,7 @@ export function createAppends(write: Database['write'], tables: () => TableList)
   }
 
   function inTurn<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-    const result = turn.then(() => write(work))
-    turn = result.catch(() => undefined)
-    return result
+    return turns.alone(() => write(work))
   }
 
   return {
@@ -60,8 +59,6 @@ export function createAppends(write: Database['write'], tables: () => TableList)
     /** Work between two appends. */
     inTurn,
     /** Resolves when the appends begun so far have ended. */
-    async settled(): Promise<void> {
-      await turn
-    },
+    settled: () => turns.alone(async () => undefined),
   }
 }

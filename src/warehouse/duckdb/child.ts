@@ -1,6 +1,6 @@
 // The process that runs the embedded warehouse's engine.
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { callAgain } from '../../concurrency/retry.ts'
 import { messageOf } from '../../errors.ts'
 import { serveApart } from '../../processes/engine-child.ts'
 import type { WarehouseOptions } from '../options.ts'
@@ -44,13 +44,12 @@ const waitMs = 50
 const attempts = 100
 
 /** A process that was ended a moment ago may still hold the file. */
-async function openOnceFree(options: WarehouseOptions): Promise<Warehouse> {
-  for (let left = attempts; ; left--) {
-    try {
-      return await createDuckdbWarehouse(options)
-    } catch (error) {
-      if (left === 1 || !/could not set lock|conflicting lock/i.test(messageOf(error))) throw error
-      await sleep(waitMs)
-    }
-  }
+function openOnceFree(options: WarehouseOptions): Promise<Warehouse> {
+  return callAgain(
+    () => createDuckdbWarehouse(options),
+    (failures, error) => {
+      const isHeld = /could not set lock|conflicting lock/i.test(messageOf(error))
+      return isHeld && failures < attempts ? waitMs : null
+    },
+  )
 }

@@ -2,7 +2,9 @@
 
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { createPermits, type Permits } from '../../concurrency/permits.ts'
+import { createLimiter, type Limiter } from '../../concurrency/limiter.ts'
+import { unlessAborted } from '../../concurrency/unless-aborted.ts'
+import { within } from '../../concurrency/within.ts'
 import { AppError } from '../../errors.ts'
 import { isConnectionLost } from './error.ts'
 import { createSession, type Session } from './session.ts'
@@ -74,8 +76,8 @@ export function openSessions(url: string, log: Logger): Sessions {
   pool.on('remove', (client) => open.delete(client))
 
   const lanes = Object.fromEntries(
-    Object.entries(connections).map(([lane, count]) => [lane, createPermits(count)]),
-  ) as Record<Lane, Permits>
+    Object.entries(connections).map(([lane, count]) => [lane, createLimiter(count)]),
+  ) as Record<Lane, Limiter>
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
   let closed: Promise<void> | undefined
@@ -84,9 +86,9 @@ export function openSessions(url: string, log: Logger): Sessions {
   async function lease(lane: Lane, signal?: AbortSignal): Promise<SessionLease> {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    await lanes[lane].take(either)
+    const leave = await lanes[lane].enter(either)
     const client = await connect(either).catch((error: unknown) => {
-      lanes[lane].giveBack()
+      leave()
       throw error
     })
     const session = createSession(client)
@@ -110,13 +112,13 @@ export function openSessions(url: string, log: Logger): Sessions {
         if (!isHeld) return
         isHeld = false
         if (!isSpoilt && !session.isIdle()) {
-          await within(answerWithinMs, session.script('ROLLBACK')).catch(() => {
+          await answered(answerWithinMs, session.script('ROLLBACK')).catch(() => {
             isSpoilt = true
           })
         }
         if (isSpoilt) session.destroy()
         client.release(isSpoilt)
-        lanes[lane].giveBack()
+        leave()
       },
     }
   }
@@ -124,16 +126,11 @@ export function openSessions(url: string, log: Logger): Sessions {
   /** Who gives up while it connects leaves the connection to the next. */
   async function connect(signal: AbortSignal): Promise<pg.PoolClient> {
     const connecting = pool.connect()
-    const gone = Promise.withResolvers<never>()
-    const onAbort = () => gone.reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
-      return await Promise.race([connecting, gone.promise])
+      return await unlessAborted(connecting, signal)
     } catch (error) {
       if (signal.aborted) connecting.then((client) => client.release()).catch(() => undefined)
       throw error
-    } finally {
-      signal.removeEventListener('abort', onAbort)
     }
   }
 
@@ -176,10 +173,10 @@ export function openSessions(url: string, log: Logger): Sessions {
     const stopping = async () => {
       for (;;) {
         await control((client) => client.query('SELECT pg_cancel_backend($1)', [processId]))
-        if (await Promise.race([ended, after(stopIntervalMs)])) return
+        if (await within(stopIntervalMs, ended, () => false)) return
       }
     }
-    await within(stopWithinMs, stopping()).catch(() => undefined)
+    await answered(stopWithinMs, stopping()).catch(() => undefined)
   }
 
   /** One question for all that ask at the same time. */
@@ -191,12 +188,11 @@ export function openSessions(url: string, log: Logger): Sessions {
   }
 
   /** Never holds its connection longer than an answer may take. */
-  async function control<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    await lanes.control.take(forever)
-    try {
+  function control<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return lanes.control.run(undefined, async () => {
       const client = await pool.connect()
       try {
-        const result = await within(answerWithinMs, work(client))
+        const result = await answered(answerWithinMs, work(client))
         client.release()
         return result
       } catch (error) {
@@ -204,9 +200,7 @@ export function openSessions(url: string, log: Logger): Sessions {
         client.release(true)
         throw error
       }
-    } finally {
-      lanes.control.giveBack()
-    }
+    })
   }
 
   async function use<T>(
@@ -237,7 +231,7 @@ export function openSessions(url: string, log: Logger): Sessions {
   async function close() {
     closing.abort(new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.'))
     while (running.size > 0) await Promise.allSettled(running)
-    await within(closeWithinMs, pool.end()).catch(() => {
+    await answered(closeWithinMs, pool.end()).catch(() => {
       for (const client of open) createSession(client).destroy()
     })
   }
@@ -256,28 +250,14 @@ export function openSessions(url: string, log: Logger): Sessions {
   }
 }
 
-/** A signal that never aborts. */
-const forever = new AbortController().signal
 const hangs = { reason: 'hanging' }
 
 function isHanging(error: unknown): boolean {
   return error instanceof AppError && error.details === hangs
 }
 
-async function after(ms: number): Promise<false> {
-  const { promise, resolve } = Promise.withResolvers<false>()
-  setTimeout(() => resolve(false), ms)
-  return promise
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`PostgreSQL did not answer within ${ms} ms`)), ms)
+function answered<T>(ms: number, promise: Promise<T>): Promise<T> {
+  return within(ms, promise, () => {
+    throw new Error(`PostgreSQL did not answer within ${ms} ms`)
   })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,9 +1,9 @@
 // Statements over Trino's protocol, by the official client: page after page, stoppable in the engine at any moment.
 
 import { readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import { BasicAuth, type QueryIterator, type QueryResult, Trino } from 'trino-client'
-import { createPermits } from '../../concurrency/permits.ts'
+import { createLimiter, type Limiter } from '../../concurrency/limiter.ts'
+import { callAgain } from '../../concurrency/retry.ts'
 import { unlessAborted } from '../../concurrency/unless-aborted.ts'
 import { AppError } from '../../errors.ts'
 import { TrinoFailure } from './error.ts'
@@ -85,9 +85,9 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
     },
   })
   const { client } = trino as unknown as { client: Client }
-  const permits = Object.fromEntries(
-    Object.entries(lanes).map(([lane, count]) => [lane, createPermits(count)]),
-  ) as Record<Lane, ReturnType<typeof createPermits>>
+  const limiters = Object.fromEntries(
+    Object.entries(lanes).map(([lane, count]) => [lane, createLimiter(count)]),
+  ) as Record<Lane, Limiter>
   const closing = new AbortController()
   const stopping = new Set<Promise<unknown>>()
 
@@ -132,7 +132,7 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
   async function* pages(lane: Lane, sql: string, { signal, session }: StatementOptions = {}) {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    await permits[lane].take(either)
+    const leave = await limiters[lane].enter(either)
     let next: Promise<Result | null> = Promise.resolve(null)
     let isOver = false
     try {
@@ -156,7 +156,7 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
       }
     } finally {
       if (!isOver) stop(next)
-      permits[lane].giveBack()
+      leave()
     }
   }
 
@@ -186,17 +186,12 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
   }
 }
 
-async function retried<T>(ask: () => Promise<T>, mayRetry: (status: number | null) => boolean): Promise<T> {
-  for (let retry = 0; ; retry++) {
-    try {
-      return await ask()
-    } catch (error) {
-      const { response, code } = error as { response?: { status: number }; code?: string }
-      const isOver = retry >= mostRetries || code === 'ECONNREFUSED' || code === 'ECONNABORTED'
-      if (isOver || !mayRetry(response?.status ?? null)) throw error
-      await delay(firstRetryMs * 2 ** retry)
-    }
-  }
+function retried<T>(ask: () => Promise<T>, mayRetry: (status: number | null) => boolean): Promise<T> {
+  return callAgain(ask, (failures, error) => {
+    const { response, code } = error as { response?: { status: number }; code?: string }
+    const isOver = failures >= mostRetries || code === 'ECONNREFUSED' || code === 'ECONNABORTED'
+    return isOver || !mayRetry(response?.status ?? null) ? null : firstRetryMs * 2 ** failures
+  })
 }
 
 function toFailure({ message, errorName, errorType, errorLocation }: NonNullable<Result['error']>) {

@@ -1,7 +1,7 @@
-// The pool that bounds how many datasets are made at once.
+// Work takes its turn: at most so much at once.
 
 import { expect, test } from 'vitest'
-import { createPool } from '../../src/concurrency/pool.ts'
+import { createLimiter } from '../../src/concurrency/limiter.ts'
 
 function createGate() {
   return Promise.withResolvers<void>()
@@ -10,43 +10,43 @@ function createGate() {
 const never = new AbortController().signal
 
 test('Work runs at most so much at once, the rest in the order it came', async () => {
-  const pool = createPool(2)
+  const limiter = createLimiter(2)
   const gates = [createGate(), createGate(), createGate(), createGate()]
   const started: number[] = []
   const runs = gates.map((gate, i) =>
-    pool.run(never, () => {
+    limiter.run(never, () => {
       started.push(i)
       return gate.promise
     }),
   )
   await Promise.resolve()
-  expect([started, pool.waiting()]).toEqual([[0, 1], 2])
+  expect([started, limiter.waiting()]).toEqual([[0, 1], 2])
   gates[1]?.resolve()
   await runs[1]
   await Promise.resolve()
-  expect([started, pool.waiting()]).toEqual([[0, 1, 2], 1])
+  expect([started, limiter.waiting()]).toEqual([[0, 1, 2], 1])
   for (const gate of gates) gate.resolve()
   await Promise.all(runs)
-  expect([started, pool.waiting()]).toEqual([[0, 1, 2, 3], 0])
+  expect([started, limiter.waiting()]).toEqual([[0, 1, 2, 3], 0])
 })
 
 test('Work that is aborted while it waits never starts, and its place is free', async () => {
-  const pool = createPool(1)
+  const limiter = createLimiter(1)
   const gate = createGate()
-  const first = pool.run(never, () => gate.promise)
+  const first = limiter.run(never, () => gate.promise)
   const controller = new AbortController()
-  const second = pool.run(controller.signal, () => Promise.reject(new Error('It started')))
-  const third = pool.run(never, () => Promise.resolve('third'))
+  const second = limiter.run(controller.signal, () => Promise.reject(new Error('It started')))
+  const third = limiter.run(never, () => Promise.resolve('third'))
   controller.abort('left')
   await expect(second).rejects.toBe('left')
   gate.resolve()
   await first
   expect(await third).toBe('third')
-  await expect(pool.run(controller.signal, () => Promise.resolve())).rejects.toBe('left')
+  await expect(limiter.run(controller.signal, () => Promise.resolve())).rejects.toBe('left')
 })
 
 test('Work that fails frees its room', async () => {
-  const pool = createPool(1)
-  await expect(pool.run(never, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
-  expect(await pool.run(never, () => Promise.resolve(1))).toBe(1)
+  const limiter = createLimiter(1)
+  await expect(limiter.run(never, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
+  expect(await limiter.run(never, () => Promise.resolve(1))).toBe(1)
 })
