@@ -27,7 +27,7 @@ import { createPublishing } from './publish/service.ts'
 import { createTables } from './publish/tables.ts'
 import { createRealtime } from './realtime/service.ts'
 import type { GatherMetrics } from './telemetry/gather.ts'
-import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 import { createTraining } from './training/service.ts'
 import { createWarehouse } from './warehouse/index.ts'
 import { observeWarehouse } from './warehouse/observed.ts'
@@ -45,10 +45,9 @@ const jobsEndWithinMs = 3000
 export async function createApp(
   config: Config,
   log: Logger,
-  options: { metrics?: Metrics; gatherMetrics?: GatherMetrics | undefined } = {},
+  { metrics, gatherMetrics }: { metrics: Metrics; gatherMetrics?: GatherMetrics | undefined },
 ) {
   const parts = createParts(log)
-  const { metrics = createMetrics(), gatherMetrics } = options
   try {
     const services = await openServices(config, metrics, log, parts)
     const counters = await openCounters(config, log, parts)

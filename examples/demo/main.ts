@@ -5,6 +5,7 @@ import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDemoRepository } from './repository.ts'
 import { playStory } from './story.ts'
 
@@ -23,7 +24,9 @@ async function main() {
 
   console.log('Starting the gateway (the very first start prepares its databases) …')
   const startedAt = performance.now()
-  const app = await createApp(config, createLog(config.logLevel, { readable: true }))
+  const app = await createApp(config, createLog(config.logLevel, { readable: true }), {
+    metrics: createMetrics(),
+  })
   const stop = async () => {
     await app.close()
     process.exit(0)

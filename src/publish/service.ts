@@ -9,7 +9,7 @@ import { usualDelaysMs } from '../concurrency/retry.ts'
 import { AppError, unavailable } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
-import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { rowsTableName } from '../warehouse/rows-table.ts'
 import { describeGiven } from './cells.ts'
@@ -68,7 +68,7 @@ interface PublishingOptions {
   retentionMs: number
   /** Waits before further tries of a failed step; the last one again and again. */
   retryDelaysMs?: readonly number[]
-  metrics?: Metrics
+  metrics: Metrics
   log: Logger
 }
 
@@ -78,7 +78,6 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const runner = createRunner({
     ...options,
     retryDelaysMs: options.retryDelaysMs ?? usualDelaysMs,
-    metrics: options.metrics ?? createMetrics(),
     untilEnded: (jobId, signal) => wait(jobId, { signal }),
     closing: closing.signal,
   })

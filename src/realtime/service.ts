@@ -18,7 +18,7 @@ import { createViews } from '../features/views.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Finding } from '../sql/finding.ts'
-import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
 import { createCompute } from './compute.ts'
 import { createLoader, type RealtimeLoader } from './loader.ts'
@@ -89,10 +89,10 @@ export function createRealtime(options: {
   wholeParityEveryMs: number | null
   /** How long a check of one view that nobody has asked for may take; a minute unless given. */
   checkTimeoutMs?: number
-  metrics?: Metrics
+  metrics: Metrics
   log: Logger
 }): Realtime {
-  const { online, events, limits, metrics = createMetrics() } = options
+  const { online, events, limits, metrics } = options
   const { featureViews } = options.catalog
   const log = options.log.child({ part: 'realtime' })
   const background = createBackground({ log })

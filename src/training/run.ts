@@ -8,7 +8,7 @@ import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { isDiskFull } from '../full-disk.ts'
-import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { inSpan } from '../telemetry/spans.ts'
 import type { Column } from '../values/columns.ts'
 import { refuseManyRows, type TrainLimits, watchSize } from './limits.ts'
@@ -59,7 +59,7 @@ export interface RunnerOptions {
   /** How many datasets are made at once; the others wait as QUEUED. */
   concurrency: number
   timeoutMs: number
-  metrics?: Metrics
+  metrics: Metrics
   limits: TrainLimits
   /** How long a call waits for a catalog that is away when its dataset has ended. */
   catalogPatienceMs?: number | undefined
@@ -90,7 +90,7 @@ export function createRunner(options: RunnerOptions): Runner {
     temporaryFolder,
     timeoutMs,
     limits,
-    metrics = createMetrics(),
+    metrics,
     catalogPatienceMs,
     log,
   } = options

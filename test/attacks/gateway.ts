@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createDemoTables } from '../../src/demo/tables.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { createClient } from '../http/client.ts'
 
@@ -29,7 +30,7 @@ export async function openTarget(settings: Record<string, string> = {}) {
   })
   const logged: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) })
-  const app = await createApp(config, log)
+  const app = await createApp(config, log, { metrics: createMetrics() })
   await createDemoTables(app.services.warehouse)
   const { url } = await app.listen()
   return {

@@ -9,6 +9,7 @@ import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createDemoTables } from '../../src/demo/tables.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createClient } from '../http/client.ts'
 
 export type Settings = Record<string, string>
@@ -16,7 +17,9 @@ export type Settings = Record<string, string>
 /** Starts the gateway in this process. */
 export async function startGateway(dataDir: string, settings: Settings = {}) {
   const config = parseConfig({ PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...settings })
-  const app = await createApp(config, createLog(config.logLevel, { readable: false }))
+  const app = await createApp(config, createLog(config.logLevel, { readable: false }), {
+    metrics: createMetrics(),
+  })
   await createDemoTables(app.services.warehouse)
   const { url } = await app.listen()
   return { url, services: app.services, ...createClients(url), stop: () => app.close() }

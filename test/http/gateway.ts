@@ -4,6 +4,7 @@ import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createDemoTables } from '../../src/demo/tables.ts'
 import { createHttpServer, type HttpServerOptions } from '../../src/http/server/server.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { testLog } from '../parts.ts'
 import { createClient } from './client.ts'
@@ -16,7 +17,7 @@ export async function openGateway(settings: Record<string, string> = {}) {
   const folder = await createDataFolder('http')
   const config = parseConfig({ PORT: '0', DATA_DIR: folder.path, ...settings })
   const log = testLog()
-  const app = await createApp(config, log)
+  const app = await createApp(config, log, { metrics: createMetrics() })
   await createDemoTables(app.services.warehouse)
 
   async function serve(options: Partial<HttpServerOptions> = {}) {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { testLog } from '../parts.ts'
 import { createClient } from './client.ts'
@@ -13,7 +14,9 @@ let client: ReturnType<typeof createClient>
 let url: string
 
 beforeAll(async () => {
-  app = await createApp(parseConfig({ PORT: '0', DATA_DIR: folder.path }), testLog())
+  app = await createApp(parseConfig({ PORT: '0', DATA_DIR: folder.path }), testLog(), {
+    metrics: createMetrics(),
+  })
   url = (await app.listen()).url
   client = createClient(url)
 })

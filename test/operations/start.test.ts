@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { callKeyDesk, openOperatorSocket } from '../../src/access/operator-socket.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDataFolder } from '../data-folder.ts'
 
 let folder: Awaited<ReturnType<typeof createDataFolder>>
@@ -18,7 +19,9 @@ beforeAll(async () => {
 afterAll(() => folder.remove())
 
 const start = (settings: Record<string, string>) =>
-  createApp(parseConfig({ PORT: '0', DATA_DIR: folder.path, ...settings }), pino({ level: 'silent' }))
+  createApp(parseConfig({ PORT: '0', DATA_DIR: folder.path, ...settings }), pino({ level: 'silent' }), {
+    metrics: createMetrics(),
+  })
 
 test.each([
   [{ DATA_DIR: '/proc/x' }, /^DATA_DIR: the folder \/proc\/x cannot be made \(ENOENT/],

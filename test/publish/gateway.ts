@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import { createPublishing } from '../../src/publish/service.ts'
 import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { absentMaxBytes, viewsOnFirstUse } from '../limits.ts'
 import { openParts } from '../parts.ts'
@@ -41,12 +42,14 @@ export async function openGateway(options: GatewayOptions) {
   const { catalog, warehouse, online, events } = parts
   const realtime = createRealtime({
     ...parts,
+    metrics: createMetrics(),
     viewsOnFirstUse,
     wholeParityEveryMs: null,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes },
   })
   await realtime.start()
   const publishing = createPublishing({
+    metrics: createMetrics(),
     catalog,
     warehouse: wrapWarehouse(warehouse),
     realtime: wrapRealtime(realtime),

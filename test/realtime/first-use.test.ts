@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createEvents } from '../../src/events.ts'
 import { createRealtime } from '../../src/realtime/service.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { absentMaxBytes, viewsOnFirstUse, writer } from '../limits.ts'
 import { openStack, type Stack, sortedRows } from './stack.ts'
 
@@ -75,6 +76,7 @@ test('nor is an ETL loaded for it', async () => {
 test('where it is set, every caller has views made', async () => {
   const open = createRealtime({
     ...stack,
+    metrics: createMetrics(),
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
     viewsOnFirstUse: { ...viewsOnFirstUse, byAnyone: true },
     wholeParityEveryMs: null,
@@ -123,6 +125,7 @@ test('one that nobody has asked for in a week goes, with its rows; one that is u
   const going = (await views()).find(({ queryId }) => queryId === unused.queryId)
   const other = createRealtime({
     ...stack,
+    metrics: createMetrics(),
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
     viewsOnFirstUse,
     wholeParityEveryMs: null,
@@ -169,6 +172,7 @@ test('a publish asks the catalog for all views only once one has changed, and kn
   // Another gateway, whose events are lost.
   const other = createRealtime({
     ...stack,
+    metrics: createMetrics(),
     events: createEvents(),
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
     viewsOnFirstUse,

@@ -12,6 +12,7 @@ import {
   type Realtime,
   type RealtimeResult,
 } from '../../src/realtime/service.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { toText } from '../../src/values/byte-text.ts'
 import { encodeFrame, type Row } from '../../src/values/columns.ts'
 import { keyText, parseKeyText } from '../../src/values/entity-key.ts'
@@ -75,6 +76,7 @@ export async function openStack(options: StackOptions = {}) {
   const queryCalls = watched(catalog.savedQueries)
   const realtime = createRealtime({
     ...parts,
+    metrics: createMetrics(),
     catalog: { ...catalog, featureViews: viewCalls.proxy, savedQueries: queryCalls.proxy },
     warehouse: warehouseCalls.proxy,
     online: onlineCalls.proxy,

@@ -7,6 +7,7 @@ import { ConfigError } from '../../src/config/config-error.ts'
 import { AppError } from '../../src/errors.ts'
 import { createHttpServer } from '../../src/http/server/server.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { createClient } from '../http/client.ts'
 
@@ -16,7 +17,13 @@ const folder = await createDataFolder('logs')
 let app: Awaited<ReturnType<typeof createApp>>
 
 beforeAll(async () => {
-  app = await createApp(parseConfig({ PORT: '0', DATA_DIR: folder.path, ETL_SOURCES: './examples/etl' }), log)
+  app = await createApp(
+    parseConfig({ PORT: '0', DATA_DIR: folder.path, ETL_SOURCES: './examples/etl' }),
+    log,
+    {
+      metrics: createMetrics(),
+    },
+  )
 })
 
 afterAll(async () => {

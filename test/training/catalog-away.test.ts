@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts'
 import { createEvents } from '../../src/events.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createRunner, datasetPath, type Runner } from '../../src/training/run.ts'
 import { trainLimits } from '../limits.ts'
 import { createFolder } from '../servers/child.ts'
@@ -25,6 +26,7 @@ beforeAll(async () => {
   postgres = await startPostgres()
   catalog = await openCatalog({ url: postgres.url, folder: '', log })
   runner = createRunner({
+    metrics: createMetrics(),
     datasets: catalog.datasets,
     events: createEvents(),
     datasetsFolder,

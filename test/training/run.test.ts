@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openCatalog } from '../../src/catalog/open.ts'
 import { createEvents } from '../../src/events.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { watchDataset } from '../../src/training/progress.ts'
 import { createRunner, type Runner } from '../../src/training/run.ts'
 import { createDataFolder } from '../data-folder.ts'
@@ -21,6 +22,7 @@ beforeAll(async () => {
   folder = await createDataFolder('training')
   catalog = await openCatalog({ url: 'pglite:', folder: `${folder.path}/catalog`, log })
   runner = createRunner({
+    metrics: createMetrics(),
     datasets: catalog.datasets,
     events,
     datasetsFolder: folder.path,

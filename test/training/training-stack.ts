@@ -1,5 +1,6 @@
 // The training service on its real stores.
 
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTraining, type TrainingOptions } from '../../src/training/service.ts'
 import { trainLimits } from '../limits.ts'
 import { openParts } from '../parts.ts'
@@ -14,6 +15,7 @@ export async function openTrainingStack(folder: string) {
     training(options: Partial<TrainingOptions> = {}) {
       return createTraining({
         ...parts,
+        metrics: createMetrics(),
         concurrency: 2,
         timeoutMs: 60_000,
         limits: trainLimits,

@@ -70,6 +70,7 @@ export async function openSharedEvents({
     client = null
     const { signal } = closing
     await sleep(firstPauseMs, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted) return
     const pauseMs = doubling(firstPauseMs, longestPauseMs)
     const connected = await callAgain(
       connect,
@@ -77,7 +78,7 @@ export async function openSharedEvents({
         log.debug({ err: error }, 'The connection that carries events between gateways is not back yet')
         return pauseMs(failures)
       },
-      closing.signal,
+      signal,
     ).catch(() => null)
     if (connected === null) return
     if (closing.signal.aborted) return void (await connected.end())
