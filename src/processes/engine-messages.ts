@@ -1,7 +1,8 @@
-// What the gateway and a process that runs an engine say to each other, and how an error passes between them.
+// What the gateway and a process that runs an engine say to each other, and how errors and lines of the log pass between them.
 
+import type { Logger } from 'pino'
 import { ConfigError } from '../config/config-error.ts'
-import { AppError, type ErrorCode } from '../errors.ts'
+import { AppError, type ErrorCode, messageOf } from '../errors.ts'
 
 /** `open` comes first, once. A call of `next` asks for a stream's next batch; `end` says that no more are wanted. */
 export type Request =
@@ -48,4 +49,16 @@ export function fromFailure({ message, stack, name, code, details, cause }: Fail
   if (name === 'ConfigError') return new ConfigError(message, options)
   const error = new Error(message, options)
   return Object.assign(error, { name, ...(code !== undefined && { code }), ...(stack && { stack }) })
+}
+
+/** A line as pino writes it in the process, into the gateway's own log. */
+export function passLogOn(line: string, log: Logger): void {
+  try {
+    const { level, msg, time: _, ...fields } = JSON.parse(line) as Record<string, unknown>
+    if (Number(level) >= 50) log.error(fields, String(msg))
+    else if (Number(level) >= 40) log.warn(fields, String(msg))
+    else log.info(fields, String(msg))
+  } catch (error) {
+    log.warn(`A line of a process's log could not be read: ${messageOf(error)}`)
+  }
 }

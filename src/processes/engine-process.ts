@@ -3,9 +3,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Logger } from 'pino'
-import { AppError, messageOf } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { sharedCompileCache } from './compile-cache.ts'
-import { fromFailure, type Reply, type Request } from './engine-messages.ts'
+import { fromFailure, passLogOn, type Reply, type Request } from './engine-messages.ts'
 
 export interface ApartOptions {
   /** For messages: `warehouse`. */
@@ -216,7 +216,7 @@ function startProcess({ name, entry, log }: ApartOptions, onExit: () => void): R
     complaint = (complaint + text).slice(-4000)
   })
   child.on('message', (reply: Reply) => {
-    if ('log' in reply) return passOn(reply.log, log)
+    if ('log' in reply) return passLogOn(reply.log, log)
     if ('outgrown' in reply) {
       outgrownMb = reply.outgrown
       return
@@ -240,15 +240,4 @@ function endedError(name: string, outgrownMb: number | null): AppError {
     return new ProcessEnded('WAREHOUSE_FAILED', `The ${name}'s engine ended and is started anew; try again.`)
   const message = `The ${name}'s engine needed more than ${outgrownMb} MB for this statement or one that ran beside it; ask for less, in smaller values.`
   return new ProcessEnded('TOO_LARGE', message)
-}
-
-function passOn(line: string, log: Logger): void {
-  try {
-    const { level, msg, time: _, ...fields } = JSON.parse(line) as Record<string, unknown>
-    if (Number(level) >= 50) log.error(fields, String(msg))
-    else if (Number(level) >= 40) log.warn(fields, String(msg))
-    else log.info(fields, String(msg))
-  } catch (error) {
-    log.warn(`A line of an engine's log could not be read: ${messageOf(error)}`)
-  }
 }

@@ -4,9 +4,10 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
+import { fromFailure, passLogOn } from '../../processes/engine-messages.ts'
 import type { Column } from '../../values/columns.ts'
 import type { ScriptFileRequest } from './file.ts'
-import type { FileThreadOptions, FromFileThread, ToFileThread, ToldFailure } from './file-messages.ts'
+import type { FileThreadOptions, FromFileThread, ToFileThread } from './file-messages.ts'
 
 interface Pending {
   resolve(result: { columns: Column[]; rowCount: bigint }): void
@@ -47,7 +48,7 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
     const asked = 'id' in message ? pending.get(message.id) : undefined
     switch (message.op) {
       case 'log':
-        passOn(log, message.line)
+        passLogOn(message.line, log)
         break
       case 'progress':
         asked?.onProgress?.(message.rows)
@@ -56,7 +57,7 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
         asked?.resolve({ columns: message.columns, rowCount: message.rowCount })
         break
       case 'failed':
-        asked?.reject(errorOf(message.failure))
+        asked?.reject(fromFailure(message.failure))
     }
   }
 
@@ -99,19 +100,4 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
 
 function closedError(): AppError {
   return new AppError('INTERNAL', 'The ETL engine is closed')
-}
-
-/** As it was thrown in the thread; what is known of its causes is their text. */
-function errorOf({ code, message, details, stacks }: ToldFailure): Error {
-  const cause = new Error(stacks)
-  if (code === null) return new Error(message, { cause })
-  return new AppError(code, message, { cause, ...(details !== undefined && { details }) })
-}
-
-/** pino's number for error. */
-const errorLevel = 50
-
-function passOn(log: Logger, line: string): void {
-  const { level, msg, ...fields } = JSON.parse(line) as { level: number; msg: string }
-  log[level >= errorLevel ? 'error' : 'warn'](fields, msg)
 }

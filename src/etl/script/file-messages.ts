@@ -1,6 +1,6 @@
 // What the gateway and the thread that runs scripts over files say to each other.
 
-import type { ErrorCode } from '../../errors.ts'
+import type { Failure } from '../../processes/engine-messages.ts'
 import type { Column } from '../../values/columns.ts'
 import type { LoadedScript } from './load.ts'
 
@@ -31,14 +31,5 @@ export type ToFileThread =
 export type FromFileThread =
   | { op: 'progress'; id: number; rows: number }
   | { op: 'done'; id: number; columns: Column[]; rowCount: bigint }
-  | { op: 'failed'; id: number; failure: ToldFailure }
+  | { op: 'failed'; id: number; failure: Failure }
   | { op: 'log'; line: string }
-
-export interface ToldFailure {
-  /** Null when it is a fault of our own. */
-  code: ErrorCode | null
-  message: string
-  details?: Record<string, unknown> | undefined
-  /** The stacks of it and of its causes, for the log. */
-  stacks: string
-}

@@ -3,10 +3,10 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { pino } from 'pino'
-import { AppError, messageOf } from '../../errors.ts'
 import { createParquetEngine } from '../../parquet/engine.ts'
+import { toFailure } from '../../processes/engine-messages.ts'
 import { createScriptFiles } from './file.ts'
-import type { FileThreadOptions, FromFileThread, ToFileThread, ToldFailure } from './file-messages.ts'
+import type { FileThreadOptions, FromFileThread, ToFileThread } from './file-messages.ts'
 import { createSandbox } from './sandbox.ts'
 
 const { folders, parquetMemoryMb, temporaryFolder, timeoutMs, memoryMb } = workerData as FileThreadOptions
@@ -32,22 +32,10 @@ async function run({ id, work }: Extract<ToFileThread, { op: 'run' }>): Promise<
     const { columns, rowCount } = await files.run({ ...work, signal: controller.signal, onProgress })
     tell({ op: 'done', id, columns, rowCount })
   } catch (error) {
-    tell({ op: 'failed', id, failure: failureOf(error) })
+    tell({ op: 'failed', id, failure: toFailure(error) })
   } finally {
     running.delete(id)
   }
-}
-
-function failureOf(error: unknown): ToldFailure {
-  const stacks = stacksOf(error)
-  return error instanceof AppError
-    ? { code: error.code, message: error.message, details: error.details, stacks }
-    : { code: null, message: messageOf(error), stacks }
-}
-
-function stacksOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return `${error.stack}${error.cause === undefined ? '' : `\ncaused by ${stacksOf(error.cause)}`}`
 }
 
 parentPort?.on('message', async (message: ToFileThread) => {
