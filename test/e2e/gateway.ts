@@ -10,6 +10,7 @@ import { parseConfig } from '../../src/config/config.ts'
 import { createDemoTables } from '../../src/demo/tables.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createTablesOver } from '../demo-tables.ts'
 import { createClient } from '../http/client.ts'
 
 export type Settings = Record<string, string>
@@ -48,13 +49,15 @@ export async function spawnGateway(dataDir: string, settings: Settings = {}, by:
     await exited
     return child.exitCode
   }
+  const clients = createClients(url)
+  if (settings.AUTH === undefined) await createTablesOver(clients)
   return {
     url,
     output,
     pid: child.pid,
     /** Its exit code, once it has ended by itself. */
     ended: exited.then(() => child.exitCode),
-    ...createClients(url),
+    ...clients,
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
   }
