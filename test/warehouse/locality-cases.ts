@@ -202,13 +202,16 @@ export interface Generator {
   mayFail?: boolean
 }
 
+/** On a server each is analysed, planned and looked up in four warehouses. */
+const statements = Number(process.env.LOCALITY_STATEMENTS ?? 60)
+
 const common: Generator = {
   of: 'what every engine has',
   key: ['user_id'],
   entities: keys.map((key) => [key]),
   tables: createTables,
   create: createStatement,
-  count: 300,
+  count: statements,
 }
 
 /** The same over tables of two columns that are the key together. */
@@ -218,62 +221,66 @@ export const ofTwoColumns: Generator = {
   entities: keys.flatMap((key) => keys.map((other) => [key, other])),
   tables: createTwoColumnTables,
   create: createTwoColumnStatement,
-  count: 150,
+  count: statements / 2,
 }
 
 /** What is proven, held against warehouses of one key's rows alone: `open` gives a new, empty one each time. */
 export function testGeneratedLocality(open: () => Promise<Warehouse>, generator = common): void {
-  test(`of statements generated of ${generator.of}, what is proven local gives each key the same rows as a warehouse with that key’s rows alone`, async () => {
-    const random = createRandom(20_261)
-    const tables = generator.tables(random)
-    const append = async (warehouse: Warehouse, entity: readonly string[] | null) => {
-      const own = tables.map((table) => ({
-        ...table,
-        rows: table.rows.filter((row) => entity === null || entity.every((value, i) => row[i] === value)),
-      }))
-      await warehouse.append({ jobId: 'generated', batch: 0, tables: own })
-      return warehouse
-    }
-    const whole = await append(await open(), null)
-    const alone: Warehouse[] = []
-    for (const entity of generator.entities) alone.push(await append(await open(), entity))
-    const found = async (warehouse: Warehouse | undefined, sql: string, entity: readonly string[]) =>
-      ((await warehouse?.lookup({ sql, key: generator.key, values: [entity] }))?.rows ?? [])
-        .map((row) => JSON.stringify(row))
-        .sort()
-    const describe = async (sql: string) => {
-      try {
-        return await whole.describe(sql, { key: generator.key })
-      } catch (error) {
-        if (generator.mayFail !== true) throw error
-        expect(error, sql).toMatchObject({ code: 'INVALID_SQL' })
-        return undefined
+  test(
+    `of statements generated of ${generator.of}, what is proven local gives each key the same rows as a warehouse with that key’s rows alone`,
+    async () => {
+      const random = createRandom(20_261)
+      const tables = generator.tables(random)
+      const append = async (warehouse: Warehouse, entity: readonly string[] | null) => {
+        const own = tables.map((table) => ({
+          ...table,
+          rows: table.rows.filter((row) => entity === null || entity.every((value, i) => row[i] === value)),
+        }))
+        await warehouse.append({ jobId: 'generated', batch: 0, tables: own })
+        return warehouse
       }
-    }
-
-    let described = 0
-    let proven = 0
-    let refuted = 0
-    for (let i = 0; i < generator.count; i++) {
-      const sql = generator.create(random)
-      const description = await describe(sql)
-      if (description === undefined) continue
-      described += 1
-      const { whyNotLocal } = description
-      if (whyNotLocal === null) proven += 1
-      for (const [place, entity] of generator.entities.entries()) {
-        const [ofAll, ofOwn] = [await found(whole, sql, entity), await found(alone[place], sql, entity)]
-        if (whyNotLocal === null) expect(ofOwn, `${entity}: ${sql}`).toEqual(ofAll)
-        else if (JSON.stringify(ofOwn) !== JSON.stringify(ofAll)) {
-          refuted += 1
-          break
+      const whole = await append(await open(), null)
+      const alone: Warehouse[] = []
+      for (const entity of generator.entities) alone.push(await append(await open(), entity))
+      const found = async (warehouse: Warehouse | undefined, sql: string, entity: readonly string[]) =>
+        ((await warehouse?.lookup({ sql, key: generator.key, values: [entity] }))?.rows ?? [])
+          .map((row) => JSON.stringify(row))
+          .sort()
+      const describe = async (sql: string) => {
+        try {
+          return await whole.describe(sql, { key: generator.key })
+        } catch (error) {
+          if (generator.mayFail !== true) throw error
+          expect(error, sql).toMatchObject({ code: 'INVALID_SQL' })
+          return undefined
         }
       }
-    }
-    // Were all alike, nothing would have been tried.
-    expect(described).toBeGreaterThan(generator.count * 0.9)
-    expect(proven).toBeGreaterThan(generator.count / 6)
-    expect(refuted).toBeGreaterThan(generator.count / 6)
-    await Promise.all([whole, ...alone].map((warehouse) => warehouse.close()))
-  }, 240_000)
+
+      let described = 0
+      let proven = 0
+      let refuted = 0
+      for (let i = 0; i < generator.count; i++) {
+        const sql = generator.create(random)
+        const description = await describe(sql)
+        if (description === undefined) continue
+        described += 1
+        const { whyNotLocal } = description
+        if (whyNotLocal === null) proven += 1
+        for (const [place, entity] of generator.entities.entries()) {
+          const [ofAll, ofOwn] = [await found(whole, sql, entity), await found(alone[place], sql, entity)]
+          if (whyNotLocal === null) expect(ofOwn, `${entity}: ${sql}`).toEqual(ofAll)
+          else if (JSON.stringify(ofOwn) !== JSON.stringify(ofAll)) {
+            refuted += 1
+            break
+          }
+        }
+      }
+      // Were all alike, nothing would have been tried.
+      expect(described).toBeGreaterThan(generator.count * 0.9)
+      expect(proven).toBeGreaterThan(generator.count / 6)
+      expect(refuted).toBeGreaterThan(generator.count / 6)
+      await Promise.all([whole, ...alone].map((warehouse) => warehouse.close()))
+    },
+    120_000 + generator.count * 2_000,
+  )
 }
