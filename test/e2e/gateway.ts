@@ -73,7 +73,7 @@ function createClients(url: string) {
   async function lookUp(queryId: string, indexKey: string, indexValues: readonly string[]) {
     const { queryRealtimeMany } = await client.data<{ queryRealtimeMany: RealtimeRows[] }>(
       `query ($queryId: ID!, $indexKey: String!, $indexValues: [String!]!) {
-        queryRealtimeMany(queryId: $queryId, indexKey: $indexKey, indexValues: $indexValues) { indexValue status source rows }
+        queryRealtimeMany(queryId: $queryId, indexKey: $indexKey, indexValues: $indexValues) { indexValue status source rows error { code message } }
       }`,
       { queryId, indexKey, indexValues },
     )
@@ -87,4 +87,5 @@ interface RealtimeRows {
   status: string
   source: string
   rows: Record<string, unknown>[]
+  error: { code: string; message: string } | null
 }
