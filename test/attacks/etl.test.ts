@@ -233,7 +233,7 @@ function children(): number[] {
       try {
         return (
           readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(process.pid) &&
-          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('etl/child.ts')
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('etl/script/child.ts')
         )
       } catch {
         return false
@@ -249,7 +249,7 @@ describe('the process that scripts run in', () => {
       const names = readFileSync(`/proc/${pid}/environ`, 'utf8')
         .split('\0')
         .map((line) => line.split('=')[0] ?? '')
-      expect(names.filter((name) => !/^(TZ|LC_ALL|NODE_CHANNEL_\w+|)$/.test(name))).toEqual([])
+      expect(names.filter((name) => !/^(TZ|LC_ALL|NODE_CHANNEL_\w+|NODE_COMPILE_CACHE|)$/.test(name))).toEqual([])
       const open = readdirSync(`/proc/${pid}/fd`).map((fd) => {
         try {
           return readlinkSync(`/proc/${pid}/fd/${fd}`)

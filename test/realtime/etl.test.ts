@@ -151,7 +151,7 @@ test('columns that training has changed are served without a restart', async () 
     ])
   await saved('INT32', 'INTEGER')
   const [refused] = await stack.load(target, ['u3'])
-  expect(refused).toMatchObject({ code: 'SCHEMA_MISMATCH' })
+  expect(refused).toMatchObject({ status: 'FAILED', error: { code: 'SCHEMA_MISMATCH' } })
   await saved('FLOAT64', 'DOUBLE')
   stack.events.publish('views', 'all', { changed: true })
   const [served] = await stack.load(target, ['u4'])
@@ -185,7 +185,7 @@ test('an ETL whose output lacks the key has no parity, unless it works row by ro
 test('an ETL that mixes the rows of several values is caught by parity, with both sides as examples', async () => {
   const { view } = await viewWith('mixing.sql')
   const report = await stack.realtime.parity(view.id, 5)
-  expect(report.mismatched).toBeGreaterThanOrEqual(4)
+  expect(report.mismatched).toBeGreaterThanOrEqual(3)
   expect(report.examples).toHaveLength(report.mismatched)
   expect(report.examples[0]).toMatchObject({
     value: expect.any(String),

@@ -233,6 +233,7 @@ describe('A storage type', () => {
   test('is taken apart however deep it nests and whatever its names hold', () => {
     expect(parseStorage('STRUCT("a "",(" DECIMAL(4,1), b STRUCT(c INTEGER[3])[])[]')).toEqual({
       kind: 'list',
+      length: null,
       item: {
         kind: 'struct',
         fields: [
@@ -241,9 +242,15 @@ describe('A storage type', () => {
             name: 'b',
             storage: {
               kind: 'list',
+              length: null,
               item: {
                 kind: 'struct',
-                fields: [{ name: 'c', storage: { kind: 'list', item: { kind: 'plain', name: 'INTEGER' } } }],
+                fields: [
+                  {
+                    name: 'c',
+                    storage: { kind: 'list', length: 3, item: { kind: 'plain', name: 'INTEGER' } },
+                  },
+                ],
               },
             },
           },
