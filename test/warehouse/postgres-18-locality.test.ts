@@ -2,12 +2,15 @@
 
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { demoTables } from '../../src/demo/tables.ts'
+import type { ColumnType } from '../../src/values/columns.ts'
 import { judgeStatement } from '../../src/warehouse/postgres/judge.ts'
 import { prove } from '../../src/warehouse/postgres/proof/proofs.ts'
 import { createSchemas } from '../../src/warehouse/postgres/schema.ts'
 import type { Session } from '../../src/warehouse/postgres/session.ts'
 import { testLocality, users } from './locality-cases.ts'
 
+const types: Partial<Record<ColumnType, string>> = { STRING: 'text', FLOAT64: 'float8', BOOLEAN: 'boolean' }
 let database: PGlite
 let session: Pick<Session, 'query' | 'describe' | 'script'>
 
@@ -15,6 +18,10 @@ beforeAll(async () => {
   database = new PGlite()
   session = createEmbeddedSession(database)
   await createSchemas(session as Session)
+  for (const { name, columns } of demoTables) {
+    const list = columns.map((column) => `${column.name} ${types[column.type]}`)
+    await database.exec(`CREATE TABLE feature_store.${name} (${list.join(', ')})`)
+  }
   await database.exec(`CREATE VIEW paid AS SELECT user_id, count(*) AS n FROM ${users} GROUP BY user_id;
     CREATE VIEW newest AS SELECT * FROM ${users} ORDER BY creation_date DESC LIMIT 10`)
 })
