@@ -7,6 +7,8 @@ import type { KeyValues } from '../values/entity-key.ts'
 
 /** The schema of the tables that are named without one. */
 export const featureSchema = 'feature_store'
+/** The schema of what the gateway itself keeps in a warehouse: the ledger and the version of appends. */
+export const internalSchema = 'gateway'
 
 /** A base table that a statement reads, with the names of its columns. */
 export interface BaseTable {

@@ -4,9 +4,10 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { createTurns } from '../../concurrency/turns.ts'
 import type { Database } from '../../duckdb/database.ts'
 import type { AppendRequest, AppendResult, TableChange } from '../port.ts'
+import { internalSchema } from '../port.ts'
 import { mergeChanges } from '../stored-keys.ts'
 import { changeOf, createTarget, writeTarget } from './append-target.ts'
-import { internalSchema, type TableList } from './schema.ts'
+import type { TableList } from './schema.ts'
 
 export function createAppends(write: Database['write'], tables: () => TableList) {
   const turns = createTurns()

@@ -14,13 +14,14 @@ import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
 import { ok } from '../../telemetry/remarks.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
-import type {
-  LookupRequest,
-  LookupResult,
-  ScanRequest,
-  ScanResult,
-  StatementRequest,
-  Warehouse,
+import {
+  internalSchema,
+  type LookupRequest,
+  type LookupResult,
+  type ScanRequest,
+  type ScanResult,
+  type StatementRequest,
+  type Warehouse,
 } from '../port.ts'
 import { createAppends } from './append.ts'
 import { toBeCast } from './append-target.ts'
@@ -31,7 +32,6 @@ import { createProofs, type Proofs } from './proofs.ts'
 import {
   createSchemas,
   duckdbTables,
-  internalSchema,
   listTables,
   makeTable,
   type TableList,

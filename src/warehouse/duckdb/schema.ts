@@ -7,11 +7,10 @@ import { displayTable, type TableReference } from '../../duckdb/statement.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
-import { type BaseTable, featureSchema, type Intake, type WarehouseTable } from '../port.ts'
+import { type BaseTable, featureSchema, type Intake, internalSchema, type WarehouseTable } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { listViews, type ViewDefinition } from './views.ts'
 
-export const internalSchema = 'gateway'
 export const filesSchema = 'files'
 
 const createOwn = `

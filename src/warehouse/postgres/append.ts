@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../../errors.ts'
 import { firstRefused } from '../misfit.ts'
 import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from '../port.ts'
+import { internalSchema } from '../port.ts'
 import { schemasOf } from '../rows-table.ts'
 import { mergeChanges } from '../stored-keys.ts'
 import {
@@ -16,7 +17,7 @@ import {
   writeTarget,
 } from './append-target.ts'
 import { toPostgresError } from './error.ts'
-import { internalSchema, listTables } from './schema.ts'
+import { listTables } from './schema.ts'
 import type { Session } from './session.ts'
 import { type Counts, readCounts, readWays, readWritten, type Written } from './written.ts'
 

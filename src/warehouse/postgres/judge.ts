@@ -3,9 +3,9 @@
 import { refuse } from '../../duckdb/engine-error.ts'
 import { quoteName, refuseLong } from '../../sql/sql-text.ts'
 import type { BaseTable } from '../port.ts'
+import { internalSchema } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { type CalledFunction, type Calls, findCalls, judgeFunctions } from './proof/functions.ts'
-import { internalSchema } from './schema.ts'
 import type { ResultField, Session } from './session.ts'
 import { blankSemicolons } from './text.ts'
 

@@ -2,14 +2,11 @@
 
 import { quoteName } from '../../sql/sql-text.ts'
 import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
-import type { WarehouseTable } from '../port.ts'
+import { featureSchema, internalSchema, type WarehouseTable } from '../port.ts'
 import { type PostgresCarrier, postgresCarrier, quoteItem, type TypeEntries } from './column-types.ts'
 import { type Keeps, keepsOf } from './kept.ts'
 import type { Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
-
-export const featureSchema = 'feature_store'
-export const internalSchema = 'gateway'
 
 const ownTables: Readonly<Record<string, string>> = {
   ledger:

@@ -1,6 +1,6 @@
 // What a transaction on PostgreSQL has written: tables besides the one that was written to, and rows besides those that were brought.
 
-import { internalSchema } from './schema.ts'
+import { internalSchema } from '../port.ts'
 import type { Session } from './session.ts'
 
 /** How rows come into a table, by what the server's catalog says of it. */

@@ -5,13 +5,12 @@
 import { AppError } from '../../errors.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
-import { type BaseTable, featureSchema, type WarehouseTable } from '../port.ts'
+import { type BaseTable, featureSchema, internalSchema, type WarehouseTable } from '../port.ts'
 import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
 import { TrinoFailure } from './error.ts'
 import type { CellRow, TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
 
-export const internalSchema = 'gateway'
 export const appendColumn = 'append_id'
 
 export interface TrinoNames {
