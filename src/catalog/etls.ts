@@ -35,6 +35,8 @@ export interface Etls {
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<EtlRecord>
   newestByPath(path: string, name?: string): Promise<EtlRecord | null>
+  /** Removes an entry that nothing has come of: no columns, no feature view, no dataset that is made or was. Else it stays. */
+  removeUnused(id: string): Promise<void>
   /** The columns that the ETL gave for this query on its first training run; null before that. */
   outputColumns(etlId: string, queryId: string): Promise<Column[] | null>
   /** Throws NOT_FOUND when the ETL or the query is not in the catalog. */
@@ -94,6 +96,17 @@ export function createEtls(prisma: PrismaClient): Etls {
     newestByPath(path, name) {
       const where = name === undefined ? { path } : { path, name }
       return prisma.etl.findFirst({ where, orderBy: newestFirst })
+    },
+
+    async removeUnused(id) {
+      await prisma.etl.deleteMany({
+        where: {
+          id,
+          outputs: { none: {} },
+          featureViews: { none: {} },
+          datasets: { none: { status: { in: ['QUEUED', 'RUNNING', 'SUCCEEDED'] } } },
+        },
+      })
     },
 
     async saveOutputColumns(etlId, queryId, columns) {

@@ -217,7 +217,13 @@ export function createTraining(options: TrainingOptions): Training {
         sql: query.sql,
         ...(etl === null && { unsavedEtl: packUnsavedEtl(source) }),
       })
-      const run = runner.start(dataset, (context) => extraction.run(context, { query, source, etl, dataset }))
+      const run = runner
+        .start(dataset, (context) => extraction.run(context, { query, source, etl, dataset }))
+        .then(async (end) => {
+          // Code that has never run is not kept: mended at its place, it is loaded anew by the next call.
+          if (etl !== null && end.error?.code === 'ETL_FAILED') await catalog.etls.removeUnused(etl.id)
+          return end
+        })
       return { etl, dataset: await settled(dataset.id, run, waitMs) }
     },
 

@@ -249,7 +249,9 @@ describe('the process that scripts run in', () => {
       const names = readFileSync(`/proc/${pid}/environ`, 'utf8')
         .split('\0')
         .map((line) => line.split('=')[0] ?? '')
-      expect(names.filter((name) => !/^(TZ|LC_ALL|NODE_CHANNEL_\w+|NODE_COMPILE_CACHE|)$/.test(name))).toEqual([])
+      expect(
+        names.filter((name) => !/^(TZ|LC_ALL|NODE_CHANNEL_\w+|NODE_COMPILE_CACHE|)$/.test(name)),
+      ).toEqual([])
       const open = readdirSync(`/proc/${pid}/fd`).map((fd) => {
         try {
           return readlinkSync(`/proc/${pid}/fd/${fd}`)

@@ -109,11 +109,23 @@ describe('An extraction', () => {
       code: 'ETL_FAILED',
       message: expect.stringMatching(/no 1/),
     })
-    const { id: etlId } = await stack.catalog.prisma.etl.findFirstOrThrow({ where: { path: etlPath } })
-    const dataset = await stack.catalog.prisma.dataset.findFirstOrThrow({ where: { etlId } })
+    const dataset = await stack.catalog.prisma.dataset.findFirstOrThrow({
+      where: { queryId, status: 'FAILED' },
+    })
     expect(dataset).toMatchObject({ status: 'FAILED', errorCode: 'ETL_FAILED' })
+    // Mended at its place, it is loaded anew.
+    expect(await stack.catalog.etls.newestByPath(etlPath)).toBeNull()
+    await writeEtl('throwing.js', 'export function transform(row) { return row }')
+    const mended = await extract(queryId, etlPath)
+    expect(mended).toMatchObject({ etl: { version: 1 }, dataset: { status: 'SUCCEEDED' } })
+    // What has run once stays, whatever its next run gives.
+    const two = await saveQuery("SELECT 'x' AS n", 'two')
+    await writeEtl('twice.js', 'export function transform({ n }) { return { n: BigInt(n) } }')
+    const twice = etlPath.replace('throwing', 'twice')
+    await extract(queryId, twice)
+    await expect(extract(two, twice)).rejects.toMatchObject({ code: 'ETL_FAILED' })
+    expect(await stack.catalog.etls.newestByPath(twice)).not.toBeNull()
     expect(await filesOf(dataset.id)).toEqual([])
-    expect(await stack.catalog.etls.outputColumns(etlId, queryId)).toBeNull()
   })
 
   test('that is cancelled while the ETL runs stops it and leaves no file', async () => {
