@@ -17,14 +17,16 @@ export interface EtlInput {
 
 export type EtlGroupResult = { ok: true; frame: Frame } | { ok: false; error: AppError }
 
+/** Rows of the input that are through, where they go through one by one; else the engine's estimate from 0 to 1, null where it has none. */
+export type FileProgress = { rows: number } | { fraction: number | null }
+
 export interface FileRequest {
   etl: RunnableEtl
   inputPath: string
   inputColumns: readonly Column[]
   outputPath: string
   signal?: AbortSignal | undefined
-  /** Rows of the input that are through. */
-  onProgress?: ((rows: number) => void) | undefined
+  onProgress?: ((progress: FileProgress) => void) | undefined
 }
 
 export interface GroupsRequest {

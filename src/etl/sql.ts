@@ -81,8 +81,8 @@ export function createSqlEtls(parquet: SqlRunner) {
           inputColumns,
           outputPath,
           signal,
+          onProgress: (fraction) => onProgress?.({ fraction }),
         })
-        onProgress?.(Number(result.rowCount))
         return { columns: [...result.columns], rowCount: result.rowCount }
       } catch (error) {
         await rm(outputPath, { force: true })

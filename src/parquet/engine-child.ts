@@ -15,7 +15,8 @@ serveApart<ParquetEngineOptions>(async (options) => {
     handlers: {
       checkSql: (sql: string) => engine.checkSql(sql),
       promiseSql: (request: SqlPromiseRequest) => engine.promiseSql(request),
-      runSql: (request: Omit<RunSqlRequest, 'signal'>, { signal }) => engine.runSql({ ...request, signal }),
+      runSql: (request: Omit<RunSqlRequest, 'signal' | 'onProgress'>, { signal, onProgress }) =>
+        engine.runSql({ ...request, signal, onProgress }),
       runSqlGroups: (request: Omit<RunSqlGroupsRequest, 'signal'>, { signal }) =>
         engine.runSqlGroups({ ...request, signal }),
     },

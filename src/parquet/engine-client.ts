@@ -26,7 +26,11 @@ export async function createSqlRunner({
   return {
     checkSql: (sql) => apart.call('checkSql', sql, { limit: planLimit }),
     promiseSql: (request) => apart.call('promiseSql', request, { limit: planLimit }),
-    runSql: ({ signal, onProgress: _, ...request }) => apart.call('runSql', request, { signal }),
+    runSql: ({ signal, onProgress, ...request }) =>
+      apart.call('runSql', request, {
+        signal,
+        onProgress: (fraction: number | null) => onProgress?.(fraction),
+      }),
     runSqlGroups: ({ signal, ...request }) =>
       apart.call('runSqlGroups', request, { signal, limit: groupsLimit }),
     close: apart.close,

@@ -68,7 +68,10 @@ export function createExtraction(options: ExtractionOptions) {
         inputColumns: [...input.columns],
         outputPath: path,
         signal,
-        onProgress: (rows) => onProgress(0.5 + Math.min(rows / inputRows, 1) / 2),
+        onProgress(progress) {
+          const done = 'rows' in progress ? Math.min(progress.rows / inputRows, 1) : progress.fraction
+          onProgress(done === null ? null : 0.5 + done / 2)
+        },
       })
       const result = queryColumns.observed(output)
       await whileCatalogIsAway({ what: 'Noting what an extraction has shown', signal, log }, async () => {

@@ -39,7 +39,7 @@ test('rows keep their order through both processes, dropped ones leave no hole, 
     inputPath,
     inputColumns: columns,
     outputPath,
-    onProgress: (rows) => progress.push(rows),
+    onProgress: (told) => progress.push('rows' in told ? told.rows : -1),
   })
   expect(result).toEqual({
     columns: [column('id', 'INT64', { nullable: false }), column('half', 'FLOAT64', { nullable: false })],
@@ -50,6 +50,22 @@ test('rows keep their order through both processes, dropped ones leave no hole, 
   expect(rows.map(([id]) => id)).toEqual(expected)
   expect(progress).toEqual([...progress].sort((a, b) => a - b))
   expect(progress.at(-1)).toBe(100_000)
+})
+
+test('a SQL ETL tells how far its engine is', async () => {
+  const inputPath = await stack.writeRows(columns, manyRows(100_000))
+  const fractions: number[] = []
+  const { rowCount } = await stack.engine.runFile({
+    etl: sql('SELECT id, list_sum(list_transform(range(400), x -> x * id)) AS h FROM input'),
+    inputPath,
+    inputColumns: columns,
+    outputPath: stack.newPath(),
+    onProgress: (told) => {
+      if ('fraction' in told) fractions.push(told.fraction ?? -1)
+    },
+  })
+  expect(rowCount).toBe(100_000n)
+  expect(fractions.some((fraction) => fraction > 0 && fraction < 1)).toBe(true)
 })
 
 test('more output than is kept in memory goes by way of a file, which is removed', async () => {
@@ -110,8 +126,8 @@ describe('a run that is stopped', () => {
       inputColumns: columns,
       outputPath,
       signal: controller.signal,
-      onProgress: (rows) => {
-        if (rows >= 40_000) controller.abort(reason)
+      onProgress: (told) => {
+        if ('rows' in told && told.rows >= 40_000) controller.abort(reason)
       },
     })
     await expect(run).rejects.toBe(reason)

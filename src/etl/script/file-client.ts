@@ -51,7 +51,7 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
         passLogOn(message.line, log)
         break
       case 'progress':
-        asked?.onProgress?.(message.rows)
+        asked?.onProgress?.(message.progress)
         break
       case 'done':
         asked?.resolve({ columns: message.columns, rowCount: message.rowCount })

@@ -2,6 +2,7 @@
 
 import type { Failure } from '../../processes/engine-messages.ts'
 import type { Column } from '../../values/columns.ts'
+import type { FileProgress } from '../request.ts'
 import type { LoadedScript } from './load.ts'
 
 /** What the thread is started with. */
@@ -29,7 +30,7 @@ export type ToFileThread =
 
 /** `log` is a line as pino writes it. */
 export type FromFileThread =
-  | { op: 'progress'; id: number; rows: number }
+  | { op: 'progress'; id: number; progress: FileProgress }
   | { op: 'done'; id: number; columns: Column[]; rowCount: bigint }
   | { op: 'failed'; id: number; failure: Failure }
   | { op: 'log'; line: string }

@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { pino } from 'pino'
 import { createParquetEngine } from '../../parquet/engine.ts'
 import { toFailure } from '../../processes/engine-messages.ts'
+import type { FileProgress } from '../request.ts'
 import { createScriptFiles } from './file.ts'
 import type { FileThreadOptions, FromFileThread, ToFileThread } from './file-messages.ts'
 import { createSandbox } from './sandbox.ts'
@@ -28,7 +29,7 @@ async function run({ id, work }: Extract<ToFileThread, { op: 'run' }>): Promise<
   const controller = new AbortController()
   running.set(id, controller)
   try {
-    const onProgress = (rows: number) => tell({ op: 'progress', id, rows })
+    const onProgress = (progress: FileProgress) => tell({ op: 'progress', id, progress })
     const { columns, rowCount } = await files.run({ ...work, signal: controller.signal, onProgress })
     tell({ op: 'done', id, columns, rowCount })
   } catch (error) {

@@ -116,7 +116,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       const oldest = underway.shift()
       if (oldest === undefined) return
       for (const { answer, rowsBefore } of await oldest.answers) await keep(run, answer, rowsBefore)
-      run.onProgress?.(oldest.rowsAfter)
+      run.onProgress?.({ rows: oldest.rowsAfter })
     }
 
     try {
@@ -195,7 +195,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       rows += to - from
       onRows(rows)
       await lease.ask(run.script, { op: 'frameAdd', names: run.names, rows: batch.pack(from, to) })
-      run.onProgress?.(rows)
+      run.onProgress?.({ rows })
     }
     return rows
   }
