@@ -1,14 +1,11 @@
 // Rows that are ingested while the catalog's PostgreSQL goes away: whoever is told of no job has none, and rows come once.
 
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { startGateway } from '../e2e/gateway.ts'
-import { createFolder } from '../servers/child.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startBehindProxy } from '../e2e/catalog-behind-proxy.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { startProxy } from '../servers/proxy.ts'
 import { execute } from '../warehouse/open-postgres.ts'
 
 let postgres: PostgresServer
-let databases = 0
 
 beforeAll(async () => {
   postgres = await startPostgres()
@@ -18,16 +15,7 @@ afterAll(() => postgres?.stop())
 
 /** A gateway whose catalog is behind a proxy, and which has done a job. */
 async function start() {
-  const database = `lost_answers_${databases++}`
-  await execute(postgres.url, `CREATE DATABASE ${database}`)
-  const proxy = await startProxy(postgres.port)
-  onTestFinished(proxy.stop)
-  const folder = await createFolder('lost-answers')
-  onTestFinished(folder.remove)
-  const catalogUrl = postgres.databaseUrl(database)
-  const proxied = catalogUrl.replace(`:${postgres.port}/`, `:${proxy.port}/`)
-  const gateway = await startGateway(folder.path, { CATALOG_URL: proxied })
-  onTestFinished(gateway.stop)
+  const { proxy, catalogUrl, gateway } = await startBehindProxy(postgres)
   const ingest = (userId: string) =>
     gateway.graphql(
       `mutation { ingest(table: "users", rows: [{ user_id: "${userId}" }]) { id status done } }`,

@@ -123,25 +123,6 @@ test('output that differs from what training gave is SCHEMA_MISMATCH', async () 
   expect(result).toMatchObject({ status: 'FAILED', error: { code: 'SCHEMA_MISMATCH' } })
 })
 
-test.each(['nulls.js', 'nulls.sql'] as const)(
-  'a first null in a column of %s is served, and the column may be null from then on',
-  async (file) => {
-    const { target, etlId } = await viewWith(file)
-    const saved = (nullable: boolean) =>
-      (['user_id', 'letters', 'half'] as const).map((name) => {
-        const [type, storage] = outputTypes[name]
-        return { name, type, storage, nullable: name === 'half' && nullable }
-      })
-    await stack.catalog.etls.saveOutputColumns(etlId, target.queryId, saved(false))
-    await stack.publish('users', columns, [[`null of ${file}`, 'n', null]])
-    const [row] = await stack.lookUp(target, [`null of ${file}`])
-    expect(row).toMatchObject({ status: 'FRESH', rows: expect.stringContaining('"half":null') })
-    await expect
-      .poll(() => stack.catalog.etls.outputColumns(etlId, target.queryId), { timeout: 10_000 })
-      .toEqual(saved(true))
-  },
-)
-
 test('columns that training has changed are served without a restart', async () => {
   const { target, etlId } = await viewWith('changing.js')
   const saved = (type: 'INT32' | 'FLOAT64', storage: string) =>
@@ -185,7 +166,7 @@ test('an ETL whose output lacks the key has no parity, unless it works row by ro
 test('an ETL that mixes the rows of several values is caught by parity, with both sides as examples', async () => {
   const { view } = await viewWith('mixing.sql')
   const report = await stack.realtime.parity(view.id, 5)
-  expect(report.mismatched).toBeGreaterThanOrEqual(3)
+  expect(report.mismatched).toBeGreaterThanOrEqual(4)
   expect(report.examples).toHaveLength(report.mismatched)
   expect(report.examples[0]).toMatchObject({
     value: expect.any(String),
@@ -206,3 +187,22 @@ test('the source that is stored is served until the ETL is loaded anew', async (
   stack.realtime.forget()
   expect((await stack.lookUp(target, ['skipped']))[0]?.rows).toBe('[{"v":2}]')
 })
+
+test.each(['nulls.js', 'nulls.sql'] as const)(
+  'a first null in a column of %s is served, and the column may be null from then on',
+  async (file) => {
+    const { target, etlId } = await viewWith(file)
+    const saved = (nullable: boolean) =>
+      (['user_id', 'letters', 'half'] as const).map((name) => {
+        const [type, storage] = outputTypes[name]
+        return { name, type, storage, nullable: name === 'half' && nullable }
+      })
+    await stack.catalog.etls.saveOutputColumns(etlId, target.queryId, saved(false))
+    await stack.publish('users', columns, [[`null of ${file}`, 'n', null]])
+    const [row] = await stack.lookUp(target, [`null of ${file}`])
+    expect(row).toMatchObject({ status: 'FRESH', rows: expect.stringContaining('"half":null') })
+    await expect
+      .poll(() => stack.catalog.etls.outputColumns(etlId, target.queryId), { timeout: 10_000 })
+      .toEqual(saved(true))
+  },
+)

@@ -1,14 +1,11 @@
 // Datasets that were handed back, taken up while the catalog's PostgreSQL goes away: each is made, and made once.
 
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { startGateway } from '../e2e/gateway.ts'
-import { createFolder } from '../servers/child.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startBehindProxy } from '../e2e/catalog-behind-proxy.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { startProxy } from '../servers/proxy.ts'
 import { execute } from '../warehouse/open-postgres.ts'
 
 let postgres: PostgresServer
-let databases = 0
 
 beforeAll(async () => {
   postgres = await startPostgres()
@@ -18,16 +15,7 @@ afterAll(() => postgres?.stop())
 
 /** A gateway whose catalog is behind a proxy, and a dataset that it has made once. */
 async function start() {
-  const database = `handed_back_${databases++}`
-  await execute(postgres.url, `CREATE DATABASE ${database}`)
-  const proxy = await startProxy(postgres.port)
-  onTestFinished(proxy.stop)
-  const folder = await createFolder('handed-back')
-  onTestFinished(folder.remove)
-  const catalogUrl = postgres.databaseUrl(database)
-  const proxied = catalogUrl.replace(`:${postgres.port}/`, `:${proxy.port}/`)
-  const gateway = await startGateway(folder.path, { CATALOG_URL: proxied })
-  onTestFinished(gateway.stop)
+  const { proxy, catalogUrl, gateway } = await startBehindProxy(postgres)
   const { queryTrain } = await gateway.data<{ queryTrain: { dataset: { id: string } } }>(
     'mutation { queryTrain(query: "SELECT 2 AS n", queryName: "q") { dataset { id } } }',
   )

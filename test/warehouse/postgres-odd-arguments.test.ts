@@ -81,6 +81,8 @@ onAdapter('postgres', () => {
   test('no function makes a statement’s fault the warehouse’s, whatever it is called with', async () => {
     const functions = (await execute(server.url, functionsOfServer)) as unknown as EngineFunction[]
     const calls = functions.flatMap((each) => [callOf(each, odd, 0), callOf(each, odd, 1)])
-    expect(await expectNoFaultOfOurs(warehouse, calls, { boundMs: sweepMs, atOnce: 4 })).toBeGreaterThan(20)
+    expect(await expectNoFaultOfOurs(warehouse, calls, { boundMs: sweepMs, atOnce: 4 })).toBeGreaterThan(
+      sweepMs / 300,
+    )
   })
 })

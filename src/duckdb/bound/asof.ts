@@ -66,7 +66,7 @@ const onNulls = {
   cure: 'leave out the rows whose time is null, by WHERE … IS NOT NULL',
 } as const
 
-export function isNotNull(condition: Expression): number | undefined {
+function isNotNull(condition: Expression): number | undefined {
   if (condition.kind !== 'call' || condition.name !== 'IS NOT NULL') return undefined
   const [item] = condition.items
   return item?.kind === 'column' ? item.index : undefined

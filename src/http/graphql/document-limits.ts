@@ -69,7 +69,7 @@ function parseWithinLimits(parse: () => DocumentNode): DocumentNode {
 }
 
 /** Throws TOO_LARGE for the first limit that the document exceeds. */
-export function assertWithinLimits(document: DocumentNode): void {
+function assertWithinLimits(document: DocumentNode): void {
   const counts: Record<Counted, number> = { aliases: 0, repetitions: 0, directives: 0, fragments: 0 }
 
   function count(what: Counted) {

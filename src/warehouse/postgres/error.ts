@@ -53,7 +53,7 @@ export function isConnectionLost(error: unknown): boolean {
   return error.code.startsWith('08') || /^57P0[123]$/.test(error.code)
 }
 
-export function stateCode(state: string): ErrorCode | undefined {
+function stateCode(state: string): ErrorCode | undefined {
   return codesByState[state] ?? codesByState[state.slice(0, 2)]
 }
 
