@@ -3,8 +3,9 @@
 import { AppError } from '../errors.ts'
 import { isDatabaseLost, lostWhileStored } from './database/lost-database.ts'
 import { isGone } from './database/presence.ts'
-import { retryOnUniqueViolation } from './database/violations.ts'
+import { isUniqueViolation, retryOnUniqueViolation } from './database/violations.ts'
 import type { Prisma, PrismaClient, PublishJob } from './generated/client.ts'
+import { findByKey, forgetOldKey, type Idempotency, isKeyForgotten } from './idempotency-keys.ts'
 import { createId } from './ids.ts'
 import { isEnded, type JobStatus, refusal, statusesBefore } from './job-states.ts'
 
@@ -13,7 +14,10 @@ export type PublishJobRecord = Omit<PublishJob, 'owner'>
 
 export type NewPublishJob =
   | { kind: 'FLOWS'; total: number; seed: number | null }
-  | { kind: 'ROWS'; total: number; table: string; payload: Uint8Array }
+  | ({ kind: 'ROWS'; total: number; table: string; idempotency?: Idempotency | undefined } & (
+      | { payload: Uint8Array }
+      | { upload: string }
+    ))
 
 export interface PublishJobChanges {
   status?: JobStatus
@@ -27,14 +31,19 @@ export interface PublishJobChanges {
   finishedAt?: Date | null
   /** Dropped on the end in any case. */
   payload?: Uint8Array | null
+  /** Dropped on the end in any case. */
+  upload?: null
 }
 
 export interface PublishJobs {
   /**
    * QUEUED. With a seed, its `run` counts the jobs of that seed which came before; no two have the same. Rejects with
-   * CATALOG_UNAVAILABLE, and the job's id among the details, where nobody knows whether it is stored.
+   * CATALOG_UNAVAILABLE, and the job's id among the details, where nobody knows whether it is stored. Under an
+   * idempotency key that is there already it is the job of that key, or CONFLICT where something else was asked for.
    */
   create(job: NewPublishJob): Promise<PublishJobRecord>
+  /** The job that was asked for under the key; CONFLICT where something else was. */
+  byKey(idempotency: Idempotency): Promise<PublishJobRecord | null>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<PublishJobRecord>
   /**
@@ -60,7 +69,7 @@ export interface PublishJobs {
   countUnfinished(): Promise<number>
   /**
    * Forgets those that ended before, and counts them. Of those of a seed the last stays, from which the next one of that
-   * seed counts on: its ids must be none that are there.
+   * seed counts on: its ids must be none that are there. Those with an idempotency key stay as long as that.
    */
   removeEndedBefore(date: Date): Promise<number>
   /** When a job last wrote to each table; null for the tables of flows. */
@@ -75,13 +84,36 @@ const unfinished = { in: ['QUEUED', 'RUNNING'] } satisfies { in: JobStatus[] }
 export function createPublishJobs(prisma: PrismaClient, owner: string | null): PublishJobs {
   async function create(id: string, job: NewPublishJob): Promise<PublishJob> {
     const data = { id, status: 'QUEUED' as const }
-    if (job.kind === 'ROWS') {
-      return prisma.publishJob.create({ data: { ...data, ...job, payload: ownBytes(job.payload) } })
-    }
+    if (job.kind === 'ROWS') return createRows(data, job)
     const { seed } = job
     if (seed === null) return prisma.publishJob.create({ data: { ...data, ...job } })
     const last = await prisma.publishJob.aggregate({ where: { seed }, _max: { run: true } })
     return prisma.publishJob.create({ data: { ...data, ...job, run: (last._max.run ?? -1) + 1 } })
+  }
+
+  async function createRows(
+    data: { id: string; status: 'QUEUED' },
+    { idempotency, ...job }: Extract<NewPublishJob, { kind: 'ROWS' }>,
+  ): Promise<PublishJob> {
+    if (idempotency !== undefined) await forgetOldKey(prisma, idempotency.key)
+    try {
+      return await prisma.publishJob.create({
+        data: {
+          ...data,
+          ...job,
+          payload: 'payload' in job ? ownBytes(job.payload) : null,
+          ...(idempotency && {
+            idempotencyKey: idempotency.key,
+            requestSha256: ownBytes(idempotency.requestSha256),
+          }),
+        },
+      })
+    } catch (error) {
+      const known =
+        idempotency !== undefined && isUniqueViolation(error) ? await findByKey(prisma, idempotency) : null
+      if (known === null) throw error
+      return known
+    }
   }
 
   async function byId(id: string): Promise<PublishJob> {
@@ -123,6 +155,7 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
           isEnded(changes.status) && {
             finishedAt: changes.finishedAt ?? new Date(),
             payload: null,
+            upload: null,
             waitingFor: null,
           }),
       },
@@ -138,6 +171,11 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
       } catch (error) {
         throw isDatabaseLost(error) ? lostWhileStored(id, error) : error
       }
+    },
+
+    async byKey(idempotency) {
+      const job = await findByKey(prisma, idempotency)
+      return job && toRecord(job)
     },
 
     byId: async (id) => toRecord(await byId(id)),
@@ -196,7 +234,7 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
 
     removeEndedBefore: (date) =>
       prisma.$executeRaw`DELETE FROM "PublishJob" job WHERE status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
-        AND "finishedAt" < ${date} AND (kind = 'ROWS' OR EXISTS (
+        AND "finishedAt" < ${date} AND ${isKeyForgotten()} AND (kind = 'ROWS' OR EXISTS (
           SELECT FROM "PublishJob" later WHERE later.seed = job.seed AND later.run > job.run))`,
 
     async lastChanges() {

@@ -2,6 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import type { Logger } from 'pino'
+import { checkKey } from '../catalog/idempotency-keys.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { type Repetition, repeat } from '../concurrency/repeat.ts'
@@ -13,7 +14,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { rowsTableName } from '../warehouse/rows-table.ts'
 import { describeGiven } from './cells.ts'
-import { assertTaken, checkRows, findIngestTable, packRows } from './ingest.ts'
+import { assertTaken, checkRows, findIngestTable, hashRows, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
 import { createRunner } from './runner.ts'
 
@@ -38,8 +39,15 @@ export interface Publishing {
    * Without a seed one is drawn, and stored with the job.
    */
   publish(request: { nFlows: number; seed?: number | null | undefined }): Promise<PublishJobRecord>
-  /** Starts a job that writes an application's own rows, all of them or, when one is faulty, none. */
-  ingest(request: { table: string; rows: unknown }): Promise<PublishJobRecord>
+  /**
+   * Starts a job that writes an application's own rows, all of them or, when one is faulty, none. The same again under
+   * the same idempotency key is the job that was started then; other rows under it are a CONFLICT.
+   */
+  ingest(request: {
+    table: string
+    rows: unknown
+    idempotencyKey?: string | null | undefined
+  }): Promise<PublishJobRecord>
   /**
    * Ends a job between two batches, and answers with what it has done: that stays written and served. A job that waits
    * for its stores writes no more from here on; where it is not known yet what of it they have taken, it ends once they
@@ -112,14 +120,27 @@ export function createPublishing(options: PublishingOptions): Publishing {
     return enqueue(await catalog.publishJobs.create({ kind: 'FLOWS', total: nFlows, seed: drawn }))
   }
 
-  async function ingest({ table: name, rows }: { table: string; rows: unknown }) {
+  const ingest: Publishing['ingest'] = async ({ table: name, rows, idempotencyKey }) => {
+    const idempotency =
+      typeof idempotencyKey === 'string'
+        ? { key: checkKey(idempotencyKey), requestSha256: await hashRows(name, rows) }
+        : undefined
+    const known = idempotency && (await catalog.publishJobs.byKey(idempotency))
+    if (known) return enqueue(known)
     const table = findIngestTable(await warehouse.tables(), name)
     await assertRoom()
     const checked = await checkRows(table, rows)
     await assertTaken(warehouse, table, checked)
     const payload = await packRows(checked)
-    const job = { kind: 'ROWS', total: checked.count, table: rowsTableName(table), payload } as const
-    return enqueue(await catalog.publishJobs.create(job))
+    return enqueue(
+      await catalog.publishJobs.create({
+        kind: 'ROWS',
+        total: checked.count,
+        table: rowsTableName(table),
+        payload,
+        idempotency,
+      }),
+    )
   }
 
   function progress(jobId: string, signal: AbortSignal = closing.signal): AsyncIterable<PublishProgress> {

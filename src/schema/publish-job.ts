@@ -115,9 +115,13 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
       args: {
         table: t.arg.string({ required: true }),
         rows: t.arg({ type: 'JSON', required: true, description: 'An array of objects, by column.' }),
+        idempotencyKey: t.arg.string({
+          description:
+            'A name for these rows, kept for a week: the same call again is the same job, never more rows; other rows under it are a CONFLICT.',
+        }),
       },
-      resolve: async (_query, _root, { table, rows }) =>
-        asStored(await services.publishing.ingest({ table, rows })),
+      resolve: async (_query, _root, { table, rows, idempotencyKey }) =>
+        asStored(await services.publishing.ingest({ table, rows, idempotencyKey })),
     }),
     cancelJob: t.field({
       type: builder.nodeInterfaceRef(),

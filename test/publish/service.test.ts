@@ -322,6 +322,53 @@ describe('ingest', () => {
     expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(30_000)
   })
 
+  describe('under an idempotency key', () => {
+    const rows = [{ user_id: 'u1' }, { user_id: 'u2' }]
+    const ingest = (changes: { table?: string; rows?: unknown; idempotencyKey?: string } = {}) =>
+      gateway.publishing.ingest({ table: 'users', rows, idempotencyKey: 'key', ...changes })
+
+    it('is the same job again, however many ask at once, before and after a restart', async () => {
+      await open()
+      await gateway.publishing.start()
+      const asked = await Promise.all(Array.from({ length: 8 }, () => ingest()))
+      const [id = ''] = asked.map((job) => job.id)
+      expect(new Set(asked.map((job) => job.id))).toEqual(new Set([id]))
+      expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 2 })
+      await reopen()
+      await gateway.publishing.start()
+      expect(await ingest()).toMatchObject({ id, status: 'SUCCEEDED' })
+      expect(await countOf('users')).toBe(2)
+    })
+
+    it('is a conflict for other rows or another table', async () => {
+      await open()
+      const { id } = await ingest()
+      for (const changes of [{ rows: [...rows].reverse() }, { rows: [] }, { table: 'quotes' }])
+        await expect(ingest(changes)).rejects.toMatchObject({ code: 'CONFLICT', details: { jobId: id } })
+      expect((await ingest({ idempotencyKey: 'other' })).id).not.toBe(id)
+      for (const idempotencyKey of ['', ' ', 'a\nb', 'x'.repeat(256)])
+        await expect(ingest({ idempotencyKey })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' })
+    })
+
+    it('is not used up by rows that were refused, and is free again after a week', async () => {
+      await open()
+      await expect(ingest({ rows: [{ user_id: 7 }] })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' })
+      const { id } = await ingest()
+      const createdAt = new Date(Date.now() - 7 * 86_400_000 - 1000)
+      await gateway.catalog.prisma.publishJob.update({ where: { id }, data: { createdAt } })
+      expect((await ingest({ rows: [{ user_id: 'u3' }] })).id).not.toBe(id)
+    })
+
+    it('keeps its job that long, however soon others are forgotten', async () => {
+      await open()
+      await gateway.publishing.start()
+      const jobs = await Promise.all([ingest(), gateway.publishing.ingest({ table: 'users', rows })])
+      for (const { id } of jobs) await gateway.publishing.wait(id)
+      expect(await gateway.catalog.publishJobs.removeEndedBefore(new Date(Date.now() + 1000))).toBe(1)
+      expect((await ingest()).id).toBe(jobs[0].id)
+    })
+  })
+
   it('goes on by batches with rows of a job from before, which may have begun so', async () => {
     await open()
     const rows = Array.from({ length: 10_000 }, (_, i) => [`u${i}`])
