@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 
-/** `online` names the index values that changed, or null when any may have. `views` says that another view may serve a target now, or give other columns, `apiKeys` that one was made or revoked, `floors` that the catalog holds a view's floor which the online store could not be told. */
+/** `online` names the index values that changed, or null when any may have. `views` says that another view may serve a target now, or give other columns, `apiKeys` that one was made or revoked, `watermarks` that the catalog holds a view's watermark which the online store could not be told. */
 export interface Topics {
   publishJob: { jobId: string }
   dataset: { datasetId: string }
@@ -10,11 +10,11 @@ export interface Topics {
   online: { values: readonly string[] | null }
   views: { changed: true }
   apiKeys: { changed: true }
-  floors: { changed: true }
+  watermarks: { changed: true }
 }
 
 /**
- * `id` is a publish job's, a dataset's (`datasetCancel`: its maker is asked to stop), for `online` a feature view's, for `views`, `apiKeys` and `floors` always `all`. Listeners of this process
+ * `id` is a publish job's, a dataset's (`datasetCancel`: its maker is asked to stop), for `online` a feature view's, for `views`, `apiKeys` and `watermarks` always `all`. Listeners of this process
  * are called at once and must not throw; those of other gateways on the same catalog soon after, and after an
  * interruption once more for whatever they may have missed: a listener reads the new state anew.
  */
@@ -39,7 +39,7 @@ const anything: { [T in keyof Topics]: (id: string) => Topics[T] } = {
   online: () => ({ values: null }),
   views: () => ({ changed: true }),
   apiKeys: () => ({ changed: true }),
-  floors: () => ({ changed: true }),
+  watermarks: () => ({ changed: true }),
 }
 
 export function isTopic(text: string): text is keyof Topics {

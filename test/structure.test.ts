@@ -33,7 +33,7 @@ const layers: readonly (readonly string[])[] = [
   ['errors', 'events', 'secrets'],
 ]
 
-const mostLines = 400
+const maxLines = 400
 
 /** The packages that only one adapter, or one folder, may know. */
 const driverHomes: Record<string, RegExp> = {
@@ -163,10 +163,10 @@ describe('each file', () => {
     expect(written.filter(({ text }) => !/^\/\/ \S/.test(text)).map(({ path }) => path)).toEqual([])
   })
 
-  test(`has at most ${mostLines} lines, or says at its top why it is long`, () => {
+  test(`has at most ${maxLines} lines, or says at its top why it is long`, () => {
     const unexplained = written.filter(({ text }) => {
       const head = /^(?:\/\/.*\n)+/.exec(text)?.[0] ?? ''
-      return text.split('\n').length > mostLines + 1 && !/\blong\b/i.test(head)
+      return text.split('\n').length > maxLines + 1 && !/\blong\b/i.test(head)
     })
     expect(unexplained.map(({ path }) => path)).toEqual([])
   })

@@ -174,12 +174,12 @@ export async function checkLeaks(
   }
 }
 
-export function checkMemory(samples: readonly Usage[], mostMbPerMinute: number): Check {
+export function checkMemory(samples: readonly Usage[], maxMbPerMinute: number): Check {
   const slope = slopeOf(samples)
   const sizes = samples.map(({ anonymousMb }) => anonymousMb)
   return {
-    what: `memory is flat once it is warm (at most ${mostMbPerMinute} MB a minute)`,
-    holds: slope !== null && slope <= mostMbPerMinute,
+    what: `memory is flat once it is warm (at most ${maxMbPerMinute} MB a minute)`,
+    holds: slope !== null && slope <= maxMbPerMinute,
     found: `${slope?.toFixed(1)} MB a minute over ${samples.length} samples, between ${Math.min(...sizes).toFixed(0)} and ${Math.max(...sizes).toFixed(0)} MB`,
   }
 }

@@ -26,7 +26,7 @@ if (!Number.isInteger(seed)) throw new Error('--seed must be a whole number')
 const tellEveryMs = 5_000
 const sampleEveryMs = minutes >= 5 ? 5_000 : 2_000
 /** A minute is too short to tell a cache that fills from a leak: it only catches what is gross. */
-const mostMbPerMinute = minutes >= 5 ? 5 : 150
+const maxMbPerMinute = minutes >= 5 ? 5 : 150
 
 async function main() {
   const startedMs = Date.now()
@@ -86,7 +86,7 @@ async function soak(place: Place) {
   const checks = [
     ...(await checkPublished(client, acknowledged)),
     ...(await checkParity(client)),
-    checkMemory(warm, mostMbPerMinute),
+    checkMemory(warm, maxMbPerMinute),
     ...(await checkLeaks(steady.url, { ...baseline, pid: steady.pid() }, place.connections)),
     {
       what: 'every error was one to be expected of what was broken at the time',

@@ -9,7 +9,7 @@ import type { KeyRing } from './key-ring.ts'
 
 /** Longer ones are refused: headers cannot carry much more. */
 const longestToken = 8_192
-const remembered = { longest: longestToken + 16, most: 10_000, mostCharacters: 16 * 1024 * 1024 }
+const remembered = { longest: longestToken + 16, most: 10_000, maxCharacters: 16 * 1024 * 1024 }
 /** A token is looked at anew after so long, should its issuer have withdrawn the key that it is signed with. */
 const lookAgainAfterMs = 300_000
 

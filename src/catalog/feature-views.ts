@@ -8,12 +8,12 @@ import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 
 export interface FeatureViewRecord
-  extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'floor' | 'target'> {
+  extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'watermark' | 'target'> {
   refresh: RefreshBy
   /** The warehouse's version that the view is wholly at, when refreshed in full. */
   refreshedVersion: number | null
   /** Rows of an older version are behind, whatever the online store says; null where it was always told itself. */
-  floor: number | null
+  watermark: number | null
 }
 
 export type RefreshBy = 'BY_KEY' | 'FULL' | 'MANUAL'
@@ -74,8 +74,8 @@ export interface FeatureViews {
   noteUse(id: string, at: Date): Promise<void>
   /** Throws NOT_FOUND. */
   update(id: string, changes: FeatureViewChanges): Promise<FeatureViewRecord>
-  /** Lifts the view's floor, never lowers it; of a view that is gone nothing is kept. */
-  raiseFloor(id: string, version: number): Promise<void>
+  /** Lifts the view's watermark, never lowers it; of a view that is gone nothing is kept. */
+  raiseWatermark(id: string, version: number): Promise<void>
   /** Throws NOT_FOUND. */
   remove(id: string): Promise<void>
   /** The ids of those that were removed, until what is left of them is gone too. */
@@ -162,10 +162,10 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       return toRecord(view)
     },
 
-    async raiseFloor(id, version) {
+    async raiseWatermark(id, version) {
       await prisma.featureView.updateMany({
-        where: { id, OR: [{ floor: null }, { floor: { lt: version } }] },
-        data: { floor: version },
+        where: { id, OR: [{ watermark: null }, { watermark: { lt: version } }] },
+        data: { watermark: version },
       })
     },
 
@@ -214,14 +214,14 @@ function nameTaken({ name, id }: FeatureView): AppError {
 }
 
 function toRecord(view: FeatureView): FeatureViewRecord {
-  const { refresh, refreshedVersion, floor, target: _, ...rest } = view
+  const { refresh, refreshedVersion, watermark, target: _, ...rest } = view
   if (refresh === 'AUTO')
     throw new Error(`The feature view ${view.id} is kept as AUTO, which is only ever asked for`)
   return {
     ...rest,
     refresh,
     refreshedVersion: refreshedVersion === null ? null : Number(refreshedVersion),
-    floor: floor === null ? null : Number(floor),
+    watermark: watermark === null ? null : Number(watermark),
   }
 }
 

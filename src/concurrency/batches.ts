@@ -3,7 +3,7 @@
 export interface BatchLimits<T> {
   most?: number
   /** What all items of a batch weigh together; one that weighs more is a batch of its own. */
-  mostWeight?: number
+  maxWeight?: number
   weightOf?: (item: T) => number
 }
 
@@ -11,7 +11,7 @@ export function* inBatches<T>(
   items: Iterable<T>,
   {
     most = Number.POSITIVE_INFINITY,
-    mostWeight = Number.POSITIVE_INFINITY,
+    maxWeight = Number.POSITIVE_INFINITY,
     weightOf = () => 0,
   }: BatchLimits<T>,
 ): Generator<readonly T[]> {
@@ -19,7 +19,7 @@ export function* inBatches<T>(
   let weight = 0
   for (const item of items) {
     const own = weightOf(item)
-    if (batch.length > 0 && (batch.length >= most || weight + own > mostWeight)) {
+    if (batch.length > 0 && (batch.length >= most || weight + own > maxWeight)) {
       yield batch
       batch = []
       weight = 0

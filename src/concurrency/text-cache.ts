@@ -5,7 +5,7 @@ export interface TextCacheLimits {
   longest: number
   most: number
   /** Of all texts together. */
-  mostCharacters: number
+  maxCharacters: number
 }
 
 export interface TextCache<Value> {
@@ -46,7 +46,7 @@ export function createTextCache<Value extends object>(limits: TextCacheLimits): 
       if (text.length > limits.longest) return
       if (!kept.delete(text)) characters += text.length
       kept.set(text, value)
-      while (kept.size > limits.most || characters > limits.mostCharacters) forgetOldest()
+      while (kept.size > limits.most || characters > limits.maxCharacters) forgetOldest()
     },
     has: (text) => kept.has(text),
     get size() {

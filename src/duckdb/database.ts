@@ -12,7 +12,7 @@ import { hideServerNames } from './server-names.ts'
  * - slow: what may take long; as many run at once as leave threads for the quick, the others wait.
  * - stream: slow work in many short calls, a connection for each: who holds one may wait for another.
  */
-export type Lane = 'quick' | 'slow' | 'stream'
+export type Workload = 'quick' | 'slow' | 'stream'
 
 export interface Lease {
   connection: DuckDBConnection
@@ -22,10 +22,10 @@ export interface Lease {
 }
 
 export interface Database {
-  lease(lane: Lane, signal?: AbortSignal): Promise<Lease>
+  lease(workload: Workload, signal?: AbortSignal): Promise<Lease>
   /** Leases a connection for the time of the work, all of it calls of the engine. */
   use<T>(
-    lane: Lane,
+    workload: Workload,
     signal: AbortSignal | undefined,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T>
@@ -115,14 +115,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 
   return {
-    async lease(lane, signal) {
+    async lease(workload, signal) {
       const opened = await ready()
-      const lease = await opened.lease(lane, signal)
+      const lease = await opened.lease(workload, signal)
       return { ...lease, run: (work) => watch(opened, () => lease.run(work)) }
     },
-    async use(lane, signal, work) {
+    async use(workload, signal, work) {
       const opened = await ready()
-      return watch(opened, () => opened.use(lane, signal, work))
+      return watch(opened, () => opened.use(workload, signal, work))
     },
     async write(work) {
       const opened = await ready()
@@ -264,18 +264,18 @@ function createDatabase({ instance, opened, writer, quick, slow }: Parts): Opene
       },
     }
   }
-  const take: Record<Lane, Take> = { quick, slow, stream }
+  const take: Record<Workload, Take> = { quick, slow, stream }
 
-  async function lease(lane: Lane, signal?: AbortSignal): Promise<Lease> {
+  async function lease(workload: Workload, signal?: AbortSignal): Promise<Lease> {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    const { connection, giveBack } = await take[lane](either)
+    const { connection, giveBack } = await take[workload](either)
     let isHeld = true
     return {
       connection,
       async run(work) {
         const call = () => interruptible(connection, work, either)
-        return tracked(lane === 'quick' ? call() : limiter.run(either, call))
+        return tracked(workload === 'quick' ? call() : limiter.run(either, call))
       },
       release() {
         if (isHeld) giveBack()
@@ -305,8 +305,8 @@ function createDatabase({ instance, opened, writer, quick, slow }: Parts): Opene
       closing.signal.throwIfAborted()
       return tracked(work(writer))
     },
-    async use(lane, signal, work) {
-      const { connection, run, release } = await lease(lane, signal)
+    async use(workload, signal, work) {
+      const { connection, run, release } = await lease(workload, signal)
       try {
         return await run(() => work(connection))
       } finally {

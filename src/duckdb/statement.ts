@@ -182,12 +182,12 @@ function visit(part: unknown, scope: Scope, judge: Judge): void {
 }
 
 /** Each WITH may be planned wherever it is used: some that double from one to the next would be planned for hours. */
-const mostTables = 5_000
+const maxTables = 5_000
 
 function refuseManyTables(count: number): void {
-  if (count <= mostTables) return
-  const message = `The statement reads tables in more than ${mostTables} places, what each WITH reads counted wherever it is used; read from fewer.`
-  throw new AppError('TOO_LARGE', message, { details: { most: mostTables } })
+  if (count <= maxTables) return
+  const message = `The statement reads tables in more than ${maxTables} places, what each WITH reads counted wherever it is used; read from fewer.`
+  throw new AppError('TOO_LARGE', message, { details: { most: maxTables } })
 }
 
 /** How many tables stand after FROM once every WITH stands in its places. */

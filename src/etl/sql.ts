@@ -29,7 +29,7 @@ function adviceFor(message: string): string {
 }
 
 export function createSqlEtls(parquet: SqlRunner) {
-  async function runApart({
+  async function runEach({
     etl,
     inputColumns,
     groups,
@@ -103,7 +103,7 @@ export function createSqlEtls(parquet: SqlRunner) {
           if (failure instanceof AppError) return [{ ok: false, error: failure }]
           throw error
         }
-        return runApart(request)
+        return runEach(request)
       }
     },
   }

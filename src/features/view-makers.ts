@@ -32,10 +32,10 @@ export function createViewMakers(options: {
   etlById: (id: string) => Promise<EtlRecord>
   keyTypeOf: KeyTypeOf
   /** How many there may be that were made on first use. */
-  mostOnFirstUse: number
+  maxOnFirstUse: number
   log: Logger
 }) {
-  const { catalog, warehouse, queryById, etlById, keyTypeOf, mostOnFirstUse } = options
+  const { catalog, warehouse, queryById, etlById, keyTypeOf, maxOnFirstUse } = options
 
   async function store(...made: Parameters<Catalog['featureViews']['create']>): Promise<FeatureViewRecord> {
     const view = await catalog.featureViews.create(...made)
@@ -55,8 +55,7 @@ export function createViewMakers(options: {
     const target = { queryId: query.id, etlId, indexKeys }
     const existing = await catalog.featureViews.find(target)
     if (existing !== null) return existing
-    if ((await catalog.featureViews.countImplicit()) >= mostOnFirstUse)
-      throw tooManyOnFirstUse(mostOnFirstUse)
+    if ((await catalog.featureViews.countImplicit()) >= maxOnFirstUse) throw tooManyOnFirstUse(maxOnFirstUse)
     const key = await keyTypeOf(query, indexKeys)
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked: 'AUTO' })
     const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds

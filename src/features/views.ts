@@ -54,14 +54,14 @@ interface CachedView {
 }
 
 /** Targets that are held in memory: there are as many spellings of an ETL's path as anybody likes. */
-const mostTargets = 10_000
+const maxTargets = 10_000
 
 export function createViews(options: {
   catalog: Catalog
   warehouse: Warehouse
   etlService: EtlService
   background: Background
-  mostOnFirstUse: number
+  maxOnFirstUse: number
   log: Logger
   /** Has no gateway serve from the online store what is there of the view. */
   retire: (id: string) => Promise<void>
@@ -139,7 +139,7 @@ export function createViews(options: {
   function keep(key: string, view: View) {
     latest = null
     byTarget.delete(key)
-    if (byTarget.size >= mostTargets) byTarget.delete(byTarget.keys().next().value ?? '')
+    if (byTarget.size >= maxTargets) byTarget.delete(byTarget.keys().next().value ?? '')
     byTarget.set(key, { view, checkedAtMs: Date.now() })
   }
 

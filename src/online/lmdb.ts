@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { within } from '../concurrency/within.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { diskFullError, isDiskFull } from '../full-disk.ts'
-import { ok } from '../telemetry/remarks.ts'
+import { ok } from '../telemetry/notices.ts'
 import { plainValue, valueBeside, valueKey, viewKey } from './keys.ts'
 import {
   isReadable,
@@ -74,17 +74,17 @@ export async function createLmdbStore({
     name: 'lmdb',
     read: (requests) => run('Reading', () => requests.map((request) => readView(db, request, Date.now()))),
     write: (view, entries) => run('Writing', () => writeEntries(db, view, entries)),
-    raiseFloor: (view, version) => run('Raising a floor', () => raiseFloor(db, view, version)),
+    raiseWatermark: (view, version) => run('Raising a watermark', () => raiseWatermark(db, view, version)),
     removeBelow: (view, version) => run('Removing entries', () => removeBelow(db, view, version)),
     removeDroppable: (view, keys) =>
       run('Dropping entries', () => removeDroppable(db, entryPrefix(view), keys)),
     dropView: (view) =>
       run('Dropping a view', async () => {
         await removeBelow(db, view, Number.MAX_VALUE)
-        await db.remove(floorKey(view))
+        await db.remove(watermarkKey(view))
       }),
     sample: (view, count) => run('Sampling', () => sample(db, view, count)),
-    ping: () => run('A ping', () => void readFloor(db, '')),
+    ping: () => run('A ping', () => void readWatermark(db, '')),
     examine: () =>
       run('Examining', () => {
         // Every key is touched: a file that is damaged somewhere gives itself away.
@@ -132,7 +132,7 @@ function failure(what: string, error: unknown): AppError {
   return new AppError('ONLINE_STORE_UNAVAILABLE', `${what}: ${messageOf(error)}`, { cause: error })
 }
 
-// Keys: `e` view NUL value → the packed entry. `f` view → the floor. `x` time, entry's key → an entry that is due then.
+// Keys: `e` view NUL value → the packed entry. `f` view → the watermark. `x` time, entry's key → an entry that is due then.
 
 /** Writes a key where LMDB wants it, without a buffer in between. */
 const keyEncoder = {
@@ -144,7 +144,7 @@ function entryPrefix(view: string): string {
   return `e${viewKey(view)}\0`
 }
 
-function floorKey(view: string): string {
+function watermarkKey(view: string): string {
   return `f${viewKey(view)}`
 }
 
@@ -164,8 +164,8 @@ function keyAfterAll(prefix: string): string {
   return `${prefix.slice(0, -1)}\x01`
 }
 
-function readFloor(db: Store, view: string): number {
-  return db.getBinary(floorKey(view))?.readDoubleLE(0) ?? 0
+function readWatermark(db: Store, view: string): number {
+  return db.getBinary(watermarkKey(view))?.readDoubleLE(0) ?? 0
 }
 
 /**
@@ -190,7 +190,7 @@ function readView(db: Store, { view, values }: ReadRequest, nowMs: number) {
     const packed = peekLive(db, prefix + valueKey(value), nowMs)
     return packed && unpack(packed)
   })
-  return { floor: readFloor(db, view), entries }
+  return { watermark: readWatermark(db, view), entries }
 }
 
 async function writeEntries(db: Store, view: string, entries: readonly WriteEntry[]): Promise<boolean[]> {
@@ -242,11 +242,11 @@ function putIfNewer(db: Store, key: string, entry: WriteEntry, nowMs: number): b
   return true
 }
 
-async function raiseFloor(db: Store, view: string, version: number): Promise<void> {
-  const floor = Buffer.allocUnsafe(8)
-  floor.writeDoubleLE(version, 0)
+async function raiseWatermark(db: Store, view: string, version: number): Promise<void> {
+  const watermark = Buffer.allocUnsafe(8)
+  watermark.writeDoubleLE(version, 0)
   await db.transaction(() => {
-    if (readFloor(db, view) < version) db.putSync(floorKey(view), floor)
+    if (readWatermark(db, view) < version) db.putSync(watermarkKey(view), watermark)
   })
 }
 

@@ -34,7 +34,7 @@ export function observeOnlineStore(
       valuesWritten.observe(entries.length)
       return observed('write', () => store.write(view, entries))
     },
-    raiseFloor: (view, version) => observed('raise floor', () => store.raiseFloor(view, version)),
+    raiseWatermark: (view, version) => observed('raise watermark', () => store.raiseWatermark(view, version)),
     removeBelow: (view, version) => observed('remove', () => store.removeBelow(view, version)),
     removeDroppable: (view, keys) => observed('drop', () => store.removeDroppable(view, keys)),
     dropView: (view) => observed('drop view', () => store.dropView(view)),

@@ -1,6 +1,6 @@
 // The online port: where each feature view's rows wait, by index value. test/contract/online.ts holds every adapter to it.
 
-import type { Remark } from '../telemetry/remarks.ts'
+import type { Notice } from '../telemetry/notices.ts'
 import type { ByteText } from '../values/byte-text.ts'
 
 /** One feature view's part of a read. */
@@ -24,7 +24,7 @@ export interface OnlineEntry extends Computed {
 
 export interface ReadAnswer {
   /** Entries of a lower version are behind and must not be served. 0 unless raised. */
-  floor: number
+  watermark: number
   /** In the order of the request's values, one each; null where nothing is stored. */
   entries: readonly (OnlineEntry | null)[]
 }
@@ -48,9 +48,9 @@ export interface WriteEntry extends Computed {
  *   version than the stored one is left out, one of the same version replaces it. It resolves to which were taken, in order.
  * - A droppable entry that takes the place of one that is not is kept like that one: what fends off older versions stays.
  *   `removeDroppable` deletes those entries that are droppable still, by their keys as keys.ts makes them.
- * - `raiseFloor` lifts a view's floor to `version` and never lowers it; a read that begins after it resolves sees it.
+ * - `raiseWatermark` lifts a view's watermark to `version` and never lowers it; a read that begins after it resolves sees it.
  * - `removeBelow` deletes a view's entries of a version lower than the given one and resolves to how many went.
- *   Entries written meanwhile at that version or a higher one stay. `dropView` forgets the view whole, its floor too.
+ *   Entries written meanwhile at that version or a higher one stay. `dropView` forgets the view whole, its watermark too.
  * - A write that has resolved survives a kill of this process (an embedded store) or is held by the server.
  * - A store that cannot be reached rejects with ONLINE_STORE_UNAVAILABLE within a bounded time; nothing hangs.
  *
@@ -61,7 +61,7 @@ export interface OnlineStore {
   readonly name: string
   read(requests: readonly ReadRequest[]): Promise<readonly ReadAnswer[]>
   write(view: string, entries: readonly WriteEntry[]): Promise<readonly boolean[]>
-  raiseFloor(view: string, version: number): Promise<void>
+  raiseWatermark(view: string, version: number): Promise<void>
   removeBelow(view: string, version: number): Promise<number>
   removeDroppable(view: string, valueKeys: readonly string[]): Promise<void>
   dropView(view: string): Promise<void>
@@ -72,6 +72,6 @@ export interface OnlineStore {
   sample(view: string, count: number): Promise<readonly string[]>
   ping(): Promise<void>
   /** For the doctor: how the servers are, and whether their settings keep what is stored there. */
-  examine?(): Promise<readonly Remark[]>
+  examine?(): Promise<readonly Notice[]>
   close(): Promise<void>
 }

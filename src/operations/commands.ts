@@ -5,7 +5,7 @@ import type { Catalog } from '../catalog/open.ts'
 import { messageOf } from '../errors.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { Realtime } from '../realtime/service.ts'
-import { fail, ok, type Remark, warn } from '../telemetry/remarks.ts'
+import { fail, type Notice, ok, warn } from '../telemetry/notices.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { parts } from './backup/backup.ts'
 import type { Answers } from './backup/talk.ts'
@@ -18,7 +18,7 @@ interface Running {
 }
 
 /** Views whose parity is sampled, the newest first, and index values of each. */
-const mostViews = 20
+const maxViews = 20
 const sampled = 10
 
 export function createAnswers(running: Running): Answers {
@@ -35,20 +35,20 @@ async function copyStores({ catalog, warehouse }: Running, folder: string): Prom
   await warehouse.copyTo(join(folder, parts.warehouse), copyCatalog)
 }
 
-async function examine(running: Running): Promise<Remark[]> {
+async function examine(running: Running): Promise<Notice[]> {
   const { catalog, warehouse, online } = running
   const found = await Promise.all([
-    remarkOnAnswer('the catalog', catalog),
-    remarkOnAnswer('the warehouse', warehouse),
-    remarkOnAnswer('the online store', online),
+    checkAnswer('the catalog', catalog),
+    checkAnswer('the warehouse', warehouse),
+    checkAnswer('the online store', online),
   ])
-  const views = (await catalog.featureViews.all()).toReversed().slice(0, mostViews)
-  for (const view of views) found.push(await remarkOnView(running, view))
+  const views = (await catalog.featureViews.all()).toReversed().slice(0, maxViews)
+  for (const view of views) found.push(await checkView(running, view))
   if (views.length === 0) found.push(ok('it has no feature views'))
   return found
 }
 
-async function remarkOnAnswer(what: string, store: { ping(): Promise<void> }): Promise<Remark> {
+async function checkAnswer(what: string, store: { ping(): Promise<void> }): Promise<Notice> {
   const askedMs = performance.now()
   try {
     await store.ping()
@@ -61,10 +61,10 @@ async function remarkOnAnswer(what: string, store: { ping(): Promise<void> }): P
   }
 }
 
-async function remarkOnView(
+async function checkView(
   { catalog, online, realtime }: Running,
   { id, name, refresh }: Awaited<ReturnType<Catalog['featureViews']['all']>>[number],
-): Promise<Remark> {
+): Promise<Notice> {
   try {
     if (refresh === 'MANUAL') return ok(`view ${name} is refreshed by hand`)
     const { sampled: looked, mismatched, missing, extra } = await realtime.parity(id, sampled)
@@ -76,7 +76,7 @@ async function remarkOnView(
       )
     const { refreshedVersion } = await catalog.featureViews.byId(id)
     const [answer] = await online.read([{ view: id, values: [] }])
-    const isBehind = refresh === 'FULL' && (answer?.floor ?? 0) > (refreshedVersion ?? 0)
+    const isBehind = refresh === 'FULL' && (answer?.watermark ?? 0) > (refreshedVersion ?? 0)
     if (isBehind)
       return warn(
         `view ${name} is behind: its lookups read through to the warehouse until its refresh in full is through`,

@@ -1,6 +1,6 @@
 // The process that runs SQL ETLs.
 
-import { serveApart } from '../processes/engine-child.ts'
+import { serveEngine } from '../processes/engine-child.ts'
 import {
   createParquetEngine,
   type ParquetEngineOptions,
@@ -9,7 +9,7 @@ import {
 } from './engine.ts'
 import type { SqlPromiseRequest } from './etl-promise.ts'
 
-serveApart<ParquetEngineOptions>(async (options) => {
+serveEngine<ParquetEngineOptions>(async (options) => {
   const engine = await createParquetEngine(options)
   return {
     handlers: {

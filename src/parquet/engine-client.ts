@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { processMemoryMb, startApart } from '../processes/engine-process.ts'
+import { processMemoryMb, startEngine } from '../processes/engine-process.ts'
 import type { ParquetEngine, ParquetEngineOptions } from './engine.ts'
 
 export type SqlRunner = Pick<ParquetEngine, 'checkSql' | 'promiseSql' | 'runSql' | 'runSqlGroups'>
@@ -15,7 +15,7 @@ export async function createSqlRunner({
   log,
   ...options
 }: ParquetEngineOptions & { log: Logger }): Promise<SqlRunner & { close(): Promise<void> }> {
-  const apart = await startApart({
+  const engine = await startEngine({
     name: 'SQL ETLs',
     entry: new URL('./engine-child.ts', import.meta.url),
     options: { ...options, temporaryFolder: join(options.temporaryFolder, 'sql-etls') },
@@ -24,15 +24,15 @@ export async function createSqlRunner({
     log,
   })
   return {
-    checkSql: (sql) => apart.call('checkSql', sql, { limit: planLimit }),
-    promiseSql: (request) => apart.call('promiseSql', request, { limit: planLimit }),
+    checkSql: (sql) => engine.call('checkSql', sql, { limit: planLimit }),
+    promiseSql: (request) => engine.call('promiseSql', request, { limit: planLimit }),
     runSql: ({ signal, onProgress, ...request }) =>
-      apart.call('runSql', request, {
+      engine.call('runSql', request, {
         signal,
         onProgress: (fraction: number | null) => onProgress?.(fraction),
       }),
     runSqlGroups: ({ signal, ...request }) =>
-      apart.call('runSqlGroups', request, { signal, limit: groupsLimit }),
-    close: apart.close,
+      engine.call('runSqlGroups', request, { signal, limit: groupsLimit }),
+    close: engine.close,
   }
 }

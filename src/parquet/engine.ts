@@ -127,12 +127,12 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
   }
 
   async function run<T>(
-    lane: 'quick' | 'slow',
+    workload: 'quick' | 'slow',
     context: EngineErrorContext,
     work: (connection: DuckDBConnection) => Promise<T>,
   ): Promise<T> {
     try {
-      return await database.use(lane, context.signal, work)
+      return await database.use(workload, context.signal, work)
     } catch (error) {
       throw toAppError(error, { otherwise: 'INTERNAL', refused: 'ETL_FAILED', ...context })
     }

@@ -31,13 +31,13 @@ export async function promiseOfEtl(
   await connection.run(`CREATE OR REPLACE TEMP TABLE ${inputTable} (${members.join(', ')})`)
   try {
     const { columns } = await planStatement(connection, judged.sql)
-    const { plan } = await bindStatement(connection, {
+    const { relation } = await bindStatement(connection, {
       sql: judged.sql,
       width: columns.length,
       facts: { key: [], uniquesOf: () => [] },
     })
     // The input is the only table there is.
-    const certain = judgeDeterminism(plan, () => input)
+    const certain = judgeDeterminism(relation, () => input)
     return {
       columns: columns.map(({ name }, i) => [name, certain.columns[i] ?? exact]),
       rows: certain.rows,

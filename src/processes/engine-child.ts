@@ -26,7 +26,7 @@ interface Call {
 const watchMs = 50
 
 /** `open` is called with what the gateway gave as options, a log that goes to the gateway's, and the signal that it need not. */
-export function serveApart<Options>(open: (options: Options, log: Logger) => Promise<Opened>): void {
+export function serveEngine<Options>(open: (options: Options, log: Logger) => Promise<Opened>): void {
   closeInheritedFiles()
   const calls = new Map<number, Call>()
   let opened: Opened | undefined

@@ -7,10 +7,10 @@ import { AppError } from '../errors.ts'
 import { sharedCompileCache } from './compile-cache.ts'
 import { fromFailure, passLogOn, type Reply, type Request } from './engine-messages.ts'
 
-export interface ApartOptions {
+export interface EngineOptions {
   /** For messages: `warehouse`. */
   name: string
-  /** The module that the process runs: it calls serveApart. */
+  /** The module that the process runs: it calls serveEngine. */
   entry: URL
   /** What its `open` is given. */
   options: unknown
@@ -37,7 +37,7 @@ export function processMemoryMb(engineMb: number): number {
  * Calls of a process's methods. Every method may be run twice: a call that was under way when the process ended is made
  * again in the next one, once. It rejects with the signal's reason when that aborted, after the work has ended too.
  */
-export interface Apart {
+export interface EngineProcess {
   call<Result>(method: string, request: unknown, options?: CallOptions): Promise<Result>
   /** A call whose result has `batches`. It is not made again once a batch has been taken. */
   stream<Head, Batch>(
@@ -71,7 +71,7 @@ const interruptWithinMs = 5_000
 /** The process ended while it ran this; made again, it may well succeed. */
 class ProcessEnded extends AppError {}
 
-export async function startApart(options: ApartOptions): Promise<Apart> {
+export async function startEngine(options: EngineOptions): Promise<EngineProcess> {
   const { name, log } = options
   let running: Running | undefined
   let closing: Promise<void> | undefined
@@ -197,7 +197,7 @@ function post({ process: child }: Running, request: Request): void {
   if (child.connected) child.send(request, () => undefined)
 }
 
-function startProcess({ name, entry, log }: ApartOptions, onExit: () => void): Running {
+function startProcess({ name, entry, log }: EngineOptions, onExit: () => void): Running {
   const child = fork(entry, [], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     // Nothing of the gateway's environment. Each statement that runs holds one of libuv's threads.

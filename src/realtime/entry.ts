@@ -61,13 +61,13 @@ function earlier(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
-/** The entry's rows or its failure, or null when it must be computed anew: nothing there, behind the floor, or an old failure. */
+/** The entry's rows or its failure, or null when it must be computed anew: nothing there, behind the watermark, or an old failure. */
 export function servable(
   entry: OnlineEntry | null,
-  floor: number,
+  watermark: number,
   nowMs: number,
 ): ByteText | AppError | null {
-  if (entry === null || entry.version < floor) return null
+  if (entry === null || entry.version < watermark) return null
   if (entry.rows.charCodeAt(0) !== brace) return entry.rows
   return nowMs - entry.computedAtMs > failureServedMs ? null : decodeFailure(toText(entry.rows))
 }

@@ -17,7 +17,7 @@ export interface RealtimeLoader {
 type Answer = Awaited<ReturnType<Lookup['lookUp']>>[number]
 
 /** A lookup of more values than this is one of its own: shorter replies leave less behind for the collector to move. */
-const limits = { mostWeight: 500, weightOf: ({ indexValues }: LookupRequest) => indexValues.length }
+const limits = { maxWeight: 500, weightOf: ({ indexValues }: LookupRequest) => indexValues.length }
 
 /**
  * One key of the DataLoader is a whole list, so that a list of 100 values costs one promise. What the sockets have

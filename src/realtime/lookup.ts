@@ -12,7 +12,7 @@ import { sharedStep } from '../telemetry/spans.ts'
 import { type ByteText, toByteText } from '../values/byte-text.ts'
 import type { KeyType, KeyValues } from '../values/entity-key.ts'
 import { noRows, servable } from './entry.ts'
-import { type OnlineAccess, retiredFloor } from './online-access.ts'
+import { type OnlineAccess, retiredWatermark } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
 import { failedResult, type LookupAnswers, type RealtimeResult, type RealtimeSource } from './result.ts'
 
@@ -56,7 +56,7 @@ class Missing {
 /** The values of one view that must be computed. */
 interface Wanted {
   view: View
-  floor: number
+  watermark: number
   keys: Map<string, KeyValues>
 }
 
@@ -104,10 +104,10 @@ export function createLookup(options: {
     const found: (readonly (RealtimeResult | AppError | Missing)[])[] = []
     for (const { view, keys, indexValues } of prepared) {
       const part = online.get(view.id)
-      const told = part?.floor ?? 0
-      if (told === retiredFloor) views.noteRemoved(view.id)
+      const told = part?.watermark ?? 0
+      if (told === retiredWatermark) views.noteRemoved(view.id)
       // What a removed view would give is computed just as well; the next lookup finds the view in its place.
-      const floor = told === retiredFloor ? 0 : told
+      const watermark = told === retiredWatermark ? 0 : told
       const results: (RealtimeResult | AppError | Missing)[] = []
       let served = 0
       for (let k = 0; k < keys.length; k++) {
@@ -120,11 +120,11 @@ export function createLookup(options: {
         const entry = part?.next() ?? null
         const rows = servable(entry, told, nowMs)
         if (entry === null || rows === null) {
-          gather(missing, view, floor, key, indexValue)
+          gather(missing, view, watermark, key, indexValue)
           results.push(new Missing(key))
           continue
         }
-        if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, floor, key, indexValue)
+        if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, watermark, key, indexValue)
         results.push(toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs))
         served++
       }
@@ -139,7 +139,10 @@ export function createLookup(options: {
 
     for (const { view, keys } of missing.values()) countsOf(view).computed.value += keys.size
     const computed = new Map(
-      [...missing.values()].map(({ view, floor, keys }) => [view.id, readThrough.get(view, keys, floor)]),
+      [...missing.values()].map(({ view, watermark, keys }) => [
+        view.id,
+        readThrough.get(view, keys, watermark),
+      ]),
     )
     return found.map((results, i) => {
       const request = prepared[i]
@@ -170,10 +173,10 @@ export function createLookup(options: {
 
   /** Old rows are served as they are and computed again, once, for whoever comes next. */
   function refreshStale(stale: ReadonlyMap<string, Wanted>) {
-    for (const { view, keys, floor } of stale.values()) {
+    for (const { view, keys, watermark } of stale.values()) {
       if (view.record.refresh === 'MANUAL') continue
       background.run(`Refreshing stale index values of the feature view ${view.record.name}`, async () => {
-        await readThrough.get(view, keys, floor)
+        await readThrough.get(view, keys, watermark)
       })
     }
   }
@@ -250,12 +253,12 @@ function createCounting({ answered, failed, batchRequests, batchValues }: Metric
 
 /** What the store gave for a view's values, one after the other. */
 class Online {
-  readonly floor: number
+  readonly watermark: number
   private readonly entries: ReadAnswer['entries']
   private at = 0
 
-  constructor({ floor, entries }: ReadAnswer) {
-    this.floor = floor
+  constructor({ watermark, entries }: ReadAnswer) {
+    this.watermark = watermark
     this.entries = entries
   }
 
@@ -310,8 +313,14 @@ function canonicalOrError(key: KeyType, text: string): string | AppError {
   }
 }
 
-function gather(perView: Map<string, Wanted>, view: View, floor: number, key: string, indexValue: string) {
-  const known = perView.get(view.id) ?? { view, floor, keys: new Map<string, KeyValues>() }
+function gather(
+  perView: Map<string, Wanted>,
+  view: View,
+  watermark: number,
+  key: string,
+  indexValue: string,
+) {
+  const known = perView.get(view.id) ?? { view, watermark, keys: new Map<string, KeyValues>() }
   known.keys.set(key, view.key.parse(indexValue).values)
   perView.set(view.id, known)
 }

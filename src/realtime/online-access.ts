@@ -1,4 +1,4 @@
-// The online store as lookups and refreshes see it: an outage is noticed once, bridged, and no floor is forgotten over it.
+// The online store as lookups and refreshes see it: an outage is noticed once, bridged, and no watermark is forgotten over it.
 
 import type { Logger } from 'pino'
 import type { FeatureViews } from '../catalog/feature-views.ts'
@@ -16,42 +16,42 @@ const patienceMs = 30_000
 /** Many at once: the store cuts them as it needs, in the order that suits it, and waits less often. */
 const writeLimits = {
   most: 10_000,
-  mostWeight: 4_000_000,
+  maxWeight: 4_000_000,
   weightOf: ({ rows }: WriteEntry) => rows.length,
 }
 
-/** The floor of a view that is removed, above every version: a gateway that still has the view in memory learns it from the read itself. */
-export const retiredFloor = Number.MAX_SAFE_INTEGER
+/** The watermark of a view that is removed, above every version: a gateway that still has the view in memory learns it from the read itself. */
+export const retiredWatermark = Number.MAX_SAFE_INTEGER
 
 export interface OnlineAccess {
-  /** Null when the store cannot be reached. Floors that are still owed to the store count already. */
+  /** Null when the store cannot be reached. Watermarks that are still owed to the store count already. */
   read(requests: readonly ReadRequest[]): Promise<readonly ReadAnswer[] | null>
   /** In batches; rejects when the store cannot be reached. */
   write(view: string, entries: readonly WriteEntry[]): Promise<void>
   /**
    * From the call on this process serves nothing older. Waits for the store over an outage; should that last, it
-   * rejects, and the floor is raised when the store is back. Until then the catalog holds it, for the other gateways
+   * rejects, and the watermark is raised when the store is back. Until then the catalog holds it, for the other gateways
    * and for whoever starts after this process is gone.
    */
-  raiseFloor(view: string, version: number): Promise<void>
-  /** Has the store told the floors that the catalog holds; from the call's end on this process serves nothing older. */
-  takeUpFloors(): Promise<void>
+  raiseWatermark(view: string, version: number): Promise<void>
+  /** Has the store told the watermarks that the catalog holds; from the call's end on this process serves nothing older. */
+  takeUpWatermarks(): Promise<void>
   isDown(): boolean
 }
 
 export function createOnlineAccess(options: {
   online: OnlineStore
-  floors: Pick<FeatureViews, 'all' | 'raiseFloor'>
+  watermarks: Pick<FeatureViews, 'all' | 'raiseWatermark'>
   events: Events
   background: Background
   /** What the store may take to remember that values have no rows. */
   absentMaxBytes: number
   log: Logger
 }): OnlineAccess {
-  const { online, floors, events, background, log } = options
+  const { online, watermarks, events, background, log } = options
   const absences = createAbsences({ online, maxBytes: options.absentMaxBytes })
   const owed = new Map<string, number>()
-  /** What the store has been told of the floors that the catalog holds. */
+  /** What the store has been told of the watermarks that the catalog holds. */
   const told = new Map<string, number>()
   let failedAtMs: number | null = null
   let settling = false
@@ -66,14 +66,14 @@ export function createOnlineAccess(options: {
   function noteSuccess() {
     if (failedAtMs !== null) log.info('The online store answers again')
     failedAtMs = null
-    if (owed.size > 0 && !settling) background.run('Raising the floors owed to the online store', settle)
+    if (owed.size > 0 && !settling) background.run('Raising the watermarks owed to the online store', settle)
   }
 
   async function settle() {
     settling = true
     try {
       for (const [view, version] of owed) {
-        await online.raiseFloor(view, version)
+        await online.raiseWatermark(view, version)
         told.set(view, version)
         if (owed.get(view) === version) owed.delete(view)
       }
@@ -83,8 +83,8 @@ export function createOnlineAccess(options: {
   }
 
   function withOwed(answer: ReadAnswer, view: string): ReadAnswer {
-    const floor = owed.get(view) ?? 0
-    return floor > answer.floor ? { ...answer, floor } : answer
+    const watermark = owed.get(view) ?? 0
+    return watermark > answer.watermark ? { ...answer, watermark } : answer
   }
 
   async function read(requests: readonly ReadRequest[]) {
@@ -114,28 +114,31 @@ export function createOnlineAccess(options: {
   /** Before the store is back, so that no gateway that it comes back to has missed it. */
   async function keepInCatalog(view: string, version: number): Promise<boolean> {
     try {
-      await floors.raiseFloor(view, version)
-      events.publish('floors', 'all', { changed: true })
+      await watermarks.raiseWatermark(view, version)
+      events.publish('watermarks', 'all', { changed: true })
       return true
     } catch (error) {
-      log.warn({ err: error }, 'A floor that the online store could not be told is not in the catalog either')
+      log.warn(
+        { err: error },
+        'A watermark that the online store could not be told is not in the catalog either',
+      )
       return false
     }
   }
 
-  async function takeUpFloors() {
-    for (const { id, floor } of await floors.all()) {
-      if (floor !== null && floor > (told.get(id) ?? 0)) owe(id, floor)
+  async function takeUpWatermarks() {
+    for (const { id, watermark } of await watermarks.all()) {
+      if (watermark !== null && watermark > (told.get(id) ?? 0)) owe(id, watermark)
     }
   }
 
-  async function raiseFloor(view: string, version: number) {
+  async function raiseWatermark(view: string, version: number) {
     owe(view, version)
     let isKept = false
     const deadlineMs = Date.now() + patienceMs
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
       try {
-        await online.raiseFloor(view, version)
+        await online.raiseWatermark(view, version)
         if ((owed.get(view) ?? 0) <= version) owed.delete(view)
         return noteSuccess()
       } catch (error) {
@@ -147,5 +150,5 @@ export function createOnlineAccess(options: {
     }
   }
 
-  return { read, write, raiseFloor, takeUpFloors, isDown: () => failedAtMs !== null }
+  return { read, write, raiseWatermark, takeUpWatermarks, isDown: () => failedAtMs !== null }
 }

@@ -13,7 +13,7 @@ import type { OnlineAccess } from './online-access.ts'
 /** Computations of one view that run at once; what comes meanwhile waits and makes the next one larger. */
 const concurrentPerView = 2
 /** Values that wait for the warehouse or are computed: beyond it, who asks for more is turned away. */
-const mostUnderWay = 100_000
+const maxUnderWay = 100_000
 /** Computing again, when a publish overtook the computation. */
 const maxAttempts = 3
 
@@ -25,8 +25,8 @@ export interface Answer {
 }
 
 export interface ReadThrough {
-  /** Computes the keys at a snapshot not older than the floor. A value that fails answers with its error; nothing rejects. */
-  get(view: View, keys: KeysByText, floor: number): Promise<ReadonlyMap<string, Answer | AppError>>
+  /** Computes the keys at a snapshot not older than the watermark. A value that fails answers with its error; nothing rejects. */
+  get(view: View, keys: KeysByText, watermark: number): Promise<ReadonlyMap<string, Answer | AppError>>
 }
 
 interface Waiting {
@@ -170,22 +170,22 @@ export function createReadThrough(options: {
     )
   }
 
-  async function askUntilCurrent(queue: Queue, text: string, values: KeyValues, floor: number) {
+  async function askUntilCurrent(queue: Queue, text: string, values: KeyValues, watermark: number) {
     let answer = await ask(queue, text, values)
     for (let attempt = 1; attempt < maxAttempts; attempt++) {
-      if (answer instanceof AppError || answer.version >= floor) return answer
+      if (answer instanceof AppError || answer.version >= watermark) return answer
       answer = await ask(queue, text, values)
     }
     return answer
   }
 
   return {
-    async get(view, keys, floor) {
+    async get(view, keys, watermark) {
       if (keys.size === 0) return new Map()
-      if (underWay > 0 && underWay + keys.size > mostUnderWay) return refuse(keys)
+      if (underWay > 0 && underWay + keys.size > maxUnderWay) return refuse(keys)
       const queue = queueOf(view)
       const answers = [...keys].map(
-        async ([text, values]) => [text, await askUntilCurrent(queue, text, values, floor)] as const,
+        async ([text, values]) => [text, await askUntilCurrent(queue, text, values, watermark)] as const,
       )
       underWay += keys.size
       const answered = await within(lookupTimeoutMs, Promise.all(answers), () => null)

@@ -26,7 +26,7 @@ import { createLookup } from './lookup.ts'
 import { createFullRefresh } from './materialize/full-refresh.ts'
 import { createRecentKeys } from './materialize/recent-keys.ts'
 import { type Change, createRefresh } from './materialize/refresh.ts'
-import { createOnlineAccess, retiredFloor } from './online-access.ts'
+import { createOnlineAccess, retiredWatermark } from './online-access.ts'
 import { createParity, type ParityReport } from './parity/parity.ts'
 import { createTrainingRows } from './parity/training-rows.ts'
 import { createWatch } from './parity/watch.ts'
@@ -106,15 +106,15 @@ export function createRealtime(options: {
   }
   const views = createViews({
     ...shared,
-    mostOnFirstUse: options.viewsOnFirstUse.most,
-    retire: (id) => online.raiseFloor(id, retiredFloor),
+    maxOnFirstUse: options.viewsOnFirstUse.most,
+    retire: (id) => online.raiseWatermark(id, retiredWatermark),
     onAwake: ({ id, record }) => record.refresh === 'FULL' && fullRefresh.schedule(id),
   })
   const mayMake = ({ writesCatalog }: Caller) => writesCatalog || options.viewsOnFirstUse.byAnyone
   const endListening = events.listen('views', 'all', views.forget)
-  const store = createOnlineAccess({ ...shared, floors: options.catalog.featureViews })
-  const endHearingFloors = events.listen('floors', 'all', () =>
-    background.run('Taking up floors from the catalog', store.takeUpFloors),
+  const store = createOnlineAccess({ ...shared, watermarks: options.catalog.featureViews })
+  const endHearingWatermarks = events.listen('watermarks', 'all', () =>
+    background.run('Taking up watermarks from the catalog', store.takeUpWatermarks),
   )
   const compute = createCompute({ ...shared, views })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
@@ -150,20 +150,22 @@ export function createRealtime(options: {
     for (const id of await featureViews.removed()) {
       background.run('Removing the rows of a removed feature view', () => removeRows(id))
     }
-    await store.takeUpFloors()
+    await store.takeUpWatermarks()
     await fullRefresh.takeUp()
     const all = (await views.all()).filter(({ record }) => record.refresh !== 'MANUAL')
     const answers = await store.read(all.map(({ id }) => ({ view: id, values: [] })))
     const version = await options.warehouse.version()
     all.forEach(({ id, record }, i) => {
-      const floor = answers?.[i]?.floor ?? 0
+      const watermark = answers?.[i]?.watermark ?? 0
       const refreshed = record.refreshedVersion ?? 0
       const unfilled = record.refreshedVersion === null && !record.implicit
-      // A full refresh raises the floor before it is noted: a store with a lower one has lost what it was told.
-      const lost = answers !== null && floor < refreshed
+      // A full refresh raises the watermark before it is noted: a store with a lower one has lost what it was told.
+      const lost = answers !== null && watermark < refreshed
       if (lost)
-        background.run('Raising a floor that the online store has lost', () => store.raiseFloor(id, version))
-      if (record.refresh === 'FULL' && (unfilled || lost || floor > refreshed)) fullRefresh.schedule(id)
+        background.run('Raising a watermark that the online store has lost', () =>
+          store.raiseWatermark(id, version),
+        )
+      if (record.refresh === 'FULL' && (unfilled || lost || watermark > refreshed)) fullRefresh.schedule(id)
     })
   }
 
@@ -184,9 +186,9 @@ export function createRealtime(options: {
     dropRows(id)
   }
 
-  /** Its floor stays, for gateways that have yet to learn that the view is gone. */
+  /** Its watermark stays, for gateways that have yet to learn that the view is gone. */
   async function removeRows(viewId: string) {
-    await online.removeBelow(viewId, retiredFloor)
+    await online.removeBelow(viewId, retiredWatermark)
     await featureViews.forgetRemoved(viewId)
   }
 
@@ -237,7 +239,7 @@ export function createRealtime(options: {
     idle: () => background.idle(),
     async close() {
       endListening()
-      endHearingFloors()
+      endHearingWatermarks()
       await Promise.all([watch.close(), sweeping?.close(), background.close()])
     },
   }

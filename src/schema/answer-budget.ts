@@ -2,8 +2,8 @@
 
 import { AppError } from '../errors.ts'
 
-const mostAnswerMegabytes = 64
-export const mostAnswerLength = mostAnswerMegabytes * 1024 * 1024
+const maxAnswerMegabytes = 64
+export const maxAnswerLength = maxAnswerMegabytes * 1024 * 1024
 
 export interface AnswerBudget {
   /** Counts a text that goes into the answer. Throws TOO_LARGE. */
@@ -16,7 +16,7 @@ export function createAnswerBudget(): AnswerBudget {
   return {
     take(length) {
       taken += length
-      if (taken > mostAnswerLength) throw answerTooLarge()
+      if (taken > maxAnswerLength) throw answerTooLarge()
     },
   }
 }
@@ -24,6 +24,6 @@ export function createAnswerBudget(): AnswerBudget {
 export function answerTooLarge(): AppError {
   return new AppError(
     'TOO_LARGE',
-    `The answer would be longer than ${mostAnswerMegabytes} MB. Ask for fewer rows, values or columns at once; a dataset is to be had whole by its downloads.`,
+    `The answer would be longer than ${maxAnswerMegabytes} MB. Ask for fewer rows, values or columns at once; a dataset is to be had whole by its downloads.`,
   )
 }

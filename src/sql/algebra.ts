@@ -12,7 +12,7 @@
  * - `call`: made of the items of this row and nothing else. `tests` are those items that only decide between others
  *   (CASE). `isSmooth` says that items which differ in the last digits make a result that differs in the last digits
  *   (arithmetic of floats; not rounding, comparing or making text).
- * - `subquery`: a plan of its own for each row. IN compares `items[0]` with the plan's first column by `equal`; OTHER
+ * - `subquery`: a relation of its own for each row. IN compares `items[0]` with the relation's first column by `equal`; OTHER
  *   is any other use of its rows (ALL, `<` ANY, ARRAY).
  */
 export type Expression =
@@ -29,7 +29,12 @@ export type Expression =
       tests?: readonly Expression[]
       isSmooth?: boolean
     }
-  | { kind: 'subquery'; test: 'SCALAR' | 'EXISTS' | 'IN' | 'OTHER'; items: readonly Expression[]; plan: Plan }
+  | {
+      kind: 'subquery'
+      test: 'SCALAR' | 'EXISTS' | 'IN' | 'OTHER'
+      items: readonly Expression[]
+      relation: Relation
+    }
 
 export type JoinType = 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'SEMI' | 'ANTI' | 'MARK' | 'SINGLE'
 
@@ -67,7 +72,7 @@ export interface Window extends Aggregate {
  * right's, of SEMI and ANTI the left's, of MARK the left's and whether there is a match; of the others the input's, or
  * the first input's.
  */
-export type Plan =
+export type Relation =
   | {
       kind: 'table'
       /** For messages and for `levels`. */
@@ -80,13 +85,13 @@ export type Plan =
     }
   /** Rows that depend on no table: VALUES, a series, nothing at all. */
   | { kind: 'values'; width: number; items: readonly Expression[] }
-  | { kind: 'project'; input: Plan; items: readonly Expression[] }
-  | { kind: 'filter'; input: Plan; condition: Expression }
+  | { kind: 'project'; input: Relation; items: readonly Expression[] }
+  | { kind: 'filter'; input: Relation; condition: Expression }
   | {
       kind: 'join'
       type: JoinType
-      left: Plan
-      right: Plan
+      left: Relation
+      right: Relation
       /** Null where every row meets every row. */
       condition: Expression | null
       /** Whether the right side is evaluated for each row of the left, whose columns are its `outer` ones of depth 1. */
@@ -94,31 +99,31 @@ export type Plan =
     }
   | {
       kind: 'aggregate'
-      input: Plan
+      input: Relation
       groups: readonly Expression[]
       /** Whether rows of several grouping sets come together. */
       hasSets: boolean
       aggregates: readonly Aggregate[]
       extras: number
     }
-  | { kind: 'window'; input: Plan; windows: readonly Window[] }
+  | { kind: 'window'; input: Relation; windows: readonly Window[] }
   /** Each row becomes several, by itself (UNNEST of its lists). */
-  | { kind: 'expand'; input: Plan; items: readonly Expression[]; width: number }
+  | { kind: 'expand'; input: Relation; items: readonly Expression[]; width: number }
   /** DISTINCT, or the first row of each `on` in the order of the input, or of `orders` where given. */
   | {
       kind: 'distinct'
-      input: Plan
+      input: Relation
       on: readonly Expression[] | null
       orders: readonly Expression[] | null
     }
-  | { kind: 'order'; input: Plan; orders: readonly Expression[] }
-  | { kind: 'limit'; input: Plan; items: readonly Expression[] }
-  | { kind: 'set'; type: 'UNION' | 'INTERSECT' | 'EXCEPT'; isAll: boolean; left: Plan; right: Plan }
+  | { kind: 'order'; input: Relation; orders: readonly Expression[] }
+  | { kind: 'limit'; input: Relation; items: readonly Expression[] }
+  | { kind: 'set'; type: 'UNION' | 'INTERSECT' | 'EXCEPT'; isAll: boolean; left: Relation; right: Relation }
   /** A WITH: `input` may hold references to it. */
-  | { kind: 'define'; id: string; definition: Plan; input: Plan }
+  | { kind: 'define'; id: string; definition: Relation; input: Relation }
   | { kind: 'reference'; id: string; width: number }
   /** What is not looked into, and why, as the end of "…, because it …". */
-  | { kind: 'opaque'; reason: string; inputs: readonly Plan[]; width: number }
+  | { kind: 'opaque'; reason: string; inputs: readonly Relation[]; width: number }
 
 /** All that AND joins. */
 export function conjuncts(condition: Expression | null): readonly Expression[] {
@@ -126,7 +131,7 @@ export function conjuncts(condition: Expression | null): readonly Expression[] {
   return condition.kind === 'and' ? condition.items.flatMap(conjuncts) : [condition]
 }
 
-/** The expressions within one, its own subqueries' plans left out. */
+/** The expressions within one, its own subqueries' relations left out. */
 export function partsOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case 'column':
@@ -159,30 +164,30 @@ export function isSubquery(expression: Expression): expression is Extract<Expres
   return expression.kind === 'subquery'
 }
 
-export function widthOf(plan: Plan): number {
-  switch (plan.kind) {
+export function widthOf(relation: Relation): number {
+  switch (relation.kind) {
     case 'table':
-      return plan.columns.length
+      return relation.columns.length
     case 'values':
     case 'reference':
     case 'opaque':
-      return plan.width
+      return relation.width
     case 'project':
-      return plan.items.length
+      return relation.items.length
     case 'aggregate':
-      return plan.groups.length + plan.aggregates.length + plan.extras
+      return relation.groups.length + relation.aggregates.length + relation.extras
     case 'window':
-      return widthOf(plan.input) + plan.windows.length
+      return widthOf(relation.input) + relation.windows.length
     case 'expand':
-      return widthOf(plan.input) + plan.width
+      return widthOf(relation.input) + relation.width
     case 'join': {
-      const left = widthOf(plan.left)
-      if (plan.type === 'SEMI' || plan.type === 'ANTI') return left
-      return plan.type === 'MARK' ? left + 1 : left + widthOf(plan.right)
+      const left = widthOf(relation.left)
+      if (relation.type === 'SEMI' || relation.type === 'ANTI') return left
+      return relation.type === 'MARK' ? left + 1 : left + widthOf(relation.right)
     }
     case 'set':
-      return widthOf(plan.left)
+      return widthOf(relation.left)
     default:
-      return widthOf(plan.input)
+      return widthOf(relation.input)
   }
 }

@@ -7,7 +7,7 @@ import {
   findWithin,
   isColumn,
   isSubquery,
-  type Plan,
+  type Relation,
   type Window,
 } from './algebra.ts'
 import { exact, type Finding, open, rounding, worst } from './finding.ts'
@@ -35,7 +35,7 @@ interface Scope {
   defined: ReadonlyMap<string, State>
 }
 
-type Of<Kind extends Plan['kind']> = Extract<Plan, { kind: Kind }>
+type Of<Kind extends Relation['kind']> = Extract<Relation, { kind: Kind }>
 
 /** The same by the columns' names; what is not named is exact. */
 export interface Promised {
@@ -56,64 +56,66 @@ export function unlessChanging(certainty: Certainty, changing: string | null): C
 
 /** `certaintyOf` tells of a table whose rows are themselves a statement's result; without it tables are exact. */
 export function judgeDeterminism(
-  plan: Plan,
+  relation: Relation,
   certaintyOf: (table: string) => Certainty | undefined = () => undefined,
 ): Certainty {
-  const { columns, rows } = createJudge(certaintyOf)(plan, { outer: [], defined: new Map() })
+  const { columns, rows } = createJudge(certaintyOf)(relation, { outer: [], defined: new Map() })
   return { columns, rows }
 }
 
 function createJudge(certaintyOf: (table: string) => Certainty | undefined) {
-  function judge(plan: Plan, scope: Scope): State {
-    switch (plan.kind) {
+  function judge(relation: Relation, scope: Scope): State {
+    switch (relation.kind) {
       case 'table':
-        return table(plan)
+        return table(relation)
       case 'values':
         return state(
-          Array.from({ length: plan.width }, () => values(plan.items, [], scope)),
+          Array.from({ length: relation.width }, () => values(relation.items, [], scope)),
           exact,
           createOrdered(),
         )
       case 'project': {
-        const source = judge(plan.input, scope)
-        const columns = plan.items.map((item) => findingOf(item, source.columns, scope))
-        return state(columns, source.rows, projected(source, plan.items))
+        const source = judge(relation.input, scope)
+        const columns = relation.items.map((item) => findingOf(item, source.columns, scope))
+        return state(columns, source.rows, projected(source, relation.items))
       }
       case 'filter': {
-        const source = judge(plan.input, scope)
-        return decided(source, conjuncts(plan.condition), scope, 'its condition')
+        const source = judge(relation.input, scope)
+        return decided(source, conjuncts(relation.condition), scope, 'its condition')
       }
       case 'join':
-        return join(plan, scope)
+        return join(relation, scope)
       case 'aggregate':
-        return aggregate(plan, scope)
+        return aggregate(relation, scope)
       case 'window':
-        return window(plan, scope)
+        return window(relation, scope)
       case 'expand': {
-        const source = judge(plan.input, scope)
-        const made = Array.from({ length: plan.width }, () => values(plan.items, source.columns, scope))
+        const source = judge(relation.input, scope)
+        const made = Array.from({ length: relation.width }, () =>
+          values(relation.items, source.columns, scope),
+        )
         const count = hardened(worst(made), 'how many rows are made of one')
         return state([...source.columns, ...made], worst([source.rows, count]), createOrdered())
       }
       case 'distinct':
-        return distinct(plan, scope)
+        return distinct(relation, scope)
       case 'order': {
-        const source = judge(plan.input, scope)
-        const certain = values(plan.orders, source.columns, scope)
-        return { ...source, order: certain.level === 'EXACT' ? orderOf(source, plan.orders) : undefined }
+        const source = judge(relation.input, scope)
+        const certain = values(relation.orders, source.columns, scope)
+        return { ...source, order: certain.level === 'EXACT' ? orderOf(source, relation.orders) : undefined }
       }
       case 'limit':
-        return limit(plan, scope)
+        return limit(relation, scope)
       case 'set':
-        return combine(plan, scope)
+        return combine(relation, scope)
       case 'define': {
-        const defined = new Map(scope.defined).set(plan.id, judge(plan.definition, scope))
-        return judge(plan.input, { ...scope, defined })
+        const defined = new Map(scope.defined).set(relation.id, judge(relation.definition, scope))
+        return judge(relation.input, { ...scope, defined })
       }
       case 'reference':
-        return scope.defined.get(plan.id) ?? unknown(plan.width, 'a query that refers to itself')
+        return scope.defined.get(relation.id) ?? unknown(relation.width, 'a query that refers to itself')
       case 'opaque':
-        return unknown(plan.width, plan.reason)
+        return unknown(relation.width, relation.reason)
     }
   }
 
@@ -148,11 +150,11 @@ function createJudge(certaintyOf: (table: string) => Certainty | undefined) {
   }
 
   function subquery(
-    { plan, test, items }: Extract<Expression, { kind: 'subquery' }>,
+    { relation, test, items }: Extract<Expression, { kind: 'subquery' }>,
     columns: readonly Finding[],
     scope: Scope,
   ): Finding {
-    const inner = judge(plan, { ...scope, outer: [columns, ...scope.outer] })
+    const inner = judge(relation, { ...scope, outer: [columns, ...scope.outer] })
     const asked = hardened(values(items, columns, scope), 'a comparison')
     if (test === 'EXISTS') return worst([inner.rows, asked])
     const made = worst(inner.columns)
@@ -169,18 +171,18 @@ function createJudge(certaintyOf: (table: string) => Certainty | undefined) {
     return { ...source, rows: worst([source.rows, certain]) }
   }
 
-  function join(plan: Of<'join'>, scope: Scope): State {
-    const { type, condition, isLateral } = plan
-    const left = judge(plan.left, scope)
+  function join(relation: Of<'join'>, scope: Scope): State {
+    const { type, condition, isLateral } = relation
+    const left = judge(relation.left, scope)
     const outer = isLateral ? [left.columns, ...scope.outer] : scope.outer
-    const right = judge(plan.right, { ...scope, outer })
+    const right = judge(relation.right, { ...scope, outer })
     const rows = worst([left.rows, right.rows])
     const both = state([...left.columns, ...right.columns], rows, createOrdered())
     const met = decided(both, conjuncts(condition), scope, 'the condition of its join')
     if (type === 'SEMI' || type === 'ANTI')
       return { ...met, columns: left.columns, uniques: left.uniques, order: left.order }
     if (type === 'MARK') return { ...left, columns: [...left.columns, met.rows] }
-    const uniques = joinedKeys(plan, left, right, left.columns.length)
+    const uniques = joinedKeys(relation, left, right, left.columns.length)
     // A row that meets none or one keeps its place.
     return { ...met, uniques, order: type === 'SINGLE' ? left.order : undefined }
   }

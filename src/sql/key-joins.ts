@@ -6,7 +6,7 @@ import {
   findWithin,
   isColumn,
   isSubquery,
-  type Plan,
+  type Relation,
   widthOf,
 } from './algebra.ts'
 import { ambiguity, equalIds, outerIds, type Scope, usesAmbiguous } from './key-scope.ts'
@@ -16,14 +16,14 @@ import {
   constantRelation,
   equated,
   joined,
+  type KeyedRelation,
   lost,
   type Pair,
-  type Relation,
   withColumns,
   withIds,
 } from './keyed-relations.ts'
 
-type Join = Extract<Plan, { kind: 'join' }>
+type Join = Extract<Relation, { kind: 'join' }>
 
 /** A condition, and where in the columns its own begin. */
 interface Placed {
@@ -35,32 +35,37 @@ export interface Analysis {
   key: string
   create(count: number): ColumnId[]
   /** `known` holds of the rows that come to matter above. */
-  analyse(plan: Plan, scope: Scope, known?: readonly Expression[]): Relation
+  analyse(relation: Relation, scope: Scope, known?: readonly Expression[]): KeyedRelation
   /** With only the rows for which the conditions hold. */
   filtered(
-    source: Relation,
+    source: KeyedRelation,
     conditions: readonly Expression[],
     scope: Scope,
     columns?: readonly ColumnId[],
-  ): Relation
-  withSubqueries(source: Relation, items: readonly Expression[], scope: Scope): Relation
+  ): KeyedRelation
+  withSubqueries(source: KeyedRelation, items: readonly Expression[], scope: Scope): KeyedRelation
 }
 
 export function createJoins({ key, create, analyse, filtered, withSubqueries }: Analysis) {
   const otherColumns = `it joins tables by other columns than ${key}`
 
-  function join(plan: Join, scope: Scope, known: readonly Expression[]): Relation {
-    if (plan.type === 'INNER' && !isTied(plan)) return innerJoin(plan, scope, known)
-    const left = analyse(plan.left, scope, leftOnly(plan, known))
+  function join(relation: Join, scope: Scope, known: readonly Expression[]): KeyedRelation {
+    if (relation.type === 'INNER' && !isTied(relation)) return innerJoin(relation, scope, known)
+    const left = analyse(relation.left, scope, leftOnly(relation, known))
     const right = analyse(
-      plan.right,
-      plan.isLateral ? { ...scope, outer: [left.columns, ...scope.outer] } : scope,
+      relation.right,
+      relation.isLateral ? { ...scope, outer: [left.columns, ...scope.outer] } : scope,
     )
-    return meet(plan, left, right, scope)
+    return meet(relation, left, right, scope)
   }
 
-  function meet(plan: Join, givenLeft: Relation, givenRight: Relation, scope: Scope): Relation {
-    const { type, condition, isLateral } = plan
+  function meet(
+    relation: Join,
+    givenLeft: KeyedRelation,
+    givenRight: KeyedRelation,
+    scope: Scope,
+  ): KeyedRelation {
+    const { type, condition, isLateral } = relation
     const conditions = conjuncts(condition)
     const outer = outerIds(scope)
     const isLeftWhole = type !== 'RIGHT' && type !== 'FULL'
@@ -87,7 +92,11 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
   }
 
   /** With the column that says whether a row met one. */
-  function marked(source: Relation, right: Relation, conditions: readonly Expression[]): Relation {
+  function marked(
+    source: KeyedRelation,
+    right: KeyedRelation,
+    conditions: readonly Expression[],
+  ): KeyedRelation {
     const [mark = 0] = create(1)
     const isCertain = right.isConstant || conditions.every((one) => one.kind === 'equal' && one.isNullSafe)
     return {
@@ -99,7 +108,7 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
   }
 
   /** A side that may come out as nulls: what it passes on from outside is then no longer what it was. */
-  function nullable(side: Relation, outside: readonly ColumnId[]): Relation {
+  function nullable(side: KeyedRelation, outside: readonly ColumnId[]): KeyedRelation {
     const own = new Map(
       side.columns.filter((id) => outside.includes(id)).map((id) => [id, create(1)[0] ?? 0]),
     )
@@ -114,11 +123,11 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
   }
 
   /** Inner joins and commas as one list of relations, joined in whichever order the key holds them together. */
-  function innerJoin(plan: Join, scope: Scope, known: readonly Expression[]): Relation {
-    const parts: Relation[] = []
+  function innerJoin(relation: Join, scope: Scope, known: readonly Expression[]): KeyedRelation {
+    const parts: KeyedRelation[] = []
     const columns: ColumnId[] = []
     const own: Placed[] = []
-    const collect = (inner: Plan) => {
+    const collect = (inner: Relation) => {
       if (inner.kind !== 'join' || inner.type !== 'INNER' || isTied(inner)) {
         const part = analyse(inner, scope)
         parts.push(part)
@@ -130,7 +139,7 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
       collect(inner.right)
       for (const condition of conjuncts(inner.condition)) own.push({ condition, from })
     }
-    collect(plan)
+    collect(relation)
     const hints = known.filter(isPlain).map((condition) => ({ condition, from: 0 }))
     const all = joinAll(parts, [...hints, ...own], columns, scope)
     const result = own.reduce(
@@ -141,11 +150,11 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
   }
 
   function joinAll(
-    parts: readonly Relation[],
+    parts: readonly KeyedRelation[],
     conditions: readonly Placed[],
     columns: readonly ColumnId[],
     scope: Scope,
-  ): Relation {
+  ): KeyedRelation {
     const waiting = parts.map((part) =>
       conditions.reduce(
         (one, { condition, from }) => narrowed(one, [condition], columns.slice(from), scope),
@@ -154,7 +163,7 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
     )
     const outer = outerIds(scope)
     let all = waiting.shift() ?? constantRelation([])
-    const meetAll = (part: Relation) => {
+    const meetAll = (part: KeyedRelation) => {
       const pairs = conditions.flatMap(({ condition, from }) =>
         pairsBetween(all, part, [condition], columns.slice(from), scope),
       )
@@ -165,9 +174,9 @@ export function createJoins({ key, create, analyse, filtered, withSubqueries }: 
         reason: otherColumns,
       })
     }
-    const isHeld = ({ keyed, isConstant }: Relation) => keyed.size > 0 || isConstant
+    const isHeld = ({ keyed, isConstant }: KeyedRelation) => keyed.size > 0 || isConstant
     while (waiting.length > 0) {
-      let next: { at: number; met: Relation } | undefined
+      let next: { at: number; met: KeyedRelation } | undefined
       for (const [at, part] of waiting.entries()) {
         const met = meetAll(part)
         if (next === undefined || isHeld(met)) next = { at, met }
@@ -213,11 +222,11 @@ function leftOnly({ type, left }: Join, known: readonly Expression[]): readonly 
 
 /** By those conditions that are about its own columns, and those from outside, alone. */
 function narrowed(
-  part: Relation,
+  part: KeyedRelation,
   conditions: readonly Expression[],
   columns: readonly ColumnId[],
   scope: Scope,
-): Relation {
+): KeyedRelation {
   const own = new Set([...part.columns, ...outerIds(scope)])
   return conditions.reduce((one, condition) => {
     const pair = equalIds(condition, columns, scope)
@@ -227,8 +236,8 @@ function narrowed(
 }
 
 function pairsBetween(
-  left: Relation,
-  right: Relation,
+  left: KeyedRelation,
+  right: KeyedRelation,
   conditions: readonly Expression[],
   columns: readonly ColumnId[],
   scope: Scope,

@@ -1,13 +1,13 @@
 // What an expression means among a relation's columns and those of the rows from outside.
 
 import { type Expression, findWithin, isColumn } from './algebra.ts'
-import type { ColumnId, Pair, Relation } from './keyed-relations.ts'
+import type { ColumnId, KeyedRelation, Pair } from './keyed-relations.ts'
 
 export interface Scope {
   /** The rows from outside, from the nearest on: their columns' ids. */
   outer: readonly (readonly ColumnId[])[]
   /** What WITH has defined, by id. */
-  defined: ReadonlyMap<string, Relation>
+  defined: ReadonlyMap<string, KeyedRelation>
 }
 
 export function outerIds({ outer }: Scope): readonly ColumnId[] {
@@ -41,7 +41,7 @@ export const ambiguity = 'whether NOT IN, or an IN within an expression, is null
 
 /** Whether an expression uses a column that a null of any row may decide. */
 export function usesAmbiguous(
-  { ambiguous }: Relation,
+  { ambiguous }: KeyedRelation,
   items: readonly Expression[],
   columns: readonly ColumnId[],
 ): boolean {

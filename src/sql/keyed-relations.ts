@@ -6,7 +6,7 @@ export type ColumnId = number
  * Columns are known by ids, which stay the same while values are only passed on. The ids of a row from outside (of a
  * correlated subquery, of a lateral join's left side) count as columns that every row of the relation has.
  */
-export interface Relation {
+export interface KeyedRelation {
   /** By position. */
   columns: readonly ColumnId[]
   /** The rows that hold v in such a column depend on nothing but the tables' rows whose key is v; v is not null. */
@@ -29,28 +29,30 @@ export interface Pair {
 
 const none: ReadonlySet<never> = new Set<never>()
 
-export function createRelation(given: Pick<Relation, 'columns'> & Partial<Relation>): Relation {
+export function createRelation(
+  given: Pick<KeyedRelation, 'columns'> & Partial<KeyedRelation>,
+): KeyedRelation {
   return { keyed: none, follows: none, isConstant: false, ambiguous: none, reason: null, ...given }
 }
 
-export function constantRelation(columns: readonly ColumnId[]): Relation {
+export function constantRelation(columns: readonly ColumnId[]): KeyedRelation {
   return createRelation({ columns, keyed: new Set(columns), isConstant: true })
 }
 
-export function isKeyed(relation: Relation, id: ColumnId): boolean {
+export function isKeyed(relation: KeyedRelation, id: ColumnId): boolean {
   return relation.isConstant || relation.keyed.has(id)
 }
 
-export function follows({ follows: pairs }: Relation, follower: ColumnId, leader: ColumnId): boolean {
+export function follows({ follows: pairs }: KeyedRelation, follower: ColumnId, leader: ColumnId): boolean {
   return follower === leader || pairs.has(`${follower} ${leader}`)
 }
 
 /** With other columns: of those that are left out nothing more is known, but for `others`, which come from outside. */
 export function withColumns(
-  relation: Relation,
+  relation: KeyedRelation,
   columns: readonly ColumnId[],
   others: readonly ColumnId[],
-): Relation {
+): KeyedRelation {
   const kept = new Set([...columns, ...others])
   const isKept = (pair: string) => pair.split(' ').every((id) => kept.has(Number(id)))
   return {
@@ -63,7 +65,7 @@ export function withColumns(
 }
 
 /** Under other ids where `idOf` gives one. */
-export function withIds(relation: Relation, idOf: (id: ColumnId) => ColumnId): Relation {
+export function withIds(relation: KeyedRelation, idOf: (id: ColumnId) => ColumnId): KeyedRelation {
   return {
     ...relation,
     columns: relation.columns.map(idOf),
@@ -75,17 +77,21 @@ export function withIds(relation: Relation, idOf: (id: ColumnId) => ColumnId): R
 
 /** With fewer columns keyed; the reason counts where none is left. */
 export function restricted(
-  relation: Relation,
+  relation: KeyedRelation,
   keep: (id: ColumnId) => boolean,
   reason: string | null,
-): Relation {
+): KeyedRelation {
   const keyed = new Set([...relation.keyed].filter(keep))
   const isLost = keyed.size === 0 && relation.keyed.size > 0
   return { ...relation, keyed, isConstant: false, reason: isLost ? reason : relation.reason }
 }
 
 /** Rows of one value in a column of `through` are looked at together, whatever else they hold. */
-export function confined(relation: Relation, through: readonly ColumnId[], reason: string | null): Relation {
+export function confined(
+  relation: KeyedRelation,
+  through: readonly ColumnId[],
+  reason: string | null,
+): KeyedRelation {
   const sound = through.filter((id) => isKeyed(relation, id))
   const keyed = relation.isConstant ? new Set([...relation.columns, ...sound]) : relation.keyed
   return restricted(
@@ -96,7 +102,7 @@ export function confined(relation: Relation, through: readonly ColumnId[], reaso
 }
 
 /** Nothing is known any more. */
-export function lost(relation: Relation, reason: string): Relation {
+export function lost(relation: KeyedRelation, reason: string): KeyedRelation {
   return restricted(
     { ...relation, keyed: new Set(relation.isConstant ? relation.columns : relation.keyed) },
     () => false,
@@ -105,7 +111,7 @@ export function lost(relation: Relation, reason: string): Relation {
 }
 
 /** Where only rows remain in which a equals b. */
-export function equated(relation: Relation, a: ColumnId, b: ColumnId): Relation {
+export function equated(relation: KeyedRelation, a: ColumnId, b: ColumnId): KeyedRelation {
   const pairs = closed(relation.follows, [
     [a, b],
     [b, a],
@@ -123,15 +129,15 @@ export function equated(relation: Relation, a: ColumnId, b: ColumnId): Relation 
 
 /** The rows of both sides that meet by the pairs, and of outer joins those that meet none. `outside` are the ids that a side knows from outside of it. */
 export function joined(
-  left: Relation,
-  right: Relation,
+  left: KeyedRelation,
+  right: KeyedRelation,
   by: {
     type: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL'
     pairs: readonly Pair[]
     outside: { left: ReadonlySet<ColumnId>; right: ReadonlySet<ColumnId> }
     reason: string
   },
-): Relation {
+): KeyedRelation {
   const { type, pairs, outside, reason } = by
   const sound = pairs.filter((pair) => isKeyed(left, pair.left) && isKeyed(right, pair.right))
   const keyed = new Set([
@@ -168,14 +174,14 @@ export function joined(
 }
 
 /** Where a side's columns may all be null, what stands outside it follows them no more. */
-function ownFollows({ follows: pairs }: Relation, outside: ReadonlySet<ColumnId>): string[] {
+function ownFollows({ follows: pairs }: KeyedRelation, outside: ReadonlySet<ColumnId>): string[] {
   return [...pairs].filter((pair) => !outside.has(Number(pair.slice(0, pair.indexOf(' ')))))
 }
 
 /** Those of one side's keyed columns whose rows meet only rows of the same key. */
 function keptOf(
-  side: Relation,
-  other: Relation,
+  side: KeyedRelation,
+  other: KeyedRelation,
   through: readonly { own: ColumnId; isNullSafe: boolean }[],
 ): ColumnId[] {
   if (side.isConstant && other.isConstant) return [...side.keyed]

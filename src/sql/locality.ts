@@ -1,6 +1,6 @@
 // Proves of a statement that the rows of one key depend on nothing but the tables' rows of that key.
 
-import { conjuncts, type Expression, findWithin, isSubquery, type Plan } from './algebra.ts'
+import { conjuncts, type Expression, findWithin, isSubquery, type Relation } from './algebra.ts'
 import { type Analysis, createJoins } from './key-joins.ts'
 import { ambiguity, equalIds, idOf, idsOf, outerIds, type Scope, usesAmbiguous } from './key-scope.ts'
 import {
@@ -10,13 +10,13 @@ import {
   createRelation,
   equated,
   isKeyed,
+  type KeyedRelation,
   lost,
-  type Relation,
   withColumns,
   withIds,
 } from './keyed-relations.ts'
 
-type Of<Kind extends Plan['kind']> = Extract<Plan, { kind: Kind }>
+type Of<Kind extends Relation['kind']> = Extract<Relation, { kind: Kind }>
 
 /** A column of the key: its name, and its place in the result. */
 export interface KeyPart {
@@ -31,17 +31,17 @@ export interface KeyPart {
  * the tables' rows with a = 1 alone, whatever the tables hold, they are made of those alone too when b is asked for; so the
  * rows with a = 1 and b = 2 are made of the tables' rows with a = 1 and b = 2.
  */
-export function whyNotLocal(plan: Plan, key: readonly KeyPart[]): string | null {
-  if (countJoins(plan) > mostJoins) return `it has more than ${mostJoins} joins`
+export function whyNotLocal(relation: Relation, key: readonly KeyPart[]): string | null {
+  if (countJoins(relation) > maxJoins) return `it has more than ${maxJoins} joins`
   for (const [place, part] of key.entries()) {
-    const reason = whyPartNotLocal(plan, place, part)
+    const reason = whyPartNotLocal(relation, place, part)
     if (reason !== null) return reason
   }
   return null
 }
 
-function whyPartNotLocal(plan: Plan, place: number, { name, index }: KeyPart): string | null {
-  const result = createAnalysis(name, place).analyse(plan, { outer: [], defined: new Map() })
+function whyPartNotLocal(relation: Relation, place: number, { name, index }: KeyPart): string | null {
+  const result = createAnalysis(name, place).analyse(relation, { outer: [], defined: new Map() })
   if (result.columns.some((id) => result.ambiguous.has(id))) return ambiguity
   const id = result.columns[index]
   if (id !== undefined && isKeyed(result, id)) return null
@@ -49,7 +49,7 @@ function whyPartNotLocal(plan: Plan, place: number, { name, index }: KeyPart): s
 }
 
 /** Of more the proof takes seconds. */
-const mostJoins = 100
+const maxJoins = 100
 
 function countJoins(part: unknown): number {
   if (typeof part !== 'object' || part === null) return 0
@@ -64,48 +64,52 @@ function createAnalysis(key: string, place: number): Analysis {
   const analysis: Analysis = { key, create, analyse, filtered, withSubqueries }
   const join = createJoins(analysis)
 
-  function analyse(plan: Plan, scope: Scope, known: readonly Expression[] = []): Relation {
-    switch (plan.kind) {
+  function analyse(relation: Relation, scope: Scope, known: readonly Expression[] = []): KeyedRelation {
+    switch (relation.kind) {
       case 'table':
-        return table(plan)
+        return table(relation)
       case 'values':
-        return withSubqueries(constantRelation(create(plan.width)), plan.items, scope)
+        return withSubqueries(constantRelation(create(relation.width)), relation.items, scope)
       case 'project':
-        return renamed(withSubqueries(analyse(plan.input, scope), plan.items, scope), plan.items, scope)
+        return renamed(
+          withSubqueries(analyse(relation.input, scope), relation.items, scope),
+          relation.items,
+          scope,
+        )
       case 'filter': {
-        const conditions = conjuncts(plan.condition)
-        return filtered(analyse(plan.input, scope, [...conditions, ...known]), conditions, scope)
+        const conditions = conjuncts(relation.condition)
+        return filtered(analyse(relation.input, scope, [...conditions, ...known]), conditions, scope)
       }
       case 'join':
-        return join(plan, scope, known)
+        return join(relation, scope, known)
       case 'aggregate':
-        return aggregate(plan, scope)
+        return aggregate(relation, scope)
       case 'window':
-        return window(plan, scope)
+        return window(relation, scope)
       case 'expand':
-        return widened(using(analyse(plan.input, scope), plan.items, scope), create(plan.width))
+        return widened(using(analyse(relation.input, scope), relation.items, scope), create(relation.width))
       case 'distinct':
-        return distinct(plan, scope)
+        return distinct(relation, scope)
       case 'order':
-        return using(analyse(plan.input, scope, known), plan.orders, scope)
+        return using(analyse(relation.input, scope, known), relation.orders, scope)
       case 'limit': {
-        const input = using(analyse(plan.input, scope), plan.items, scope)
+        const input = using(analyse(relation.input, scope), relation.items, scope)
         return input.isConstant ? input : confined(input, outerIds(scope), 'it has a LIMIT')
       }
       case 'set':
-        return combine(plan, scope)
+        return combine(relation, scope)
       case 'define': {
-        const defined = new Map(scope.defined).set(plan.id, analyse(plan.definition, scope))
-        return analyse(plan.input, { ...scope, defined }, known)
+        const defined = new Map(scope.defined).set(relation.id, analyse(relation.definition, scope))
+        return analyse(relation.input, { ...scope, defined }, known)
       }
       case 'reference':
-        return reference(plan, scope)
+        return reference(relation, scope)
       case 'opaque':
-        return opaque(plan, scope)
+        return opaque(relation, scope)
     }
   }
 
-  function table({ name, columns, keyIndexes }: Of<'table'>): Relation {
+  function table({ name, columns, keyIndexes }: Of<'table'>): KeyedRelation {
     const ids = create(columns.length)
     const keyIndex = keyIndexes[place] ?? null
     const reason =
@@ -116,7 +120,7 @@ function createAnalysis(key: string, place: number): Analysis {
   }
 
   /** With the items as its columns: those that only pass a value on keep its id. */
-  function renamed(source: Relation, items: readonly Expression[], scope: Scope): Relation {
+  function renamed(source: KeyedRelation, items: readonly Expression[], scope: Scope): KeyedRelation {
     const keyed = new Set(source.keyed)
     const columns = items.map((item) => {
       const id = idOf(item, source.columns, scope)
@@ -131,7 +135,7 @@ function createAnalysis(key: string, place: number): Analysis {
   }
 
   /** One of several keyed columns: its rows are of those whose key it is. */
-  function isChoice(item: Expression, source: Relation, scope: Scope): boolean {
+  function isChoice(item: Expression, source: KeyedRelation, scope: Scope): boolean {
     if (item.kind !== 'choice') return false
     return item.items.every((one) => {
       const id = idOf(one, source.columns, scope)
@@ -140,12 +144,12 @@ function createAnalysis(key: string, place: number): Analysis {
   }
 
   function filtered(
-    source: Relation,
+    source: KeyedRelation,
     conditions: readonly Expression[],
     scope: Scope,
     columns: readonly ColumnId[] = source.columns,
-  ): Relation {
-    let result: Relation = { ...source, columns }
+  ): KeyedRelation {
+    let result: KeyedRelation = { ...source, columns }
     for (const condition of conditions) {
       const pair = equalIds(condition, columns, scope)
       if (pair !== null) result = equated(result, pair.left, pair.right)
@@ -157,18 +161,18 @@ function createAnalysis(key: string, place: number): Analysis {
   }
 
   /** Where the items are used for other things than to be passed on. */
-  function using(source: Relation, items: readonly Expression[], scope: Scope): Relation {
+  function using(source: KeyedRelation, items: readonly Expression[], scope: Scope): KeyedRelation {
     const result = withSubqueries(source, items, scope)
     return usesAmbiguous(result, items, result.columns) ? lost(result, ambiguity) : result
   }
 
   /** With what the expressions' subqueries read: each row then depends on the rows that its own are evaluated over. */
-  function withSubqueries(source: Relation, items: readonly Expression[], scope: Scope): Relation {
+  function withSubqueries(source: KeyedRelation, items: readonly Expression[], scope: Scope): KeyedRelation {
     const own = new Set([...source.columns, ...outerIds(scope)])
     let result = source
     for (const item of items) {
       for (const subquery of findWithin(item, isSubquery)) {
-        const inner = analyse(subquery.plan, { ...scope, outer: [source.columns, ...scope.outer] })
+        const inner = analyse(subquery.relation, { ...scope, outer: [source.columns, ...scope.outer] })
         if (inner.isConstant) continue
         const through = [...inner.keyed].filter((id) => own.has(id))
         const [asked] = subquery.test === 'IN' && subquery === item ? subquery.items : []
@@ -182,8 +186,8 @@ function createAnalysis(key: string, place: number): Analysis {
     return result
   }
 
-  function aggregate(plan: Of<'aggregate'>, scope: Scope): Relation {
-    const { input, groups, hasSets, aggregates, extras } = plan
+  function aggregate(relation: Of<'aggregate'>, scope: Scope): KeyedRelation {
+    const { input, groups, hasSets, aggregates, extras } = relation
     const items = aggregates.flatMap(({ items, orders, filter }) => [
       ...items,
       ...orders,
@@ -208,7 +212,7 @@ function createAnalysis(key: string, place: number): Analysis {
     })
   }
 
-  function window({ input, windows }: Of<'window'>, scope: Scope): Relation {
+  function window({ input, windows }: Of<'window'>, scope: Scope): KeyedRelation {
     let source = analyse(input, scope)
     for (const { name, partitions, items, orders, filter } of windows) {
       source = using(source, [...partitions, ...items, ...orders, ...(filter ? [filter] : [])], scope)
@@ -219,7 +223,7 @@ function createAnalysis(key: string, place: number): Analysis {
     return widened(source, create(windows.length))
   }
 
-  function distinct({ input, on, orders }: Of<'distinct'>, scope: Scope): Relation {
+  function distinct({ input, on, orders }: Of<'distinct'>, scope: Scope): KeyedRelation {
     const source = using(analyse(input, scope), [...(on ?? []), ...(orders ?? [])], scope)
     if (source.isConstant) return source
     if (on === null)
@@ -228,7 +232,7 @@ function createAnalysis(key: string, place: number): Analysis {
     return confined(source, through, `its DISTINCT ON is not by ${key}`)
   }
 
-  function combine({ left, right }: Of<'set'>, scope: Scope): Relation {
+  function combine({ left, right }: Of<'set'>, scope: Scope): KeyedRelation {
     const sides = [analyse(left, scope), analyse(right, scope)] as const
     const [a, b] = sides
     const columns = create(a.columns.length)
@@ -242,20 +246,20 @@ function createAnalysis(key: string, place: number): Analysis {
   }
 
   /** What a WITH gives under new ids, so that two uses of it are two relations. */
-  function reference({ id, width }: Of<'reference'>, { defined }: Scope): Relation {
+  function reference({ id, width }: Of<'reference'>, { defined }: Scope): KeyedRelation {
     const given = defined.get(id)
     if (given === undefined) return createRelation({ columns: create(width), reason: 'it refers to itself' })
     const renewed = new Map(given.columns.map((own) => [own, ++lastId]))
     return withIds(given, (own) => renewed.get(own) ?? own)
   }
 
-  function opaque({ inputs, width, reason }: Of<'opaque'>, scope: Scope): Relation {
+  function opaque({ inputs, width, reason }: Of<'opaque'>, scope: Scope): KeyedRelation {
     const columns = create(width)
     const isConstant = inputs.length > 0 && inputs.every((input) => analyse(input, scope).isConstant)
     return isConstant ? constantRelation(columns) : createRelation({ columns, reason })
   }
 
-  function widened(source: Relation, ids: readonly ColumnId[]): Relation {
+  function widened(source: KeyedRelation, ids: readonly ColumnId[]): KeyedRelation {
     const columns = [...source.columns, ...ids]
     const keyed = source.isConstant ? new Set([...source.keyed, ...ids]) : source.keyed
     return { ...source, columns, keyed }

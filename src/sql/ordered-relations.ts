@@ -1,6 +1,6 @@
 // What is known of the order of a relation's rows: which columns tell them apart, and by which they are sorted.
 
-import { conjuncts, type Expression, isColumn, type Plan } from './algebra.ts'
+import { conjuncts, type Expression, isColumn, type Relation } from './algebra.ts'
 
 export interface Order {
   /** Columns of which rows that the order leaves equal have the same values. */
@@ -48,7 +48,7 @@ export function grouped(groups: number, hasSets: boolean): Ordered {
 
 /** The columns that tell a join's rows apart: both sides' together, or one side's where the other has one row for it. */
 export function joinedKeys(
-  { type, condition }: Extract<Plan, { kind: 'join' }>,
+  { type, condition }: Extract<Relation, { kind: 'join' }>,
   left: Ordered,
   right: Ordered,
   width: number,

@@ -89,14 +89,14 @@ export function serveWorkerMetrics(running: ReadonlyMap<number, Worker>): () => 
   const collecting = new Map<number, (worker: Worker, own: Told) => void>()
   let nextId = 1
 
-  function collect(asker: Worker, askersId: number) {
+  function collect(requester: Worker, requestId: number) {
     const id = nextId++
     const told = new Map<number, Told | null>([...running.keys()].map((number) => [number, null]))
     const finish = () => {
       clearTimeout(timer)
       collecting.delete(id)
-      const message = { metrics: 'collected', id: askersId, told: [...told] } satisfies Message
-      if (asker.isConnected()) asker.send(message)
+      const message = { metrics: 'collected', id: requestId, told: [...told] } satisfies Message
+      if (requester.isConnected()) requester.send(message)
     }
     const timer = setTimeout(finish, toldWithinMs)
     collecting.set(id, (worker, own) => {

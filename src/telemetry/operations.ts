@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Count, Families, Family, Spread } from './families.ts'
 
 /** Operations told apart by one process; of what comes later only the schema's field is told. */
-const mostOperations = 100
+const maxOperations = 100
 const longestName = 80
 
 export interface OperationName {
@@ -38,7 +38,7 @@ export function createOperations({ counter, histogram }: Families, buckets: read
   return {
     of({ api, operation, field }) {
       const name = [api, operation.slice(0, longestName), field]
-      return known.get(name.join('\n')) ?? add(known.size < mostOperations ? name : [api, 'other', field])
+      return known.get(name.join('\n')) ?? add(known.size < maxOperations ? name : [api, 'other', field])
     },
   }
 

@@ -46,16 +46,16 @@ export function step<T>(name: string, options: SpanOptions, work: () => Promise<
  */
 export function sharedStep<T>(
   name: string,
-  askers: readonly { span: Span | undefined }[],
+  callers: readonly { span: Span | undefined }[],
   options: SpanOptions,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (!askers.some(({ span }) => span !== undefined)) return work()
-  const [first, ...others] = new Set(askers.flatMap(({ span }) => span ?? []))
+  if (!callers.some(({ span }) => span !== undefined)) return work()
+  const [first, ...others] = new Set(callers.flatMap(({ span }) => span ?? []))
   if (first === undefined) return work()
   const links = others.map((span) => ({ context: span.spanContext() }))
   return tracer.startActiveSpan(name, { ...options, links }, trace.setSpan(ROOT_CONTEXT, first), (span) => {
-    for (const asker of others) asker.addLink({ context: span.spanContext() })
+    for (const caller of others) caller.addLink({ context: span.spanContext() })
     return toEnd(span, work)
   })
 }

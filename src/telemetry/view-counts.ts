@@ -3,7 +3,7 @@
 import type { Count, Families } from './families.ts'
 
 /** Views told apart by one process; those that come later are counted together. */
-const mostViews = 200
+const maxViews = 200
 
 export interface ViewCounts {
   /** Index values answered from the online store. */
@@ -47,5 +47,5 @@ export function createViewCounts({ counter }: Families): ViewCountsOf {
   }
 
   return ({ record: { name } }) =>
-    known.get(name) ?? (known.size < mostViews ? add(name) : (known.get('other views') ?? add('other views')))
+    known.get(name) ?? (known.size < maxViews ? add(name) : (known.get('other views') ?? add('other views')))
 }

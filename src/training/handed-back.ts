@@ -8,7 +8,7 @@ import type { EtlSource } from '../etl/source/source.ts'
 
 const lookEveryMs = 2000
 /** No more are taken while so many wait here: others may have room. */
-const mostWaiting = 20
+const maxWaiting = 20
 /** By then whoever created one has its answer or has given it up. */
 const heardOfAfterMs = 60_000
 
@@ -42,7 +42,7 @@ export function takeHandedBack(options: {
     log,
     async turn(signal) {
       await giveBackUnheardOf()
-      while (!signal.aborted && waiting() < mostWaiting) {
+      while (!signal.aborted && waiting() < maxWaiting) {
         const dataset = await datasets.takeHandedBack()
         if (dataset === null) return
         log.info({ datasetId: dataset.id }, 'A dataset that was handed back is made')

@@ -39,7 +39,7 @@ export function watchSize(
     isLooking = false
     if (Math.max(...sizes) <= megabytes * 1_000_000) return
     clearInterval(timer)
-    onTooLarge(new AppError('TOO_LARGE', message, { details: { mostMegabytes: megabytes } }))
+    onTooLarge(new AppError('TOO_LARGE', message, { details: { maxMegabytes: megabytes } }))
   }, watchMs)
   return () => clearInterval(timer)
 }

@@ -3,9 +3,9 @@
 const microsPerSecond = 1_000_000n
 const microsPerDay = 86_400n * microsPerSecond
 const daysPerMonth = 30n
-const mostMonths = 2n ** 31n - 1n
-const mostDays = 2n ** 31n - 1n
-const mostMicros = 2n ** 63n - 1n
+const maxMonths = 2n ** 31n - 1n
+const maxDays = 2n ** 31n - 1n
+const maxMicros = 2n ** 63n - 1n
 
 const part =
   /\s*(?:([+-]?)(\d{1,12}) ?(years?|mons?|months?|days?)\b|([+-]?)(\d{1,10}):(\d\d)(?::(\d\d)(?:\.(\d{1,6})0*)?)?(?=\s|$))/y
@@ -48,11 +48,11 @@ function clockMicros([, , , , , hours = '', minutes = '', seconds = '00', fracti
 function formatInterval(micros: bigint): string | undefined {
   const sign = micros < 0n ? '-' : ''
   let rest = micros < 0n ? -micros : micros
-  const months = least(rest / (daysPerMonth * microsPerDay), mostMonths)
+  const months = least(rest / (daysPerMonth * microsPerDay), maxMonths)
   rest -= months * daysPerMonth * microsPerDay
-  const days = least(rest / microsPerDay, mostDays)
+  const days = least(rest / microsPerDay, maxDays)
   rest -= days * microsPerDay
-  if (rest > mostMicros) return undefined
+  if (rest > maxMicros) return undefined
   const counts = [
     [months / 12n, 'year'],
     [months % 12n, 'month'],

@@ -45,18 +45,18 @@ const specialNumbers = new Map([
   ['-infinity', '-Infinity'],
 ])
 /** Of places before the point, and behind it: what PostgreSQL holds. */
-const [mostWhole, mostPlaces] = [131_072, 16_383]
+const [maxWhole, maxPlaces] = [131_072, 16_383]
 
 const numeric: KeyForm = {
   parse(text) {
     const special = specialNumbers.get(text.toLowerCase())
     if (special !== undefined) return special
     const exponent = Number(/e(.*)$/i.exec(text)?.[1] ?? 0)
-    if (exponent > mostWhole || exponent < -mostPlaces) return undefined
+    if (exponent > maxWhole || exponent < -maxPlaces) return undefined
     const shown = plainDecimal(text)
     if (shown === undefined) return undefined
     const [whole = '', places = ''] = shown.split('.')
-    return whole.length <= mostWhole && places.length <= mostPlaces ? shown : undefined
+    return whole.length <= maxWhole && places.length <= maxPlaces ? shown : undefined
   },
   expected: 'a number, like "12.5" or "1e-8"',
 }

@@ -5,7 +5,7 @@ import type { WarehouseOptions } from './options.ts'
 import type { Warehouse } from './port.ts'
 
 const adapters: Record<string, () => Promise<(options: WarehouseOptions) => Promise<Warehouse>>> = {
-  duckdb: async () => (await import('./duckdb/client.ts')).createDuckdbWarehouseApart,
+  duckdb: async () => (await import('./duckdb/client.ts')).createDuckdbWarehouseProcess,
   postgres: async () => (await import('./postgres/postgres.ts')).createPostgresWarehouse,
   postgresql: async () => (await import('./postgres/postgres.ts')).createPostgresWarehouse,
   trino: async () => (await import('./trino/trino.ts')).createTrinoWarehouse,

@@ -25,7 +25,7 @@ export function refuseLargeRows(rows: readonly Row[], limits: LookupLimits): voi
 
 export function tooLarge({ megabytes }: LookupLimits): AppError {
   const message = `The lookup finds more than ${megabytes} MB (LOOKUP_MAX_MB); let the query give fewer or smaller values.`
-  return new AppError('TOO_LARGE', message, { details: { mostMegabytes: megabytes } })
+  return new AppError('TOO_LARGE', message, { details: { maxMegabytes: megabytes } })
 }
 
 function sizeOf(value: Value): number {

@@ -37,7 +37,7 @@ interface ColumnToMake {
 
 /** As a server's names are; PostgreSQL would cut a longer one in silence. */
 const longestNameBytes = 63
-const mostColumns = 1000
+const maxColumns = 1000
 
 const usualStorage: Readonly<Partial<Record<ColumnType, string>>> = {
   BOOLEAN: 'BOOLEAN',
@@ -88,8 +88,8 @@ function checkNames(dialect: TableDialect, { schema, name, columns }: NewTable &
   checkName('table', name)
   if (dialect.closedSchemas.includes(schema.toLowerCase()))
     throw badInput(`No table can be made in the schema ${schema}, which is not the users'.`)
-  if (columns.length === 0 || columns.length > mostColumns)
-    throw badInput(`The table ${name} has ${columns.length} columns; it must have 1 to ${mostColumns}.`)
+  if (columns.length === 0 || columns.length > maxColumns)
+    throw badInput(`The table ${name} has ${columns.length} columns; it must have 1 to ${maxColumns}.`)
   const seen = new Set<string>()
   for (const column of columns) {
     checkName('column', column.name)

@@ -4,8 +4,8 @@ import { AppError } from '../errors.ts'
 
 /** What a statement may read at all is judged anew after so long. */
 const keptMs = 60_000
-const mostKept = 500
-const mostTries = 4
+const maxKept = 500
+const maxTries = 4
 
 /** The statement no longer gives what its plan says; with a cause, which it failed with, it may not have given it then. */
 export class PlanOutdated extends AppError {
@@ -20,23 +20,23 @@ export class PlanOutdated extends AppError {
   }
 }
 
-export interface PlanCache<Plan> {
-  keep(sql: string, plan: Plan): Plan
+export interface PlanCache<Planned> {
+  keep(sql: string, plan: Planned): Planned
   /** Work by the statement's plan; by a new one, with all the work done again, where it rejects with PlanOutdated. */
-  withPlan<T>(sql: string, make: () => Promise<Plan>, work: (plan: Plan) => Promise<T>): Promise<T>
+  withPlan<T>(sql: string, make: () => Promise<Planned>, work: (plan: Planned) => Promise<T>): Promise<T>
 }
 
-export function createPlanCache<Plan>(): PlanCache<Plan> {
-  const kept = new Map<string, { plan: Plan; madeMs: number }>()
+export function createPlanCache<Planned>(): PlanCache<Planned> {
+  const kept = new Map<string, { plan: Planned; madeMs: number }>()
 
-  function find(sql: string): Plan | undefined {
+  function find(sql: string): Planned | undefined {
     const entry = kept.get(sql)
     return entry !== undefined && Date.now() - entry.madeMs < keptMs ? entry.plan : undefined
   }
 
-  function keep(sql: string, plan: Plan): Plan {
+  function keep(sql: string, plan: Planned): Planned {
     kept.delete(sql)
-    if (kept.size >= mostKept) kept.delete(kept.keys().next().value ?? '')
+    if (kept.size >= maxKept) kept.delete(kept.keys().next().value ?? '')
     kept.set(sql, { plan, madeMs: Date.now() })
     return plan
   }
@@ -50,7 +50,7 @@ export function createPlanCache<Plan>(): PlanCache<Plan> {
         } catch (error) {
           if (!(error instanceof PlanOutdated)) throw error
           kept.delete(sql)
-          if (tries === mostTries) throw error.cause ?? error
+          if (tries === maxTries) throw error.cause ?? error
         }
       }
     },

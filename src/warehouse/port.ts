@@ -1,7 +1,7 @@
 // The warehouse port: where history lives, asked with SQL. test/contract/warehouse.ts holds every adapter to it.
 
 import type { Certainty } from '../sql/determinism.ts'
-import type { Remark } from '../telemetry/remarks.ts'
+import type { Notice } from '../telemetry/notices.ts'
 import type { Column, ColumnType, Row } from '../values/columns.ts'
 import type { KeyValues } from '../values/entity-key.ts'
 
@@ -235,7 +235,7 @@ export interface Warehouse {
    */
   copyTo?(file: string, alongside: () => Promise<void>): Promise<void>
   /** For the doctor: how the engine is, and whether it lets the gateway do its work. */
-  examine?(): Promise<readonly Remark[]>
+  examine?(): Promise<readonly Notice[]>
   /** Resolves when the engine answers, else rejects with WAREHOUSE_FAILED. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -6,7 +6,7 @@ import type { WarehouseTable } from './port.ts'
 
 type Named = Pick<WarehouseTable, 'schema' | 'name'>
 
-const mostNamed = 8
+const maxNamed = 8
 
 /** Tables of near names, or else some of those there are, and where to look further. `reference` is the name as it was written. */
 export function suggestTables(reference: string, tables: readonly Named[]): string {
@@ -16,7 +16,7 @@ export function suggestTables(reference: string, tables: readonly Named[]): stri
     .filter(({ letters }) => letters <= Math.max(1, Math.floor(asked.length / 4)))
     .sort((a, b) => a.letters - b.letters)
     .map(({ table }) => table)
-  const named = (near.length > 0 ? near : tables).slice(0, mostNamed).map(spellTable)
+  const named = (near.length > 0 ? near : tables).slice(0, maxNamed).map(spellTable)
   const hint =
     near.length > 0
       ? `did you mean ${named.join(' or ')}?`

@@ -9,7 +9,7 @@ import { spawnGateway } from '../e2e/gateway.ts'
 
 const megabyte = 1024 * 1024
 /** What is held, and as much again in garbage and copies. */
-const mostGrowth = 600
+const maxGrowth = 600
 const [connections, answerBytes] = [60, 20_000_000]
 
 let folder: Awaited<ReturnType<typeof createDataFolder>>
@@ -81,6 +81,6 @@ test.each<[name: string, until: 'ANSWERED' | 'SENT', sent: () => string]>([
     most = Math.max(most, residentMegabytes())
   }
   for (const socket of sockets) socket.destroy()
-  expect((connections * answerBytes) / megabyte).toBeGreaterThan(mostGrowth * 1.5)
-  expect(most - before).toBeLessThan(mostGrowth)
+  expect((connections * answerBytes) / megabyte).toBeGreaterThan(maxGrowth * 1.5)
+  expect(most - before).toBeLessThan(maxGrowth)
 })

@@ -259,7 +259,7 @@ export function describeNouns(getPlace: () => Place) {
       await catalog.featureViews.noteUse(id, new Date())
       await changed()
       await catalog.featureViews.update(id, { refreshedAt: new Date(), refreshedVersion: 7 })
-      await catalog.featureViews.raiseFloor(id, 8)
+      await catalog.featureViews.raiseWatermark(id, 8)
       expect(await catalog.featureViews.stamp()).toBe(stamps.at(-1))
       await catalog.featureViews.remove(id)
       await changed()

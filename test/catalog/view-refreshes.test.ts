@@ -63,17 +63,17 @@ test('a view that is removed takes its refresh along, and one that is not there 
   await expect(a.viewRefreshes.claim(id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 
-test('a floor that is kept rises and never falls, whichever gateway keeps it', async () => {
+test('a watermark that is kept rises and never falls, whichever gateway keeps it', async () => {
   const [a, b] = [await open(), await open()]
-  const id = await createView(a, 'floors')
+  const id = await createView(a, 'watermarks')
   for (const [catalog, version] of [
     [a, 5],
     [b, 3],
     [b, 8],
     [a, 7],
   ] as const) {
-    await catalog.featureViews.raiseFloor(id, version)
+    await catalog.featureViews.raiseWatermark(id, version)
   }
-  expect((await b.featureViews.byId(id)).floor).toBe(8)
-  await a.featureViews.raiseFloor('fv_none', 1)
+  expect((await b.featureViews.byId(id)).watermark).toBe(8)
+  await a.featureViews.raiseWatermark('fv_none', 1)
 })

@@ -65,7 +65,7 @@ test('Each wait is twice as long as the one before, up to the longest', () => {
 
 test('Batches hold all items in order, none more than its limits allow, unless a single item does', () => {
   const items = [3, 3, 9, 1, 1, 1, 1, 4]
-  const limits = { most: 3, mostWeight: 6, weightOf: (item: number) => item }
+  const limits = { most: 3, maxWeight: 6, weightOf: (item: number) => item }
   expect([...inBatches(items, limits)]).toEqual([[3, 3], [9], [1, 1, 1], [1, 4]])
   expect([...inBatches(items, { most: 5 })]).toEqual([
     [3, 3, 9, 1, 1],

@@ -29,7 +29,7 @@ export function describeOnlineStore(name: string, open: () => Promise<OpenedStor
     describeKeys(() => opened.store, newView)
     describeOrder(() => opened.store, newView)
     describeExpiry(() => opened.store, newView)
-    describeFloors(() => opened.store, newView)
+    describeWatermarks(() => opened.store, newView)
     describeRemoval(() => opened.store, newView)
     describeDroppable(() => opened.store, newView)
     describeSamples(() => opened.store, newView)
@@ -55,9 +55,9 @@ async function versionsOf(store: OnlineStore, view: string, values: readonly str
   return answer?.entries.map((found) => found?.version ?? null)
 }
 
-async function floorOf(store: OnlineStore, view: string) {
+async function watermarkOf(store: OnlineStore, view: string) {
   const [answer] = await store.read([{ view, values: [] }])
-  return answer?.floor
+  return answer?.watermark
 }
 
 function describeReads(store: GetStore, newView: NewView) {
@@ -77,12 +77,12 @@ function describeReads(store: GetStore, newView: NewView) {
       [null],
       [20],
     ])
-    expect(answers.map(({ floor }) => floor)).toEqual([0, 0, 0, 0])
+    expect(answers.map(({ watermark }) => watermark)).toEqual([0, 0, 0, 0])
   })
 
   test('MUST answer no requests with no answers, and a request for no values with no entries', async () => {
     expect(await store().read([])).toEqual([])
-    expect(await store().read([{ view: newView(), values: [] }])).toEqual([{ floor: 0, entries: [] }])
+    expect(await store().read([{ view: newView(), values: [] }])).toEqual([{ watermark: 0, entries: [] }])
   })
 
   test('MUST give back every byte of the rows, and the version and the time exactly', async () => {
@@ -194,10 +194,10 @@ function describeKeys(store: GetStore, newView: NewView) {
     const marked = names.map((view) => (view === '' ? '' : `${newView()}${view}`))
     for (const [i, view] of marked.entries()) {
       await store().write(view, [entry('b:1', i + 1), entry('1', i + 1)])
-      await store().raiseFloor(view, i + 1)
+      await store().raiseWatermark(view, i + 1)
     }
     const answers = await store().read(marked.map((view) => ({ view, values: ['b:1', '1'] })))
-    expect(answers.map(({ floor, entries }) => [floor, ...entries.map((e) => e?.version)])).toEqual(
+    expect(answers.map(({ watermark, entries }) => [watermark, ...entries.map((e) => e?.version)])).toEqual(
       marked.map((_, i) => [i + 1, i + 1, i + 1]),
     )
     for (const [i, view] of marked.entries()) {
@@ -322,10 +322,10 @@ function describeExpiry(store: GetStore, newView: NewView) {
   })
 }
 
-function describeFloors(store: GetStore, newView: NewView) {
-  test('MUST raise a floor and never lower it, each view for itself', async () => {
+function describeWatermarks(store: GetStore, newView: NewView) {
+  test('MUST raise a watermark and never lower it, each view for itself', async () => {
     const [view, other] = [newView(), newView()]
-    expect(await floorOf(store(), view)).toBe(0)
+    expect(await watermarkOf(store(), view)).toBe(0)
     for (const [raised, expected] of [
       [7, 7],
       [3, 7],
@@ -333,39 +333,39 @@ function describeFloors(store: GetStore, newView: NewView) {
       [9, 10],
       [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
     ] as const) {
-      await store().raiseFloor(view, raised)
-      expect(await floorOf(store(), view)).toBe(expected)
+      await store().raiseWatermark(view, raised)
+      expect(await watermarkOf(store(), view)).toBe(expected)
     }
-    expect(await floorOf(store(), other)).toBe(0)
+    expect(await watermarkOf(store(), other)).toBe(0)
   })
 
-  test('MUST end at the highest floor, however many raise it at once', async () => {
+  test('MUST end at the highest watermark, however many raise it at once', async () => {
     const view = newView()
     const versions = Array.from({ length: 60 }, (_, i) => ((i * 23) % 60) + 1)
-    await Promise.all(versions.map((version) => store().raiseFloor(view, version)))
-    expect(await floorOf(store(), view)).toBe(60)
+    await Promise.all(versions.map((version) => store().raiseWatermark(view, version)))
+    expect(await watermarkOf(store(), view)).toBe(60)
   })
 
-  test('MUST give entries below the floor as they are: what to do about them is the reader’s business', async () => {
+  test('MUST give entries below the watermark as they are: what to do about them is the reader’s business', async () => {
     const view = newView()
     await store().write(view, [entry('1', 4)])
-    await store().raiseFloor(view, 5)
+    await store().raiseWatermark(view, 5)
     expect(await versionsOf(store(), view, ['1'])).toEqual([4])
     expect(await store().write(view, [entry('2', 3)])).toEqual([true])
   })
 }
 
 function describeRemoval(store: GetStore, newView: NewView) {
-  test('MUST remove what is below a version, count it, and leave the rest, the floor and other views', async () => {
+  test('MUST remove what is below a version, count it, and leave the rest, the watermark and other views', async () => {
     const [view, other] = [newView(), newView()]
     const values = Array.from({ length: 3000 }, (_, i) => `${i}`)
     const entries = values.map((value, i) => entry(value, i % 3))
     await store().write(view, entries)
     await store().write(other, entries)
-    await store().raiseFloor(view, 2)
+    await store().raiseWatermark(view, 2)
     expect(await store().removeBelow(view, 2)).toBe(2000)
     expect(await versionsOf(store(), view, values)).toEqual(values.map((_, i) => (i % 3 === 2 ? 2 : null)))
-    expect(await floorOf(store(), view)).toBe(2)
+    expect(await watermarkOf(store(), view)).toBe(2)
     expect((await versionsOf(store(), other, values))?.every((version) => version !== null)).toBe(true)
     expect(await store().removeBelow(view, 2)).toBe(0)
     expect(await store().removeBelow(newView(), 2)).toBe(0)
@@ -391,7 +391,7 @@ function describeRemoval(store: GetStore, newView: NewView) {
     expect(versions).toEqual(values.map((_, i) => 2 + (i % 2)))
   })
 
-  test('MUST forget a dropped view whole, its floor too, and let it begin again', async () => {
+  test('MUST forget a dropped view whole, its watermark too, and let it begin again', async () => {
     const [view, other] = [newView(), newView()]
     const values = Array.from({ length: 3000 }, (_, i) => `${i}`)
     await store().write(
@@ -399,14 +399,14 @@ function describeRemoval(store: GetStore, newView: NewView) {
       values.map((value) => entry(value, 8, value.endsWith('7') ? { expiresInMs: 60_000 } : {})),
     )
     await store().write(other, [entry('1', 8)])
-    await store().raiseFloor(view, 8)
+    await store().raiseWatermark(view, 8)
     await store().dropView(view)
     await store().dropView(view)
     const [answer, kept] = await store().read([
       { view, values },
       { view: other, values: ['1'] },
     ])
-    expect(answer?.floor).toBe(0)
+    expect(answer?.watermark).toBe(0)
     expect(answer?.entries.every((found) => found === null)).toBe(true)
     expect(kept?.entries[0]?.version).toBe(8)
     expect(await store().sample(view, 10)).toEqual([])
@@ -511,7 +511,7 @@ function describeEnd(open: () => Promise<OpenedStore>) {
       for (const call of [
         () => store.read([{ view: 'v', values: ['1'] }]),
         () => store.write('v', [entry('1', 1)]),
-        () => store.raiseFloor('v', 1),
+        () => store.raiseWatermark('v', 1),
         () => store.removeBelow('v', 1),
         () => store.removeDroppable('v', ['v1']),
         () => store.dropView('v'),

@@ -19,7 +19,7 @@ export interface Seen {
 
 const lookupEveryMs = 2
 const healthEveryMs = 5
-const mostUnderWay = 64
+const maxUnderWay = 64
 
 const watched = JSON.parse(process.argv[2] ?? '') as Watched
 let seen: Seen = { heldMs: 0, ends: {} }
@@ -81,7 +81,7 @@ function lookUp(body: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   let underWay = 0
   setInterval(() => {
-    if (underWay >= mostUnderWay) return
+    if (underWay >= maxUnderWay) return
     underWay++
     ask('/query/realtime', agent, body)
       .then(count, count)

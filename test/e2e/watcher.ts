@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Seen, Watched } from './watcher.process.ts'
 
 /** Longer than this nobody is to wait for the event loop. */
-export const mostHeldMs = 1_000
+export const maxHeldMs = 1_000
 
 export type Watcher = ReturnType<typeof startWatcher>
 

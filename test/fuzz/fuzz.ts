@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { SignJWT } from 'jose'
 import { spawnGateway } from '../e2e/gateway.ts'
-import { mostHeldMs, startWatcher } from '../e2e/watcher.ts'
+import { maxHeldMs, startWatcher } from '../e2e/watcher.ts'
 import { createClient } from '../http/client.ts'
 import { type FuzzRequest, requestsFor } from './requests.ts'
 
@@ -81,7 +81,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     const { heldMs } = await watcher.take()
     const faults = [
       ...(typeof answer === 'string' ? [`got no answer: ${answer}`] : faultsOf(answer, request.caller)),
-      ...(heldMs > mostHeldMs
+      ...(heldMs > maxHeldMs
         ? [`held the event loop up for ${Math.round(heldMs)} ms, or one beside it did`]
         : []),
     ]

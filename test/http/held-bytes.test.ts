@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type Gateway, openGateway } from './gateway.ts'
 
-const mostHeldBytes = 16_500_000
+const maxHeldBytes = 16_500_000
 /** More than a socket of the system's takes at once. */
 const answerBytes = 6_000_000
 const attackerAddress = '127.0.0.2'
@@ -17,7 +17,7 @@ let queryId: string
 
 beforeAll(async () => {
   gateway = await openGateway()
-  server = await gateway.serve({ mostHeldBytes })
+  server = await gateway.serve({ maxHeldBytes })
   const { query } = await gateway.services.training.queryTrain({
     sql: `SELECT i AS n, repeat('x', CASE i WHEN 2 THEN ${answerBytes} WHEN 3 THEN ${answerBytes / 2} ELSE 5 END) AS text
       FROM range(4) r(i)`,
@@ -124,7 +124,7 @@ test.each<[name: string, attack: () => Promise<void>, eachBytes: number]>([
   ],
 ])('%s are held up to a bound, beyond it they give way', async (_name, attack, eachBytes) => {
   const refusedBefore = await metric('gateway_refused_total')
-  const room = Math.floor(mostHeldBytes / eachBytes)
+  const room = Math.floor(maxHeldBytes / eachBytes)
   for (let i = 1; i <= room + 3; i++) {
     await attack()
     const refused = Math.max(0, i - room)
@@ -134,7 +134,7 @@ test.each<[name: string, attack: () => Promise<void>, eachBytes: number]>([
         isRefused: (await metric('gateway_refused_total')) - refusedBefore >= refused,
       }))
       .toEqual({ isHeld: true, isRefused: true })
-    await expect.poll(() => metric('gateway_held_bytes')).toBeLessThanOrEqual(mostHeldBytes)
+    await expect.poll(() => metric('gateway_held_bytes')).toBeLessThanOrEqual(maxHeldBytes)
     expect(await lookUp('1')).toBe(200)
   }
   // Who leaves nothing has room for much, too: the others make it.

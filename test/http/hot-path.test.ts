@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createHotPath, type HotPath } from '../../src/http/hot-path/hot-path.ts'
 import { knownAccepts } from '../../src/http/hot-path/negotiation.ts'
-import { createPlans } from '../../src/http/hot-path/plans.ts'
+import { createCompiledOperations } from '../../src/http/hot-path/operations.ts'
 import { holdSchema } from '../../src/schema/held.ts'
 import { createSchema } from '../../src/schema/index.ts'
 import { lookupFields } from '../../src/schema/lookup-fields.ts'
@@ -230,7 +230,7 @@ test('a failure that nobody foresaw is logged and masked as on the full pipeline
 
 describe('plans', () => {
   test('are kept for documents that were found valid, and for no other', () => {
-    const plans = createPlans(holder)
+    const plans = createCompiledOperations(holder)
     expect(plans.find(lookup, null)).toBeNull()
     plans.accept(lookup, schema)
     expect(plans.find(lookup, null)).not.toBeNull()
@@ -238,7 +238,7 @@ describe('plans', () => {
   })
 
   test('are made only for operations whose root fields are realtime lookups', () => {
-    const plans = createPlans(holder)
+    const plans = createCompiledOperations(holder)
     const row = 'queryRealtime(queryId: "q", indexKey: "k", indexValue: "v") { rows }'
     const others = [
       `{ ${row} savedQueries { totalCount } }`,
@@ -258,7 +258,7 @@ describe('plans', () => {
 
   test('are of one schema: with the next all are made anew, and what was valid before is not by that', () => {
     const own = holdSchema({ schema, lookupFields })
-    const plans = createPlans(own)
+    const plans = createCompiledOperations(own)
     plans.accept(lookup, schema)
     expect(plans.find(lookup, null)).not.toBeNull()
     const next = createSchema({} as Services)
@@ -274,7 +274,7 @@ describe('plans', () => {
   })
 
   test('of ever new documents stay few, and those in use stay', () => {
-    const plans = createPlans(holder)
+    const plans = createCompiledOperations(holder)
     plans.accept(lookup, schema)
     for (let i = 0; i < 5_000; i++) {
       plans.accept(`${lookup} # ${i} ${'x'.repeat(i % 3_000)}`, schema)

@@ -82,9 +82,9 @@ test('what is read, and what is said of what is no JSON, is as JSON.parse has it
   expect(quoted).toBeGreaterThan(100)
 }, 120_000)
 
-const mostBytes = 32 * 1024 * 1024
+const maxBytes = 32 * 1024 * 1024
 const big = '9007199254740993'
-const filled = (item: string) => `[${item.repeat(Math.floor((mostBytes - 20) / item.length))}${big}]`
+const filled = (item: string) => `[${item.repeat(Math.floor((maxBytes - 20) / item.length))}${big}]`
 const numbered = (count: number, item: (i: number) => string) =>
   `[${Array.from({ length: count }, (_, i) => item(i)).join()}]`
 
@@ -93,15 +93,15 @@ describe('none of the largest bodies takes long:', () => {
     ['zeros', () => filled('0,')],
     ['integers beyond 2^53', () => filled(`${big},`)],
     ['integers that are nearly so long', () => filled('999999999999999,')],
-    ['one integer', () => '9'.repeat(mostBytes)],
+    ['one integer', () => '9'.repeat(maxBytes)],
     ['blanks after integers', () => filled(`${big}${' '.repeat(1_000)},`)],
-    ['one text', () => `["${'x'.repeat(mostBytes)}",${big}]`],
-    ['escapes', () => `["${'\\"'.repeat(mostBytes / 2)}",${big}]`],
-    ['a text without an end', () => `["${'\\"'.repeat(mostBytes / 2)}${big}`],
+    ['one text', () => `["${'x'.repeat(maxBytes)}",${big}]`],
+    ['escapes', () => `["${'\\"'.repeat(maxBytes / 2)}",${big}]`],
+    ['a text without an end', () => `["${'\\"'.repeat(maxBytes / 2)}${big}`],
     ['empty texts', () => filled('"",')],
     ['empty objects', () => filled('{},')],
     ['lists in lists', () => filled('[[]],')],
-    ['nesting', () => '['.repeat(mostBytes / 2) + ']'.repeat(mostBytes / 2)],
+    ['nesting', () => '['.repeat(maxBytes / 2) + ']'.repeat(maxBytes / 2)],
     ['as many objects as may be', () => numbered(jsonLimits.containers - 1, () => '{"a":1}')],
     ['objects with a name each', () => numbered(jsonLimits.containers - 1, (i) => `{"k${i}":0}`)],
     ['as many names as may be', () => numbered(jsonLimits.shapes - 1_000, (i) => `{"k${i}":0}`)],

@@ -10,7 +10,7 @@ import { toByteText } from '../../src/values/byte-text.ts'
 import { type Gateway, openGateway, type Services } from './gateway.ts'
 
 const patience = { timeout: 60_000, interval: 50 }
-const mostAhead = 40
+const maxAhead = 40
 let gateway: Gateway
 let server: Awaited<ReturnType<Gateway['serve']>>
 let told = 0
@@ -107,7 +107,7 @@ test('a stream of events that nobody reads is paced, and ends', async () => {
     JSON.stringify({ query: subscription }),
   )
   expect(told).toBeGreaterThan(1)
-  expect(told).toBeLessThan(mostAhead)
+  expect(told).toBeLessThan(maxAhead)
 })
 
 async function openSocket() {
@@ -127,7 +127,7 @@ test('a WebSocket that is not read is paced, and ends', async () => {
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: subscription } }))
   if (!serverSide.closed) await once(serverSide, 'close')
   expect(told).toBeGreaterThan(1)
-  expect(told).toBeLessThan(mostAhead)
+  expect(told).toBeLessThan(maxAhead)
   socket.terminate()
 })
 

@@ -7,7 +7,7 @@ import { text as textOf } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { everyone } from '../../src/access/identity.ts'
 import { createHeldBytes } from '../../src/http/guards/held-bytes.ts'
-import { createLane, type LaneRoute } from '../../src/http/hot-path/lane.ts'
+import { createHotPathRouter, type HotPathRoute } from '../../src/http/hot-path/router.ts'
 import { receiveConnections } from '../../src/http/server/connections.ts'
 import { createLeaving } from '../../src/http/server/leaving.ts'
 import { endStalled } from '../../src/http/server/stalled.ts'
@@ -33,7 +33,7 @@ interface Asked {
 
 const answerTo = (body: Asked) => JSON.stringify({ id: body.id, filler: 'x'.repeat(body.filler ?? 0) })
 
-/** What the lane does not take, and all where there is none. Answers to /look are as the lane writes them. */
+/** What the router does not take, and all where there is none. Answers to /look are as the router writes them. */
 function handle(request: IncomingMessage, response: ServerResponse) {
   if (request.url === '/mistake') throw new Error('A mistake in the handler')
   if (request.url === '/early') {
@@ -75,7 +75,7 @@ interface Options {
   receiveWithin?: { headersMs: number; requestMs: number }
   keepAliveMs?: number
   stallMs?: number
-  mostOfAddress?: number
+  maxOfAddress?: number
   /** Takes upgrades: what comes then is sent back. */
   upgrades?: boolean
 }
@@ -85,7 +85,7 @@ export async function start({
   receiveWithin,
   keepAliveMs = 2_000,
   stallMs,
-  mostOfAddress,
+  maxOfAddress,
   upgrades,
 }: Options) {
   const { headersMs, requestMs } = receiveWithin ?? { headersMs: 30_000, requestMs: 60_000 }
@@ -104,9 +104,9 @@ export async function start({
   if (withWire) {
     const [metrics, log] = [createMetrics(), testLog()]
     const held = createHeldBytes({ metrics, log })
-    addWire(server, { lane: laneOf(counts), held, isStopping: () => leaving.isBegun(), log })
+    addWire(server, { router: routerOf(counts), held, isStopping: () => leaving.isBegun(), log })
     const { refused } = metrics
-    receiveConnections(server, { mostOfAddress: mostOfAddress ?? null, refused, held, log })
+    receiveConnections(server, { maxOfAddress: maxOfAddress ?? null, refused, held, log })
   }
   const leaving = createLeaving(server)
   server.listen(0, '127.0.0.1')
@@ -127,12 +127,12 @@ function echo(request: IncomingMessage, socket: Socket, head: Buffer) {
   socket.pipe(socket)
 }
 
-function laneOf(counts: { taken: number }) {
-  const route: LaneRoute = {
+function routerOf(counts: { taken: number }) {
+  const route: HotPathRoute = {
     answer(body) {
       const asked = body as Asked
       if (asked.decline) return null
-      if (asked.id === 'mistake') throw new Error('A mistake in the lane')
+      if (asked.id === 'mistake') throw new Error('A mistake in the router')
       if (asked.id === 'rejected') return Promise.reject(new Error('A mistake in a lookup'))
       counts.taken++
       const given = { status: 200, contentType: json, text: toByteText(answerTo(asked)) }
@@ -140,7 +140,7 @@ function laneOf(counts: { taken: number }) {
     },
     describe: ({ message }) => ({ message }),
   }
-  return createLane({
+  return createHotPathRouter({
     routes: new Map([['/look', route]]),
     identities: { recall: () => everyone },
     admission: { take: () => null, passOn: () => undefined },

@@ -209,7 +209,7 @@ describe('a mistake ends the connection that it was made for, and no other:', ()
 })
 
 test('an address has as many connections as it may, and more once some are closed', async () => {
-  const { port } = await start({ withWire: true, mostOfAddress: 3 })
+  const { port } = await start({ withWire: true, maxOfAddress: 3 })
   const held = await Promise.all([open(port), open(port), open(port)])
   const refused = await open(port)
   await refused.closed

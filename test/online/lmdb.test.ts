@@ -31,18 +31,18 @@ function entry(value: string, version: number, expiresInMs: number | null = null
 
 describeOnlineStore('LMDB', openInFolder)
 
-test('entries and floors are there again when the folder is opened again', async () => {
+test('entries and watermarks are there again when the folder is opened again', async () => {
   const { folder, stop } = await newFolder()
   onTestFinished(stop)
   const first = await createLmdbStore({ folder, log })
   await first.write('v', [entry('1', 4), entry('é'.repeat(5000), 5)])
-  await first.raiseFloor('v', 3)
+  await first.raiseWatermark('v', 3)
   await first.close()
 
   const second = await createLmdbStore({ folder, log })
   onTestFinished(() => second.close())
   const [answer] = await second.read([{ view: 'v', values: ['1', 'é'.repeat(5000)] }])
-  expect(answer?.floor).toBe(3)
+  expect(answer?.watermark).toBe(3)
   expect(answer?.entries.map((found) => found?.version)).toEqual([4, 5])
 })
 
@@ -56,7 +56,7 @@ test('every write that was acknowledged survives a kill of the process in the mi
       const entries = Array.from({ length: 50 }, (_, i) =>
         ({ value: String(i), version, computedAtMs: 0, rows: Buffer.from('[]'), expiresInMs: i % 2 ? null : 60_000 }))
       await store.write('v', entries)
-      await store.raiseFloor('v', version)
+      await store.raiseWatermark('v', version)
       console.log(version)
     }`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', code, '--', folder], {
@@ -74,7 +74,7 @@ test('every write that was acknowledged survives a kill of the process in the mi
   onTestFinished(() => store.close())
   const values = Array.from({ length: 50 }, (_, i) => `${i}`)
   const [answer] = await store.read([{ view: 'v', values }])
-  expect(answer?.floor).toBeGreaterThanOrEqual(acknowledged)
+  expect(answer?.watermark).toBeGreaterThanOrEqual(acknowledged)
   for (const found of answer?.entries ?? []) expect(found?.version).toBeGreaterThanOrEqual(acknowledged)
 })
 

@@ -26,7 +26,7 @@ export function everyCall(store: OnlineStore): Record<string, () => Promise<unkn
         'v',
         Array.from({ length: 2000 }, (_, i) => entry(`${i}`)),
       ),
-    raiseFloor: () => store.raiseFloor('v', 1),
+    raiseWatermark: () => store.raiseWatermark('v', 1),
     removeBelow: () => store.removeBelow('v', 1),
     dropView: () => store.dropView('v'),
     sample: () => store.sample('v', 10),

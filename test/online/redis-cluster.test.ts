@@ -75,19 +75,19 @@ test('slots are those that the server computes', async () => {
   }
 })
 
-test('entries, floors and load are spread over all masters', async () => {
+test('entries, watermarks and load are spread over all masters', async () => {
   await writeViews(['spread'], numbers(3000))
-  for (const i of numbers(50)) await store.raiseFloor(`spread${i}`, 1)
-  const [entries, floors] = await Promise.all([
+  for (const i of numbers(50)) await store.raiseWatermark(`spread${i}`, 1)
+  const [entries, watermarks] = await Promise.all([
     onMasters(async ({ client }) => (await client.keys('fg:e:spread:*')).length),
     onMasters(async ({ client }) => (await client.keys('fg:f:spread*')).length),
   ])
   expect(entries.reduce((sum, count) => sum + count)).toBe(3000)
   for (const count of entries) expect(count).toBeGreaterThan(800)
-  for (const count of floors) expect(count).toBeGreaterThan(3)
+  for (const count of watermarks) expect(count).toBeGreaterThan(3)
 })
 
-test('a read of many values of many views, floors included, is one round trip to each master', async () => {
+test('a read of many values of many views, watermarks included, is one round trip to each master', async () => {
   const views = numbers(10).map((i) => `trip${i}`)
   await writeViews(views, numbers(40))
   const requests = views.map((view) => ({ view, values: numbers(40) }))
@@ -165,11 +165,11 @@ test('while slots are on their way to another master, nothing is missing, refuse
     expect(answer?.entries.every((found) => found?.version === version)).toBe(true)
     const next = values.map((value) => entry(value, version + 1))
     expect((await store.write('moving', next)).every(Boolean)).toBe(true)
-    await store.raiseFloor('moving', version)
+    await store.raiseWatermark('moving', version)
   }
   await reshard
   const [answer] = await store.read([{ view: 'moving', values }])
-  expect(answer?.floor).toBe(version - 1)
+  expect(answer?.watermark).toBe(version - 1)
   expect(answer?.entries.every((found) => found?.version === version)).toBe(true)
   expect(await store.removeBelow('moving', version + 1)).toBe(values.length)
 })

@@ -34,11 +34,11 @@ const writeAll = (store: OnlineStore, version: number) =>
     values.map((value) => entry(value, version)),
   )
 
-/** What a lookup may take from an answer: the versions at the floor or above it. */
+/** What a lookup may take from an answer: the versions at the watermark or above it. */
 async function served(store: OnlineStore): Promise<(number | null)[]> {
   const [answer] = await store.read([{ view: 'v', values }])
   return (answer?.entries ?? []).map((found) =>
-    found && found.version >= (answer?.floor ?? 0) ? found.version : null,
+    found && found.version >= (answer?.watermark ?? 0) ? found.version : null,
   )
 }
 
@@ -59,19 +59,19 @@ async function readUntilAnswered(store: OnlineStore, old: number) {
   }
 }
 
-test('a Cluster master that is killed right after writes and a raised floor takes none of them along', async () => {
+test('a Cluster master that is killed right after writes and a raised watermark takes none of them along', async () => {
   const { cluster, store, open } = await openCluster()
   await writeAll(store, 1)
   await writeAll(store, 2)
-  await store.raiseFloor('v', 2)
+  await store.raiseWatermark('v', 2)
   await (await cluster.masterOf('fg:f:v')).kill()
 
   const { versions, tookMs } = await readUntilAnswered(store, 1)
   expect(tookMs).toBeLessThan(failoverMs)
   expect(versions).toEqual(values.map(() => 2))
-  // A gateway that has known nothing before finds the floor on the server itself.
+  // A gateway that has known nothing before finds the watermark on the server itself.
   const [answer] = await (await open()).read([{ view: 'v', values: [] }])
-  expect(answer?.floor).toBe(2)
+  expect(answer?.watermark).toBe(2)
   expect((await writeAll(store, 3)).every(Boolean)).toBe(true)
   expect(await served(store)).toEqual(values.map(() => 3))
 })
@@ -124,7 +124,7 @@ test('a replica that takes over without the latest writes is found out: nothing 
   await master.client.call('CLIENT', 'KILL', 'TYPE', 'replica')
   await expect.poll(async () => (await master.client.role()).at(2)).toEqual([])
   await writeAll(store, 2)
-  await store.raiseFloor('v', 2)
+  await store.raiseWatermark('v', 2)
   await master.kill()
 
   const { versions } = await readUntilAnswered(store, 1)
@@ -132,7 +132,7 @@ test('a replica that takes over without the latest writes is found out: nothing 
   await expect.poll(() => lines.join('')).toContain('empty and in use again')
   expect(lines.join('')).toContain('lost acknowledged writes')
   const [answer] = await store.read([{ view: 'v', values }])
-  expect(answer?.floor).toBe(2)
+  expect(answer?.watermark).toBe(2)
   expect(answer?.entries.every((found) => found === null)).toBe(true)
   expect((await writeAll(store, 3)).every(Boolean)).toBe(true)
   expect(await served(store)).toEqual(values.map(() => 3))
@@ -175,10 +175,10 @@ test('a whole Cluster that is killed and restarted is found again, with what it 
   expect(await served(store)).toEqual(values.map(() => 7))
 })
 
-test('a Cluster master that comes back empty before its replica takes over serves nothing below a floor it lost', async () => {
+test('a Cluster master that comes back empty before its replica takes over serves nothing below a watermark it lost', async () => {
   const { cluster, store, open } = await openCluster({ nodeTimeoutMs: 20_000 })
   await writeAll(store, 1)
-  await store.raiseFloor('v', 2)
+  await store.raiseWatermark('v', 2)
   const other = await open()
   expect(await served(other)).toEqual(values.map(() => null))
   await (await cluster.masterOf('fg:f:v')).restart()
@@ -187,10 +187,12 @@ test('a Cluster master that comes back empty before its replica takes over serve
     expect(versions).toEqual(values.map(() => null))
   }
   await becomesUsable(store)
-  await expect.poll(async () => (await (await open()).read([{ view: 'v', values: [] }]))[0]?.floor).toBe(2)
+  await expect
+    .poll(async () => (await (await open()).read([{ view: 'v', values: [] }]))[0]?.watermark)
+    .toBe(2)
 })
 
-test('a Redis restored from an older snapshot serves nothing of it, and keeps the floors that were raised since', async () => {
+test('a Redis restored from an older snapshot serves nothing of it, and keeps the watermarks that were raised since', async () => {
   const server = await startRedis()
   onTestFinished(server.stop)
   const store = await createOnlineStore({ url: server.url, folder: '', log })
@@ -200,7 +202,7 @@ test('a Redis restored from an older snapshot serves nothing of it, and keeps th
   await writeAll(store, 1)
   await client.save()
   await writeAll(store, 2)
-  await store.raiseFloor('other', 5)
+  await store.raiseWatermark('other', 5)
   await server.restart()
 
   const { versions } = await readUntilAnswered(store, 1)
@@ -224,7 +226,7 @@ test('Sentinels name the master, and after it was killed its replica, which hold
   onTestFinished(() => store.close())
   await writeAll(store, 1)
   await writeAll(store, 2)
-  await store.raiseFloor('v', 2)
+  await store.raiseWatermark('v', 2)
   await sentinel.master.kill()
   const { versions } = await readUntilAnswered(store, 1)
   expect(versions).toEqual(values.map(() => 2))

@@ -54,7 +54,7 @@ async function openClient(server: RedisServer) {
   return client
 }
 
-test('a read of many values of many views, floors included, is one MGET', async () => {
+test('a read of many values of many views, watermarks included, is one MGET', async () => {
   const { server, store } = await openStore()
   const client = await openClient(server)
   const values = Array.from({ length: 100 }, (_, i) => `${i}`)
@@ -125,7 +125,7 @@ test('nothing but a view’s own keys is ever removed', async () => {
   await client.set('of another application', '1')
   await store.write('v', [entry('1')])
   await store.write('v2', [entry('1')])
-  await store.raiseFloor('v', 3)
+  await store.raiseWatermark('v', 3)
   await store.dropView('v')
   expect((await client.keys('*')).sort()).toEqual(['fg:e:v2:v1', 'fg:m:0', 'of another application'])
 })
@@ -151,11 +151,11 @@ test('when the server is killed every call is ONLINE_STORE_UNAVAILABLE in time, 
 test('what a persistent server held before it was killed is there after its restart', async () => {
   const { server, store } = await openStore({ persistent: true })
   await store.write('v', [entry('1', 7)])
-  await store.raiseFloor('v', 6)
+  await store.raiseWatermark('v', 6)
   await server.restart()
   await becomesUsable(store)
   const [answer] = await store.read([{ view: 'v', values: ['1'] }])
-  expect(answer?.floor).toBe(6)
+  expect(answer?.watermark).toBe(6)
   expect(answer?.entries[0]).toEqual({ version: 7, computedAtMs: 5, rows: '["1"]' })
   expect(await store.write('v', [entry('1', 6)])).toEqual([false])
 })
@@ -199,7 +199,7 @@ test('scripts that the server has forgotten are sent again', async () => {
     Array.from({ length: 2000 }, (_, i) => entry(`${i}`, 2)),
   )
   expect(taken.every(Boolean)).toBe(true)
-  await store.raiseFloor('v', 2)
+  await store.raiseWatermark('v', 2)
 })
 
 test('a server out of memory refuses writes with ONLINE_STORE_UNAVAILABLE, and still reads and removes', async () => {
@@ -290,7 +290,7 @@ test('TLS is spoken with a server whose certificate comes from ONLINE_TLS_CA, an
   )
 })
 
-test('a server that would evict floors is warned of at the start, one that would not, or does not tell, is not', async () => {
+test('a server that would evict watermarks is warned of at the start, one that would not, or does not tell, is not', async () => {
   const warnings = async (settings: readonly string[]) => {
     const lines: string[] = []
     const stream: DestinationStream = { write: (line) => void lines.push(line) }

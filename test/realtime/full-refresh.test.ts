@@ -173,7 +173,7 @@ test('values of a view with a TTL leave the store after twice that time, however
   expect(await client.pttl(nobody ?? '')).toBeLessThanOrEqual(200_000)
 })
 
-test('a floor that Redis could not be told is not forgotten with the process: no old row is served after both are back', async () => {
+test('a watermark that Redis could not be told is not forgotten with the process: no old row is served after both are back', async () => {
   const server = await startRedis({ persistent: true })
   onTestFinished(server.stop)
   const first = await openStack({ onlineUrl: server.url })
@@ -186,7 +186,7 @@ test('a floor that Redis could not be told is not forgotten with the process: no
   await server.kill()
   const publish = first.publish('users', columns, [['bob', 'Bob', 1]])
   publish.catch(() => undefined)
-  await expect.poll(async () => (await first.catalog.featureViews.byId(record.id)).floor).not.toBeNull()
+  await expect.poll(async () => (await first.catalog.featureViews.byId(record.id)).watermark).not.toBeNull()
   // Nothing more reaches Redis from here, as after a kill.
   first.onlineCalls.failures.set('*', new Error('the process is gone'))
   await server.restart()
@@ -207,8 +207,8 @@ test('a floor that Redis could not be told is not forgotten with the process: no
 
   async function versionOf(id: string) {
     const again = await openStack({ folder: first.folder, onlineUrl: server.url })
-    const { floor } = await again.catalog.featureViews.byId(id)
+    const { watermark } = await again.catalog.featureViews.byId(id)
     await again.close()
-    return floor ?? 0
+    return watermark ?? 0
   }
 })

@@ -309,7 +309,7 @@ test('a full refresh that a kill interrupted is taken up at the next start', asy
   })
   await first.realtime.idle()
   const { version } = await first.append('users', columns, [['s1', 'x', 1]])
-  await first.online.raiseFloor(id, version)
+  await first.online.raiseWatermark(id, version)
   await first.close()
 
   const second = await openStack({ folder: first.folder })

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Plan } from '../../src/sql/algebra.ts'
+import type { Relation } from '../../src/sql/algebra.ts'
 import { whyNotLocal } from '../../src/sql/locality.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
@@ -104,12 +104,12 @@ test('large statements are proven', async () => {
 }, 60_000)
 
 test('more than a hundred joins are not looked into', () => {
-  const table: Plan = { kind: 'table', name: 't', columns: ['user_id'], keyIndexes: [0], uniques: [] }
-  const plan = Array.from({ length: 101 }).reduce<Plan>(
+  const table: Relation = { kind: 'table', name: 't', columns: ['user_id'], keyIndexes: [0], uniques: [] }
+  const relation = Array.from({ length: 101 }).reduce<Relation>(
     (left) => ({ kind: 'join', type: 'SEMI', left, right: table, condition: null }),
     table,
   )
-  expect(whyNotLocal(plan, [{ index: 0, name: 'user_id' }])).toBe('it has more than 100 joins')
+  expect(whyNotLocal(relation, [{ index: 0, name: 'user_id' }])).toBe('it has more than 100 joins')
 })
 
 test('a WITH of a file’s name stands before the file', async () => {

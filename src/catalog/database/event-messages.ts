@@ -3,9 +3,9 @@
 import { isTopic, type Topics } from '../../events.ts'
 
 /** PostgreSQL's limit is 8000 bytes. */
-const mostBytes = 7900
+const maxBytes = 7900
 /** A change of more index values than go into so many payloads becomes one of any value. */
-const mostPayloads = 32
+const maxPayloads = 32
 
 export interface Message {
   topic: keyof Topics
@@ -48,7 +48,7 @@ export function createOutbox(): Outbox {
 export function encodeMessage(origin: string, { topic, id, values }: Message): string[] {
   const head = `${origin} ${topic} ${id} `
   if (values === null) return [head]
-  const room = mostBytes - head.length - 2
+  const room = maxBytes - head.length - 2
   const payloads: string[] = []
   let items: string[] = []
   let length = 0
@@ -57,7 +57,7 @@ export function encodeMessage(origin: string, { topic, id, values }: Message): s
     if (item.length > room) return [head]
     if (length + item.length > room) {
       payloads.push(`${head}[${items.join(',')}]`)
-      if (payloads.length >= mostPayloads) return [head]
+      if (payloads.length >= maxPayloads) return [head]
       items = []
       length = 0
     }

@@ -1,7 +1,7 @@
 // The catalog looked at for the doctor, without changing anything in it: the server, its rights, its migrations.
 
 import type { Logger } from 'pino'
-import { fail, ok, type Remark, remarkOnClock, warn } from '../../telemetry/remarks.ts'
+import { checkClock, fail, type Notice, ok, warn } from '../../telemetry/notices.ts'
 import { openDatabase } from '../open.ts'
 import type { Database } from './database.ts'
 import { compareMigrations } from './migrate.ts'
@@ -10,19 +10,19 @@ export async function examineCatalog(options: {
   url: string
   folder: string
   log: Logger
-}): Promise<Remark[]> {
+}): Promise<Notice[]> {
   const database = await openDatabase(options)
   try {
     const server = options.url.startsWith('pglite:')
       ? [ok('it can be opened')]
       : await examineServer(database)
-    return [...server, await remarkOnMigrations(database)]
+    return [...server, await checkMigrations(database)]
   } finally {
     await database.close()
   }
 }
 
-async function examineServer(database: Database): Promise<Remark[]> {
+async function examineServer(database: Database): Promise<Notice[]> {
   const askedMs = Date.now()
   const [[version, nowMs, mayCreateTables, mayCreateSchema] = []] = await database.read(
     `SELECT current_setting('server_version'), extract(epoch FROM clock_timestamp())::float8 * 1000,
@@ -34,7 +34,7 @@ async function examineServer(database: Database): Promise<Remark[]> {
     'as the owner of the database: GRANT CREATE ON DATABASE … TO …; GRANT CREATE ON SCHEMA public TO …'
   return [
     ok(`PostgreSQL ${version} answers in ${answeredMs - askedMs} ms`),
-    remarkOnClock(Number(nowMs), askedMs, answeredMs),
+    checkClock(Number(nowMs), askedMs, answeredMs),
     isTrue(mayCreateTables)
       ? ok('it may make tables')
       : fail('it may not make tables in the schema public', grant),
@@ -44,7 +44,7 @@ async function examineServer(database: Database): Promise<Remark[]> {
   ]
 }
 
-async function remarkOnMigrations(database: Database): Promise<Remark> {
+async function checkMigrations(database: Database): Promise<Notice> {
   const found = await compareMigrations({ database })
   if (typeof found === 'string')
     return fail(found, 'start the version of the gateway that has used it last, or a later one')

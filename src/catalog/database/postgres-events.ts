@@ -107,7 +107,7 @@ export async function openSharedEvents({
         return local.publish(topic, id, { datasetId: id })
       case 'views':
       case 'apiKeys':
-      case 'floors':
+      case 'watermarks':
         return local.publish(topic, id, { changed: true })
     }
   }

@@ -20,7 +20,7 @@ export function isMissingReference(error: unknown): boolean {
 }
 
 /** More attempts than this only fail when something is wrong: of those that collide, one always succeeds. */
-const mostAttempts = 500
+const maxAttempts = 500
 
 /** Tries again whenever another has taken the number that `attempt` chose. */
 export async function retryOnUniqueViolation<T>(attempt: () => Promise<T>): Promise<T> {
@@ -28,7 +28,7 @@ export async function retryOnUniqueViolation<T>(attempt: () => Promise<T>): Prom
     try {
       return await attempt()
     } catch (error) {
-      if (!isUniqueViolation(error) || i === mostAttempts) throw error
+      if (!isUniqueViolation(error) || i === maxAttempts) throw error
     }
   }
 }
@@ -63,7 +63,7 @@ export function checkText(what: string, text: string): void {
 }
 
 /**
- * The client, but what it throws is an AppError where it was the asker's fault, for a text that no text of the database
+ * The client, but what it throws is an AppError where it was the caller's fault, for a text that no text of the database
  * can be (BAD_USER_INPUT), and where the database cannot be reached or its disk is full (CATALOG_UNAVAILABLE).
  */
 export function withClearFailures(prisma: PrismaClient): PrismaClient {

@@ -1,13 +1,13 @@
 // A bound plan as relations of numbered columns, the form that proofs are made over. What is not known to be understood,
 // an operator, a field, a column that stands elsewhere, makes the whole opaque.
 
-import { type Expression, isColumn, type Plan } from '../../sql/algebra.ts'
+import { type Expression, isColumn, type Relation } from '../../sql/algebra.ts'
 import { readAggregate, readOrders, readWindow } from './aggregates.ts'
 import { readAsofJoin } from './asof.ts'
 import { nodeOf, nodesOf, type PlanNode, refuseOthers, UnreadPlan } from './bound-plan.ts'
 import { readExpression, typeOfExpression } from './expressions.ts'
 import { readDelimGet, readDelimJoin, readJoin } from './joins.ts'
-import { type Above, type Bind, type Bound, bigint, fail, inputOf, mostNested, type Scope } from './scope.ts'
+import { type Above, type Bind, type Bound, bigint, fail, inputOf, maxNested, type Scope } from './scope.ts'
 import { readNothing, readRecursion, readReference, readSet, readValues, readWith } from './sets.ts'
 import { readTable, type TableFacts } from './tables.ts'
 
@@ -50,10 +50,10 @@ const fields = new Map(
   Object.entries(operators).map(([type, [own]]) => [type, new Set(['type', 'children', ...own.split(' ')])]),
 )
 
-export function readAlgebra(node: PlanNode, facts: TableFacts): Plan {
+export function readAlgebra(node: PlanNode, facts: TableFacts): Relation {
   let depth = 0
   const bind: Bind = (part, scope, above = {}) => {
-    if (++depth > mostNested) throw new UnreadPlan('its plan is nested too deep')
+    if (++depth > maxNested) throw new UnreadPlan('its plan is nested too deep')
     try {
       return read(part, scope, above)
     } finally {
@@ -72,7 +72,7 @@ export function readAlgebra(node: PlanNode, facts: TableFacts): Plan {
     refuseOthers(part, known)
     return readOperator(part, scope, bind, above)
   }
-  return bind(node, { outside: null, level: 0, defined: new Map() }).plan
+  return bind(node, { outside: null, level: 0, defined: new Map() }).relation
 }
 
 function readProjection(node: PlanNode, scope: Scope, bind: Bind): Bound {
@@ -85,7 +85,7 @@ function readProjection(node: PlanNode, scope: Scope, bind: Bind): Bound {
     return first < 0 ? i : first
   })
   return {
-    plan: { kind: 'project', input: input.plan, items },
+    relation: { kind: 'project', input: input.relation, items },
     types: expressions.map(typeOfExpression),
     same,
   }
@@ -118,7 +118,7 @@ function chosen(bound: Bound, map: unknown): Bound {
     (place) => bound.types[place] ?? fail('its columns do not stand where they are known to'),
   )
   const items: Expression[] = places.map((index) => ({ kind: 'column', index }))
-  return { plan: { kind: 'project', input: bound.plan, items }, types }
+  return { relation: { kind: 'project', input: bound.relation, items }, types }
 }
 
 function readFilter(node: PlanNode, scope: Scope, bind: Bind): Bound {
@@ -127,8 +127,8 @@ function readFilter(node: PlanNode, scope: Scope, bind: Bind): Bound {
   )
   const input = inputOf(node, scope, bind, { filled })
   const items = nodesOf(node.expressions).map((item) => readExpression(item, input))
-  const plan: Plan = { kind: 'filter', input: input.plan, condition: { kind: 'and', items } }
-  return chosen({ plan, types: input.types }, node.projection_map)
+  const relation: Relation = { kind: 'filter', input: input.relation, condition: { kind: 'and', items } }
+  return chosen({ relation, types: input.types }, node.projection_map)
 }
 
 function opaque(reason: string): Reader {
@@ -136,7 +136,12 @@ function opaque(reason: string): Reader {
     const inputs = nodesOf(node.children).map((child) => bind(child, scope))
     const types = inputs.flatMap((input) => input.types)
     return {
-      plan: { kind: 'opaque', reason, inputs: inputs.map(({ plan }) => plan), width: types.length },
+      relation: {
+        kind: 'opaque',
+        reason,
+        inputs: inputs.map(({ relation }) => relation),
+        width: types.length,
+      },
       types,
     }
   }
@@ -162,9 +167,9 @@ function readGroups(node: PlanNode, scope: Scope, bind: Bind, above: Above): Bou
   const isOfOne = isMade(node) && expressions.some(({ name }) => name === 'count_star')
   const extras = nodesOf(node.grouping_functions).map(() => bigint)
   const sets = node.grouping_sets as readonly (readonly number[])[]
-  const plan: Plan = {
+  const relation: Relation = {
     kind: 'aggregate',
-    input: input.plan,
+    input: input.relation,
     groups: grouped.map((group) => readExpression(group, input)),
     hasSets: sets.length > 1 || sets.some((own) => own.length !== grouped.length),
     aggregates: expressions
@@ -173,7 +178,7 @@ function readGroups(node: PlanNode, scope: Scope, bind: Bind, above: Above): Bou
       .map((own, i) => (sorted.has(grouped.length + i) ? { ...own, orders: own.items } : own)),
     extras: extras.length,
   }
-  return { plan, types: [...[...grouped, ...expressions].map(typeOfExpression), ...extras] }
+  return { relation, types: [...[...grouped, ...expressions].map(typeOfExpression), ...extras] }
 }
 
 function readWindows(node: PlanNode, scope: Scope, bind: Bind): Bound {
@@ -181,7 +186,7 @@ function readWindows(node: PlanNode, scope: Scope, bind: Bind): Bound {
   const expressions = nodesOf(node.expressions)
   const windows = expressions.map((own) => readWindow(own, input))
   return {
-    plan: { kind: 'window', input: input.plan, windows },
+    relation: { kind: 'window', input: input.relation, windows },
     types: [...input.types, ...expressions.map(typeOfExpression)],
   }
 }
@@ -197,7 +202,7 @@ function readUnnest(node: PlanNode, scope: Scope, bind: Bind): Bound {
     return readExpression(own.child, input)
   })
   return {
-    plan: { kind: 'expand', input: input.plan, items, width: items.length },
+    relation: { kind: 'expand', input: input.relation, items, width: items.length },
     types: [...input.types, ...expressions.map(typeOfExpression)],
   }
 }
@@ -210,13 +215,13 @@ function readDistinct(node: PlanNode, scope: Scope, bind: Bind): Bound {
     on.length === input.types.length &&
     on.every((item, i) => item.kind === 'column' && item.index === (input.same?.[i] ?? i))
   const orders = node.order_by === null ? null : readOrders(nodeOf(node.order_by).orders, input)
-  return { ...input, plan: { kind: 'distinct', input: input.plan, on: isWhole ? null : on, orders } }
+  return { ...input, relation: { kind: 'distinct', input: input.relation, on: isWhole ? null : on, orders } }
 }
 
 function readOrder(node: PlanNode, scope: Scope, bind: Bind): Bound {
   const input = inputOf(node, scope, bind)
-  const plan: Plan = { kind: 'order', input: input.plan, orders: readOrders(node.orders, input) }
-  return chosen({ ...input, plan }, node.projection_map)
+  const relation: Relation = { kind: 'order', input: input.relation, orders: readOrders(node.orders, input) }
+  return chosen({ ...input, relation }, node.projection_map)
 }
 
 function readLimit(node: PlanNode, scope: Scope, bind: Bind): Bound {
@@ -225,5 +230,5 @@ function readLimit(node: PlanNode, scope: Scope, bind: Bind): Bound {
     const { expression } = nodeOf(value)
     return expression === null ? { kind: 'constant' } : readExpression(expression, input)
   })
-  return { ...input, plan: { kind: 'limit', input: input.plan, items } }
+  return { ...input, relation: { kind: 'limit', input: input.relation, items } }
 }

@@ -1,6 +1,6 @@
 // ASOF joins of a bound plan: for each row of the left the nearest row of the right.
 
-import { conjuncts, type Expression, type Plan, type Window } from '../../sql/algebra.ts'
+import { conjuncts, type Expression, type Relation, type Window } from '../../sql/algebra.ts'
 import { nodeOf, nodesOf, type PlanNode, UnreadPlan } from './bound-plan.ts'
 import { readComparison, readExpression } from './expressions.ts'
 import { joinTypeOf, meet, sidesOf } from './joins.ts'
@@ -26,10 +26,11 @@ export function readAsofJoin(node: PlanNode, scope: Scope, bind: Bind, { filled 
     )
   const asked = readExpression(time.left, left)
   const isFilled =
-    asked.kind === 'column' && (filled?.includes(asked.index) === true || isNeverNull(left.plan, asked.index))
-  const met: Plan = {
+    asked.kind === 'column' &&
+    (filled?.includes(asked.index) === true || isNeverNull(left.relation, asked.index))
+  const met: Relation = {
     kind: 'filter',
-    input: right.plan,
+    input: right.relation,
     condition: { kind: 'and', items: conditions.map(read) },
   }
   const window: Window = {
@@ -41,12 +42,12 @@ export function readAsofJoin(node: PlanNode, scope: Scope, bind: Bind, { filled 
     isByRows: false,
   }
   const width = right.types.length
-  const numbered: Plan = { kind: 'window', input: met, windows: [window] }
+  const numbered: Relation = { kind: 'window', input: met, windows: [window] }
   const isFirst: Expression = { kind: 'call', name: '=', items: [{ kind: 'column', index: width }] }
-  const first: Plan = { kind: 'filter', input: numbered, condition: isFirst }
+  const first: Relation = { kind: 'filter', input: numbered, condition: isFirst }
   const items = right.types.map((_, index): Expression => ({ kind: 'column', index }))
-  const plan: Plan = { kind: 'project', input: first, items }
-  return meet(type, left, { ...right, plan }, { isLateral: true })
+  const relation: Relation = { kind: 'project', input: first, items }
+  return meet(type, left, { ...right, relation }, { isLateral: true })
 }
 
 const inequalities = new Set([
@@ -72,20 +73,21 @@ function isNotNull(condition: Expression): number | undefined {
   return item?.kind === 'column' ? item.index : undefined
 }
 
-function isNeverNull(plan: Plan, index: number): boolean {
-  switch (plan.kind) {
+function isNeverNull(relation: Relation, index: number): boolean {
+  switch (relation.kind) {
     case 'project': {
-      const item = plan.items[index]
-      return item?.kind === 'column' && isNeverNull(plan.input, item.index)
+      const item = relation.items[index]
+      return item?.kind === 'column' && isNeverNull(relation.input, item.index)
     }
     case 'filter':
       return (
-        conjuncts(plan.condition).some((one) => isNotNull(one) === index) || isNeverNull(plan.input, index)
+        conjuncts(relation.condition).some((one) => isNotNull(one) === index) ||
+        isNeverNull(relation.input, index)
       )
     case 'order':
     case 'limit':
     case 'distinct':
-      return isNeverNull(plan.input, index)
+      return isNeverNull(relation.input, index)
     default:
       return false
   }

@@ -1,7 +1,7 @@
 // The joins of a bound plan. Correlated subqueries and lateral joins are joins too (DELIM_JOIN): what stands on their
 // right side reads from a DELIM_GET, for all rows of the left at once, what it asks of the left.
 
-import type { Expression, JoinType, Plan } from '../../sql/algebra.ts'
+import type { Expression, JoinType, Relation } from '../../sql/algebra.ts'
 import { nodeOf, nodesOf, type PlanNode, UnreadPlan } from './bound-plan.ts'
 import { placeOf, readComparison, readExpression, typeOfExpression } from './expressions.ts'
 import { type Bind, type Bound, bigint, boolean, type Scope } from './scope.ts'
@@ -49,10 +49,17 @@ export function meet(
   type: JoinType,
   left: Bound,
   right: Bound,
-  more: Partial<Extract<Plan, { kind: 'join' }>>,
+  more: Partial<Extract<Relation, { kind: 'join' }>>,
 ): Bound {
-  const plan: Plan = { kind: 'join', type, left: left.plan, right: right.plan, condition: null, ...more }
-  return { plan, types: typesAfter(type, left, right) }
+  const relation: Relation = {
+    kind: 'join',
+    type,
+    left: left.relation,
+    right: right.relation,
+    condition: null,
+    ...more,
+  }
+  return { relation, types: typesAfter(type, left, right) }
 }
 
 export function readJoin(node: PlanNode, scope: Scope, bind: Bind): Bound {
@@ -99,12 +106,16 @@ function isNumberedFor(node: PlanNode, left: PlanNode): boolean {
 function withoutNumbers(node: PlanNode, scope: Scope, bind: Bind): Bound {
   const input = bind(nodeOf(nodesOf(node.children)[0]), scope)
   const items: Expression[] = input.types.map((_, index) => ({ kind: 'column', index }))
-  const plan: Plan = { kind: 'project', input: input.plan, items: [...items, { kind: 'constant' }] }
-  return { plan, types: [...input.types, bigint] }
+  const relation: Relation = {
+    kind: 'project',
+    input: input.relation,
+    items: [...items, { kind: 'constant' }],
+  }
+  return { relation, types: [...input.types, bigint] }
 }
 
 /** An aggregate over all rows is always one row. */
-const oneRow: Plan = {
+const oneRow: Relation = {
   kind: 'aggregate',
   input: { kind: 'values', width: 0, items: [] },
   groups: [],
@@ -120,5 +131,5 @@ export function readDelimGet(node: PlanNode, { outside, level }: Scope): Bound {
   const { types, columns } = outside
   const depth = level - outside.level + 1
   const items = columns.map((index): Expression => ({ kind: 'outer', depth, index }))
-  return { plan: { kind: 'project', input: oneRow, items }, types }
+  return { relation: { kind: 'project', input: oneRow, items }, types }
 }

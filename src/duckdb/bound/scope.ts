@@ -1,11 +1,11 @@
 // What the reading of a bound plan's operators shares: relations with their columns' types, and what stands around them.
 
-import type { Plan } from '../../sql/algebra.ts'
+import type { Relation } from '../../sql/algebra.ts'
 import { nodesOf, type PlanNode, type PlanType, UnreadPlan } from './bound-plan.ts'
 
 /** A relation, and its columns' types. */
 export interface Bound {
-  plan: Plan
+  relation: Relation
   types: readonly PlanType[]
   /** For each column the first that is the same in every row. */
   same?: readonly number[]
@@ -42,7 +42,7 @@ export const bigint: PlanType = { id: 'BIGINT', isCollated: false }
 export const boolean: PlanType = { id: 'BOOLEAN', isCollated: false }
 
 /** How deep operators may stand in each other: each level is some calls deep, in the proofs too. */
-export const mostNested = 400
+export const maxNested = 400
 
 export function fail(reason: string): never {
   throw new UnreadPlan(reason)

@@ -1,14 +1,14 @@
 // A statement as the relations that proofs are made over, by the plan that the engine binds of it.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Plan } from '../../sql/algebra.ts'
+import type { Relation } from '../../sql/algebra.ts'
 import { readAlgebra } from './algebra.ts'
 import { type PlanNode, readBoundPlan, UnreadPlan } from './bound-plan.ts'
 import type { TableFacts } from './tables.ts'
 
 export interface BoundStatement {
   /** Opaque where the engine's plan is not understood. */
-  plan: Plan
+  relation: Relation
   /** The engine's plan; undefined where it tells none. */
   node: PlanNode | undefined
 }
@@ -21,9 +21,9 @@ export async function bindStatement(
   let node: PlanNode | undefined
   try {
     node = await readBoundPlan(connection, sql)
-    return { plan: readAlgebra(node, facts), node }
+    return { relation: readAlgebra(node, facts), node }
   } catch (error) {
     if (!(error instanceof UnreadPlan)) throw error
-    return { plan: { kind: 'opaque', reason: error.message, inputs: [], width }, node }
+    return { relation: { kind: 'opaque', reason: error.message, inputs: [], width }, node }
   }
 }

@@ -1,6 +1,6 @@
 // The tables and table functions that a bound plan reads.
 
-import type { Expression, Plan } from '../../sql/algebra.ts'
+import type { Expression, Relation } from '../../sql/algebra.ts'
 import { nameInEngine } from '../../sql/sql-text.ts'
 import {
   equalsItselfAlone,
@@ -67,7 +67,7 @@ function readScan(node: PlanNode, { key, uniquesOf }: TableFacts): Bound {
   const uniques = uniquesOf(String(schema), String(table)).map((unique) =>
     unique.map((name) => columns.indexOf(name)),
   )
-  const plan: Plan = {
+  const relation: Relation = {
     kind: 'table',
     name: table === '' ? String(node.name) : `${String(schema)}.${String(table)}`,
     columns,
@@ -80,7 +80,7 @@ function readScan(node: PlanNode, { key, uniquesOf }: TableFacts): Bound {
       place === undefined ? { kind: 'call', name: 'rowid', items: [] } : { kind: 'column', index: place },
   )
   const types = places.map((place) => (place === undefined ? undefined : all[place]) ?? bigint)
-  return { plan: { kind: 'project', input: plan, items }, types }
+  return { relation: { kind: 'project', input: relation, items }, types }
 }
 
 /** Rows from constants, or from each row of the input: the function's columns come first, then those of the input that are passed on. */
@@ -90,14 +90,14 @@ function readMaker(node: PlanNode, input: Bound | undefined): Bound {
   if (places.some((place) => place === undefined))
     throw new UnreadPlan(`it reads the row numbers of ${String(node.name)}`)
   const types = places.map((place) => own[place ?? 0] ?? bigint)
-  if (input === undefined) return { plan: { kind: 'values', width: types.length, items: [] }, types }
+  if (input === undefined) return { relation: { kind: 'values', width: types.length, items: [] }, types }
   const passed = (node.projected_input as readonly number[]).map(Number)
   const width = input.types.length
   const given = nodesOf(node.input_table_types).map((_, index) => ({ kind: 'column' as const, index }))
-  const expanded: Plan = { kind: 'expand', input: input.plan, items: given, width: own.length }
+  const expanded: Relation = { kind: 'expand', input: input.relation, items: given, width: own.length }
   const order = [...places.map((place) => width + (place ?? 0)), ...passed]
   return {
-    plan: { kind: 'project', input: expanded, items: order.map((index) => ({ kind: 'column', index })) },
+    relation: { kind: 'project', input: expanded, items: order.map((index) => ({ kind: 'column', index })) },
     types: [...types, ...passed.map((index) => input.types[index] ?? bigint)],
   }
 }

@@ -4,38 +4,38 @@ import { formatMicros, parseDays, parseMicros } from '../../values/calendar.ts'
 import type { Value } from '../../values/columns.ts'
 import { readDecimal } from '../../values/decimal.ts'
 import { formatJson, parseJson } from '../../values/json-text.ts'
-import type { Tag, Wire, WireObject } from '../script/isolate/wire.ts'
-import type { Plan } from './plan.ts'
+import type { Encoded, EncodedObject, Tag } from '../script/isolate/encoded.ts'
+import type { OutputType } from './output-type.ts'
 
 /** A value that does not fit its column. The message tells what it is: `is STRING "x"`. */
 export class UnfitValueError extends Error {}
 
-export type Conform = (wire: Wire | undefined) => Value
+export type Conform = (encoded: Encoded | undefined) => Value
 
-function isTag(wire: Wire): wire is Tag {
-  return typeof wire === 'object' && wire !== null && !Array.isArray(wire)
+function isTag(encoded: Encoded): encoded is Tag {
+  return typeof encoded === 'object' && encoded !== null && !Array.isArray(encoded)
 }
 
 /** A value in an error's words: its kind, and its beginning. */
-function tell(wire: Wire): string {
-  if (Array.isArray(wire)) return 'a LIST'
-  if (typeof wire === 'string') return `the text ${JSON.stringify(wire.slice(0, 60)).slice(0, 60)}`
-  if (!isTag(wire)) return JSON.stringify(wire)
-  if ('t' in wire) return 'a Date'
-  if ('b' in wire) return 'BYTES'
-  return 'o' in wire ? 'a STRUCT' : 'n' in wire ? `the bigint ${wire.n.slice(0, 60)}` : wire.f
+function tell(encoded: Encoded): string {
+  if (Array.isArray(encoded)) return 'a LIST'
+  if (typeof encoded === 'string') return `the text ${JSON.stringify(encoded.slice(0, 60)).slice(0, 60)}`
+  if (!isTag(encoded)) return JSON.stringify(encoded)
+  if ('t' in encoded) return 'a Date'
+  if ('b' in encoded) return 'BYTES'
+  return 'o' in encoded ? 'a STRUCT' : 'n' in encoded ? `the bigint ${encoded.n.slice(0, 60)}` : encoded.f
 }
 
-function unfit(wire: Wire, wanted: string): never {
-  throw new UnfitValueError(`is ${tell(wire)}, not ${wanted}`)
+function unfit(encoded: Encoded, wanted: string): never {
+  throw new UnfitValueError(`is ${tell(encoded)}, not ${wanted}`)
 }
 
-/** The bigint that an integer on the wire stands for. */
-function integerOf(wire: Wire): bigint | null {
-  if (typeof wire === 'number') return Number.isSafeInteger(wire) ? BigInt(wire) : null
-  if (!isTag(wire)) return null
-  if ('n' in wire) return BigInt(wire.n)
-  return 'f' in wire && wire.f === '-0' ? 0n : null
+/** The bigint that an encoded integer stands for. */
+function integerOf(encoded: Encoded): bigint | null {
+  if (typeof encoded === 'number') return Number.isSafeInteger(encoded) ? BigInt(encoded) : null
+  if (!isTag(encoded)) return null
+  if ('n' in encoded) return BigInt(encoded.n)
+  return 'f' in encoded && encoded.f === '-0' ? 0n : null
 }
 
 function narrow(integer: bigint): number | bigint {
@@ -43,34 +43,34 @@ function narrow(integer: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : integer
 }
 
-function toInteger(wire: Wire, bits: 32 | 64): Value {
-  const integer = integerOf(wire)
+function toInteger(encoded: Encoded, bits: 32 | 64): Value {
+  const integer = integerOf(encoded)
   if (integer === null || BigInt.asIntN(bits, integer) !== integer)
-    return unfit(wire, `an integer of ${bits} bits (INT${bits})`)
+    return unfit(encoded, `an integer of ${bits} bits (INT${bits})`)
   return narrow(integer)
 }
 
-function toFloat(wire: Wire): Value {
-  if (typeof wire === 'number') return wire
-  if (isTag(wire) && 'f' in wire) return Number(wire.f)
-  return unfit(wire, 'a number (FLOAT64)')
+function toFloat(encoded: Encoded): Value {
+  if (typeof encoded === 'number') return encoded
+  if (isTag(encoded) && 'f' in encoded) return Number(encoded.f)
+  return unfit(encoded, 'a number (FLOAT64)')
 }
 
 /** No number, date or time is written in more characters; of texts no more are looked at. */
-const mostCharacters = 1_000
+const maxCharacters = 1_000
 
 const looseTimestamp =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6})0*)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?$/
 const wantedTimestamp = 'a timestamp (TIMESTAMP: a Date, or RFC 3339 text, in UTC when it names no zone)'
 
-function toTimestamp(wire: Wire, declared: boolean): Value {
-  if (isTag(wire) && 't' in wire) return formatMicros(BigInt(wire.t) * 1000n)
-  const isText = declared && typeof wire === 'string' && wire.length <= mostCharacters
-  const match = isText ? looseTimestamp.exec(wire) : null
-  if (match === null) return unfit(wire, wantedTimestamp)
+function toTimestamp(encoded: Encoded, declared: boolean): Value {
+  if (isTag(encoded) && 't' in encoded) return formatMicros(BigInt(encoded.t) * 1000n)
+  const isText = declared && typeof encoded === 'string' && encoded.length <= maxCharacters
+  const match = isText ? looseTimestamp.exec(encoded) : null
+  if (match === null) return unfit(encoded, wantedTimestamp)
   const [, date, time = '00:00', seconds = '00', fraction = '0', zone = 'Z'] = match
   const micros = parseMicros(`${date}T${time}:${seconds}.${fraction}Z`)
-  if (micros === null) return unfit(wire, wantedTimestamp)
+  if (micros === null) return unfit(encoded, wantedTimestamp)
   return formatMicros(micros - zoneMicros(zone))
 }
 
@@ -81,17 +81,18 @@ function zoneMicros(zone: string): bigint {
   return BigInt(zone.startsWith('-') ? -minutes : minutes) * 60_000_000n
 }
 
-function toDate(wire: Wire): Value {
-  if (isTag(wire) && 't' in wire) return formatMicros(BigInt(wire.t) * 1000n).replace(/T.*$/, '')
-  if (typeof wire === 'string' && /^\d{4}-\d\d-\d\d$/.test(wire) && parseDays(wire) !== null) return wire
-  return unfit(wire, 'a date (DATE: a Date, or YYYY-MM-DD)')
+function toDate(encoded: Encoded): Value {
+  if (isTag(encoded) && 't' in encoded) return formatMicros(BigInt(encoded.t) * 1000n).replace(/T.*$/, '')
+  if (typeof encoded === 'string' && /^\d{4}-\d\d-\d\d$/.test(encoded) && parseDays(encoded) !== null)
+    return encoded
+  return unfit(encoded, 'a date (DATE: a Date, or YYYY-MM-DD)')
 }
 
 const decimalText = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/
 
 /** The number times 10^scale, rounded half away from zero as SQL's cast does; null when the text is no number. */
 function scaled(text: string, scale: number): bigint | null {
-  const match = text.length > mostCharacters ? null : decimalText.exec(text.trim())
+  const match = text.length > maxCharacters ? null : decimalText.exec(text.trim())
   if (match === null) return null
   const [, sign, whole = '', fraction = '', exponent = '0'] = match
   if (whole === '' && fraction === '') return null
@@ -105,29 +106,31 @@ function scaled(text: string, scale: number): bigint | null {
   return sign === '-' ? -integer : integer
 }
 
-function toDecimal(wire: Wire, precision: number, scale: number): Value {
+function toDecimal(encoded: Encoded, precision: number, scale: number): Value {
   const text =
-    typeof wire === 'number' || typeof wire === 'string' ? String(wire) : integerOf(wire)?.toString()
+    typeof encoded === 'number' || typeof encoded === 'string'
+      ? String(encoded)
+      : integerOf(encoded)?.toString()
   const integer = text === undefined ? null : scaled(text, scale)
   if (integer === null || integer >= 10n ** BigInt(precision) || integer <= -(10n ** BigInt(precision))) {
-    return unfit(wire, `a number of DECIMAL(${precision},${scale})`)
+    return unfit(encoded, `a number of DECIMAL(${precision},${scale})`)
   }
   return readDecimal(integer, scale)
 }
 
-function plainJson(wire: Wire): Value {
-  if (Array.isArray(wire)) return wire.map(plainJson)
-  if (!isTag(wire)) return wire as Value
-  if ('n' in wire) return BigInt(wire.n)
-  if ('f' in wire) return Number(wire.f)
-  if ('t' in wire) return formatMicros(BigInt(wire.t) * 1000n)
-  if ('b' in wire) return Buffer.from(wire.b, 'hex').toString('base64')
-  return mapFields(wire.o, plainJson)
+function plainJson(encoded: Encoded): Value {
+  if (Array.isArray(encoded)) return encoded.map(plainJson)
+  if (!isTag(encoded)) return encoded as Value
+  if ('n' in encoded) return BigInt(encoded.n)
+  if ('f' in encoded) return Number(encoded.f)
+  if ('t' in encoded) return formatMicros(BigInt(encoded.t) * 1000n)
+  if ('b' in encoded) return Buffer.from(encoded.b, 'hex').toString('base64')
+  return mapFields(encoded.o, plainJson)
 }
 
-function mapFields(object: WireObject, of: (wire: Wire) => Value): { [name: string]: Value } {
+function mapFields(object: EncodedObject, of: (encoded: Encoded) => Value): { [name: string]: Value } {
   const fields: { [name: string]: Value } = {}
-  for (const [name, wire] of Object.entries(object)) setField(fields, name, of(wire))
+  for (const [name, encoded] of Object.entries(object)) setField(fields, name, of(encoded))
   return fields
 }
 
@@ -136,60 +139,60 @@ function setField(fields: { [name: string]: Value }, name: string, value: Value)
   Object.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true })
 }
 
-function toList(wire: Wire, element: Conform): Value {
-  return Array.isArray(wire) ? wire.map(element) : unfit(wire, 'an array (LIST)')
+function toList(encoded: Encoded, element: Conform): Value {
+  return Array.isArray(encoded) ? encoded.map(element) : unfit(encoded, 'an array (LIST)')
 }
 
-function toStruct(wire: Wire, conforms: ReadonlyMap<string, Conform>): Value {
-  if (!isTag(wire) || !('o' in wire)) return unfit(wire, 'an object (STRUCT)')
-  const stray = Object.keys(wire.o).find((name) => !conforms.has(name))
+function toStruct(encoded: Encoded, conforms: ReadonlyMap<string, Conform>): Value {
+  if (!isTag(encoded) || !('o' in encoded)) return unfit(encoded, 'an object (STRUCT)')
+  const stray = Object.keys(encoded.o).find((name) => !conforms.has(name))
   if (stray !== undefined)
     throw new UnfitValueError(`has a field ${JSON.stringify(stray)} that its STRUCT has not`)
-  const object = wire.o
+  const object = encoded.o
   const fields: { [name: string]: Value } = {}
   for (const [name, conform] of conforms)
     setField(fields, name, conform(Object.hasOwn(object, name) ? object[name] : null))
   return fields
 }
 
-function convert(plan: Plan, declared: boolean): (wire: Wire) => Value {
-  switch (plan.type) {
+function convert(type: OutputType, declared: boolean): (encoded: Encoded) => Value {
+  switch (type.type) {
     case 'BOOLEAN':
-      return (wire) => (typeof wire === 'boolean' ? wire : unfit(wire, 'true or false (BOOLEAN)'))
+      return (encoded) => (typeof encoded === 'boolean' ? encoded : unfit(encoded, 'true or false (BOOLEAN)'))
     case 'STRING':
-      return (wire) => (typeof wire === 'string' ? wire : unfit(wire, 'text (STRING)'))
+      return (encoded) => (typeof encoded === 'string' ? encoded : unfit(encoded, 'text (STRING)'))
     case 'INT32':
-      return (wire) => toInteger(wire, 32)
+      return (encoded) => toInteger(encoded, 32)
     case 'INT64':
-      return (wire) => toInteger(wire, 64)
+      return (encoded) => toInteger(encoded, 64)
     case 'FLOAT64':
       return toFloat
     case 'BYTES':
-      return (wire) =>
-        isTag(wire) && 'b' in wire
-          ? new Uint8Array(Buffer.from(wire.b, 'hex'))
-          : unfit(wire, 'a Uint8Array (BYTES)')
+      return (encoded) =>
+        isTag(encoded) && 'b' in encoded
+          ? new Uint8Array(Buffer.from(encoded.b, 'hex'))
+          : unfit(encoded, 'a Uint8Array (BYTES)')
     case 'TIMESTAMP':
-      return (wire) => toTimestamp(wire, declared)
+      return (encoded) => toTimestamp(encoded, declared)
     case 'DATE':
       return toDate
     case 'DECIMAL':
-      return (wire) => toDecimal(wire, plan.precision, plan.scale)
+      return (encoded) => toDecimal(encoded, type.precision, type.scale)
     case 'JSON':
-      return (wire) => (typeof wire === 'string' ? wire : parseJson(formatJson(plainJson(wire))))
+      return (encoded) => (typeof encoded === 'string' ? encoded : parseJson(formatJson(plainJson(encoded))))
     case 'LIST': {
-      const element = createConform(plan.element, declared)
-      return (wire) => toList(wire, element)
+      const element = createConform(type.element, declared)
+      return (encoded) => toList(encoded, element)
     }
     case 'STRUCT': {
-      const conforms = new Map(plan.fields.map(([name, field]) => [name, createConform(field, declared)]))
-      return (wire) => toStruct(wire, conforms)
+      const conforms = new Map(type.fields.map(([name, field]) => [name, createConform(field, declared)]))
+      return (encoded) => toStruct(encoded, conforms)
     }
   }
 }
 
 /** Throws UnfitValueError. Null and what is missing are null. */
-export function createConform(plan: Plan, declared: boolean): Conform {
-  const of = convert(plan, declared)
-  return (wire) => (wire === null || wire === undefined ? null : of(wire))
+export function createConform(type: OutputType, declared: boolean): Conform {
+  const of = convert(type, declared)
+  return (encoded) => (encoded === null || encoded === undefined ? null : of(encoded))
 }

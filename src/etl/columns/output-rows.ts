@@ -3,20 +3,20 @@
 import type { ColumnBatch } from '../../duckdb/append-rows.ts'
 import { unpackTexts } from '../../duckdb/text-vector.ts'
 import type { Value } from '../../values/columns.ts'
+import { type Encoded, encodeNumber } from '../script/isolate/encoded.ts'
 import { kind } from '../script/isolate/shape.ts'
-import { numberToWire, type Wire } from '../script/isolate/wire.ts'
 import type { OutputRows } from '../script/messages.ts'
 import { type Conform, createConform, UnfitValueError } from './conform.ts'
 import type { Misfit, MisfitHandler } from './output.ts'
-import type { PlannedColumn } from './plan.ts'
+import type { TypedColumn } from './output-type.ts'
 
-/** One column as it came: values as the script gave them, or `wires` where it holds what is not told as it is. */
+/** One column as it came: values as the script gave them, or `encoded` where it holds what is not told as it is. */
 type Cells =
   | {
       kind: 'texts' | 'booleans' | 'integers' | 'numbers'
       values: readonly (string | number | boolean | null)[]
     }
-  | { kind: 'wires'; wires: readonly Wire[] }
+  | { kind: 'encoded'; encoded: readonly Encoded[] }
 
 /** Reads one column out of the batch's memory. */
 function createReader({ columns, shapes, count, fixed, tails, data }: OutputRows) {
@@ -36,7 +36,7 @@ function createReader({ columns, shapes, count, fixed, tails, data }: OutputRows
     const column = columns[index]
     const tail = tailOf[index] ?? Buffer.alloc(0)
     if (column === undefined || column.kind === 'cells')
-      return { kind: 'wires', wires: JSON.parse(tail.toString()) as Wire[] }
+      return { kind: 'encoded', encoded: JSON.parse(tail.toString()) as Encoded[] }
     if (column.kind === 'texts') {
       const lengths = new Int32Array(memory.buffer, column.at, count)
       return { kind: 'texts', values: unpackTexts({ bytes: tail, lengths }) }
@@ -59,7 +59,7 @@ function createReader({ columns, shapes, count, fixed, tails, data }: OutputRows
 }
 
 /** Whether the cells are the column's values already. */
-function fits({ plan: { type } }: PlannedColumn, cells: Cells): cells is Exclude<Cells, { kind: 'wires' }> {
+function fits({ type: { type } }: TypedColumn, cells: Cells): cells is Exclude<Cells, { kind: 'encoded' }> {
   switch (cells.kind) {
     case 'texts':
       return type === 'STRING'
@@ -69,28 +69,28 @@ function fits({ plan: { type } }: PlannedColumn, cells: Cells): cells is Exclude
       return type === 'FLOAT64' || type === 'INT64'
     case 'numbers':
       return type === 'FLOAT64'
-    case 'wires':
+    case 'encoded':
       return false
   }
 }
 
-function wiresOf(cells: Cells): readonly Wire[] {
-  if (cells.kind === 'wires') return cells.wires
-  return cells.values.map((value) => (typeof value === 'number' ? numberToWire(value) : value))
+function encodedOf(cells: Cells): readonly Encoded[] {
+  if (cells.kind === 'encoded') return cells.encoded
+  return cells.values.map((value) => (typeof value === 'number' ? encodeNumber(value) : value))
 }
 
 /** Brings a batch into the columns. Of what does not fit, the first of the first such row is told to `onMisfit`. */
-export function createColumnAligner(columns: readonly PlannedColumn[]) {
-  const conforms: readonly Conform[] = columns.map(({ plan, declared }) => createConform(plan, declared))
+export function createColumnAligner(columns: readonly TypedColumn[]) {
+  const conforms: readonly Conform[] = columns.map(({ type, declared }) => createConform(type, declared))
 
   return function align(batch: OutputRows, onMisfit: MisfitHandler): ColumnBatch {
     const read = createReader(batch)
     let first: Misfit | null = null
 
-    function conformAll(wires: readonly Wire[], index: number): Value[] {
-      return wires.map((wire, row) => {
+    function conformAll(cells: readonly Encoded[], index: number): Value[] {
+      return cells.map((cell, row) => {
         try {
-          return conforms[index]?.(wire) ?? null
+          return conforms[index]?.(cell) ?? null
         } catch (error) {
           if (!(error instanceof UnfitValueError)) throw error
           const column = columns[index]?.name ?? ''
@@ -105,7 +105,7 @@ export function createColumnAligner(columns: readonly PlannedColumn[]) {
       const at = positions.get(column.name)
       if (at === undefined) return new Array<Value>(batch.count).fill(null)
       const cells = read(at)
-      return fits(column, cells) ? cells.values : conformAll(wiresOf(cells), index)
+      return fits(column, cells) ? cells.values : conformAll(encodedOf(cells), index)
     })
     if (first !== null) onMisfit(first)
     return { count: batch.count, columns: aligned }

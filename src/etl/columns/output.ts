@@ -4,47 +4,47 @@ import { AppError } from '../../errors.ts'
 import type { Column, Row, Value } from '../../values/columns.ts'
 import { failureToError } from '../script/failure.ts'
 import { type Header, tooManyColumns } from '../script/isolate/collect.ts'
+import type { Encoded } from '../script/isolate/encoded.ts'
 import { limits } from '../script/isolate/limits.ts'
 import { kind, mergeShape, type Shape } from '../script/isolate/shape.ts'
-import type { Wire } from '../script/isolate/wire.ts'
 import { type Conform, createConform, UnfitValueError } from './conform.ts'
 import {
   declarableText,
-  inferPlan,
+  inferType,
   isName,
   kindNames,
   MixedTypesError,
-  type Plan,
-  type PlannedColumn,
+  type OutputType,
   parseDeclared,
-} from './plan.ts'
+  type TypedColumn,
+} from './output-type.ts'
 
-export type DeclaredColumns = ReadonlyMap<string, Plan>
+export type DeclaredColumns = ReadonlyMap<string, OutputType>
 
 /** Throws ETL_LOAD_FAILED for a type that is none. */
 export function parseDeclaredColumns(
   etl: string,
   columns: readonly (readonly [string, string])[],
 ): DeclaredColumns {
-  const plans = new Map<string, Plan>()
+  const types = new Map<string, OutputType>()
   for (const [name, type] of columns) {
-    const plan = parseDeclared(type)
-    if (plan === null) {
+    const parsed = parseDeclared(type)
+    if (parsed === null) {
       throw new AppError(
         'ETL_LOAD_FAILED',
         `ETL ${etl} declares column ${JSON.stringify(name)} as ${JSON.stringify(type)}; a type is one of ${declarableText}`,
         { details: { etl, name } },
       )
     }
-    plans.set(name, plan)
+    types.set(name, parsed)
   }
-  return plans
+  return types
 }
 
 export interface Gatherer {
   add(header: Header): void
   /** In the order in which they were first seen; declared ones that never were come last. Throws ETL_FAILED. */
-  finish(): PlannedColumn[]
+  finish(): TypedColumn[]
 }
 
 interface Gathered {
@@ -62,9 +62,9 @@ export function createGatherer(etl: string, declared: DeclaredColumns): Gatherer
     })
   }
 
-  function planOf(name: string, shape: Shape): Plan {
-    const plan = declared.get(name)
-    if (plan !== undefined) return plan
+  function typeOf(name: string, shape: Shape): OutputType {
+    const known = declared.get(name)
+    if (known !== undefined) return known
     if (
       (shape.kinds & kind.HUGE) !== 0 &&
       (shape.kinds & ~kind.NULL & ~kind.INTEGER & ~kind.LARGE) === kind.HUGE
@@ -72,7 +72,7 @@ export function createGatherer(etl: string, declared: DeclaredColumns): Gatherer
       fail(name, 'holds an integer beyond 64 bits; return it as text, or declare the column as DECIMAL(38,0)')
     }
     try {
-      return inferPlan(shape)
+      return inferType(shape)
     } catch (error) {
       if (!(error instanceof MixedTypesError)) throw error
       return fail(
@@ -113,12 +113,12 @@ export function createGatherer(etl: string, declared: DeclaredColumns): Gatherer
     finish() {
       const unseen = [...declared.keys()].filter((name) => !byName.has(name))
       checkNames([...byName.keys(), ...unseen])
-      const columns = [...byName].map(([name, { shape, rows }]): PlannedColumn => {
+      const columns = [...byName].map(([name, { shape, rows }]): TypedColumn => {
         const nullable = rows < total || (shape.kinds & kind.NULL) !== 0 || total === 0
-        return { name, plan: planOf(name, shape), nullable, declared: declared.has(name) }
+        return { name, type: typeOf(name, shape), nullable, declared: declared.has(name) }
       })
       for (const name of unseen) {
-        columns.push({ name, plan: declared.get(name) ?? { type: 'STRING' }, nullable: true, declared: true })
+        columns.push({ name, type: declared.get(name) ?? { type: 'STRING' }, nullable: true, declared: true })
       }
       return columns
     },
@@ -136,31 +136,31 @@ export interface Misfit {
 export type MisfitHandler = (misfit: Misfit) => void
 
 /** Brings a batch's rows into the columns. What does not fit is told to `onMisfit`, and null stands for it. */
-export function createAligner(columns: readonly PlannedColumn[]) {
-  const conforms: readonly Conform[] = columns.map(({ plan, declared }) => createConform(plan, declared))
+export function createAligner(columns: readonly TypedColumn[]) {
+  const conforms: readonly Conform[] = columns.map(({ type, declared }) => createConform(type, declared))
 
   return function align(
     keys: readonly string[],
-    rows: readonly (readonly Wire[])[],
+    rows: readonly (readonly Encoded[])[],
     onMisfit: MisfitHandler,
   ): Row[] {
     const positions = new Map(keys.map((key, i) => [key, i]))
     const indexes = columns.map(({ name }) => positions.get(name) ?? -1)
 
-    function cell(wires: readonly Wire[], column: number, row: number): Value {
+    function cell(given: readonly Encoded[], column: number, row: number): Value {
       const index = indexes[column] ?? -1
       if (index === -1) return null
       try {
-        return conforms[column]?.(wires[index]) ?? null
+        return conforms[column]?.(given[index]) ?? null
       } catch (error) {
         if (!(error instanceof UnfitValueError)) throw error
         onMisfit({ column: columns[column]?.name ?? '', row, message: error.message })
         return null
       }
     }
-    return rows.map((wires, row) => {
+    return rows.map((given, row) => {
       const cells: Value[] = new Array(indexes.length)
-      for (let i = 0; i < indexes.length; i++) cells[i] = cell(wires, i, row)
+      for (let i = 0; i < indexes.length; i++) cells[i] = cell(given, i, row)
       return cells
     })
   }
@@ -182,12 +182,12 @@ export interface Difference {
 }
 
 /** So many are told. */
-const mostDifferences = 100
+const maxDifferences = 100
 
 /** Null when there is none. */
 export function mismatchError(etl: string, differences: readonly Difference[]): AppError | null {
   if (differences.length === 0) return null
-  const told = differences.slice(0, mostDifferences)
+  const told = differences.slice(0, maxDifferences)
   const list = told.map(
     ({ column, expected, actual }) =>
       `${JSON.stringify(column)} was ${expected} in training and is ${actual}`,

@@ -45,7 +45,7 @@ interface Loaded {
 /** All that runs in an isolate beside the script, by path from the folder of its harness. */
 const ownModules = [
   './limits.ts',
-  './wire.ts',
+  './encoded.ts',
   './traps.ts',
   './shape.ts',
   './blank-cells.ts',

@@ -8,13 +8,13 @@ import type { PackableRows } from '../../parquet/packed-columns.ts'
 import type { Column, Value } from '../../values/columns.ts'
 import { createGatherer, type Gatherer, misfitError } from '../columns/output.ts'
 import { createColumnAligner } from '../columns/output-rows.ts'
-import { columnOf, type PlannedColumn } from '../columns/plan.ts'
+import { columnOf, type TypedColumn } from '../columns/output-type.ts'
 import type { FileRequest } from '../request.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { specOf } from './input.ts'
+import { encodeValue, TooDeepError } from './isolate/encoded.ts'
 import type { Failure } from './isolate/evaluation.ts'
-import { TooDeepError, toWire } from './isolate/wire.ts'
 import type { LoadedScript } from './load.ts'
 import type { Told } from './messages.ts'
 import type { Lease, Sandbox } from './sandbox.ts'
@@ -200,7 +200,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     return rows
   }
 
-  async function* alignedBatches(run: Run, columns: readonly PlannedColumn[]): AsyncIterable<ColumnBatch> {
+  async function* alignedBatches(run: Run, columns: readonly TypedColumn[]): AsyncIterable<ColumnBatch> {
     const align = createColumnAligner(columns)
     let rowsBefore = 0
     for await (const batch of run.spool.batches()) {
@@ -213,16 +213,16 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
   }
 
   async function write(run: Run): Promise<{ columns: Column[]; rowCount: bigint }> {
-    const planned = run.gatherer.finish()
-    if (planned.length === 0) {
+    const typed = run.gatherer.finish()
+    if (typed.length === 0) {
       throw new AppError('ETL_FAILED', noColumns(run.script.etl), { details: { etl: run.script.etl } })
     }
-    const columns = planned.map(columnOf)
+    const columns = typed.map(columnOf)
     try {
       const { rowCount } = await parquet.writeColumns({
         path: run.outputPath,
         columns,
-        batches: alignedBatches(run, planned),
+        batches: alignedBatches(run, typed),
         signal: run.signal,
       })
       return { columns, rowCount }
@@ -263,7 +263,7 @@ function partsOf(from: number, to: number, row: number | undefined): [number, nu
 
 function encodeCells(etl: string, values: readonly Value[]): string {
   try {
-    return JSON.stringify(values.map((value) => toWire(value)))
+    return JSON.stringify(values.map((value) => encodeValue(value)))
   } catch (error) {
     if (!(error instanceof TooDeepError)) throw error
     throw failureToError({ kind: 'result', message: error.message }, { etl })

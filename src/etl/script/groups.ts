@@ -15,15 +15,15 @@ import {
   shapeText,
   widenToNulls,
 } from '../columns/output.ts'
-import { columnOf, type PlannedColumn, planOf } from '../columns/plan.ts'
+import { columnOf, outputTypeOf, type TypedColumn } from '../columns/output-type.ts'
 import type { EtlGroupResult, GroupsRequest } from '../request.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { createRowsEncoder } from './input.ts'
 import type { Output } from './isolate/collect.ts'
+import { type Encoded, TooDeepError } from './isolate/encoded.ts'
 import type { Failure } from './isolate/evaluation.ts'
 import type { ToldOutcome } from './isolate/groups.ts'
-import { TooDeepError, type Wire } from './isolate/wire.ts'
 import type { LoadedScript } from './load.ts'
 import type { Sandbox } from './sandbox.ts'
 
@@ -87,7 +87,7 @@ export function createScriptGroups(sandbox: Sandbox) {
   }
 
   /** When the process ended in the middle, nobody knows by which group: then each is run on its own. */
-  async function askApart(run: Run, groups: readonly EncodedRows[]): Promise<EtlGroupResult[]> {
+  async function askEach(run: Run, groups: readonly EncodedRows[]): Promise<EtlGroupResult[]> {
     const results: EtlGroupResult[] = []
     let crashes = 0
     let last: Failure = { kind: 'crash', message: 'its process ended' }
@@ -115,7 +115,7 @@ export function createScriptGroups(sandbox: Sandbox) {
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error
       if (error.failure.kind === 'load') throw failureToError(error.failure, { etl: run.request.script.etl })
-      return groups.length === 1 ? [failed(run, error.failure)] : askApart(run, groups)
+      return groups.length === 1 ? [failed(run, error.failure)] : askEach(run, groups)
     }
   }
 
@@ -163,7 +163,7 @@ async function attempt(work: () => Promise<EtlGroupResult>): Promise<EtlGroupRes
 async function alignPieces(
   output: Output,
   pieces: readonly string[],
-  align: (rows: readonly (readonly Wire[])[], rowsBefore: number) => readonly Row[],
+  align: (rows: readonly (readonly Encoded[])[], rowsBefore: number) => readonly Row[],
 ): Promise<Row[]> {
   const rows = [...align(output.rows, 0)]
   for (const piece of pieces) {
@@ -178,21 +178,21 @@ function createInferringFinish(script: LoadedScript): Finish {
   return async (output, pieces) => {
     const gatherer = createGatherer(script.etl, script.declared)
     gatherer.add(output)
-    const planned = gatherer.finish()
-    const align = createAligner(planned)
+    const typed = gatherer.finish()
+    const align = createAligner(typed)
     const rows = await alignPieces(output, pieces, (rows, rowsBefore) =>
       align(output.keys, rows, (misfit) => {
         throw misfitError(script.etl, misfit, rowsBefore)
       }),
     )
-    return { ok: true, frame: { columns: planned.map(columnOf), rows } }
+    return { ok: true, frame: { columns: typed.map(columnOf), rows } }
   }
 }
 
-function planColumns(script: LoadedScript, columns: readonly Column[]): PlannedColumn[] {
+function typedColumns(script: LoadedScript, columns: readonly Column[]): TypedColumn[] {
   return columns.map(({ name, nullable, storage, type }) => {
-    const plan = planOf(parseStorage(storage))
-    if (plan === null) {
+    const held = outputTypeOf(parseStorage(storage))
+    if (held === null) {
       throw new AppError(
         'SCHEMA_MISMATCH',
         `ETL ${script.etl} cannot give column ${JSON.stringify(name)} of type ${type} (${storage})`,
@@ -201,7 +201,7 @@ function planColumns(script: LoadedScript, columns: readonly Column[]): PlannedC
         },
       )
     }
-    return { name, plan, nullable, declared: script.declared.has(name) }
+    return { name, type: held, nullable, declared: script.declared.has(name) }
   })
 }
 
@@ -210,8 +210,8 @@ function planColumns(script: LoadedScript, columns: readonly Column[]): PlannedC
  * has nothing to differ in.
  */
 function createHeldFinish(script: LoadedScript, columns: readonly Column[]): Finish {
-  const planned = planColumns(script, columns)
-  const align = createAligner(planned)
+  const typed = typedColumns(script, columns)
+  const align = createAligner(typed)
   return async (output, pieces) => {
     const { keys, shapes, count } = output
     if (count === 0) return { ok: true, frame: { columns, rows: [] } }

@@ -1,8 +1,8 @@
 // Rows on their way into an isolate: which columns may need tags, and the rows' text.
 
 import type { Column, ColumnType, Row } from '../../values/columns.ts'
+import { encodeValue, isBare } from './isolate/encoded.ts'
 import type { Ordering } from './isolate/order.ts'
-import { isBare, toWire } from './isolate/wire.ts'
 
 /** Whether a cell of the type may be told by a tag: what JSON cannot hold, and everything nested; and how cells are ordered. */
 const traits: Record<ColumnType, readonly [mayBeTagged: boolean, ordering: Ordering]> = {
@@ -27,7 +27,7 @@ export function specOf(columns: readonly Column[]): string {
 
 export interface RowsEncoder {
   spec: string
-  /** Rows as they go over the wire, still to be stringified. */
+  /** Encoded rows, still to be stringified. */
   encode(rows: readonly Row[]): readonly (readonly unknown[])[]
 }
 
@@ -40,7 +40,7 @@ export function createRowsEncoder(columns: readonly Column[]): RowsEncoder {
       const cell = row[i] ?? null
       if (isBare(cell)) continue
       copy ??= [...row]
-      copy[i] = toWire(cell)
+      copy[i] = encodeValue(cell)
     }
     return copy ?? row
   }

@@ -1,13 +1,13 @@
 // GraphQL results as text; JSON that is text already is put in as it is.
 
 import { type ExecutionResult, GraphQLError } from 'graphql'
-import { answerTooLarge, mostAnswerLength } from '../../schema/answer-budget.ts'
+import { answerTooLarge, maxAnswerLength } from '../../schema/answer-budget.ts'
 import { JsonText } from '../../schema/json-text.ts'
 
 /** As `encode` does it; an answer that is too long, whatever it is made of, is TOO_LARGE instead. */
 export function encodeResult(result: ExecutionResult): string {
   const text = encodeParts(result)
-  if (text.length <= mostAnswerLength) return text
+  if (text.length <= maxAnswerLength) return text
   const { code, message } = answerTooLarge()
   return encodeParts({ errors: [new GraphQLError(message, { extensions: { code } })], data: null })
 }

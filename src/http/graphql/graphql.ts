@@ -13,7 +13,7 @@ import type { SchemaHolder } from '../../schema/held.ts'
 import type { Services } from '../../schema/services.ts'
 import type { Operation } from '../../telemetry/operations.ts'
 import { type Admission, tooManyConnections } from '../guards/admission.ts'
-import { mostBytesOf, mostRowsBytes, readBody } from '../guards/body-limits.ts'
+import { maxBytesOf, maxRowsBytes, readBody } from '../guards/body-limits.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import { assertPreflighted, essence, limitGets } from '../guards/preflight.ts'
 import type { HotPath } from '../hot-path/hot-path.ts'
@@ -34,7 +34,7 @@ import { type TrustedDocuments, takeTrustedDocuments } from './trusted-documents
 export const graphqlPath = '/graphql'
 
 /** Parsed documents that are kept; as trees they take some twenty times as much memory. */
-const keptDocuments = { longest: 16_384, most: 1_000, mostCharacters: 512 * 1024 }
+const keptDocuments = { longest: 16_384, most: 1_000, maxCharacters: 512 * 1024 }
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>
 
@@ -64,7 +64,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
     maskedErrors: false,
     // Node's own streams cancel at once, even while they wait for their source.
     fetchAPI: { ReadableStream, Response },
-    maxRequestBodySize: mostRowsBytes,
+    maxRequestBodySize: maxRowsBytes,
     logging: false,
     // Yoga keeps whatever it was sent, and the errors of whatever it could not parse.
     parserAndValidationCache: {
@@ -186,7 +186,7 @@ export async function addGraphQLRoute(app: FastifyInstance, options: RouteOption
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (request: FastifyRequest, body: Readable) =>
-      readBody(request, body, { most: mostBytesOf(request.identity), held }),
+      readBody(request, body, { most: maxBytesOf(request.identity), held }),
     )
     scope.setErrorHandler((error, request, reply) => sendFailure(error, request, reply, log))
     const isPage = (request: FastifyRequest) => settings.graphiql && wantsGraphiQL(request)

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Identity } from '../../access/identity.ts'
 import { AppError, messageOf } from '../../errors.ts'
-import { mostBytesOf, tooManyBytes } from '../guards/body-limits.ts'
+import { maxBytesOf, tooManyBytes } from '../guards/body-limits.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import { exactJson } from '../server/json.ts'
 
@@ -67,7 +67,7 @@ export function readMessage(
   { socket, identity }: { socket: WebSocket; identity: Identity | null },
 ): string | null {
   try {
-    const most = identity === null ? strangerBytes : mostBytesOf(identity)
+    const most = identity === null ? strangerBytes : maxBytesOf(identity)
     if (data.length > most) throw tooManyBytes(most)
     return exactJson(String(data))
   } catch (error) {

@@ -40,7 +40,7 @@ const apolloManifest = z
 const manifest = z.union([apolloManifest, textsById])
 
 /** Untrusted documents that were told of. */
-const mostTold = 1_000
+const maxTold = 1_000
 
 /** Reads every manifest. Rejects with a ConfigError for one that cannot be read. */
 export async function openTrustedDocuments(
@@ -157,7 +157,7 @@ export function persistedIdOf(extensions: unknown): string | null {
 function createTeller(log: Logger) {
   const told = new Set<string>()
   return (text: string) => {
-    if (told.size >= mostTold) return
+    if (told.size >= maxTold) return
     const sha256 = hash('sha256', text)
     if (told.has(sha256)) return
     told.add(sha256)

@@ -11,7 +11,7 @@ import type { Identity } from '../../access/identity.ts'
 import { AppError } from '../../errors.ts'
 import { withRequestId } from '../../telemetry/request-id.ts'
 import { type Admission, tooManyConnections } from '../guards/admission.ts'
-import { mostRowsBytes } from '../guards/body-limits.ts'
+import { maxRowsBytes } from '../guards/body-limits.ts'
 import { mayOpenSocket } from '../guards/cross-origin.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import type { Identities } from '../guards/identities.ts'
@@ -38,7 +38,7 @@ import type { TrustedDocuments } from './trusted-documents.ts'
 /** Upon which clients connect anew. */
 const tryAgainLater = 1013
 /** Answers that wait for a client to read them, before no more is taken from it. */
-const mostUnreadBytes = 1024 * 1024
+const maxUnreadBytes = 1024 * 1024
 
 export interface SocketOptions {
   server: Server
@@ -81,7 +81,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
   const { server, trustProxy, log } = options
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: mostRowsBytes,
+    maxPayload: maxRowsBytes,
     handleProtocols,
   })
   const protocol = createProtocol(options)
@@ -117,12 +117,12 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
           new Promise((resolve, reject) => {
             if (socket.readyState !== socket.OPEN) return resolve()
             socket.send(text, (error) => {
-              if (socket.isPaused && socket.bufferedAmount <= mostUnreadBytes) socket.resume()
+              if (socket.isPaused && socket.bufferedAmount <= maxUnreadBytes) socket.resume()
               if (error) reject(error)
               else resolve()
             })
             // Who does not read its answers is not read either, lest they pile up.
-            if (socket.bufferedAmount > mostUnreadBytes) socket.pause()
+            if (socket.bufferedAmount > maxUnreadBytes) socket.pause()
           }),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {

@@ -8,7 +8,7 @@ import { describeRestFailure } from '../rest/rest-failures.ts'
 import { handleFirst } from '../server/handle-first.ts'
 import { createOpenConnections } from '../server/open-connections.ts'
 import type { CallerOf } from './callers.ts'
-import type { Asker } from './identities.ts'
+import type { Requester } from './identities.ts'
 import type { RateLimiter, Verdict } from './rate-limit.ts'
 
 /** Whoever watches over the gateway asks as often as it likes. */
@@ -18,14 +18,14 @@ export interface Admission {
   /** Whether requests are counted. */
   readonly isLimited: boolean
   /** Counts a request, or an operation on the WebSocket that a request became. Null while the caller may ask. */
-  refusal(request: Asker): AppError | null
-  take(request: Asker): Verdict | null
+  refusal(request: Requester): AppError | null
+  take(request: Requester): Verdict | null
   /** Who takes next on the request's connection finds it counted, with this verdict. */
-  passOn(request: Asker, verdict: Verdict): void
+  passOn(request: Requester, verdict: Verdict): void
   /** Counts the index values that a request asks for; undefined where nothing is counted. */
-  chargerOf(request: Asker): ((indexValues: number) => void) | undefined
+  chargerOf(request: Requester): ((indexValues: number) => void) | undefined
   /** Counts a connection until the returned function is called; null when the caller holds as many as it may. */
-  hold(request: Asker): (() => void) | null
+  hold(request: Requester): (() => void) | null
 }
 
 export function createAdmission(options: {
@@ -38,8 +38,8 @@ export function createAdmission(options: {
   const { limiter, callerOf, refused } = options
   const [askedTooOftenCount, tooManyCount] = [refused('rate_limit'), refused('connections')]
   const connections = createOpenConnections(options.maxConnectionsPerCaller)
-  const passedOn = new WeakMap<Asker['socket'], Verdict>()
-  const take = (request: Asker) => {
+  const passedOn = new WeakMap<Requester['socket'], Verdict>()
+  const take = (request: Requester) => {
     const counted = passedOn.get(request.socket)
     if (counted !== undefined) {
       passedOn.delete(request.socket)

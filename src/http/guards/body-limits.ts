@@ -9,13 +9,13 @@ import type { HeldBytes } from './held-bytes.ts'
 const megabyte = 1024 * 1024
 
 /** An ingest's rows. */
-export const mostRowsBytes = 32 * megabyte
+export const maxRowsBytes = 32 * megabyte
 /** All else: ten thousand index values of four hundred characters each, say. */
-export const mostPlainBytes = 4 * megabyte
+export const maxPlainBytes = 4 * megabyte
 
 /** Only who may publish has rows to send. */
-export function mostBytesOf(identity: Identity | null): number {
-  return identity?.grants('publish') === true ? mostRowsBytes : mostPlainBytes
+export function maxBytesOf(identity: Identity | null): number {
+  return identity?.grants('publish') === true ? maxRowsBytes : maxPlainBytes
 }
 
 export function tooManyBytes(most: number): AppError {

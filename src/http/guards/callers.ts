@@ -1,8 +1,8 @@
 // Whom a request counts for: who it says it is, where that is known, else where it comes from.
 
-import type { Asker, Identities } from './identities.ts'
+import type { Identities, Requester } from './identities.ts'
 
-export type CallerOf = (request: Asker) => string
+export type CallerOf = (request: Requester) => string
 
 /** Who is not recalled yet counts as where it comes from, so that guesses count for whoever makes them. */
 export function createCallerOf(options: {
@@ -14,7 +14,7 @@ export function createCallerOf(options: {
 }
 
 /** A proxy appends whom it heard: the last is what ours saw, those before it anybody may have written. */
-function addressOf({ headers, socket }: Asker, trustProxy: boolean): string {
+function addressOf({ headers, socket }: Requester, trustProxy: boolean): string {
   const forwarded = trustProxy ? headers['x-forwarded-for'] : undefined
   const last = forwarded === undefined ? '' : String(forwarded).split(',').at(-1)?.trim()
   return last || socket.remoteAddress || 'unknown'

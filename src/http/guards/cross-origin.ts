@@ -3,7 +3,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import cors from 'cors'
 import { handleFirst } from '../server/handle-first.ts'
-import type { Asker } from './identities.ts'
+import type { Requester } from './identities.ts'
 
 /** What a script may read beside the headers that any may. */
 const exposedHeaders = [
@@ -28,7 +28,7 @@ export function addCrossOrigin(server: Server, origins: readonly string[]) {
 /** What else the answer to a request carries, for what is answered past the server's handlers. */
 export function createCrossOriginHeaders(origins: readonly string[]) {
   const answer = answerPage(origins)
-  return ({ headers: { origin } }: Asker): Record<string, string> => {
+  return ({ headers: { origin } }: Requester): Record<string, string> => {
     const given: Record<string, string> = {}
     const response = {
       getHeader: (name: string) => given[name.toLowerCase()],

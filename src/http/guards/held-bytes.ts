@@ -7,7 +7,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 
 const megabyte = 1024 * 1024
 /** Room for four of the longest answers or eight of the longest requests at once, in a process that takes twice as much itself. */
-const mostHeldBytes = 256 * megabyte
+const maxHeldBytes = 256 * megabyte
 const retryAfterSeconds = 1
 const tellEveryMs = 1_000
 
@@ -31,20 +31,20 @@ interface Holder {
 }
 
 export interface HeldBytesOptions {
-  mostBytes?: number | undefined
+  maxBytes?: number | undefined
   metrics: Pick<Metrics, 'refused' | 'gauge'>
   log: Logger
 }
 
 /** Where there is no more room, the address that holds most gives up its largest connection, or is refused. */
-export function createHeldBytes({ mostBytes = mostHeldBytes, metrics, log }: HeldBytesOptions): HeldBytes {
+export function createHeldBytes({ maxBytes = maxHeldBytes, metrics, log }: HeldBytesOptions): HeldBytes {
   const refusedCount = metrics.refused('memory')
   const holders = new WeakMap<object, Holder>()
   const ledger = createLedger()
   const tell = createTeller(log)
   const help = 'Answers that clients have yet to read, and requests under way'
   metrics.gauge({ name: 'gateway_held_bytes', help }, () => [[[], ledger.total()]])
-  const hasRoom = () => ledger.staying() <= mostBytes
+  const hasRoom = () => ledger.staying() <= maxBytes
 
   function relieve() {
     while (!hasRoom()) {
@@ -79,7 +79,7 @@ export function createHeldBytes({ mostBytes = mostHeldBytes, metrics, log }: Hel
       else ledger.set(holder, { kept: 0 })
       return holder.kept > 0
     },
-    isFull: () => ledger.total() > mostBytes,
+    isFull: () => ledger.total() > maxBytes,
     refusal() {
       refusedCount.value += 1
       const message = 'The gateway holds as much of requests and answers as it can; ask again in a moment'

@@ -5,7 +5,7 @@ import type { Authentication, Credentials } from '../../access/authentication.ts
 import { everyone, type Identity } from '../../access/identity.ts'
 
 /** What a request tells of who sends it. */
-export interface Asker {
+export interface Requester {
   headers: IncomingHttpHeaders
   socket: { remoteAddress?: string | undefined }
 }
@@ -14,11 +14,11 @@ export interface Identities {
   /** Whether anybody has to say who it is. */
   readonly areAsked: boolean
   /** From memory and at once; null where it has to be found out, and for those who carry nothing. */
-  recall(request: Asker): Identity | null
+  recall(request: Requester): Identity | null
   /** Null for those who carry nothing. Rejects with UNAUTHENTICATED. */
-  identify(request: Asker): Promise<Identity | null>
+  identify(request: Requester): Promise<Identity | null>
   /** For a socket: what its connection_init carries counts before what its upgrade did. */
-  introduce(request: Asker, params: Record<string, unknown>): Promise<Identity | null>
+  introduce(request: Requester, params: Record<string, unknown>): Promise<Identity | null>
 }
 
 export function createIdentities(authentication: Authentication, areAsked: boolean): Identities {
@@ -26,7 +26,7 @@ export function createIdentities(authentication: Authentication, areAsked: boole
     const all = async () => everyone
     return { areAsked, recall: () => everyone, identify: all, introduce: all }
   }
-  const introduced = new WeakMap<Asker, Identity>()
+  const introduced = new WeakMap<Requester, Identity>()
   return {
     areAsked,
     recall: (request) => introduced.get(request) ?? authentication.recall(request.headers),

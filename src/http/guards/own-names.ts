@@ -4,12 +4,12 @@
 import type { Server } from 'node:http'
 import { describeRestFailure } from '../rest/rest-failures.ts'
 import { handleFirst } from '../server/handle-first.ts'
-import type { Asker } from './identities.ts'
+import type { Requester } from './identities.ts'
 
 const ownName = /^(localhost|[\w-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
 
 /** Browsers name whom they ask; what names nobody is none. */
-export function asksThisMachine({ headers: { host } }: Pick<Asker, 'headers'>): boolean {
+export function asksThisMachine({ headers: { host } }: Pick<Requester, 'headers'>): boolean {
   return host === undefined || ownName.test(host)
 }
 

@@ -11,9 +11,9 @@ const unitsOfRequest = 100
 const shareEveryMs = 100
 const retryAfterFailureMs = 1_000
 /** Callers that are told of at once, so that many strangers cost no long command. */
-const mostAtOnce = 1_000
+const maxAtOnce = 1_000
 /** Callers that are counted; of more, who came first is forgotten. */
-const mostCallers = 100_000
+const maxCallers = 100_000
 
 export interface RateLimit {
   requests: number
@@ -53,7 +53,7 @@ export function createRateLimiter(options: {
   nowMs?: () => number
 }): RateLimiter {
   const { limit, counters, log, nowMs = Date.now } = options
-  const mostUnits = limit.requests * unitsOfRequest
+  const maxUnits = limit.requests * unitsOfRequest
   const policy = `"default";q=${limit.requests};w=${limit.windowMs / 1000}`
   let window = 0
   let usages = new Map<string, Usage>()
@@ -71,7 +71,7 @@ export function createRateLimiter(options: {
     }
     const known = usages.get(caller)
     if (known !== undefined) return known
-    if (usages.size >= mostCallers) forgetOldest()
+    if (usages.size >= maxCallers) forgetOldest()
     const fresh = { shared: 0, own: 0 }
     usages.set(caller, fresh)
     return fresh
@@ -94,9 +94,9 @@ export function createRateLimiter(options: {
   /** A refused caller learns from the answer how much is left, none, and when there is more. */
   function take(caller: string): Verdict {
     const usage = usageOf(caller)
-    const allowed = usage.shared + usage.own < mostUnits
+    const allowed = usage.shared + usage.own < maxUnits
     if (allowed) add(caller, usage, unitsOfRequest)
-    const left = Math.max(0, mostUnits - usage.shared - usage.own)
+    const left = Math.max(0, maxUnits - usage.shared - usage.own)
     const retryAfterSeconds = Math.max(1, Math.ceil(((window + 1) * limit.windowMs - nowMs()) / 1000))
     const headers: Record<string, string> = {
       'ratelimit-policy': policy,
@@ -107,7 +107,7 @@ export function createRateLimiter(options: {
   }
 
   async function share() {
-    const told = [...untold].slice(0, mostAtOnce).flatMap((caller) => {
+    const told = [...untold].slice(0, maxAtOnce).flatMap((caller) => {
       untold.delete(caller)
       const usage = usages.get(caller)
       if (usage === undefined) return []

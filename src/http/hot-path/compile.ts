@@ -1,4 +1,4 @@
-// A valid document's operation as a plan, when all that it asks for are realtime lookups: what to look up, how to write it down.
+// A valid document's operation compiled, when all that it asks for are realtime lookups: what to look up, how to write it down.
 
 import {
   type DirectiveNode,
@@ -30,7 +30,7 @@ export interface CallArgument {
   value: Argument
 }
 
-export interface Plan {
+export interface CompiledOperation {
   slots: readonly Slot[]
   /** Those that are skipped too: GraphQL counts and checks them all. */
   calls: readonly Call[]
@@ -43,7 +43,7 @@ export interface Plan {
 }
 
 /** So that one operation's layouts stay few. */
-const mostConditions = 4
+const maxConditions = 4
 
 /** The operation that a request names, or the only one there is. */
 export function findOperation(
@@ -60,13 +60,13 @@ export function compile(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   lookupFields: LookupFields,
-): Plan | null {
+): CompiledOperation | null {
   const slots = compileSlots(operation.variableDefinitions ?? [])
   if (slots === null || operation.operation !== OperationTypeNode.QUERY) return null
   if ((operation.directives?.length ?? 0) > 0) return null
   const fragments = fragmentsOf(document)
   const survey = surveyOperation(operation, { lookupFields, fragments, slots })
-  if (survey === null || survey.conditions.size > mostConditions) return null
+  if (survey === null || survey.conditions.size > maxConditions) return null
   const { calls, callOf } = survey
   const names = [...survey.conditions]
   const conditions = names.map((name) =>

@@ -12,7 +12,7 @@ import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import { codeOf, formatError } from '../graphql/graphql-errors.ts'
 import { persistedIdOf, type TrustedDocuments } from '../graphql/trusted-documents.ts'
-import { createPlans } from './plans.ts'
+import { createCompiledOperations } from './operations.ts'
 import { FailedField, run } from './run.ts'
 import type { VariableValues } from './variables.ts'
 
@@ -42,21 +42,21 @@ export function createHotPath({
   operations?: Operations
   log: Logger
 }): HotPath {
-  const plans = createPlans(holder, operations)
+  const compiled = createCompiledOperations(holder, operations)
 
   return {
-    accept: plans.accept,
+    accept: compiled.accept,
     answer(body, facts) {
       const request = readRequest(body, trusted)
       if (request === null) return null
-      const plan = plans.find(request.query, request.operationName)
-      if (plan === null) return null
-      const answer = run(plan, request.variables, {
+      const operation = compiled.find(request.query, request.operationName)
+      if (operation === null) return null
+      const answer = run(operation, request.variables, {
         realtimeLoader: services.realtime.createLoader(callerOf(facts.identity)),
         charge: facts.charge,
         answer: createAnswerBudget(),
       })
-      facts.operation = plan.operation
+      facts.operation = operation.operation
       return answer?.catch((error: unknown) => describe(error, request.query, facts)) ?? null
     },
   }

@@ -50,7 +50,7 @@ export interface Layout {
 
 type Fields = ReadonlyMap<string, readonly FieldNode[]>
 
-/** A call's place among the plan's, and what answers it. */
+/** A call's place among the operation's, and what answers it. */
 export interface PlacedCall {
   index: number
   type: AnswerType<RealtimeResult>

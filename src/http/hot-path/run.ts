@@ -1,11 +1,11 @@
-// A plan at work: variables in, the response's text out. What it declines the reference path answers, before anything was looked up.
+// A compiled operation at work: variables in, the response's text out. What it declines the reference path answers, before anything was looked up.
 
 import { operationLimits } from '../../schema/builder.ts'
 import type { Loading, LookupArguments } from '../../schema/lookup-fields.ts'
 import type { ByteText } from '../../values/byte-text.ts'
-import type { Call, Plan } from './compile.ts'
+import type { Call, CompiledOperation } from './compile.ts'
 import { type RootField, writeRow, writeRows } from './layout.ts'
-import type { CompiledPlan } from './plans.ts'
+import type { KeptOperation } from './operations.ts'
 import { type Coerced, readArgument, readSlots, type VariableValues } from './variables.ts'
 
 /** The first failure: no realtime field is nullable, so it takes the whole of the data. */
@@ -27,15 +27,15 @@ interface Lookup {
 
 /** Null: declined. Rejects with a FailedField. */
 export function run(
-  plan: CompiledPlan,
+  operation: KeptOperation,
   variables: VariableValues,
   context: Loading,
 ): Promise<ByteText> | null {
-  const values = readSlots(plan.slots, variables)
+  const values = readSlots(operation.slots, variables)
   if (values === undefined) return null
-  const lookups = plan.calls.map((call) => toLookup(call, values))
-  if (!lookups.every(isUsable) || costOf(plan, lookups) > operationLimits.complexity) return null
-  const { fields } = plan.layoutOf(plan.conditions.map((slot) => values[slot] === true))
+  const lookups = operation.calls.map((call) => toLookup(call, values))
+  if (!lookups.every(isUsable) || costOf(operation, lookups) > operationLimits.complexity) return null
+  const { fields } = operation.layoutOf(operation.conditions.map((slot) => values[slot] === true))
   const [field] = fields
   if (fields.length === 1 && field !== undefined) return startField(field, lookups, context, answerOf)
   return answer(
@@ -55,8 +55,8 @@ function isUsable({ call, args }: Lookup): boolean {
   return call.arguments.every(({ name, kind }) => kind !== 'Name' || args[name] !== '')
 }
 
-/** As the schema's complexity limit counts; the breadth was judged when the plan was made. */
-function costOf({ fixedCost }: Plan, lookups: readonly Lookup[]): number {
+/** As the schema's complexity limit counts; the breadth was judged when it was compiled. */
+function costOf({ fixedCost }: CompiledOperation, lookups: readonly Lookup[]): number {
   let cost = fixedCost
   for (const { call, args } of lookups) {
     const { list } = call.field

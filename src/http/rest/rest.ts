@@ -18,7 +18,7 @@ import { addTables } from './tables.ts'
 /** How long a publish is waited for unless the request says so. */
 const usualWaitMs = 30_000
 /** A training answer holds so many rows at most; the dataset has them all. */
-const mostRows = 1_000
+const maxRows = 1_000
 
 const save = z.object({
   save: z.enum(['true', 'false']).default('true').describe('Whether the query or ETL is kept in the catalog'),
@@ -27,7 +27,7 @@ const save = z.object({
 const trained = {
   dataset_id: z.string().describe("Of the whole dataset: its files are GET /datasets/{id}.{format}'s"),
   columns,
-  data: rows.describe(`The first ${mostRows} rows`),
+  data: rows.describe(`The first ${maxRows} rows`),
   truncated: z.boolean().describe('Whether the dataset has more rows than these'),
 }
 const queryTrained = z
@@ -172,9 +172,9 @@ async function encodeDataset({ training }: Services, started: DatasetRecord): Pr
   const dataset = await end(training, started)
   assertSucceeded(dataset)
   const columns = dataset.columns.map(({ name, type, nullable }) => ({ name, type, nullable }))
-  const page = { offset: 0, limit: mostRows }
+  const page = { offset: 0, limit: maxRows }
   const data = await encodePage(training, dataset.id, { page, budget: createAnswerBudget() })
-  const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(mostRows)
+  const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(maxRows)
   return `"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
 }
 

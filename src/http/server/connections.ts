@@ -12,7 +12,7 @@ import { refuseRaw } from './raw-refusal.ts'
 
 export interface ConnectionOptions {
   /** From one address; null where all come from a proxy's. */
-  mostOfAddress: number | null
+  maxOfAddress: number | null
   refused: Metrics['refused']
   held: Pick<HeldBytes, 'watch'>
   log: Logger
@@ -23,9 +23,9 @@ export interface ConnectionOptions {
  * function has a connection counted no longer: as a WebSocket it counts for its caller.
  */
 export function receiveConnections(server: Server, options: ConnectionOptions): (socket: object) => void {
-  const { mostOfAddress, held, log } = options
+  const { maxOfAddress, held, log } = options
   const refusedCount = options.refused('connections')
-  const places = createOpenConnections(mostOfAddress ?? Number.POSITIVE_INFINITY)
+  const places = createOpenConnections(maxOfAddress ?? Number.POSITIVE_INFINITY)
   const releases = new WeakMap<object, () => void>()
   const takers = server.listeners('connection') as ((socket: Socket) => void)[]
   server.removeAllListeners('connection')

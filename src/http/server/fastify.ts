@@ -10,7 +10,7 @@ import Fastify, {
 } from 'fastify'
 import type { Logger } from 'pino'
 import { withRequestId } from '../../telemetry/request-id.ts'
-import { mostPlainBytes, readBody } from '../guards/body-limits.ts'
+import { maxPlainBytes, readBody } from '../guards/body-limits.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import { sendRestFailure, sendUnknownRoute } from '../rest/rest-failures.ts'
 import { parseJson } from './json.ts'
@@ -27,7 +27,7 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: mostPlainBytes,
+    bodyLimit: maxPlainBytes,
     // What still comes on open connections is answered, and told that it was the last.
     return503OnClosing: false,
     requestTimeout: receiveWithin.requestMs,
@@ -40,7 +40,7 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
   })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', async (request: FastifyRequest, body: Readable) => {
-    const text = String(await readBody(request, body, { most: mostPlainBytes, held }))
+    const text = String(await readBody(request, body, { most: maxPlainBytes, held }))
     // Clients that always name a content type send it with an empty body too.
     return text === '' ? undefined : parseJson(text)
   })

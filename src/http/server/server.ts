@@ -25,8 +25,8 @@ import { answerToOwnNamesOnly, asksThisMachine } from '../guards/own-names.ts'
 import { createRateLimiter } from '../guards/rate-limit.ts'
 import { type GuardedRoute, guardRoutes } from '../guards/route-access.ts'
 import { createHotPath } from '../hot-path/hot-path.ts'
-import { createLane } from '../hot-path/lane.ts'
-import { createGraphQLLane, createLookupLanes } from '../hot-path/lookup-lanes.ts'
+import { createHotPathRouter } from '../hot-path/router.ts'
+import { createGraphQLRoute, createLookupRoutes } from '../hot-path/routes.ts'
 import { addDownloads } from '../rest/downloads.ts'
 import { addOpenApi, docsPath } from '../rest/openapi.ts'
 import { addRest } from '../rest/rest.ts'
@@ -86,7 +86,7 @@ export interface HttpServerOptions {
   connectionInitWaitMs?: number
   pingEveryMs?: number
   /** For tests that hold less: see HeldBytes. */
-  mostHeldBytes?: number
+  maxHeldBytes?: number
   /** A client has so long to send a request's headers, and all of it. */
   receiveWithin?: { headersMs: number; requestMs: number }
 }
@@ -118,7 +118,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const sockets = addSockets(app, options, { ...parts, countNoLonger: (socket) => countNoLonger(socket) })
   addBeforeRoutes(app, options, parts)
   const countNoLonger = receiveConnections(app.server, {
-    mostOfAddress: config.trustProxy ? null : config.maxConnectionsPerCaller,
+    maxOfAddress: config.trustProxy ? null : config.maxConnectionsPerCaller,
     refused: options.services.metrics.refused,
     held,
     log,
@@ -156,7 +156,7 @@ interface Parts {
 }
 
 /** Who asks, and whether there is room for another request. */
-function createGuards({ config, services, counters = null, mostHeldBytes, log }: HttpServerOptions) {
+function createGuards({ config, services, counters = null, maxHeldBytes, log }: HttpServerOptions) {
   const { trustProxy, maxConnectionsPerCaller } = config
   const limiter = config.rateLimit && createRateLimiter({ limit: config.rateLimit, counters, log })
   const { authentication, isRequired: asksWho } = services.access
@@ -172,7 +172,7 @@ function createGuards({ config, services, counters = null, mostHeldBytes, log }:
     maxDelayMs: config.maxEventLoopDelayMs,
     log,
   })
-  const held = createHeldBytes({ mostBytes: mostHeldBytes, metrics: services.metrics, log })
+  const held = createHeldBytes({ maxBytes: maxHeldBytes, metrics: services.metrics, log })
   const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
   return { limiter, asksWho, identities, admission, overload, held, ownNamesOnly }
 }
@@ -263,7 +263,7 @@ function addSockets(
   return sockets
 }
 
-/** What stands before the server's routes; each that is added comes before those added earlier, the lane for lookups before all. */
+/** What stands before the server's routes; each that is added comes before those added earlier, the router for lookups before all. */
 function addBeforeRoutes(
   { server }: FastifyInstance,
   { config, services, log }: HttpServerOptions,
@@ -277,18 +277,18 @@ function addBeforeRoutes(
   if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
   if (tracing) traceRequests(server)
   if (hotPath === undefined) return
-  const lane = createLane({
+  const router = createHotPathRouter({
     routes: new Map([
-      [graphqlPath, createGraphQLLane(hotPath, admission)],
-      ...createLookupLanes({ services, admission, operations: services.metrics.operations, log }),
+      [graphqlPath, createGraphQLRoute(hotPath, admission)],
+      ...createLookupRoutes({ services, admission, operations: services.metrics.operations, log }),
     ]),
     identities,
     admission,
-    isRightName: (asker) => !ownNamesOnly || asksThisMachine(asker),
+    isRightName: (requester) => !ownNamesOnly || asksThisMachine(requester),
     crossOriginHeaders: corsOrigins.length > 0 ? createCrossOriginHeaders(corsOrigins) : null,
     traced: tracing ? tracedAnswer : null,
     overload,
     log,
   })
-  addWire(server, { lane, held, isStopping, log })
+  addWire(server, { router, held, isStopping, log })
 }

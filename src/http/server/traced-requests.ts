@@ -12,7 +12,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import { inSpan } from '../../telemetry/spans.ts'
-import type { Asker } from '../guards/identities.ts'
+import type { Requester } from '../guards/identities.ts'
 import { handleFirst } from './handle-first.ts'
 
 const tracer = trace.getTracer('feature-gateway')
@@ -50,7 +50,7 @@ function startSpan(
 /** For what is answered past the server: null is passed through, and leaves no span. */
 export function tracedAnswer<Answer extends { status: number }>(
   path: string,
-  { headers }: Asker,
+  { headers }: Requester,
   work: () => Promise<Answer> | null,
 ): Promise<Answer> | null {
   const span = startSpan({ method: 'POST', headers }, path)

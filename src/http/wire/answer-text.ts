@@ -1,14 +1,14 @@
 // An answer as it goes over the wire, with the headers that Node gives to each.
 
 import { STATUS_CODES } from 'node:http'
-import type { LaneAnswer } from '../hot-path/lane.ts'
+import type { HotPathAnswer } from '../hot-path/router.ts'
 
 let second = 0
 let date = ''
 
 /** One character for each byte. */
 export function writeAnswer(
-  answer: LaneAnswer,
+  answer: HotPathAnswer,
   { keepAliveSeconds }: { keepAliveSeconds: number | null },
 ): string {
   const { status, contentType, text, headers, id } = answer

@@ -5,17 +5,17 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { TextCache } from '../../concurrency/text-cache.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
-import type { Lane, LaneAnswer, LaneRoute } from '../hot-path/lane.ts'
+import type { HotPathAnswer, HotPathRoute, HotPathRouter } from '../hot-path/router.ts'
 import { writeAnswer } from './answer-text.ts'
 import { attachNode, type NodeSide } from './node-side.ts'
 import { mayBecomeHead, type RequestHead, readHead } from './request-head.ts'
 import { createWindow, smallAnswer } from './window.ts'
 
 /** What a client sends ahead of its answers is kept up to here; then it is read no further. */
-const mostAheadBytes = 64 * 1024
+const maxAheadBytes = 64 * 1024
 
 /** A head in more pieces is Node's: each is looked at anew here. */
-const mostHeadPieces = 32
+const maxHeadPieces = 32
 
 /** An idle connection stays for so much longer than its client was told, lest its next request be on the way. */
 const idleBufferMs = 1_000
@@ -24,19 +24,19 @@ const endOfHead = Buffer.from('\r\n\r\n')
 
 export interface KnownHead {
   head: RequestHead
-  route: LaneRoute | undefined
+  route: HotPathRoute | undefined
 }
 
 interface PendingLookup {
-  route: LaneRoute
-  answer: LaneAnswer | null
+  route: HotPathRoute
+  answer: HotPathAnswer | null
   /** Its client wants no other after it. */
   isLast: boolean
 }
 
 /** What all connections have in common. */
 export interface WireContext {
-  lane: Lane
+  router: HotPathRouter
   held: Pick<HeldBytes, 'keep' | 'isFull' | 'refusal'>
   heads: TextCache<KnownHead>
   /** Node's own listener to a server's connections. */
@@ -46,7 +46,7 @@ export interface WireContext {
   headersMs: number
   requestMs: number
   /** Longer heads Node refuses. */
-  mostHeadBytes: number
+  maxHeadBytes: number
   /** How long a socket may be silent before the server is told; 0 for any time. */
   silenceMs: number
   silent(socket: Socket): void
@@ -142,7 +142,7 @@ export class Connection {
     this.#pieces.push(rest)
     this.#length += rest.length
     if (this.#state === 'READING') this.#read()
-    if (this.#length > mostAheadBytes && this.#mayNotRead()) this.#socket.pause()
+    if (this.#length > maxAheadBytes && this.#mayNotRead()) this.#socket.pause()
   }
 
   readonly #onEnd = () => {
@@ -208,9 +208,9 @@ export class Connection {
   }
 
   #mayKeep({ headers }: RequestHead, bytes: number): boolean {
-    const { lane, held } = this.#context
-    if (!lane.isKnown({ headers, socket: this.#socket })) return false
-    if (bytes <= mostAheadBytes) return true
+    const { router, held } = this.#context
+    if (!router.isKnown({ headers, socket: this.#socket })) return false
+    if (bytes <= maxAheadBytes) return true
     this.#isKept = held.keep(this.#socket, bytes)
     return this.#isKept
   }
@@ -221,11 +221,11 @@ export class Connection {
   }
 
   #headOf(bytes: Buffer): (KnownHead & { headBytes: number }) | 'PART' | 'ODD' {
-    const { heads, lane, mostHeadBytes } = this.#context
+    const { heads, router, maxHeadBytes } = this.#context
     const at = bytes.indexOf(endOfHead)
-    if (at > mostHeadBytes || (at < 0 && bytes.length > mostHeadBytes)) return 'ODD'
+    if (at > maxHeadBytes || (at < 0 && bytes.length > maxHeadBytes)) return 'ODD'
     if (at < 0) {
-      if (++this.#headPieces > mostHeadPieces || !mayBecomeHead(bytes.toString('latin1'))) return 'ODD'
+      if (++this.#headPieces > maxHeadPieces || !mayBecomeHead(bytes.toString('latin1'))) return 'ODD'
       // It can end with the next byte.
       this.#wanted = bytes.length + 1
       return 'PART'
@@ -236,7 +236,7 @@ export class Connection {
     if (known === undefined) {
       const head = readHead(text)
       if (head === null) return 'ODD'
-      known = { head, route: lane.routeOf(head) }
+      known = { head, route: router.routeOf(head) }
       if (known.route !== undefined) heads.set(text, known)
     }
     return { head: known.head, route: known.route, headBytes }
@@ -254,10 +254,10 @@ export class Connection {
     this.#isKept = false
   }
 
-  #lookUp(route: LaneRoute, head: RequestHead, body: Buffer, end: number) {
-    const { lane, log } = this.#context
-    const asker = { headers: head.headers, socket: this.#socket }
-    const answer = lane.answer(route, { asker, body, path: head.target })
+  #lookUp(route: HotPathRoute, head: RequestHead, body: Buffer, end: number) {
+    const { router, log } = this.#context
+    const requester = { headers: head.headers, socket: this.#socket }
+    const answer = router.answer(route, { requester, body, path: head.target })
     if (answer === null) return this.#hold(() => this.#pass(end))
     this.#drop(end)
     const lookup: PendingLookup = { route, answer: null, isLast: head.isLast }
@@ -277,7 +277,7 @@ export class Connection {
 
   /** Writes what is ready, in order. */
   #write() {
-    const { lane, held, isStopping, keepAliveMs } = this.#context
+    const { router, held, isStopping, keepAliveMs } = this.#context
     const socket = this.#socket
     for (let [first] = this.#lookups; first !== undefined && first.answer !== null; [first] = this.#lookups) {
       this.#lookups.shift()
@@ -285,7 +285,7 @@ export class Connection {
       const isLast = first.isLast || (this.#lookups.length === 0 && isStopping())
       const keepAliveSeconds = isLast ? null : Math.floor(keepAliveMs / 1000)
       const hasRoom = first.answer.text.length <= smallAnswer || !held.isFull()
-      const answer = hasRoom ? first.answer : lane.refuse(first.route, first.answer, held.refusal())
+      const answer = hasRoom ? first.answer : router.refuse(first.route, first.answer, held.refusal())
       socket.write(writeAnswer(answer, { keepAliveSeconds }), 'latin1')
       if (isLast) return this.#end()
     }

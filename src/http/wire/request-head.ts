@@ -19,7 +19,7 @@ const headerLine = /^([\w!#$%&'*+.^`|~-]+):([\x20-\x7e\x80-\xff\t]*)$/
 const beginOfHeaderLine = /^\r?$|^[\w!#$%&'*+.^`|~-]+(:[\x20-\x7e\x80-\xff\t]*\r?)?$/
 const beginOfLength = /^[\w-]+(:[ \t]*\d{0,12}[ \t]*\r?)?$/
 const length = /^\d{1,12}$/
-const mostHeaders = 100
+const maxHeaders = 100
 
 /** What decides where a request ends, or turns its connection into something else, in ways that are not read here. */
 const leftToNode = new Set(['transfer-encoding', 'upgrade', 'expect', 'http2-settings', 'proxy-connection'])
@@ -27,7 +27,7 @@ const leftToNode = new Set(['transfer-encoding', 'upgrade', 'expect', 'http2-set
 /** `text`: latin1, with the empty line that ends it. Null for whatever could be read in more than one way. */
 export function readHead(text: string): RequestHead | null {
   const lines = text.slice(0, -4).split('\r\n')
-  if (lines.length > mostHeaders) return null
+  if (lines.length > maxHeaders) return null
   const [, method, target] = requestLine.exec(lines[0] ?? '') ?? []
   if (method === undefined || target === undefined) return null
   const headers = readHeaders(lines.slice(1))

@@ -5,22 +5,22 @@ import type { Socket } from 'node:net'
 import { createTextCache } from '../../concurrency/text-cache.ts'
 import { Connection, type KnownHead, type WireContext } from './connection.ts'
 
-const remembered = { longest: 4_096, most: 2_000, mostCharacters: 2 * 1024 * 1024 }
+const remembered = { longest: 4_096, most: 2_000, maxCharacters: 2 * 1024 * 1024 }
 
 /**
- * Puts the lane before Node's server, on every connection that it is given from now on. What the lane does not answer
+ * Puts the router before Node's server, on every connection that it is given from now on. What the router does not answer
  * reaches Node byte for byte, as do all requests that are written in an unusual way. Must be the last to be put before
  * the server's requests, and come before whatever changes how it closes connections.
  */
 export function addWire(
   server: Server,
-  { lane, held, isStopping, log }: Pick<WireContext, 'lane' | 'held' | 'isStopping' | 'log'>,
+  { router, held, isStopping, log }: Pick<WireContext, 'router' | 'held' | 'isStopping' | 'log'>,
 ) {
   const [nodesListener] = server.listeners('connection') as ((socket: Socket) => void)[]
   if (nodesListener === undefined) throw new Error('The server does not listen to its connections yet')
   const connections = new Map<Socket, Connection>()
   const context: WireContext = {
-    lane,
+    router,
     held,
     heads: createTextCache<KnownHead>(remembered),
     nodesListener: nodesListener.bind(server),
@@ -28,7 +28,7 @@ export function addWire(
     keepAliveMs: server.keepAliveTimeout,
     headersMs: server.headersTimeout,
     requestMs: server.requestTimeout,
-    mostHeadBytes: maxHeaderSize,
+    maxHeadBytes: maxHeaderSize,
     silenceMs: server.timeout,
     silent: (socket) => server.emit('timeout', socket),
     timeOut(socket) {

@@ -194,8 +194,13 @@ function scriptsOn(options: {
       const commands = keys.map((key) => call('gatewayRemoveDroppable', key, []))
       return sendBySlot({ cluster, commands, send: plain, timeoutMs })
     },
-    raiseFloor: (key, version) =>
-      sendBySlot({ cluster, commands: [call('gatewayRaiseFloor', key, [version])], send: hold, timeoutMs }),
+    raiseWatermark: (key, version) =>
+      sendBySlot({
+        cluster,
+        commands: [call('gatewayRaiseWatermark', key, [version])],
+        send: hold,
+        timeoutMs,
+      }),
   }
 }
 

@@ -1,19 +1,19 @@
 // A Redis server looked at for the doctor: whether its settings keep what the gateway stores there.
 
 import type { Redis } from 'ioredis'
-import { fail, ok, type Remark, remarkOnClock, warn } from '../../telemetry/remarks.ts'
+import { checkClock, fail, type Notice, ok, warn } from '../../telemetry/notices.ts'
 
-export async function examineRedis(nodes: readonly Redis[]): Promise<Remark[]> {
-  const found: Remark[] = []
+export async function examineRedis(nodes: readonly Redis[]): Promise<Notice[]> {
+  const found: Notice[] = []
   for (const node of nodes) {
     const { host, port } = node.options
     const of = nodes.length > 1 ? `${host}:${port}: ` : ''
-    for (const remark of await examineNode(node)) found.push({ ...remark, text: of + remark.text })
+    for (const notice of await examineNode(node)) found.push({ ...notice, text: of + notice.text })
   }
   return found
 }
 
-async function examineNode(node: Redis): Promise<Remark[]> {
+async function examineNode(node: Redis): Promise<Notice[]> {
   const askedMs = Date.now()
   const [seconds, microseconds] = await node.time()
   const answeredMs = Date.now()
@@ -21,15 +21,15 @@ async function examineNode(node: Redis): Promise<Remark[]> {
   const [policy, appendOnly] = [await setting(node, 'maxmemory-policy'), await setting(node, 'appendonly')]
   return [
     ok(`Redis ${info.get('redis_version')} answers in ${answeredMs - askedMs} ms`),
-    remarkOnClock(Number(seconds) * 1000 + Number(microseconds) / 1000, askedMs, answeredMs),
-    remarkOnRole(info),
-    remarkOnEviction(policy ?? info.get('maxmemory_policy') ?? null, Number(info.get('maxmemory') ?? 0)),
-    remarkOnPersistence(appendOnly ?? (info.get('aof_enabled') === '1' ? 'yes' : 'no')),
-    remarkOnMemory(Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)),
+    checkClock(Number(seconds) * 1000 + Number(microseconds) / 1000, askedMs, answeredMs),
+    checkRole(info),
+    checkEviction(policy ?? info.get('maxmemory_policy') ?? null, Number(info.get('maxmemory') ?? 0)),
+    checkPersistence(appendOnly ?? (info.get('aof_enabled') === '1' ? 'yes' : 'no')),
+    checkMemory(Number(info.get('used_memory') ?? 0), Number(info.get('maxmemory') ?? 0)),
   ]
 }
 
-function remarkOnRole(info: ReadonlyMap<string, string>): Remark {
+function checkRole(info: ReadonlyMap<string, string>): Notice {
   if (info.get('role') === 'master') return ok('it takes writes')
   return fail(
     'it is a replica, which takes no writes',
@@ -37,8 +37,8 @@ function remarkOnRole(info: ReadonlyMap<string, string>): Remark {
   )
 }
 
-/** Floors have no time to live: a server that evicts any key forgets them, and old rows would be served as fresh. */
-function remarkOnEviction(policy: string | null, maxmemory: number): Remark {
+/** Watermarks have no time to live: a server that evicts any key forgets them, and old rows would be served as fresh. */
+function checkEviction(policy: string | null, maxmemory: number): Notice {
   if (policy === null)
     return warn('it does not tell its maxmemory-policy', 'make sure that it is noeviction or a volatile one')
   if (!policy.startsWith('allkeys-')) return ok(`maxmemory-policy is ${policy}`)
@@ -47,7 +47,7 @@ function remarkOnEviction(policy: string | null, maxmemory: number): Remark {
   return maxmemory === 0 ? warn(`${text}, once it has a maxmemory`, mend) : fail(text, mend)
 }
 
-function remarkOnPersistence(appendOnly: string): Remark {
+function checkPersistence(appendOnly: string): Notice {
   if (appendOnly === 'yes') return ok('appendonly is yes')
   return warn(
     'appendonly is no: a crash takes all writes since the last snapshot, which a gateway that lives through it notices, and no other',
@@ -55,7 +55,7 @@ function remarkOnPersistence(appendOnly: string): Remark {
   )
 }
 
-function remarkOnMemory(used: number, most: number): Remark {
+function checkMemory(used: number, most: number): Notice {
   if (most === 0 || used < 0.9 * most) return ok(`it uses ${Math.ceil(used / 1024 / 1024)} MiB of memory`)
   return warn(
     `it uses ${Math.round((100 * used) / most)} % of its maxmemory: writes will be refused`,

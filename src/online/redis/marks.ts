@@ -4,7 +4,7 @@
  * After the writes of one command comes the rise of its server's mark. A server that comes back without its latest
  * writes (a failover before they were replicated, a restart from an older snapshot, no persistence at all) comes back
  * with a lower mark than this process has seen, and all that it answers is to be taken for missing: its entries may
- * be older than what was acknowledged, its floors lower.
+ * be older than what was acknowledged, its watermarks lower.
  */
 export interface Marks {
   /** The highest count seen of a mark; 0 of one never seen. To be asked before the command that reads it is sent. */

@@ -3,12 +3,12 @@
 import type { Logger } from 'pino'
 import type { OnlineStore } from '../port.ts'
 import { translateFailure } from './failure.ts'
-import { createFloorMemory, withFloorMemory } from './floors.ts'
 import { createHeldWrites, type HeldWrites } from './held.ts'
 import { createMarks, type Marks } from './marks.ts'
 import { createRepair } from './repair.ts'
 import { createStoreOnRedis, type RedisConnection } from './store.ts'
 import { warnOfEviction } from './warnings.ts'
+import { createWatermarkMemory, withWatermarkMemory } from './watermarks.ts'
 
 export interface RedisStoreOptions {
   url: string
@@ -39,13 +39,13 @@ export async function openStoreOnRedis(options: {
   connect(guards: Guards): OpeningConnection
 }): Promise<OnlineStore> {
   const { name, log, commandTimeoutMs } = options
-  const floors = createFloorMemory()
+  const watermarks = createWatermarkMemory()
   const marks = createMarks(() => repair.start())
   const held = createHeldWrites({ marks, replicaTimeoutMs: Math.min(500, commandTimeoutMs / 2), log })
   const look = () => void connection.getMany([]).catch(() => undefined)
   const connection = options.connect({ marks, held, changed: () => setImmediate(look) })
-  const repair = createRepair({ connection: () => connection, marks, floors, log })
-  const store = withFloorMemory(createStoreOnRedis(name, connection), floors)
+  const repair = createRepair({ connection: () => connection, marks, watermarks, log })
+  const store = withWatermarkMemory(createStoreOnRedis(name, connection), watermarks)
   try {
     await store.ping()
     await warnOfEviction(await connection.nodes(), log)

@@ -129,7 +129,7 @@ function connectionTo(options: Target, { marks, held, changed }: Guards, log: Lo
 
 function scriptsOn(writer: Redis, held: Guards['held']): RedisScripts {
   async function send(
-    name: 'gatewayWriteEntries' | 'gatewayRaiseFloor',
+    name: 'gatewayWriteEntries' | 'gatewayRaiseWatermark',
     keys: readonly string[],
     args: readonly (Buffer | string)[],
   ) {
@@ -144,7 +144,7 @@ function scriptsOn(writer: Redis, held: Guards['held']): RedisScripts {
     removeEntries: async (keys, version) =>
       Number(await callScript(writer, 'gatewayRemoveEntries', keys, [version])),
     removeDroppable: async (keys) => callScript(writer, 'gatewayRemoveDroppable', keys, []),
-    raiseFloor: (key, version) => send('gatewayRaiseFloor', [key], [version]),
+    raiseWatermark: (key, version) => send('gatewayRaiseWatermark', [key], [version]),
   }
 }
 

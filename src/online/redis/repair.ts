@@ -2,9 +2,9 @@
 
 import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { FloorMemory } from './floors.ts'
 import type { Marks } from './marks.ts'
-import { floorKey, keyPrefix, type RedisConnection } from './store.ts'
+import { keyPrefix, type RedisConnection, watermarkKey } from './store.ts'
+import type { WatermarkMemory } from './watermarks.ts'
 
 const keysPerScan = 1000
 
@@ -14,24 +14,25 @@ export interface Repair {
 }
 
 /**
- * All entries go, on every server: which of them are behind, nobody can tell any more. Then the floors that are known
+ * All entries go, on every server: which of them are behind, nobody can tell any more. Then the watermarks that are known
  * rise again, and last the marks: from then on the servers are believed.
  */
 export function createRepair(options: {
   connection: () => RedisConnection
   marks: Marks
-  floors: FloorMemory
+  watermarks: WatermarkMemory
   log: Logger
 }): Repair {
-  const { connection, marks, floors, log } = options
+  const { connection, marks, watermarks, log } = options
   let running = false
   let announced = false
 
   async function run() {
     const { nodes, scripts } = connection()
     for (const node of await nodes()) await removeEverything(node)
-    for (const [view, floor] of floors.all()) await scripts.raiseFloor(floorKey(view), `${floor}`)
-    for (const [key, count] of marks.all()) await scripts.raiseFloor(key, `${count}`)
+    for (const [view, watermark] of watermarks.all())
+      await scripts.raiseWatermark(watermarkKey(view), `${watermark}`)
+    for (const [key, count] of marks.all()) await scripts.raiseWatermark(key, `${count}`)
   }
 
   async function runOnce() {

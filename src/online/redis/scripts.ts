@@ -59,8 +59,8 @@ end
 return 1
 `
 
-/** KEYS: a view's floor. ARGV: the version to raise it to. */
-const raiseFloor = `
+/** KEYS: a view's watermark. ARGV: the version to raise it to. */
+const raiseWatermark = `
 if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or '0') then redis.call('SET', KEYS[1], ARGV[1]) end
 return 1
 `
@@ -69,14 +69,14 @@ export interface RedisScripts {
   writeEntries(keys: readonly string[], args: readonly (Buffer | string)[]): Promise<string>
   removeEntries(keys: readonly string[], version: string): Promise<number>
   removeDroppable(keys: readonly string[]): Promise<unknown>
-  raiseFloor(key: string, version: string): Promise<unknown>
+  raiseWatermark(key: string, version: string): Promise<unknown>
 }
 
 const scripts = {
   gatewayWriteEntries: writeEntries,
   gatewayRemoveEntries: removeEntries,
   gatewayRemoveDroppable: removeDroppable,
-  gatewayRaiseFloor: raiseFloor,
+  gatewayRaiseWatermark: raiseWatermark,
 }
 
 export type ScriptName = keyof typeof scripts

@@ -30,7 +30,7 @@ export interface RedisConnection {
   /** The positions of the keys, in groups that one server holds. */
   parts(keys: readonly string[]): readonly (readonly number[])[]
   remove(key: string): Promise<unknown>
-  /** Entries and floors that they write are held as held.ts says. */
+  /** Entries and watermarks that they write are held as held.ts says. */
   scripts: RedisScripts
   /** Every server that holds keys, to be scanned. */
   nodes(): Promise<readonly Redis[]>
@@ -51,7 +51,7 @@ const writesAtOnce = 4
 /** Redis keeps a time to live as a date; a later one (in the year 6429) is as good as none. */
 const longestLifeMs = 2 ** 47
 
-// Keys: `fg:e:` view `:` value → the packed entry. `fg:f:` view → the floor. `fg:m:` number → a mark of a server
+// Keys: `fg:e:` view `:` value → the packed entry. `fg:f:` view → the watermark. `fg:m:` number → a mark of a server
 // (marks.ts). None has a hash tag of its own making,
 // so a cluster spreads a view over all its slots.
 export const keyPrefix = 'fg:e:'
@@ -60,10 +60,10 @@ function entryPrefix(view: string): string {
   return `${keyPrefix}${viewKey(view)}:`
 }
 
-const floorPrefix = 'fg:f:'
+const watermarkPrefix = 'fg:f:'
 
-export function floorKey(view: string): string {
-  return floorPrefix + viewKey(view)
+export function watermarkKey(view: string): string {
+  return watermarkPrefix + viewKey(view)
 }
 
 export function createStoreOnRedis(name: string, connection: RedisConnection): OnlineStore {
@@ -82,19 +82,19 @@ export function createStoreOnRedis(name: string, connection: RedisConnection): O
     name,
     read: (requests) => run('Reading', () => readAll(connection, requests)),
     write: (view, entries) => run('Writing', () => writeAll(connection, view, entries)),
-    raiseFloor: (view, version) =>
+    raiseWatermark: (view, version) =>
       run(
-        'Raising a floor',
-        async () => void (await connection.scripts.raiseFloor(floorKey(view), `${version}`)),
+        'Raising a watermark',
+        async () => void (await connection.scripts.raiseWatermark(watermarkKey(view), `${version}`)),
       ),
     removeBelow: (view, version) => run('Removing entries', () => removeBelow(connection, view, version)),
     removeDroppable: (view, keys) =>
       run('Dropping entries', () => removeDroppable(connection, entryPrefix(view), keys)),
-    // The floor goes last: were this cut short, what is left would still be behind it.
+    // The watermark goes last: were this cut short, what is left would still be behind it.
     dropView: (view) =>
       run('Dropping a view', async () => {
         await removeBelow(connection, view, Number.MAX_VALUE)
-        await connection.remove(floorKey(view))
+        await connection.remove(watermarkKey(view))
       }),
     sample: (view, count) => run('Sampling', () => sample(connection, view, count)),
     ping: () => run('A ping', () => connection.ping()),
@@ -107,16 +107,16 @@ export function createStoreOnRedis(name: string, connection: RedisConnection): O
 }
 
 async function readAll(connection: RedisConnection, requests: readonly ReadRequest[]): Promise<ReadAnswer[]> {
-  // Requests that share a view share the read of its floor, which comes before the entries.
-  const floorAt = new Map<string, number>()
-  for (const { view } of requests) if (!floorAt.has(view)) floorAt.set(view, floorAt.size)
-  const floors = { prefix: floorPrefix, rests: [...floorAt.keys()].map(viewKey) }
-  const found = await readInParts(connection, [floors, ...requests.map(entryKeys)])
-  let at = floorAt.size
+  // Requests that share a view share the read of its watermark, which comes before the entries.
+  const watermarkAt = new Map<string, number>()
+  for (const { view } of requests) if (!watermarkAt.has(view)) watermarkAt.set(view, watermarkAt.size)
+  const watermarks = { prefix: watermarkPrefix, rests: [...watermarkAt.keys()].map(viewKey) }
+  const found = await readInParts(connection, [watermarks, ...requests.map(entryKeys)])
+  let at = watermarkAt.size
   return requests.map(({ view, values }) => {
     const entries: (OnlineEntry | null)[] = []
     for (const to = at + values.length; at < to; at++) entries.push(entryOf(found[at] ?? null))
-    return { floor: Number(found[floorAt.get(view) ?? 0] ?? 0), entries }
+    return { watermark: Number(found[watermarkAt.get(view) ?? 0] ?? 0), entries }
   })
 }
 
@@ -130,7 +130,7 @@ function entryOf(stored: Stored | null): OnlineEntry | null {
   return typeof stored === 'string' ? null : stored
 }
 
-/** All null when a server has lost writes: a floor may be among what is lost, and then no entry can be believed. */
+/** All null when a server has lost writes: a watermark may be among what is lost, and then no entry can be believed. */
 async function readInParts(
   connection: RedisConnection,
   groups: readonly KeyGroup[],

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 import type { Logger } from 'pino'
 import { setting } from './examine.ts'
 
-/** Floors have no time to live: a server that evicts any key forgets them, and old rows would be served as fresh. */
+/** Watermarks have no time to live: a server that evicts any key forgets them, and old rows would be served as fresh. */
 export async function warnOfEviction(nodes: readonly Redis[], log: Logger) {
   for (const node of nodes) {
     const [policy, limit] = await Promise.all([setting(node, 'maxmemory-policy'), setting(node, 'maxmemory')])

@@ -4,18 +4,18 @@ import { existsSync } from 'node:fs'
 import { acquireLock, FolderInUse } from '../../catalog/database/lock.ts'
 import { type Config, dataPaths, parseConfig } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
-import { fail, ok, type Remark, type RemarkLevel, warn } from '../../telemetry/remarks.ts'
+import { fail, type Notice, type NoticeLevel, ok, warn } from '../../telemetry/notices.ts'
 import { askGateway } from '../backup/talk.ts'
 import { endOnClosedPipe } from '../closed-pipe.ts'
 import { examineStore, type StoreName, storePath } from './stores.ts'
 import { examineFolder, examineSettings, examineSources } from './surroundings.ts'
 
-const signs: Record<RemarkLevel, string> = { OK: '✓', WARN: '!', FAIL: '✗' }
-const counts: Record<RemarkLevel, number> = { OK: 0, WARN: 0, FAIL: 0 }
+const signs: Record<NoticeLevel, string> = { OK: '✓', WARN: '!', FAIL: '✗' }
+const counts: Record<NoticeLevel, number> = { OK: 0, WARN: 0, FAIL: 0 }
 
-function print(part: string, remarks: readonly Remark[]) {
+function print(part: string, notices: readonly Notice[]) {
   console.log(part)
-  for (const { level, text, mend } of remarks) {
+  for (const { level, text, mend } of notices) {
     counts[level]++
     console.log(`  ${signs[level]} ${text}`)
     if (mend !== undefined && level !== 'OK') console.log(`    → ${mend}`)
@@ -66,7 +66,7 @@ async function tryLock({ dataDir }: Config) {
   }
 }
 
-async function examineUnlessHeld(config: Config, store: StoreName, holder: string | null): Promise<Remark[]> {
+async function examineUnlessHeld(config: Config, store: StoreName, holder: string | null): Promise<Notice[]> {
   const path = storePath(config, store)
   if (path !== null && holder !== null)
     return [ok('it is embedded in the running gateway, which is asked below')]
@@ -75,11 +75,11 @@ async function examineUnlessHeld(config: Config, store: StoreName, holder: strin
   return examineStore(config, store, process.env)
 }
 
-async function askRunning(config: Config, holder: string): Promise<Remark[]> {
+async function askRunning(config: Config, holder: string): Promise<Notice[]> {
   const found = [ok(holder.split('. ', 1)[0] ?? holder)]
   try {
     const answer = await askGateway(dataPaths(config.dataDir).socket, { ask: 'examine' })
-    return [...found, ...(answer as Remark[])]
+    return [...found, ...(answer as Notice[])]
   } catch (error) {
     return [
       ...found,

@@ -8,7 +8,7 @@ import { examineCatalog } from '../../catalog/database/examine.ts'
 import { type Config, dataPaths, parseConfig } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
 import { createOnlineStore } from '../../online/index.ts'
-import { fail, type Remark } from '../../telemetry/remarks.ts'
+import { fail, type Notice } from '../../telemetry/notices.ts'
 import { createWarehouse } from '../../warehouse/index.ts'
 import { mendOf, type StoreName } from './stores.ts'
 
@@ -18,7 +18,7 @@ async function examine(
   config: Config,
   store: StoreName,
   temporaryFolder: string,
-): Promise<readonly Remark[]> {
+): Promise<readonly Notice[]> {
   const paths = dataPaths(config.dataDir)
   switch (store) {
     case 'catalog':
@@ -49,7 +49,7 @@ async function examine(
   }
 }
 
-async function examineAndClose(store: { examine?(): Promise<readonly Remark[]>; close(): Promise<void> }) {
+async function examineAndClose(store: { examine?(): Promise<readonly Notice[]>; close(): Promise<void> }) {
   try {
     return (await store.examine?.()) ?? []
   } finally {

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { type Config, dataPaths } from '../../config/config.ts'
-import { fail, type Remark } from '../../telemetry/remarks.ts'
+import { fail, type Notice } from '../../telemetry/notices.ts'
 import { warehouseFile } from '../backup/backup.ts'
 
 export type StoreName = 'catalog' | 'warehouse' | 'online'
 
 const openWithinMs = 60_000
 
-const remarks = z.array(
+const notices = z.array(
   z.object({ level: z.enum(['OK', 'WARN', 'FAIL']), text: z.string(), mend: z.string().optional() }),
 )
 
@@ -34,7 +34,7 @@ export async function examineStore(
   config: Config,
   store: StoreName,
   env: NodeJS.ProcessEnv,
-): Promise<Remark[]> {
+): Promise<Notice[]> {
   const probe = join(import.meta.dirname, 'probe.ts')
   const child = spawn(process.execPath, [probe, store], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), openWithinMs)
@@ -44,7 +44,7 @@ export async function examineStore(
     once(child, 'exit') as Promise<[number | null, string | null]>,
   ])
   clearTimeout(timer)
-  const found = remarks.safeParse(parseLast(output))
+  const found = notices.safeParse(parseLast(output))
   if (found.success) return found.data.map(({ mend, ...rest }) => ({ ...rest, ...(mend && { mend }) }))
   const how =
     signal === null ? (complaint.trim().split('\n').at(-1) ?? '') : `it ended its process with ${signal}`

@@ -5,11 +5,11 @@ import { access, constants, mkdtemp, rm, stat, statfs, writeFile } from 'node:fs
 import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { messageOf } from '../../errors.ts'
-import { fail, ok, type Remark, warn } from '../../telemetry/remarks.ts'
+import { fail, type Notice, ok, warn } from '../../telemetry/notices.ts'
 
 const scarce = { failBytes: 100 * 1024 * 1024, warnBytes: 1024 * 1024 * 1024 }
 
-export function examineSettings(config: Config): Remark[] {
+export function examineSettings(config: Config): Notice[] {
   const stores = [config.catalogUrl, config.warehouseUrl, config.onlineUrl].map((url) => url.split(':', 1)[0])
   const found = [
     ok(`they can be read: catalog ${stores[0]}, warehouse ${stores[1]}, online store ${stores[2]}`),
@@ -28,7 +28,7 @@ export function examineSettings(config: Config): Remark[] {
   return found
 }
 
-export async function examineFolder(path: string, setting: string): Promise<Remark[]> {
+export async function examineFolder(path: string, setting: string): Promise<Notice[]> {
   const there = await stat(path).catch(() => null)
   if (there === null) {
     if (await canMakeFolders(dirname(path)))
@@ -37,7 +37,7 @@ export async function examineFolder(path: string, setting: string): Promise<Rema
     return [fail(`${path} is not there, and cannot be made`, mend)]
   }
   if (!there.isDirectory()) return [fail(`${path} is no folder`, `set ${setting} to a folder`)]
-  return [await remarkOnWriting(path, setting), await remarkOnRoom(path, setting)]
+  return [await checkWriting(path, setting), await checkRoom(path, setting)]
 }
 
 async function canMakeFolders(path: string): Promise<boolean> {
@@ -49,7 +49,7 @@ async function canMakeFolders(path: string): Promise<boolean> {
   }
 }
 
-async function remarkOnWriting(path: string, setting: string): Promise<Remark> {
+async function checkWriting(path: string, setting: string): Promise<Notice> {
   try {
     const folder = await mkdtemp(join(path, '.doctor-'))
     try {
@@ -66,7 +66,7 @@ async function remarkOnWriting(path: string, setting: string): Promise<Remark> {
   }
 }
 
-async function remarkOnRoom(path: string, setting: string): Promise<Remark> {
+async function checkRoom(path: string, setting: string): Promise<Notice> {
   const { bavail, bsize, blocks } = await statfs(path)
   const free = bavail * bsize
   const text = `${Math.floor(free / 1024 / 1024)} MiB are free there (${Math.round((100 * bavail) / Math.max(blocks, 1))} %)`
@@ -75,15 +75,15 @@ async function remarkOnRoom(path: string, setting: string): Promise<Remark> {
   return free < scarce.warnBytes ? warn(text, mend) : ok(text)
 }
 
-export async function examineSources({ hosts, folders }: Config['etlSources']): Promise<Remark[]> {
+export async function examineSources({ hosts, folders }: Config['etlSources']): Promise<Notice[]> {
   const found = [
-    ...(await Promise.all(folders.map(remarkOnFolder))),
-    ...(await Promise.all(hosts.map(remarkOnHost))),
+    ...(await Promise.all(folders.map(checkFolder))),
+    ...(await Promise.all(hosts.map(checkHost))),
   ]
   return found.length > 0 ? found : [ok('none is allowed (ETL_SOURCES)')]
 }
 
-async function remarkOnFolder(path: string): Promise<Remark> {
+async function checkFolder(path: string): Promise<Notice> {
   try {
     await access(path, constants.R_OK | constants.X_OK)
     return ok(`${path} can be read`)
@@ -95,7 +95,7 @@ async function remarkOnFolder(path: string): Promise<Remark> {
   }
 }
 
-async function remarkOnHost(host: string): Promise<Remark> {
+async function checkHost(host: string): Promise<Notice> {
   if (host.startsWith('*.')) return ok(`${host}: every host beneath`)
   try {
     const { address } = await lookup(new URL(`http://${host}`).hostname)

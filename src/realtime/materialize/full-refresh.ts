@@ -13,7 +13,7 @@ import { timed } from '../../telemetry/observe.ts'
 import { inSpan } from '../../telemetry/spans.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import type { Compute } from '../compute.ts'
-import { type OnlineAccess, retiredFloor } from '../online-access.ts'
+import { type OnlineAccess, retiredWatermark } from '../online-access.ts'
 import { createRefreshRunner, TakenOver } from './refresh-run.ts'
 
 /** Appends that follow each other closely share one refresh. */
@@ -121,7 +121,7 @@ export function createFullRefresh(options: {
       signal,
     })
     if (views.isLive(viewId)) await noteRefresh(view, startedAt, version)
-    if (!views.isLive(viewId)) await online.removeBelow(viewId, retiredFloor)
+    if (!views.isLive(viewId)) await online.removeBelow(viewId, retiredWatermark)
     events.publish('online', viewId, { values: null })
     const ms = Math.round(performance.now() - startedMs)
     metrics.countsOf(view).refreshSeconds.value += ms / 1000

@@ -85,7 +85,7 @@ export function createRefreshRunner(options: {
       throw error
     }
     // Whatever older snapshots still write is behind from here on; then what is gone from the result goes from the store.
-    await store.raiseFloor(view.id, scan.version)
+    await store.raiseWatermark(view.id, scan.version)
     await online.removeBelow(view.id, scan.version)
     return progress
   }

@@ -110,7 +110,7 @@ export function createRefresh(options: {
   }
 
   async function markBehind(view: View, version: number) {
-    await store.raiseFloor(view.id, version)
+    await store.raiseWatermark(view.id, version)
     events.publish('online', view.id, { values: null })
   }
 

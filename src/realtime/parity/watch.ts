@@ -163,11 +163,11 @@ export function createWatch(options: {
     } else log.error(facts, 'A feature view serves other rows than training')
   }
 
-  /** Appends that still see the view as by-key are awaited before the floor rises, so that none slips through. */
+  /** Appends that still see the view as by-key are awaited before the watermark rises, so that none slips through. */
   async function mend(view: View, refreshNote: string) {
     await views.change(view.id, { refresh: 'FULL', refreshNote, refreshedVersion: null })
     await settled()
-    await store.raiseFloor(view.id, await warehouse.version())
+    await store.raiseWatermark(view.id, await warehouse.version())
     events.publish('online', view.id, { values: null })
     fullRefresh.schedule(view.id)
   }

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 /** Files beyond these together go, those first that were asked for longest ago. */
-const mostBytes = 4 * 1024 ** 3
+const maxBytes = 4 * 1024 ** 3
 /** A file that nobody has asked for goes after so long, and none before. */
 const keptForMs = 600_000
 const keptAtLeastMs = 60_000
@@ -81,7 +81,7 @@ export function createFormatFiles(folder: string): FormatFiles {
     let bytes = oldest.reduce((sum, [, file]) => sum + file.bytes, 0)
     for (const [name, file] of oldest) {
       const idleMs = Date.now() - file.askedAtMs
-      if (idleMs < keptForMs && (bytes <= mostBytes || idleMs < keptAtLeastMs)) continue
+      if (idleMs < keptForMs && (bytes <= maxBytes || idleMs < keptAtLeastMs)) continue
       bytes -= file.bytes
       kept.delete(name)
       await rm(join(folder, name), { force: true })

@@ -2,7 +2,7 @@
 
 import { callAgain } from '../../concurrency/retry.ts'
 import { messageOf } from '../../errors.ts'
-import { serveApart } from '../../processes/engine-child.ts'
+import { serveEngine } from '../../processes/engine-child.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type {
   AppendRequest,
@@ -17,7 +17,7 @@ import { createDuckdbWarehouse } from './duckdb.ts'
 
 type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
 
-serveApart<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
+serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
   const warehouse = await openOnceFree({ ...options, log })
   return {
     handlers: {

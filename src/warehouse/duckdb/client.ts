@@ -1,6 +1,6 @@
 // The embedded warehouse as the gateway uses it: its engine runs in a process of its own, which a statement may bring down.
 
-import { processMemoryMb, startApart } from '../../processes/engine-process.ts'
+import { processMemoryMb, startEngine } from '../../processes/engine-process.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { ExportProgress, Warehouse } from '../port.ts'
 
@@ -11,8 +11,11 @@ const describeLimit = {
     'The statement took longer than 15 s to be planned; let it compute from tables rather than from constants.',
 }
 
-export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseOptions): Promise<Warehouse> {
-  const apart = await startApart({
+export async function createDuckdbWarehouseProcess({
+  log,
+  ...options
+}: WarehouseOptions): Promise<Warehouse> {
+  const engine = await startEngine({
     name: 'warehouse',
     entry: new URL('./child.ts', import.meta.url),
     options,
@@ -26,38 +29,38 @@ export async function createDuckdbWarehouseApart({ log, ...options }: WarehouseO
   return {
     name: 'duckdb',
     describe: (sql, { signal, key } = {}) =>
-      apart.call('describe', { sql, key }, { signal, limit: describeLimit }),
+      engine.call('describe', { sql, key }, { signal, limit: describeLimit }),
     exportParquet: ({ signal, onProgress, ...request }) =>
-      apart.call('exportParquet', request, {
+      engine.call('exportParquet', request, {
         signal,
         onProgress: (progress: ExportProgress) => onProgress?.(progress),
       }),
-    lookup: ({ signal, ...request }) => apart.call('lookup', request, { signal }),
-    scan: ({ signal, ...request }) => apart.stream('scan', request, { signal }),
+    lookup: ({ signal, ...request }) => engine.call('lookup', request, { signal }),
+    scan: ({ signal, ...request }) => engine.stream('scan', request, { signal }),
     async append(request) {
       await mayAppend
-      return apart.call('append', request)
+      return engine.call('append', request)
     },
-    findMisfit: (rows) => apart.call('findMisfit', rows),
+    findMisfit: (rows) => engine.call('findMisfit', rows),
     async copyTo(file, alongside) {
       const held = Promise.withResolvers<void>()
       mayAppend = held.promise
       try {
         // An append that is on its way is in the warehouse alone, which its job, told again, finds out.
         await alongside()
-        await apart.call('copyTo', { file })
+        await engine.call('copyTo', { file })
       } finally {
         held.resolve()
       }
     },
-    examine: () => apart.call('examine', null),
-    tables: () => apart.call('tables', null),
+    examine: () => engine.call('examine', null),
+    tables: () => engine.call('tables', null),
     async createTable(table) {
       await mayAppend
-      return apart.call('createTable', table)
+      return engine.call('createTable', table)
     },
-    version: () => apart.call('version', null),
-    ping: () => apart.call('ping', null),
-    close: apart.close,
+    version: () => engine.call('version', null),
+    ping: () => engine.call('ping', null),
+    close: engine.close,
   }
 }

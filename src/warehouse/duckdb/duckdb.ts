@@ -11,7 +11,7 @@ import { readChunk } from '../../duckdb/decode.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
 import { AppError, messageOf } from '../../errors.ts'
 import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
-import { ok } from '../../telemetry/remarks.ts'
+import { ok } from '../../telemetry/notices.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import {
@@ -27,7 +27,7 @@ import { createAppends } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { type MountedFiles, mountFiles } from './files.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
-import { assertFilesStand, createPlans, explainFailure, type Plan } from './plans.ts'
+import { assertFilesStand, createPlans, explainFailure, type PlannedStatement } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import {
   createSchemas,
@@ -82,15 +82,15 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
 
   /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
   async function withPlan<T>(
-    lane: 'quick' | 'slow',
+    workload: 'quick' | 'slow',
     request: StatementRequest,
     prefixBytes: number,
-    work: (connection: DuckDBConnection, plan: Plan) => Promise<T>,
+    work: (connection: DuckDBConnection, plan: PlannedStatement) => Promise<T>,
   ): Promise<T> {
     const { sql, signal } = request
     let offsetBytes = 0
     try {
-      return await database.use(lane, signal, (connection) =>
+      return await database.use(workload, signal, (connection) =>
         withCurrentPlan(connection, request, (made) => {
           offsetBytes = made.offsetBytes + prefixBytes
           return work(connection, made)

@@ -10,10 +10,10 @@ import { keyPlaces } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
 import type { LookupRequest } from '../port.ts'
 import { type KeyTerms, keyTerms } from './keys.ts'
-import type { Plan } from './plans.ts'
+import type { PlannedStatement } from './plans.ts'
 
 /** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it a list of them. */
-const mostParameters = 256
+const maxParameters = 256
 
 /** A column of the key, with the values that are bound for it. */
 interface KeyColumn extends KeyTerms {
@@ -23,13 +23,13 @@ interface KeyColumn extends KeyTerms {
 
 export async function lookup(
   connection: DuckDBConnection,
-  plan: Plan,
+  plan: PlannedStatement,
   { key, values }: Pick<LookupRequest, 'key' | 'values'>,
   limits: LookupLimits,
 ): Promise<Row[]> {
   const columns = bindKeys(plan, key, values)
   if (values.length === 0) return []
-  const asList = values.length > mostParameters
+  const asList = values.length > maxParameters
   const condition = asList ? amongLists(columns) : amongParameters(columns, values.length)
   const prepared = await connection.prepare(`${plan.select} WHERE ${condition} LIMIT ${limits.rows + 1}`)
   try {
@@ -81,7 +81,11 @@ export interface ScanOrder {
   types: DuckDBType[]
 }
 
-export function scanOrder(plan: Plan, key: readonly string[], after: KeyValues | undefined): ScanOrder {
+export function scanOrder(
+  plan: PlannedStatement,
+  key: readonly string[],
+  after: KeyValues | undefined,
+): ScanOrder {
   const columns = bindKeys(plan, key, after === undefined ? [] : [after])
   const present = columns.map(({ column }) => `${column} IS NOT NULL`)
   const by = columns.map(({ ordered }) => ordered).join(', ')
@@ -98,7 +102,7 @@ export function scanOrder(plan: Plan, key: readonly string[], after: KeyValues |
   }
 }
 
-function bindKeys(plan: Plan, key: readonly string[], values: readonly KeyValues[]): KeyColumn[] {
+function bindKeys(plan: PlannedStatement, key: readonly string[], values: readonly KeyValues[]): KeyColumn[] {
   return keyPlaces(key, plan.columns).map((place, c) => {
     const [type, carrier] = [plan.types[place], plan.carriers[place]]
     if (type === undefined || carrier === undefined) throw new Error(`Column ${key[c]} has no type`)

@@ -12,7 +12,7 @@ import { type FileState, hasOnlyGrown, isUnchanged, lookAt } from './files.ts'
 import { withNatives } from './keys.ts'
 import { filesSchema, type TableList } from './schema.ts'
 
-export interface Plan extends StatementPlan {
+export interface PlannedStatement extends StatementPlan {
   judged: string
   /** Each column as it is read. */
   expressions: readonly string[]
@@ -32,9 +32,9 @@ export function createPlans({
   tables: () => TableList
   filesOf: (view: string) => readonly string[]
 }) {
-  const cache = createPlanCache<Plan>()
+  const cache = createPlanCache<PlannedStatement>()
 
-  async function makePlan(connection: DuckDBConnection, sql: string): Promise<Plan> {
+  async function makePlan(connection: DuckDBConnection, sql: string): Promise<PlannedStatement> {
     const { sql: judged, tables: read } = await judgeStatement(connection, sql)
     const resolved = tables().resolve(read)
     const files = resolved.flatMap(({ schema, name }) => (schema === filesSchema ? filesOf(name) : []))
@@ -58,7 +58,7 @@ export function createPlans({
   function withCurrentPlan<T>(
     connection: DuckDBConnection,
     { sql, saved, signal }: StatementRequest,
-    work: (plan: Plan) => Promise<T>,
+    work: (plan: PlannedStatement) => Promise<T>,
   ): Promise<T> {
     return cache.withPlan(
       sql,
@@ -81,19 +81,19 @@ export function createPlans({
 }
 
 async function stand(
-  { files, states }: Pick<Plan, 'files' | 'states'>,
+  { files, states }: Pick<PlannedStatement, 'files' | 'states'>,
   isSo: typeof isUnchanged,
 ): Promise<boolean> {
   if (files.length === 0) return true
   return (await lookAt(files)).every((now, i) => isSo(states[i], now))
 }
 
-export async function assertFilesStand(plan: Plan): Promise<void> {
+export async function assertFilesStand(plan: PlannedStatement): Promise<void> {
   if (!(await stand(plan, hasOnlyGrown))) throw new PlanOutdated()
 }
 
 /** The failure of a plan's run, or PlanOutdated where that is why, or may be. */
-export async function explainFailure(plan: Plan, error: unknown): Promise<unknown> {
+export async function explainFailure(plan: PlannedStatement, error: unknown): Promise<unknown> {
   if (error instanceof PlanOutdated) return error
   if (error instanceof Error && error.message.includes(outdated)) return new PlanOutdated()
   return (await stand(plan, isUnchanged)) ? error : new PlanOutdated(error)
@@ -123,7 +123,7 @@ function selectOf(expressions: readonly string[], judged: string) {
   return { select: `${prefix}${judged}\n) t`, offsetBytes: Buffer.byteLength(prefix) }
 }
 
-function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+function pickColumns(plan: PlannedStatement, saved: readonly Column[]): PlannedStatement {
   const places = placesOf(saved, plan.columns)
   if (places === null) return plan
   const expressions = pick(plan.expressions, places)

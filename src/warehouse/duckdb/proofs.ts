@@ -31,13 +31,17 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
   return async (asked, { sql, key, columns, tables }) => {
     const judged = await judgeStatement(asked, sql)
     const facts = { key: key ?? [], uniquesOf }
-    const { plan, node } = await bindStatement(asked, { sql: standIns(judged), width: columns.length, facts })
+    const { relation, node } = await bindStatement(asked, {
+      sql: standIns(judged),
+      width: columns.length,
+      facts,
+    })
     const names = tables.flatMap((table) => table.columns)
     const changing = findChange(judged, names, node)
-    const determinism = unlessChanging(judgeDeterminism(plan), changing)
+    const determinism = unlessChanging(judgeDeterminism(relation), changing)
     if (key === undefined) return { determinism }
     const parts = key.map((name) => ({ name, index: columns.findIndex((column) => column.name === name) }))
-    return { determinism, changing, whyNotLocal: whyNotLocal(plan, parts) }
+    return { determinism, changing, whyNotLocal: whyNotLocal(relation, parts) }
   }
 }
 

@@ -1,10 +1,10 @@
 // A PostgreSQL warehouse looked at for the doctor: how fast and how late it is, and whether rows may be written.
 
-import { fail, ok, type Remark, remarkOnClock, warn } from '../../telemetry/remarks.ts'
+import { checkClock, fail, type Notice, ok, warn } from '../../telemetry/notices.ts'
 import { featureSchema } from '../port.ts'
 import type { Session } from './session.ts'
 
-export async function examineServer(session: Session): Promise<Remark[]> {
+export async function examineServer(session: Session): Promise<Notice[]> {
   const askedMs = Date.now()
   const [[version, nowMs, tables] = []] = await session.query(
     `SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000)::float8,
@@ -15,8 +15,8 @@ export async function examineServer(session: Session): Promise<Remark[]> {
   const answeredMs = Date.now()
   return [
     ok(`PostgreSQL ${version} answers in ${answeredMs - askedMs} ms`),
-    remarkOnClock(Number(nowMs), askedMs, answeredMs),
-    await remarkOnRole(session),
+    checkClock(Number(nowMs), askedMs, answeredMs),
+    await checkRole(session),
     tables == null
       ? ok(`the tables of ${featureSchema} may be read and written`)
       : fail(
@@ -26,7 +26,7 @@ export async function examineServer(session: Session): Promise<Remark[]> {
   ]
 }
 
-export async function remarkOnRole(session: Session): Promise<Remark> {
+export async function checkRole(session: Session): Promise<Notice> {
   const [[role, isSuperuser] = []] = await session.query(
     'SELECT rolname::text, rolsuper::text FROM pg_roles WHERE rolname = current_user',
   )

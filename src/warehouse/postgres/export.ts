@@ -7,7 +7,7 @@ import { quoteName } from '../../sql/sql-text.ts'
 import type { ExportRequest, ExportResult } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { explain } from './lookup.ts'
-import { beginReading, type Plan } from './plan.ts'
+import { beginReading, type PlannedStatement } from './plan.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { lengthInCharacters } from './text.ts'
@@ -23,7 +23,7 @@ export interface ExportParts {
 
 export async function exportCsv(
   session: Session,
-  plan: Plan,
+  plan: PlannedStatement,
   { sql, path, isIntermediate, signal, onProgress }: ExportRequest,
   { sessions, csv, timeoutMs, log }: ExportParts,
 ): Promise<ExportResult> {

@@ -24,7 +24,7 @@ export interface Analysis {
   /** The view that held it: its only table is the statement. */
   tree: string
   /** All that it reads, at any depth. */
-  relations: ReadonlyMap<number, Relation>
+  relations: ReadonlyMap<number, CatalogRelation>
   /** All that it calls, at any depth, those within aggregates included. */
   functions: ReadonlyMap<number, CalledFunction>
 }
@@ -73,7 +73,7 @@ function isEmpty(blanked: string): boolean {
   return blanked.replace(/--[^\n]*|\/\*[\s\S]*\*\//g, '').trim() === ''
 }
 
-export interface Relation {
+export interface CatalogRelation {
   oid: number
   schema: string
   name: string
@@ -96,7 +96,7 @@ async function judgeTrees(
   tree: string,
 ): Promise<Pick<JudgedStatement, 'tables' | 'lockable' | 'analysis'>> {
   const seen = new Set([ownOid])
-  const known = new Map<number, Relation>()
+  const known = new Map<number, CatalogRelation>()
   const calls: Calls = { functions: new Set(), operators: new Set(), types: new Set() }
   const tables: BaseTable[] = []
   const lockable: string[] = []
@@ -144,7 +144,7 @@ function visitTree(tree: string, calls: Calls): Set<number> {
   return relations
 }
 
-async function readRelations(session: Session, oids: readonly number[]): Promise<Relation[]> {
+async function readRelations(session: Session, oids: readonly number[]): Promise<CatalogRelation[]> {
   const [row] = await session.query(
     `SELECT coalesce(json_agg(r), '[]') FROM (
        SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind,
@@ -168,5 +168,5 @@ async function readRelations(session: Session, oids: readonly number[]): Promise
      ) r`,
     [`{${oids.join(',')}}`],
   )
-  return JSON.parse(row?.[0] ?? '[]') as Relation[]
+  return JSON.parse(row?.[0] ?? '[]') as CatalogRelation[]
 }

@@ -14,13 +14,13 @@ import { internalSchema } from '../port.ts'
 import { readVersion } from './append.ts'
 import { isWithinRange, type PostgresCarrier, quoteItem } from './column-types.ts'
 import { isServerError, toPostgresError } from './error.ts'
-import { assertCurrent, type Plan } from './plan.ts'
+import { assertCurrent, type PlannedStatement } from './plan.ts'
 import type { Session, TextRow } from './session.ts'
 import { lengthInCharacters } from './text.ts'
 
 export async function lookup(
   session: Session,
-  plan: Plan,
+  plan: PlannedStatement,
   request: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
@@ -50,12 +50,12 @@ export async function lookup(
 }
 
 /** Throws the failure, or that the plan is outdated, which may be why. */
-async function failed(session: Session, plan: Plan, error: unknown): Promise<never> {
+async function failed(session: Session, plan: PlannedStatement, error: unknown): Promise<never> {
   const [asserted] = await Promise.allSettled([isServerError(error) && assertCurrent(session, plan)])
   throw asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated ? asserted.reason : error
 }
 
-export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {
+export function readRow({ carriers }: PlannedStatement, cells: TextRow, from = 0): Row {
   return carriers.map((carrier, i) => {
     const text = cells[from + i] ?? null
     return text === null ? null : carrier.read(text)
@@ -64,7 +64,7 @@ export function readRow({ carriers }: Plan, cells: TextRow, from = 0): Row {
 
 /** As texts, each key once, without those that no row can have. */
 function encodeKeys(
-  plan: Plan,
+  plan: PlannedStatement,
   places: readonly number[],
   { key, values }: LookupRequest,
 ): (readonly string[])[] {
@@ -81,7 +81,7 @@ function isWhole(texts: readonly (string | undefined)[]): texts is readonly stri
   return !texts.includes(undefined)
 }
 
-function encoderOf({ carriers, columns }: Plan, place: number, name: string) {
+function encoderOf({ carriers, columns }: PlannedStatement, place: number, name: string) {
   const carrier = carriers[place]
   const { type, native } = columns[place] ?? {}
   if (carrier === undefined || type === undefined) throw new Error(`Column ${name} has no type`)
@@ -104,7 +104,7 @@ export function encodeKeyValue(carrier: PostgresCarrier, name: string, value: Ke
 }
 
 interface Asked {
-  plan: Plan
+  plan: PlannedStatement
   places: readonly number[]
   /** The keys' values, of each column as an array's text. */
   lists: readonly string[]
@@ -150,7 +150,7 @@ function lookupEach({ plan, places }: Asked): Statement {
   return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${equal.join(' AND ')} OFFSET 0) r) ON true` }
 }
 
-function selectHit({ select }: Plan): string {
+function selectHit({ select }: PlannedStatement): string {
   return select.replace(/^SELECT /, 'SELECT true AS hit, ')
 }
 

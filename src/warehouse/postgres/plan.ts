@@ -17,7 +17,7 @@ import { listTables } from './schema.ts'
 import type { ResultField, Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
 
-export interface Plan {
+export interface PlannedStatement {
   /** All that the statement gives, in the server's words. */
   fields: readonly ResultField[]
   columns: readonly Column[]
@@ -34,13 +34,17 @@ export interface Plan {
 
 export interface Plans {
   /** Made anew. */
-  make(session: Session, sql: string): Promise<Plan>
+  make(session: Session, sql: string): Promise<PlannedStatement>
   /** The work has to assert that its plan is current; what it is given is held against the saved columns. */
-  withPlan<T>(session: Session, request: StatementRequest, work: (plan: Plan) => Promise<T>): Promise<T>
+  withPlan<T>(
+    session: Session,
+    request: StatementRequest,
+    work: (plan: PlannedStatement) => Promise<T>,
+  ): Promise<T>
 }
 
 export function createPlans(): Plans {
-  const cache = createPlanCache<Plan>()
+  const cache = createPlanCache<PlannedStatement>()
 
   /** Who begins again with another plan is not to stand in the transaction, and at its snapshot, of the one before. */
   const leaveTransaction = async (session: Session) => {
@@ -68,7 +72,11 @@ export function createPlans(): Plans {
  * A transaction in which the statement is current to its end. What it reads is locked before there is a snapshot: one
  * taken before a lock that is waited for would show the rows of before, or none, of a table made anew meanwhile.
  */
-export async function beginReading(session: Session, plan: Plan, timeoutMs: number): Promise<void> {
+export async function beginReading(
+  session: Session,
+  plan: PlannedStatement,
+  timeoutMs: number,
+): Promise<void> {
   const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`
   await session.script(begin)
   if (plan.lockable.length > 0) {
@@ -87,7 +95,7 @@ export async function beginReading(session: Session, plan: Plan, timeoutMs: numb
  * Throws PlanOutdated where the statement gives by now what it did not when it was planned. Within a transaction that is
  * so to its end: the server locks the tables of a statement that it analyses against changes of their columns.
  */
-export async function assertCurrent(session: Session, { sql, fields }: Plan): Promise<void> {
+export async function assertCurrent(session: Session, { sql, fields }: PlannedStatement): Promise<void> {
   const now = await session.describe(sql).catch((error: unknown) => {
     // Class 42: a name or a type that is no more.
     if (isServerError(error) && error.code.startsWith('42')) throw new PlanOutdated()
@@ -97,7 +105,11 @@ export async function assertCurrent(session: Session, { sql, fields }: Plan): Pr
 }
 
 /** A plan that lacks a saved column may have been made while it was away. */
-async function pickCurrent(session: Session, plan: Plan, saved: readonly Column[]): Promise<Plan> {
+async function pickCurrent(
+  session: Session,
+  plan: PlannedStatement,
+  saved: readonly Column[],
+): Promise<PlannedStatement> {
   try {
     return pickColumns(plan, saved)
   } catch (error) {
@@ -106,7 +118,7 @@ async function pickCurrent(session: Session, plan: Plan, saved: readonly Column[
   }
 }
 
-function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+function pickColumns(plan: PlannedStatement, saved: readonly Column[]): PlannedStatement {
   const places = placesOf(saved, plan.columns)
   if (places === null) return plan
   const columns = pick(plan.columns, places)
@@ -154,7 +166,7 @@ export function proveStatement(session: Session, sql: string, key: readonly stri
   return withJudged(session, sql, ({ analysis }) => prove(session, { sql, analysis, key }))
 }
 
-function makePlan(session: Session, sql: string): Promise<Plan> {
+function makePlan(session: Session, sql: string): Promise<PlannedStatement> {
   return withJudged(session, sql, async (judged) => {
     refuseDuplicates(judged.fields.map(({ name }) => name))
     const entries = await readTypes(

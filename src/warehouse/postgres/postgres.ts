@@ -6,14 +6,14 @@ import type { WarehouseOptions } from '../options.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
 import { append, findMisfit, readVersion } from './append.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
-import { examineServer, remarkOnRole } from './examine.ts'
+import { checkRole, examineServer } from './examine.ts'
 import { exportCsv } from './export.ts'
 import { lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
 import { createSchemas, listTables, makeTable, postgresTables } from './schema.ts'
 import type { Session } from './session.ts'
-import { type Lane, openSessions } from './sessions.ts'
+import { openSessions, type Workload } from './sessions.ts'
 
 /** The server stops what takes longer; callers usually stop sooner. */
 const exportTimeoutMs = 24 * 3600 * 1000
@@ -30,12 +30,12 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
 
   /** Runs work on a connection; what the server throws comes out as an AppError. */
   async function use<T>(
-    lane: Lane,
+    workload: Workload,
     context: PostgresErrorContext,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
     try {
-      return await sessions.use(lane, context.signal, work)
+      return await sessions.use(workload, context.signal, work)
     } catch (error) {
       throw toPostgresError(error, context)
     }
@@ -49,7 +49,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   try {
     await use('write', { refused: 'WAREHOUSE_FAILED' }, async (session) => {
       await createSchemas(session)
-      const told = await remarkOnRole(session)
+      const told = await checkRole(session)
       if (told.level !== 'OK') log.warn(`The warehouse: ${told.text}; ${told.mend}`)
     })
   } catch (error) {

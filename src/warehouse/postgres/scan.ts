@@ -9,7 +9,7 @@ import { readVersion } from './append.ts'
 import { createRowReader } from './copy-rows.ts'
 import { toPostgresError } from './error.ts'
 import { encodeKeyValue, readRow } from './lookup.ts'
-import { beginReading, type Plan, type Plans } from './plan.ts'
+import { beginReading, type PlannedStatement, type Plans } from './plan.ts'
 import type { Session } from './session.ts'
 import type { SessionLease, Sessions } from './sessions.ts'
 import { lengthInCharacters } from './text.ts'
@@ -45,7 +45,7 @@ export async function scan(
 /** The transaction, in which the statement is current to its end, and what streams its rows. */
 async function begin(
   session: Session,
-  plan: Plan,
+  plan: PlannedStatement,
   timeoutMs: number,
   { key, after }: Pick<ScanRequest, 'key' | 'after'>,
 ) {
@@ -69,7 +69,7 @@ async function* streamRows({
   failed,
 }: {
   lease: SessionLease
-  plan: Plan
+  plan: PlannedStatement
   statement: string
   failed: (error: unknown) => unknown
 }): AsyncGenerator<readonly Row[]> {
@@ -101,7 +101,7 @@ async function* streamRows({
 }
 
 /** The order of keys: by bytes where they are texts, which costs a third of what a language's order does, and keeps apart what a collation takes for equal. */
-function orderOf(plan: Plan, key: readonly string[]) {
+function orderOf(plan: PlannedStatement, key: readonly string[]) {
   const terms = keyPlaces(key, plan.columns).map((place, c) => {
     const name = `t.${quoteName(plan.columns[place]?.name ?? '')}`
     const carrier = plan.carriers[place]

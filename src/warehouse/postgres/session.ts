@@ -122,14 +122,14 @@ class Description implements Submittable {
   }
 
   submit(connection: Connection): void {
-    const wire = connection as unknown as {
+    const protocol = connection as unknown as {
       parse(message: object): void
       describe(message: object): void
       sync(): void
     }
-    wire.parse({ text: this.#sql, name: '', types: [] })
-    wire.describe({ type: 'S', name: '' })
-    wire.sync()
+    protocol.parse({ text: this.#sql, name: '', types: [] })
+    protocol.describe({ type: 'S', name: '' })
+    protocol.sync()
   }
 
   handleRowDescription({ fields }: Message): void {

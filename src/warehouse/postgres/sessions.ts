@@ -13,7 +13,7 @@ import { createSession, type Session } from './session.ts'
  * - quick: lookups and the like. slow: exports. stream: scans, which their readers may hold for long. write: appends.
  * - control: to stop what runs in the others and to see whether the server still answers.
  */
-export type Lane = keyof typeof connections
+export type Workload = keyof typeof connections
 
 const connections = { quick: 10, slow: 6, stream: 8, write: 4, control: 2 }
 
@@ -35,9 +35,13 @@ export interface SessionLease {
 }
 
 export interface Sessions {
-  lease(lane: Lane, signal?: AbortSignal): Promise<SessionLease>
+  lease(workload: Workload, signal?: AbortSignal): Promise<SessionLease>
   /** Leases a connection for the time of the work. Quick work is done again on another one when its own was lost. */
-  use<T>(lane: Lane, signal: AbortSignal | undefined, work: (session: Session) => Promise<T>): Promise<T>
+  use<T>(
+    workload: Workload,
+    signal: AbortSignal | undefined,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T>
   /** Rejects when the server gives no sign of life in time. */
   ping(): Promise<void>
   /** Stops what runs, waits for it to end, and closes. */
@@ -75,18 +79,18 @@ export function openSessions(url: string, log: Logger): Sessions {
   })
   pool.on('remove', (client) => open.delete(client))
 
-  const lanes = Object.fromEntries(
-    Object.entries(connections).map(([lane, count]) => [lane, createLimiter(count)]),
-  ) as Record<Lane, Limiter>
+  const workloads = Object.fromEntries(
+    Object.entries(connections).map(([workload, count]) => [workload, createLimiter(count)]),
+  ) as Record<Workload, Limiter>
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
   let closed: Promise<void> | undefined
   let answering: Promise<void> | undefined
 
-  async function lease(lane: Lane, signal?: AbortSignal): Promise<SessionLease> {
+  async function lease(workload: Workload, signal?: AbortSignal): Promise<SessionLease> {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    const leave = await lanes[lane].enter(either)
+    const leave = await workloads[workload].enter(either)
     const client = await connect(either).catch((error: unknown) => {
       leave()
       throw error
@@ -189,7 +193,7 @@ export function openSessions(url: string, log: Logger): Sessions {
 
   /** Never holds its connection longer than an answer may take. */
   function control<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    return lanes.control.run(undefined, async () => {
+    return workloads.control.run(undefined, async () => {
       const client = await pool.connect()
       try {
         const result = await answered(answerWithinMs, work(client))
@@ -204,17 +208,17 @@ export function openSessions(url: string, log: Logger): Sessions {
   }
 
   async function use<T>(
-    lane: Lane,
+    workload: Workload,
     signal: AbortSignal | undefined,
     work: (session: Session) => Promise<T>,
     isAgain = false,
   ): Promise<T> {
-    const { session, run, release } = await lease(lane, signal)
+    const { session, run, release } = await lease(workload, signal)
     try {
       return await run(() => work(session))
     } catch (error) {
       if (
-        lane !== 'quick' ||
+        workload !== 'quick' ||
         isAgain ||
         signal?.aborted ||
         closing.signal.aborted ||
@@ -225,7 +229,7 @@ export function openSessions(url: string, log: Logger): Sessions {
     } finally {
       await release()
     }
-    return use(lane, signal, work, true)
+    return use(workload, signal, work, true)
   }
 
   async function close() {

@@ -16,7 +16,7 @@ import type { TrinoAddress } from './url.ts'
 import { type TrinoWriter, trinoWriter } from './write.ts'
 
 /** A statement may have a million characters, as the server comes; a quote in a text counts twice. */
-const mostCharacters = 450_000
+const maxCharacters = 450_000
 const statementsAtOnce = 2
 
 export interface AppendParts {
@@ -197,7 +197,7 @@ function chunksOf(texts: readonly string[]): string[][] {
   let length = Number.POSITIVE_INFINITY
   for (const text of texts) {
     length += text.length + 1
-    if (length > mostCharacters) {
+    if (length > maxCharacters) {
       chunks.push([])
       length = text.length
     }

@@ -6,7 +6,7 @@ import { quoteName } from '../../sql/sql-text.ts'
 import type { ExportRequest, ExportResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
 import { Disturbed, type Ledger } from './ledger.ts'
-import type { Plan } from './plan.ts'
+import type { PlannedStatement } from './plan.ts'
 import type { CellRow, Page, TrinoSession } from './session.ts'
 
 /** Else the server drops an ORDER BY that stands in parentheses. */
@@ -14,7 +14,7 @@ const sessionOfExport = { skip_redundant_sort: 'false' }
 
 export async function exportPages(
   { session, ledger, csv }: { session: TrinoSession; ledger: Ledger; csv: CsvWriter },
-  plan: Plan,
+  plan: PlannedStatement,
   request: ExportRequest,
 ): Promise<ExportResult> {
   const { signal } = request
@@ -25,7 +25,7 @@ export async function exportPages(
 
 async function exportOnce(
   { session, csv }: { session: TrinoSession; csv: CsvWriter },
-  plan: Plan,
+  plan: PlannedStatement,
   { path, isIntermediate, signal, sql, onProgress }: ExportRequest,
   check: () => Promise<unknown>,
 ): Promise<ExportResult> {
@@ -86,7 +86,7 @@ async function nextWithRows(
 const special = /[",\n\r]/
 
 /** Of a single column, a second field follows: an empty line would be neither a null nor an empty text. */
-function createEncoder({ carriers }: Plan): (rows: readonly CellRow[]) => string {
+function createEncoder({ carriers }: PlannedStatement): (rows: readonly CellRow[]) => string {
   const end = carriers.length === 1 ? ',1\n' : '\n'
   return (rows) => {
     let lines = ''

@@ -32,10 +32,10 @@ export class Disturbed extends Error {
 }
 
 const freeReads = 2
-const mostReads = 20
+const maxReads = 20
 
 /** Of ids in one statement; it may have a million characters. */
-const mostIds = 5000
+const maxIds = 5000
 
 export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames): Ledger {
   const turns = createTurns()
@@ -98,7 +98,7 @@ export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames)
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     if (ids.length === 0) return false
-    if (ids.length > mostIds) return true
+    if (ids.length > maxIds) return true
     const among = `${appendColumn} IN (${ids.map(quoteText).join(', ')})`
     for (const table of rowsTables) {
       const asked = `SELECT 1 FROM ${own(table)} WHERE ${among} LIMIT 1`
@@ -133,7 +133,7 @@ export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames)
   }
 
   async function untilUndisturbed<T>(once: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    for (let count = 0; count < mostReads; count++) {
+    for (let count = 0; count < maxReads; count++) {
       try {
         return await (count < freeReads ? once() : inTurnOfReads(once, signal))
       } catch (error) {
@@ -142,7 +142,7 @@ export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames)
     }
     throw new AppError(
       'WAREHOUSE_FAILED',
-      `Other gateways appended rows during each of ${mostReads} reads; try again when they publish less.`,
+      `Other gateways appended rows during each of ${maxReads} reads; try again when they publish less.`,
     )
   }
 

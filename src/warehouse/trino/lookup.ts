@@ -8,16 +8,16 @@ import { keyPlaces } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import type { Ledger } from './ledger.ts'
-import type { Plan } from './plan.ts'
+import type { PlannedStatement } from './plan.ts'
 import type { CellRow, TrinoSession } from './session.ts'
 
 /** Of literals in one statement; it may have a million characters, as the server comes. */
-const mostCharacters = 500_000
+const maxCharacters = 500_000
 
 export async function lookup(
   session: TrinoSession,
   ledger: Ledger,
-  plan: Plan,
+  plan: PlannedStatement,
   { key, values, signal }: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
@@ -48,7 +48,7 @@ export async function lookup(
   }, signal)
 }
 
-export function readRow({ carriers }: Plan, cells: CellRow): Row {
+export function readRow({ carriers }: PlannedStatement, cells: CellRow): Row {
   return carriers.map((carrier, i) => {
     const cell = cells[i] ?? null
     return cell === null ? null : carrier.read(cell)
@@ -64,7 +64,7 @@ interface KeyTerm {
 }
 
 /** A type that cannot be a key is refused. */
-export function keyTermsOf(plan: Plan, key: readonly string[]): KeyTerm[] {
+export function keyTermsOf(plan: PlannedStatement, key: readonly string[]): KeyTerm[] {
   return keyPlaces(key, plan.columns).map((place, c) => {
     const name = key[c] ?? ''
     const { literal, key: expression, type } = plan.carriers[place] ?? {}
@@ -165,7 +165,7 @@ function chunksOf(keys: readonly Written[]): Written[][] {
   for (const key of keys) {
     const own = key.reduce((sum, text) => sum + (text?.length ?? 0) + 8, 0) * (key.length === 1 ? 1 : 2)
     length += own
-    if (length > mostCharacters) {
+    if (length > maxCharacters) {
       chunks.push([])
       length = own
     }

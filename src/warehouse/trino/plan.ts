@@ -16,7 +16,7 @@ import { listTables } from './schema.ts'
 import type { TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
 
-export interface Plan {
+export interface PlannedStatement {
   /** All that the statement gives, in the engine's words. */
   given: readonly { name: string; type: string }[]
   columns: readonly Column[]
@@ -43,7 +43,7 @@ export async function makePlan(
   address: TrinoAddress,
   given: string,
   signal?: AbortSignal,
-): Promise<Plan> {
+): Promise<PlannedStatement> {
   const sql = blankSemicolons(given)
   const validated = session.query('quick', `EXPLAIN (TYPE VALIDATE)\n${sql}`, { signal })
   const described = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
@@ -85,12 +85,12 @@ function selectOf({
   carriers,
   sql,
   given,
-}: Pick<Plan, 'names' | 'carriers' | 'sql' | 'given'>): string {
+}: Pick<PlannedStatement, 'names' | 'carriers' | 'sql' | 'given'>): string {
   const list = carriers.map((carrier, i) => `${carrier.select(names[i] ?? '')} AS ${names[i]}`)
   return `SELECT ${list.join(', ')} FROM (\n${sql}\n) t(${given.map((_, i) => columnName(i)).join(', ')})`
 }
 
-export function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
+export function pickColumns(plan: PlannedStatement, saved: readonly Column[]): PlannedStatement {
   const places = placesOf(saved, plan.columns)
   if (places === null) return plan
   const picked = {
@@ -108,7 +108,7 @@ export function pickColumns(plan: Plan, saved: readonly Column[]): Plan {
  */
 export async function assertCurrent(
   session: TrinoSession,
-  { sql, given }: Plan,
+  { sql, given }: PlannedStatement,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const asked = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })

@@ -5,14 +5,14 @@ import type { ScanRequest, ScanResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
 import type { Ledger } from './ledger.ts'
 import { comesAfter, keyTermsOf, readRow } from './lookup.ts'
-import type { Plan } from './plan.ts'
+import type { PlannedStatement } from './plan.ts'
 import type { Page, TrinoSession } from './session.ts'
 
 type Pages = AsyncGenerator<Page, void, undefined>
 
 export async function scan(
   { session, ledger }: { session: TrinoSession; ledger: Ledger },
-  plan: Plan,
+  plan: PlannedStatement,
   { sql, key, after, signal }: ScanRequest,
 ): Promise<ScanResult> {
   const terms = keyTermsOf(plan, key)

@@ -31,15 +31,15 @@ export interface StatementOptions {
  * How many statements of a kind run at once. quick: lookups and the like. version: the ledger's count. slow: exports.
  * stream: scans, which their readers may hold for long. write: appends. All others wait their turn.
  */
-const lanes = { quick: 10, version: 2, slow: 6, stream: 8, write: 4 }
-export type Lane = keyof typeof lanes
+const workloads = { quick: 10, version: 2, slow: 6, stream: 8, write: 4 }
+export type Workload = keyof typeof workloads
 
 export interface TrinoSession {
   /** The pages as they come, also those without rows. Leaving early stops the query in the engine. */
-  pages(lane: Lane, sql: string, options?: StatementOptions): AsyncGenerator<Page, void, undefined>
+  pages(workload: Workload, sql: string, options?: StatementOptions): AsyncGenerator<Page, void, undefined>
   /** All rows of a small result. */
   query(
-    lane: Lane,
+    workload: Workload,
     sql: string,
     options?: StatementOptions,
   ): Promise<{ queryId: string; columns: NonNullable<Page['columns']>; rows: CellRow[] }>
@@ -54,7 +54,7 @@ const requestTimeoutMs = 30_000
 const cancelTimeoutMs = 5000
 /** The protocol wants these asked again, and so does what broke on the way to a page: asking for it twice changes nothing. */
 const passing = new Set([429, 502, 503, 504])
-const mostRetries = 6
+const maxRetries = 6
 const firstRetryMs = 50
 
 type Client = ConstructorParameters<typeof QueryIterator>[0]
@@ -86,8 +86,8 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
   })
   const { client } = trino as unknown as { client: Client }
   const limiters = Object.fromEntries(
-    Object.entries(lanes).map(([lane, count]) => [lane, createLimiter(count)]),
-  ) as Record<Lane, Limiter>
+    Object.entries(workloads).map(([workload, count]) => [workload, createLimiter(count)]),
+  ) as Record<Workload, Limiter>
   const closing = new AbortController()
   const stopping = new Set<Promise<unknown>>()
 
@@ -129,10 +129,10 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
     }
   }
 
-  async function* pages(lane: Lane, sql: string, { signal, session }: StatementOptions = {}) {
+  async function* pages(workload: Workload, sql: string, { signal, session }: StatementOptions = {}) {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     either.throwIfAborted()
-    const leave = await limiters[lane].enter(either)
+    const leave = await limiters[workload].enter(either)
     let next: Promise<Result | null> = Promise.resolve(null)
     let isOver = false
     try {
@@ -160,11 +160,11 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
     }
   }
 
-  async function query(lane: Lane, sql: string, options: StatementOptions = {}) {
+  async function query(workload: Workload, sql: string, options: StatementOptions = {}) {
     let queryId = ''
     let columns: NonNullable<Page['columns']> = []
     const rows: CellRow[] = []
-    for await (const page of pages(lane, sql, options)) {
+    for await (const page of pages(workload, sql, options)) {
       queryId = page.queryId
       columns = page.columns ?? columns
       for (const row of page.rows) rows.push(row)
@@ -189,7 +189,7 @@ export function openTrinoSession(address: TrinoAddress): TrinoSession {
 function retried<T>(ask: () => Promise<T>, mayRetry: (status: number | null) => boolean): Promise<T> {
   return callAgain(ask, (failures, error) => {
     const { response, code } = error as { response?: { status: number }; code?: string }
-    const isOver = failures >= mostRetries || code === 'ECONNREFUSED' || code === 'ECONNABORTED'
+    const isOver = failures >= maxRetries || code === 'ECONNREFUSED' || code === 'ECONNABORTED'
     return isOver || !mayRetry(response?.status ?? null) ? null : firstRetryMs * 2 ** failures
   })
 }

@@ -12,7 +12,7 @@ import { type TrinoErrorContext, toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
 import { createLedger } from './ledger.ts'
 import { lookup } from './lookup.ts'
-import { assertCurrent, makePlan, type Plan, pickColumns } from './plan.ts'
+import { assertCurrent, makePlan, type PlannedStatement, pickColumns } from './plan.ts'
 import { scan } from './scan.ts'
 import { completeColumns, createSchemas, listTables, makeTable, namesOf, trinoTables } from './schema.ts'
 import { openTrinoSession } from './session.ts'
@@ -32,7 +32,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   const session = openTrinoSession(address)
   const ledger = createLedger(session, names)
   const findChange = createChangeFinder(session)
-  const plans = createPlanCache<Plan>()
+  const plans = createPlanCache<PlannedStatement>()
 
   /** What the engine or the way to it throws comes out as an AppError. */
   async function guarded<T>(context: TrinoErrorContext, work: () => Promise<T>): Promise<T> {
@@ -46,7 +46,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   /** The work has the engine analyse the statement; what comes of it counts if that still gives what the plan says. */
   function withPlan<T>(
     { sql, saved, signal }: StatementRequest,
-    work: (plan: Plan) => Promise<T>,
+    work: (plan: PlannedStatement) => Promise<T>,
     leave: (outcome: T) => Promise<void> = async () => {},
   ): Promise<T> {
     return plans.withPlan(
@@ -77,7 +77,11 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     return key === undefined ? described : { ...described, changing, whyNotLocal }
   }
 
-  async function promiseOf({ sql, analysis }: Plan, changing: string | null, signal?: AbortSignal) {
+  async function promiseOf(
+    { sql, analysis }: PlannedStatement,
+    changing: string | null,
+    signal?: AbortSignal,
+  ) {
     const explained = `EXPLAIN (TYPE LOGICAL, FORMAT JSON)\n${sql}`
     const { rows } = await session.query('quick', explained, { signal })
     return judgePlan(readPlan(rows[0]?.[0]), { changing, hasLimit: analysis.mayHaveLimit })

@@ -1,5 +1,6 @@
 // Result objects into rows of cells: their columns and what those have shown.
 
+import type { Encoded } from './encoded.ts'
 import { limits } from './limits.ts'
 import {
   beginOutput,
@@ -12,7 +13,6 @@ import {
   ValueError,
 } from './shape.ts'
 import { findAccessor, isProxy } from './traps.ts'
-import type { Wire } from './wire.ts'
 
 /** What a batch's results are. */
 export interface Header {
@@ -23,7 +23,7 @@ export interface Header {
 
 /** Results of a group. Rows may be shorter than `keys`: what is missing is null. */
 export interface Output extends Header {
-  rows: Wire[][]
+  rows: Encoded[][]
 }
 
 /** What a script returned cannot be rows. */
@@ -68,8 +68,8 @@ export function tooManyColumns(): ResultError {
   return new ResultError(`gave more than ${limits.columns} columns`)
 }
 
-/** Notes a cell in its column's shape and gives its wire form. Throws ResultError. */
-export function shapeCell(value: unknown, shape: Shape, name: string): Wire {
+/** Notes a cell in its column's shape and encodes it. Throws ResultError. */
+export function shapeCell(value: unknown, shape: Shape, name: string): Encoded {
   try {
     return observeCell(value, shape)
   } catch (error) {
@@ -87,7 +87,7 @@ export function createOutput() {
   const shapes: Shape[] = []
   const counts: number[] = []
   const indexes = new Map<string, number>()
-  const rows: Wire[][] = []
+  const rows: Encoded[][] = []
   beginOutput()
 
   function columnOf(key: string): number {
@@ -102,14 +102,14 @@ export function createOutput() {
     return keys.length - 1
   }
 
-  function cell(value: unknown, column: number): Wire {
+  function cell(value: unknown, column: number): Encoded {
     counts[column] = (counts[column] ?? 0) + 1
     return shapeCell(value, shapes[column] ?? emptyShape(), keys[column] ?? '')
   }
 
   function add(object: object): void {
     const names = Object.keys(object)
-    const cells: Wire[] = []
+    const cells: Encoded[] = []
     for (let i = 0; i < names.length; i++) {
       const name = names[i] as string
       const column = keys[i] === name ? i : columnOf(name)

@@ -1,6 +1,7 @@
 // Groups of rows inside the isolate, each on its own, whichever the script's form.
 
 import { createOutput, type Output } from './collect.ts'
+import type { Encoded } from './encoded.ts'
 import {
   addResult,
   attempt,
@@ -15,14 +16,13 @@ import {
 import { limits } from './limits.ts'
 import { comparerOf } from './order.ts'
 import { type MakeRow, makerOf, type RowObject } from './row-makers.ts'
-import type { Wire } from './wire.ts'
 
-function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
+function runRows(make: MakeRow, rows: readonly (readonly Encoded[])[]): Outcome {
   return attempt(() => {
     const output = createOutput()
     for (let i = 0; i < rows.length; i++) {
       standAtRow(i)
-      transformInto(output, make(rows[i] as readonly Wire[]))
+      transformInto(output, make(rows[i] as readonly Encoded[]))
     }
     return output.finish()
   }, true)
@@ -30,7 +30,7 @@ function runRows(make: MakeRow, rows: readonly (readonly Wire[])[]): Outcome {
 
 function runFrame(
   make: MakeRow,
-  rows: readonly (readonly Wire[])[],
+  rows: readonly (readonly Encoded[])[],
   compare: (a: RowObject, b: RowObject) => number,
 ): Outcome {
   return attempt(() => {
@@ -83,7 +83,7 @@ interface Work {
   make: MakeRow
   compare: (a: RowObject, b: RowObject) => number
   run: typeof runFrame
-  groups: Wire[][][]
+  groups: Encoded[][][]
   done: string[][]
 }
 let pending: Work | null = null

@@ -2,14 +2,14 @@
 
 import { blankCells } from './blank-cells.ts'
 import { type Header, shapeCell, tooManyColumns } from './collect.ts'
+import { type Encoded, encodeNumber } from './encoded.ts'
 import { limits } from './limits.ts'
 import { beginOutput, emptyShape, kind, type Shape } from './shape.ts'
-import { numberToWire, type Wire } from './wire.ts'
 
 /**
  * One column of results.
  * - numbers: doubles at byte `at`; booleans: a byte each. Where `nulls` is not null, a byte for each row there says 1 for a null.
- * - texts: at `at` the length of each, -1 for a null. cells: the JSON text of an array of `Wire`s.
+ * - texts: at `at` the length of each, -1 for a null. cells: the JSON text of an array of `Encoded`s.
  */
 export type OutputColumn =
   | { kind: 'numbers' | 'booleans'; at: number; nulls: number | null }
@@ -56,7 +56,7 @@ c[${i}][r] = t === "number" || t === "string" || t === "boolean" || v === null ?
 }
 
 /** As `createOutput`, but by column, for at most so many rows. Its numbers are as the script gave them: -0, NaN and infinities too. */
-export function createColumns(mostRows: number) {
+export function createColumns(maxRows: number) {
   const keys: string[] = []
   const shapes: Shape[] = []
   const cells: unknown[][] = []
@@ -73,7 +73,7 @@ export function createColumns(mostRows: number) {
     indexes.set(name, keys.length)
     keys.push(name)
     shapes.push(emptyShape())
-    cells.push(blankCells(mostRows))
+    cells.push(blankCells(maxRows))
     take = null
     return keys.length - 1
   }
@@ -159,9 +159,9 @@ function joinTexts(texts: (string | null)[]): string {
   return texts.join('')
 }
 
-function toCell(cell: unknown): Wire {
-  if (typeof cell === 'number') return numberToWire(cell)
-  return typeof cell === 'string' ? cell.toWellFormed() : (cell as Wire)
+function toCell(cell: unknown): Encoded {
+  if (typeof cell === 'number') return encodeNumber(cell)
+  return typeof cell === 'string' ? cell.toWellFormed() : (cell as Encoded)
 }
 
 /** Grows by whole arrays, each at a multiple of eight bytes. */

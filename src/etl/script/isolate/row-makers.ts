@@ -1,9 +1,9 @@
 // Rows as a script is given them, made by code, so that every row of one shape has one hidden class.
 
-import { fromWire, type Wire } from './wire.ts'
+import { decodeValue, type Encoded } from './encoded.ts'
 
 export type RowObject = Record<string, unknown>
-export type MakeRow = (cells: readonly Wire[]) => RowObject
+export type MakeRow = (cells: readonly Encoded[]) => RowObject
 export type MakeFromColumns = (columns: readonly (readonly unknown[])[], row: number) => RowObject
 
 /** As it was before lockdown. */
@@ -38,7 +38,7 @@ export function makerOf(spec: string): MakeRow {
     return tagged ? `${key}: typeof c[${i}] === "object" ? f(c[${i}]) : c[${i}]` : `${key}: c[${i}]`
   })
   const make: MakeRow = new NativeFunction('f', `"use strict"; return (c) => ({ ${fields.join(', ')} })`)(
-    fromWire,
+    decodeValue,
   )
   if (makers.size >= 100) makers.clear()
   makers.set(spec, make)

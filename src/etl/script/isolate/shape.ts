@@ -1,9 +1,9 @@
 // What kinds of values a column has shown: noted value by value inside the isolate, merged batch by batch outside.
 
 import { blankCells } from './blank-cells.ts'
+import { type Encoded, encodeNumber, toHex } from './encoded.ts'
 import { limits } from './limits.ts'
 import { findAccessor, isProxy } from './traps.ts'
-import { numberToWire, toHex, type Wire } from './wire.ts'
 
 /** One bit for each kind. INTEGER: safe. LARGE: a bigint that only 64 bits hold. HUGE: beyond 64 bits. */
 export const kind = {
@@ -59,14 +59,14 @@ export function beginOutput(): void {
   fieldsLeft = limits.fields
 }
 
-/** Notes a cell in its column's shape and gives its wire form. Throws ValueError. */
-export function observeCell(value: unknown, shape: Shape): Wire {
+/** Notes a cell in its column's shape and encodes it. Throws ValueError. */
+export function observeCell(value: unknown, shape: Shape): Encoded {
   valuesLeft = limits.values
   return observe(value, shape, 0)
 }
 
 /** Strings are made well-formed, as UTF-8 needs them. */
-function observe(value: unknown, shape: Shape, depth: number): Wire {
+function observe(value: unknown, shape: Shape, depth: number): Encoded {
   switch (typeof value) {
     case 'string':
       shape.kinds |= kind.STRING
@@ -74,10 +74,10 @@ function observe(value: unknown, shape: Shape, depth: number): Wire {
     case 'number':
       if (Number.isSafeInteger(value)) {
         shape.kinds |= kind.INTEGER
-        return numberToWire(value)
+        return encodeNumber(value)
       }
       shape.kinds |= kind.FLOAT
-      return numberToWire(value)
+      return encodeNumber(value)
     case 'boolean':
       shape.kinds |= kind.BOOLEAN
       return value
@@ -97,7 +97,7 @@ function observe(value: unknown, shape: Shape, depth: number): Wire {
   }
 }
 
-function observeBigint(value: bigint, shape: Shape): Wire {
+function observeBigint(value: bigint, shape: Shape): Encoded {
   if (value >= largest || value <= -largest)
     throw new ValueError(`is an integer of more than ${limits.digits} digits`, '')
   const number = Number(value)
@@ -109,7 +109,7 @@ function observeBigint(value: bigint, shape: Shape): Wire {
   return { n: String(value) }
 }
 
-function observeObject(value: object, shape: Shape, depth: number): Wire {
+function observeObject(value: object, shape: Shape, depth: number): Encoded {
   if (depth >= limits.depth)
     throw new ValueError(`is nested deeper than ${limits.depth} levels, or holds itself`, '')
   if (isProxy(value)) throw new ValueError('is a Proxy, not plain data', '')
@@ -134,7 +134,7 @@ function spendValues(count: number): void {
 }
 
 /** By what it is made of, whatever class it says it has. */
-function observeExotic(value: object, shape: Shape): Wire {
+function observeExotic(value: object, shape: Shape): Encoded {
   if (tagOf !== undefined && apply(tagOf, value, []) === 'Uint8Array') {
     shape.kinds |= kind.BYTES
     return { b: toHex(value as Uint8Array) }
@@ -154,10 +154,10 @@ function timeOf(value: object): number | null {
   }
 }
 
-function observeList(list: readonly unknown[], shape: Shape, depth: number): Wire {
+function observeList(list: readonly unknown[], shape: Shape, depth: number): Encoded {
   shape.kinds |= kind.LIST
   shape.element ??= emptyShape()
-  const cells = blankCells(list.length) as Wire[]
+  const cells = blankCells(list.length) as Encoded[]
   // Where there is no element, one of its prototype's would be read.
   const isOrdinary = getPrototypeOf(list) === Array.prototype
   for (let i = 0; i < cells.length; i++) {
@@ -173,12 +173,12 @@ function spendFields(count: number): boolean {
   return true
 }
 
-function observeFields(value: object, names: string[], shape: Shape, depth: number): Wire {
+function observeFields(value: object, names: string[], shape: Shape, depth: number): Encoded {
   if ((shape.kinds & kind.OBJECT) === 0)
     shape.fields = spendFields(names.length) ? { names, shapes: names.map(emptyShape) } : null
   shape.kinds |= kind.OBJECT
   if (shape.fields !== null && !sameNames(shape.fields.names, names)) shape.fields = null
-  const object: Record<string, Wire> = Object.create(null)
+  const object: Record<string, Encoded> = Object.create(null)
   names.forEach((name, i) => {
     const field = shape.fields?.shapes[i] ?? emptyShape()
     const own = (value as Record<string, unknown>)[name]
@@ -187,7 +187,7 @@ function observeFields(value: object, names: string[], shape: Shape, depth: numb
   return { o: object }
 }
 
-function observeAt(value: unknown, shape: Shape, depth: number, step: string): Wire {
+function observeAt(value: unknown, shape: Shape, depth: number, step: string): Encoded {
   try {
     return observe(value, shape, depth + 1)
   } catch (error) {

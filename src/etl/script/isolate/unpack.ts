@@ -3,7 +3,7 @@
 import type { PackedColumn } from '../../../parquet/packed-columns.ts'
 import { formatDays, formatMicros, formatSafeMicros } from '../../../values/calendar.ts'
 import { blankCells } from './blank-cells.ts'
-import { fromWire, type Wire } from './wire.ts'
+import { decodeValue, type Encoded } from './encoded.ts'
 
 /** What there is of packed rows beside their memory: lengths are of JavaScript's text by now, and texts stand apart. */
 export interface InputHead {
@@ -52,7 +52,7 @@ function unpackNumbers(
   switch (kind) {
     case 'numbers': {
       const numbers = new Float64Array(data, at, count)
-      // -0 becomes 0: see wire.ts.
+      // -0 becomes 0: see encoded.ts.
       return fill(count, nullAt, (row) => (numbers[row] ?? 0) + 0)
     }
     case 'int32': {
@@ -92,7 +92,7 @@ export function unpack({ count, columns }: InputHead, data: ArrayBuffer, texts: 
   let next = 0
   return columns.map((column): readonly unknown[] => {
     if (column.kind === 'texts') return unpackTexts(data, count, column.at, texts[next++] ?? '')
-    if (column.kind === 'cells') return (JSON.parse(texts[next++] ?? '[]') as Wire[]).map(fromWire)
+    if (column.kind === 'cells') return (JSON.parse(texts[next++] ?? '[]') as Encoded[]).map(decodeValue)
     return unpackNumbers(data, count, column)
   })
 }

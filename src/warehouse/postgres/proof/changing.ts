@@ -132,7 +132,7 @@ async function findReading(session: Session, readings: readonly Reading[]): Prom
 }
 
 /** Each is an analysis of the whole statement. */
-const mostAsked = 100
+const maxAsked = 100
 /** What the server says where a text is no value of the type it is read as: of dates and times it says otherwise. */
 const noValue = '22P02'
 
@@ -143,11 +143,11 @@ const noValue = '22P02'
 async function findWord(session: Session, sql: string): Promise<string | null> {
   const words = findWords(sql)
   if (words.length === 0 || (await findRefusal(session, spellOtherwise(sql, words))) === null) return null
-  for (const word of words.slice(0, mostAsked)) {
+  for (const word of words.slice(0, maxAsked)) {
     const refusal = await findRefusal(session, spellOtherwise(sql, [word]))
     if (refusal !== null && refusal !== noValue) return `'${word.word.toLowerCase()}'`
   }
-  return words.length > mostAsked ? `one of ${words.length} texts like '${words[0]?.word}'` : null
+  return words.length > maxAsked ? `one of ${words.length} texts like '${words[0]?.word}'` : null
 }
 
 interface WrittenWord {

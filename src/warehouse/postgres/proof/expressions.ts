@@ -1,6 +1,6 @@
 // Expressions of the server's analysed form over the columns of an operator's rows.
 
-import type { Expression, Plan } from '../../../sql/algebra.ts'
+import type { Expression, Relation } from '../../../sql/algebra.ts'
 import { isSmooth } from './aggregates.ts'
 import { isPlainEquality, isText } from './equality.ts'
 import { aliasOf, columnShape, NotFollowed, type Place, type Shapes } from './places.ts'
@@ -34,9 +34,9 @@ const asArray = 6
 export interface ExpressionParts {
   shapes: Shapes
   nameOfFunction(oid: number): string
-  planOf(query: TreeNode, place: Place): Plan
+  relationOf(query: TreeNode, place: Place): Relation
   /** All rows of one column as one list. */
-  arrayOf(query: TreeNode, place: Place): Plan
+  arrayOf(query: TreeNode, place: Place): Relation
 }
 
 export type ReadExpression = (value: TreeValue | undefined, place: Place) => Expression
@@ -44,7 +44,7 @@ export type ReadExpression = (value: TreeValue | undefined, place: Place) => Exp
 export function createExpressions({
   shapes,
   nameOfFunction,
-  planOf,
+  relationOf,
   arrayOf,
 }: ExpressionParts): ReadExpression {
   function read(value: TreeValue | undefined, place: Place): Expression {
@@ -166,11 +166,11 @@ export function createExpressions({
       throw new NotFollowed('it has a subquery that cannot be looked into')
     const inner = { ...place, frames: [place.row, ...place.frames] }
     const asked = nodeOf(node, 'testexpr')
-    const plan = type === asArray ? arrayOf(query, inner) : planOf(query, inner)
+    const relation = type === asArray ? arrayOf(query, inner) : relationOf(query, inner)
     const left = type === any && asked !== null ? comparedWithFirst(asked) : null
     if (left === null || asked === null)
-      return { kind: 'subquery', test, items: asked === null ? [] : [read(asked, place)], plan }
-    return { kind: 'subquery', test: 'IN', items: [read(left, place), read(asked, place)], plan }
+      return { kind: 'subquery', test, items: asked === null ? [] : [read(asked, place)], relation }
+    return { kind: 'subquery', test: 'IN', items: [read(left, place), read(asked, place)], relation }
   }
 
   /** What is held equal to the query's first column, alone or among others. */

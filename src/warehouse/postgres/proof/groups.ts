@@ -4,7 +4,7 @@ import type { Aggregate, Expression, Window } from '../../../sql/algebra.ts'
 import { type Collected, isByPlace, natureOf } from './aggregates.ts'
 import { isText } from './equality.ts'
 import type { ReadExpression } from './expressions.ts'
-import { aliasOf, columnShape, NotFollowed, type Place, type PlanParts, type Shapes } from './places.ts'
+import { aliasOf, columnShape, NotFollowed, type Place, type RelationParts, type Shapes } from './places.ts'
 import type { Source } from './tables.ts'
 import {
   isNode,
@@ -18,7 +18,7 @@ import {
   typeOf,
 } from './tree.ts'
 
-export interface GroupParts extends PlanParts {
+export interface GroupParts extends RelationParts {
   shapes: Shapes
   read: ReadExpression
   /** An expression as what rows are sorted by. */
@@ -35,7 +35,7 @@ interface Found {
   others: TreeNode[]
 }
 
-export function createGroups({ shapes, read, sorted, functionOf, relationOf, isLoose }: GroupParts) {
+export function createGroups({ shapes, read, sorted, functionOf, tableOf, isLoose }: GroupParts) {
   function grouped(query: TreeNode, source: Source, outside: Place): Source {
     const clauses = nodesOf(query, 'groupClause')
     const sets = nodesOf(query, 'groupingSets')
@@ -54,17 +54,17 @@ export function createGroups({ shapes, read, sorted, functionOf, relationOf, isL
     })
     const count = made.filter(({ kind }) => kind === 'AGGREF').length
     const width = groups.length + made.length
-    const plan = {
+    const relation = {
       kind: 'aggregate' as const,
-      input: input.plan,
+      input: input.relation,
       groups: groups.map((group) => read(group, place)),
       hasSets: sets.length > 0,
       aggregates: made.slice(0, count).map((node) => aggregate(node, place)),
       extras: made.length - count,
     }
-    if (having === null) return { plan, row, width }
+    if (having === null) return { relation, row, width }
     const condition = read(having, { ...outside, row })
-    return { plan: { kind: 'filter', input: plan, condition }, row, width }
+    return { relation: { kind: 'filter', input: relation, condition }, row, width }
   }
 
   /** All that the targets and HAVING ask for, at the query's own level. */
@@ -113,7 +113,7 @@ export function createGroups({ shapes, read, sorted, functionOf, relationOf, isL
     return unlike(others, place).filter((node) => {
       const number = numberOf(node, 'varno')
       const table = level?.tables[number - 1]
-      const relation = table && textOf(table, 'rtekind') === '0' ? relationOf(numberOf(table, 'relid')) : null
+      const relation = table && textOf(table, 'rtekind') === '0' ? tableOf(numberOf(table, 'relid')) : null
       const uniques = relation?.kind === 'table' ? relation.uniques : []
       const isKnown = (index: number) => known.has(columnShape(level?.id ?? 0, number, index + 1))
       if (!hasSets && uniques.some((unique) => unique.every(isKnown))) return true
@@ -162,7 +162,11 @@ export function createGroups({ shapes, read, sorted, functionOf, relationOf, isL
       row.set(shapes.of(node, place.levels), input.width + i)
     })
     const windows = found.map((node) => window(node, query, place))
-    return { plan: { kind: 'window', input: input.plan, windows }, row, width: input.width + found.length }
+    return {
+      relation: { kind: 'window', input: input.relation, windows },
+      row,
+      width: input.width + found.length,
+    }
   }
 
   function window(node: TreeNode, query: TreeNode, place: Place): Window {
@@ -197,7 +201,11 @@ export function createGroups({ shapes, read, sorted, functionOf, relationOf, isL
     })
     const items = makers.flatMap((node) => listOf(node, 'args').map((item) => read(item, place)))
     const width = makers.length
-    return { plan: { kind: 'expand', input: source.plan, items, width }, row, width: source.width + width }
+    return {
+      relation: { kind: 'expand', input: source.relation, items, width },
+      row,
+      width: source.width + width,
+    }
   }
 
   /** With a column for each of the expressions, so that what is grouped or sorted by is known where it is met again. */
@@ -213,7 +221,7 @@ export function createGroups({ shapes, read, sorted, functionOf, relationOf, isL
     })
     const own = Array.from({ length: source.width }, (_, index): Expression => ({ kind: 'column', index }))
     const items = [...own, ...added.map((node) => read(node, place))]
-    return { plan: { kind: 'project', input: source.plan, items }, row, width: items.length }
+    return { relation: { kind: 'project', input: source.relation, items }, row, width: items.length }
   }
 
   /** Without those that are the same as one before. */

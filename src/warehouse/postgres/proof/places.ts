@@ -14,10 +14,10 @@ export interface BoundTable {
 }
 
 /** What the server's catalog says of a statement's parts. */
-export interface PlanParts {
+export interface RelationParts {
   functionOf(oid: number): Pick<CalledFunction, 'name' | 'isOwn'>
   /** A table by its number, or the query behind a view. */
-  relationOf(oid: number): BoundTable | { kind: 'view'; query: TreeNode }
+  tableOf(oid: number): BoundTable | { kind: 'view'; query: TreeNode }
   /** Whether texts may be compared by a collation to which different texts are equal. */
   isLoose: boolean
 }

@@ -1,16 +1,16 @@
 // What is proven of a statement before it is served, by the server's own analysis of it: that nothing in it changes
 // from run to run, that the same rows give the same result, and whose rows it reads.
 
-import type { Plan } from '../../../sql/algebra.ts'
+import type { Relation } from '../../../sql/algebra.ts'
 import { judgeDeterminism, unlessChanging } from '../../../sql/determinism.ts'
 import { whyNotLocal } from '../../../sql/locality.ts'
 import type { QueryDescription } from '../../port.ts'
-import type { Analysis, Relation } from '../judge.ts'
+import type { Analysis, CatalogRelation } from '../judge.ts'
 import type { Session } from '../session.ts'
+import { readAlgebra } from './algebra.ts'
 import { findChange } from './changing.ts'
 import { isPlainType } from './equality.ts'
-import { type BoundTable, NotFollowed, type PlanParts } from './places.ts'
-import { createPlan } from './plan.ts'
+import { type BoundTable, NotFollowed, type RelationParts } from './places.ts'
 import { isNode, nodeOf, nodesOf, parseTree, type TreeNode, textOf } from './tree.ts'
 
 type Proofs = Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>
@@ -23,10 +23,10 @@ export async function prove(
   const { functions, relations, tree } = analysis
   const trees = [tree, ...[...relations.values()].flatMap((relation) => relation.trees)]
   const loose = await findLooseCollation(session, trees)
-  const { plan, columns } = bind(analysis, { key: key ?? [], isLoose: loose !== null })
+  const { relation, columns } = bind(analysis, { key: key ?? [], isLoose: loose !== null })
   const defaults = [...functions.values()].flatMap((called) => called.defaults ?? [])
   const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
-  const determinism = unlessChanging(judgeDeterminism(plan), changing)
+  const determinism = unlessChanging(judgeDeterminism(relation), changing)
   if (key === undefined) return { determinism }
   const foreign = [...functions.values()].find(({ isOwn }) => !isOwn)
   const obstacle =
@@ -36,7 +36,7 @@ export async function prove(
         ? `it calls ${foreign.name}, which is not the server's own`
         : null
   const parts = key.map((name) => ({ name, index: columns.findIndex((column) => isSameName(column, name)) }))
-  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(plan, parts) }
+  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(relation, parts) }
 }
 
 /** The first OID of a user's own collations: the server's own tell all texts apart. */
@@ -61,8 +61,8 @@ async function findLooseCollation(session: Session, trees: readonly string[]): P
 function bind(
   { tree, relations, functions }: Analysis,
   { key, isLoose }: { key: readonly string[]; isLoose: boolean },
-): { plan: Plan; columns: readonly string[] } {
-  const relationOf: PlanParts['relationOf'] = (oid) => {
+): { relation: Relation; columns: readonly string[] } {
+  const tableOf: RelationParts['tableOf'] = (oid) => {
     const relation = relations.get(oid)
     if (relation === undefined) throw new NotFollowed('it reads a table that is not known')
     if (relation.kind !== 'v') return readTable(relation, key)
@@ -71,16 +71,16 @@ function bind(
       throw new NotFollowed(`it reads the view ${relation.name}, which cannot be looked into`)
     return { kind: 'view', query }
   }
-  const functionOf: PlanParts['functionOf'] = (oid) =>
+  const functionOf: RelationParts['functionOf'] = (oid) =>
     functions.get(oid) ?? { name: 'a function', isOwn: false }
   let columns: readonly string[] = []
   try {
     const statement = statementWithin(tree)
     columns = columnsOf(statement)
-    return { plan: createPlan(statement, { relationOf, functionOf, isLoose }), columns }
+    return { relation: readAlgebra(statement, { tableOf, functionOf, isLoose }), columns }
   } catch (error) {
     if (!(error instanceof NotFollowed)) throw error
-    return { plan: { kind: 'opaque', reason: error.message, inputs: [], width: columns.length }, columns }
+    return { relation: { kind: 'opaque', reason: error.message, inputs: [], width: columns.length }, columns }
   }
 }
 
@@ -89,7 +89,7 @@ const otherKinds: Record<string, string> = {
   f: ' (a foreign table, whose rows another server chooses)',
 }
 
-function readTable(relation: Relation, key: readonly string[]): BoundTable {
+function readTable(relation: CatalogRelation, key: readonly string[]): BoundTable {
   const { schema, name, kind, columns, hasPolicies, uniques } = relation
   const namesakes = key.map((part) => columns.filter((column) => isSameName(column.name, part)))
   const unclear = key.find((_, i) => (namesakes[i]?.length ?? 0) > 1)

@@ -1,13 +1,13 @@
 // What stands after FROM in the server's analysed form: tables, views, joins, as relations of numbered columns.
 
-import type { Expression, JoinType, Plan } from '../../../sql/algebra.ts'
+import type { Expression, JoinType, Relation } from '../../../sql/algebra.ts'
 import type { ReadExpression } from './expressions.ts'
 import { beside, columnShape, NotFollowed, type Place, type Row, type Shapes } from './places.ts'
 import { isNode, listOf, nodeOf, nodesOf, numberOf, type TreeNode, textOf } from './tree.ts'
 
 /** A relation, and what its columns are. */
 export interface Source {
-  plan: Plan
+  relation: Relation
   row: Row
   width: number
 }
@@ -15,15 +15,15 @@ export interface Source {
 export interface TableParts {
   shapes: Shapes
   read: ReadExpression
-  planOf(query: TreeNode, place: Place): Plan
+  relationOf(query: TreeNode, place: Place): Relation
   /** A table by the server's number of it, or what stands behind a view. */
-  relationOf(oid: number, width: number): Plan
+  tableOf(oid: number, width: number): Relation
 }
 
-export const nothing: Source = { plan: { kind: 'values', width: 0, items: [] }, row: new Map(), width: 0 }
+export const nothing: Source = { relation: { kind: 'values', width: 0, items: [] }, row: new Map(), width: 0 }
 const joinTypes: readonly JoinType[] = ['INNER', 'LEFT', 'FULL', 'RIGHT']
 
-export function createTables({ shapes, read, planOf, relationOf }: TableParts) {
+export function createTables({ shapes, read, relationOf, tableOf }: TableParts) {
   function fromList(items: readonly TreeNode[], place: Place): Source {
     const [first, ...others] = items
     if (first === undefined) return nothing
@@ -50,15 +50,15 @@ export function createTables({ shapes, read, planOf, relationOf }: TableParts) {
     const isLateral = seesLeft(item, place)
     const right = fromItem(item, isLateral ? { ...place, frames: [left.row, ...place.frames] } : place)
     const row = beside(left.row, right.row, left.width)
-    const plan: Plan = {
+    const relation: Relation = {
       kind: 'join',
       type,
-      left: left.plan,
-      right: right.plan,
+      left: left.relation,
+      right: right.relation,
       condition: condition === null ? null : read(condition, { ...place, row }),
       isLateral,
     }
-    return { plan, row, width: left.width + right.width }
+    return { relation, row, width: left.width + right.width }
   }
 
   function seesLeft(item: TreeNode, place: Place): boolean {
@@ -82,8 +82,8 @@ export function createTables({ shapes, read, planOf, relationOf }: TableParts) {
     both.forEach((value, i) => {
       row.set(shapes.of(value, at.levels), source.width + i)
     })
-    const plan: Plan = { kind: 'project', input: source.plan, items: [...own, ...made] }
-    return { plan, row, width: own.length + made.length }
+    const relation: Relation = { kind: 'project', input: source.relation, items: [...own, ...made] }
+    return { relation, row, width: own.length + made.length }
   }
 
   function table(number: number, place: Place): Source {
@@ -96,25 +96,25 @@ export function createTables({ shapes, read, planOf, relationOf }: TableParts) {
     const row = new Map(
       Array.from({ length: width }, (_, i) => [columnShape(level.id, number, i + 1), i] as const),
     )
-    return { plan: relation(node, width, place), row, width }
+    return { relation: relation(node, width, place), row, width }
   }
 
-  function relation(node: TreeNode, width: number, place: Place): Plan {
+  function relation(node: TreeNode, width: number, place: Place): Relation {
     switch (numberOf(node, 'rtekind')) {
       case 0:
         return nodeOf(node, 'tablesample') === null
-          ? relationOf(numberOf(node, 'relid'), width)
+          ? tableOf(numberOf(node, 'relid'), width)
           : { kind: 'opaque', reason: 'it samples', inputs: [], width }
       case 1: {
         const query = nodeOf(node, 'subquery')
         if (query === null) break
-        return planOf(query, place)
+        return relationOf(query, place)
       }
       case 3: {
         const items = nodesOf(node, 'functions').flatMap((one) =>
           argumentsOf(one.fields.get('funcexpr'), place),
         )
-        return { kind: 'expand', input: nothing.plan, items, width }
+        return { kind: 'expand', input: nothing.relation, items, width }
       }
       case 5: {
         const cells = listOf(node, 'values_lists').flatMap((row) => (Array.isArray(row) ? row : []))
@@ -126,7 +126,7 @@ export function createTables({ shapes, read, planOf, relationOf }: TableParts) {
         return { kind: 'reference', ...defined }
       }
       case 8:
-        return nothing.plan
+        return nothing.relation
     }
     throw new NotFollowed('it reads from what cannot be looked into')
   }

@@ -1,4 +1,4 @@
-// The documents that the reference path has found valid, and their plans: the least recently used go first.
+// The documents that the reference path has found valid, and their operations, compiled: the least recently used go first.
 
 import { type GraphQLSchema, parse } from 'graphql'
 import { createTextCache, type TextCache } from '../../concurrency/text-cache.ts'
@@ -6,15 +6,15 @@ import type { SchemaHolder } from '../../schema/held.ts'
 import { createMetrics } from '../../telemetry/metrics.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { nameOperation } from '../graphql/operation-names.ts'
-import { compile, findOperation, type Plan } from './compile.ts'
+import { type CompiledOperation, compile, findOperation } from './compile.ts'
 import type { Layout } from './layout.ts'
 
-/** Longer documents hold their values instead of variables; plans take some twenty times as much memory as their texts. */
-const limits = { longest: 16_384, most: 1_000, mostCharacters: 512 * 1024 }
-/** Layouts kept of one plan, one for each combination of its conditions; beyond them they are made anew. */
-const mostLayouts = 4
+/** Longer documents hold their values instead of variables; operations take some twenty times as much memory as their texts. */
+const limits = { longest: 16_384, most: 1_000, maxCharacters: 512 * 1024 }
+/** Layouts kept of one operation, one for each combination of its conditions; beyond them they are made anew. */
+const maxLayouts = 4
 
-export interface CompiledPlan extends Plan {
+export interface KeptOperation extends CompiledOperation {
   layoutOf(conditions: readonly boolean[]): Layout
   /** What its answers are counted in. */
   operation: Operation
@@ -22,22 +22,22 @@ export interface CompiledPlan extends Plan {
 
 interface Known {
   /** By operation name; compiled when it is first asked for. Null is for the reference path. */
-  plans: Map<string | null, CompiledPlan | null>
+  operations: Map<string | null, KeptOperation | null>
 }
 
-export interface Plans {
+export interface CompiledOperations {
   /** Notes a document that is parsed, and valid against this schema. */
   accept(document: string, schema: GraphQLSchema): void
   /** Null unless the document was accepted and the operation can be compiled. */
-  find(document: string, operationName: string | null): CompiledPlan | null
+  find(document: string, operationName: string | null): KeptOperation | null
   readonly size: { documents: number; characters: number }
 }
 
-/** Plans are of the schema in force: with the next one all are made anew. */
-export function createPlans(
+/** They are of the schema in force: with the next one all are made anew. */
+export function createCompiledOperations(
   holder: Pick<SchemaHolder, 'current'>,
   operations: Operations = createMetrics().operations,
-): Plans {
+): CompiledOperations {
   let known: TextCache<Known> = createTextCache<Known>(limits)
   let version = holder.current.version
 
@@ -58,20 +58,20 @@ export function createPlans(
   return {
     accept(document, schema) {
       if (schema !== holder.current.schema || documents().has(document)) return
-      if (mayLookUp(document)) documents().set(document, { plans: new Map() })
+      if (mayLookUp(document)) documents().set(document, { operations: new Map() })
     },
     find(document, operationName) {
       const found = documents().get(document)
       if (found === undefined) return null
-      const plan = found.plans.get(operationName)
-      if (plan !== undefined) return plan
+      const known = found.operations.get(operationName)
+      if (known !== undefined) return known
       const parsed = parse(document)
       const operation = findOperation(parsed, operationName)
       // Names that the document lacks are not kept: there is no end of them.
       if (operation === null) return null
       const compiled = compile(parsed, operation, holder.current.lookupFields)
       const kept = compiled && withLayouts(compiled, operations.of(nameOperation(operation)))
-      found.plans.set(operationName, kept)
+      found.operations.set(operationName, kept)
       return kept
     },
     get size() {
@@ -81,17 +81,17 @@ export function createPlans(
   }
 }
 
-function withLayouts(plan: Plan, operation: Operation): CompiledPlan {
+function withLayouts(compiled: CompiledOperation, operation: Operation): KeptOperation {
   const layouts = new Map<string, Layout>()
   return {
-    ...plan,
+    ...compiled,
     operation,
     layoutOf(conditions) {
       const key = conditions.join()
       const found = layouts.get(key)
       if (found !== undefined) return found
-      if (layouts.size >= mostLayouts) layouts.clear()
-      const layout = plan.layout(conditions)
+      if (layouts.size >= maxLayouts) layouts.clear()
+      const layout = compiled.layout(conditions)
       layouts.set(key, layout)
       return layout
     },

@@ -3,11 +3,11 @@
 import { limits } from './limits.ts'
 
 /** n: a bigint's digits · f: NaN, Infinity, -Infinity, -0 · b: bytes in hex · t: a Date's milliseconds · o: a plain object. */
-export type Tag = { n: string } | { f: string } | { b: string } | { t: number } | { o: WireObject }
-export type WireObject = { readonly [name: string]: Wire }
-export type Wire = null | boolean | number | string | readonly Wire[] | Tag
+export type Tag = { n: string } | { f: string } | { b: string } | { t: number } | { o: EncodedObject }
+export type EncodedObject = { readonly [name: string]: Encoded }
+export type Encoded = null | boolean | number | string | readonly Encoded[] | Tag
 
-/** What may be told over the wire. */
+/** What may be encoded. */
 type Plain =
   | null
   | boolean
@@ -44,7 +44,7 @@ function fromHex(text: string): Uint8Array {
 }
 
 /** A script's number. */
-export function numberToWire(value: number): Wire {
+export function encodeNumber(value: number): Encoded {
   if (Object.is(value, -0)) return { f: '-0' }
   return Number.isFinite(value) ? value : { f: String(value) }
 }
@@ -56,25 +56,25 @@ export function isBare(value: Plain): value is null | boolean | number | string 
 }
 
 /** What a script is given. Throws TooDeepError. */
-export function toWire(value: Plain, depth = 0): Wire {
+export function encodeValue(value: Plain, depth = 0): Encoded {
   if (isBare(value)) return value
   if (typeof value === 'number') return { f: String(value) }
   if (typeof value === 'bigint') return { n: String(value) }
   if (value instanceof Uint8Array) return { b: toHex(value) }
   if (depth === limits.inputDepth) throw new TooDeepError()
-  if (Array.isArray(value)) return value.map((item: Plain) => toWire(item, depth + 1))
-  const object: Record<string, Wire> = Object.create(null)
+  if (Array.isArray(value)) return value.map((item: Plain) => encodeValue(item, depth + 1))
+  const object: Record<string, Encoded> = Object.create(null)
   for (const [name, field] of Object.entries(value as { readonly [name: string]: Plain })) {
-    object[name] = toWire(field, depth + 1)
+    object[name] = encodeValue(field, depth + 1)
   }
   return { o: object }
 }
 
 /** The value in an ETL's hands; a Date's tag never comes this way. */
-export function fromWire(wire: Wire): unknown {
-  if (wire === null || typeof wire !== 'object') return wire
-  if (Array.isArray(wire)) return wire.map(fromWire)
-  const tag = wire as Tag
+export function decodeValue(encoded: Encoded): unknown {
+  if (encoded === null || typeof encoded !== 'object') return encoded
+  if (Array.isArray(encoded)) return encoded.map(decodeValue)
+  const tag = encoded as Tag
   if ('f' in tag) return Number(tag.f)
   if ('n' in tag) return BigInt(tag.n)
   if ('b' in tag) return fromHex(tag.b)
@@ -82,7 +82,7 @@ export function fromWire(wire: Wire): unknown {
   const object = {}
   for (const [name, field] of Object.entries(tag.o)) {
     defineProperty(object, name, {
-      value: fromWire(field),
+      value: decodeValue(field),
       writable: true,
       enumerable: true,
       configurable: true,

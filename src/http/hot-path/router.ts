@@ -1,4 +1,4 @@
-// The lane beside Fastify for small JSON POSTs: a route answers at once or declines, and what it declines goes Fastify's whole way.
+// The router beside Fastify for small JSON POSTs: a route answers at once or declines, and what it declines goes Fastify's whole way.
 
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -7,13 +7,13 @@ import type { Identity } from '../../access/identity.ts'
 import type { AppError } from '../../errors.ts'
 import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import type { Admission } from '../guards/admission.ts'
-import type { Asker, Identities } from '../guards/identities.ts'
+import type { Identities, Requester } from '../guards/identities.ts'
 import type { Overload } from '../guards/overload.ts'
 import { httpAnswerOf } from '../rest/failures.ts'
 import { decode, isJson } from './negotiation.ts'
 
 /** Longer bodies gain nothing here. */
-const mostBodyBytes = 1024 * 1024
+const maxBodyBytes = 1024 * 1024
 
 /** What a route makes of a request. */
 export interface RouteAnswer {
@@ -26,73 +26,80 @@ export interface RouteAnswer {
 
 /** A request whose caller is known. */
 export interface KnownRequest {
-  asker: Asker
+  requester: Requester
   identity: Identity
   id: string
 }
 
-export interface LaneAnswer extends RouteAnswer {
+export interface HotPathAnswer extends RouteAnswer {
   /** The request's. */
   id: string
 }
 
-export interface LaneRoute {
+export interface HotPathRoute {
   /** Null: declined, before anything was done for the request. */
   answer(body: unknown, request: KnownRequest): Promise<RouteAnswer> | null
   /** A failure in this route's own form. */
   describe(failure: AppError): object
 }
 
-export interface LaneRequest {
+export interface HotPathRequest {
   method: string
   target: string
   headers: IncomingHttpHeaders
   bodyBytes: number
 }
 
-export interface Lane {
+export interface HotPathRouter {
   /** The route for a request whose head is of a kind that is answered here. */
-  routeOf(request: LaneRequest): LaneRoute | undefined
+  routeOf(request: HotPathRequest): HotPathRoute | undefined
   /** Whether its caller may have an answer here; asked where a request's body is still on the way. */
-  isKnown(asker: Asker): boolean
+  isKnown(requester: Requester): boolean
   /** In the place of an answer that is not to be given. */
-  refuse(route: LaneRoute, given: LaneAnswer, failure: AppError): LaneAnswer
+  refuse(route: HotPathRoute, given: HotPathAnswer, failure: AppError): HotPathAnswer
   /** Null: Fastify has to answer. Rejects only by a mistake of the gateway's own. */
-  answer(route: LaneRoute, request: { asker: Asker; body: Buffer; path: string }): Promise<LaneAnswer> | null
+  answer(
+    route: HotPathRoute,
+    request: { requester: Requester; body: Buffer; path: string },
+  ): Promise<HotPathAnswer> | null
 }
 
-export interface LaneOptions {
-  routes: ReadonlyMap<string, LaneRoute>
+export interface HotPathRouterOptions {
+  routes: ReadonlyMap<string, HotPathRoute>
   /** Who is not known yet, or may not use the routes, Fastify judges and answers. */
   identities: Pick<Identities, 'recall'>
   admission: Pick<Admission, 'take' | 'passOn'>
   /** Whether the gateway answers to the name it was called by. */
-  isRightName(asker: Asker): boolean
+  isRightName(requester: Requester): boolean
   /** For a page of another site; null where there are none. */
-  crossOriginHeaders: ((asker: Asker) => Record<string, string>) | null
+  crossOriginHeaders: ((requester: Requester) => Record<string, string>) | null
   /** Has the work done in a trace of its request; null where nothing is traced. */
   traced:
-    | ((path: string, asker: Asker, work: () => Promise<LaneAnswer> | null) => Promise<LaneAnswer> | null)
+    | ((
+        path: string,
+        requester: Requester,
+        work: () => Promise<HotPathAnswer> | null,
+      ) => Promise<HotPathAnswer> | null)
     | null
   overload: Pick<Overload, 'isOver' | 'refusal' | 'entered' | 'left'>
   log: Logger
 }
 
-export function createLane(options: LaneOptions): Lane {
+export function createHotPathRouter(options: HotPathRouterOptions): HotPathRouter {
   const { routes, identities, admission, isRightName, crossOriginHeaders, traced, overload, log } = options
 
   function answerAdmitted(
-    route: LaneRoute,
+    route: HotPathRoute,
     body: Buffer,
-    { asker, identity }: Omit<KnownRequest, 'id'>,
+    { requester, identity }: Omit<KnownRequest, 'id'>,
     headers: Record<string, string> | undefined,
-  ): Promise<LaneAnswer> | null {
+  ): Promise<HotPathAnswer> | null {
     const id = randomUUID()
     if (overload.isOver('LOOKUP')) {
       const refused = refusalOf(route, overload.refusal())
       return Promise.resolve({ ...refused, id, ...merged(headers, refused.headers) })
     }
-    const answer = answerOf(route, body, { asker, identity, id }, log)
+    const answer = answerOf(route, body, { requester, identity, id }, log)
     if (answer === null) return null
     overload.entered('LOOKUP')
     return answer.then(
@@ -107,48 +114,48 @@ export function createLane(options: LaneOptions): Lane {
     )
   }
 
-  function identityOf(asker: Asker): Identity | null {
-    const identity = isRightName(asker) ? identities.recall(asker) : null
+  function identityOf(requester: Requester): Identity | null {
+    const identity = isRightName(requester) ? identities.recall(requester) : null
     return identity?.grants('realtime') ? identity : null
   }
 
   return {
-    isKnown: (asker) => identityOf(asker) !== null,
+    isKnown: (requester) => identityOf(requester) !== null,
     refuse(route, { id, headers }, failure) {
       const refused = refusalOf(route, failure)
       return { ...refused, id, ...merged(headers, refused.headers) }
     },
     routeOf: (request) => (isPlain(request) ? routes.get(request.target) : undefined),
-    answer(route, { asker, body, path }) {
-      const identity = identityOf(asker)
+    answer(route, { requester, body, path }) {
+      const identity = identityOf(requester)
       if (identity === null) return null
-      const verdict = admission.take(asker)
-      const headers = merged(crossOriginHeaders?.(asker), verdict?.headers).headers
-      const work = () => answerAdmitted(route, body, { asker, identity }, headers)
+      const verdict = admission.take(requester)
+      const headers = merged(crossOriginHeaders?.(requester), verdict?.headers).headers
+      const work = () => answerAdmitted(route, body, { requester, identity }, headers)
       const isRefused = verdict?.allowed === false
-      const answer = isRefused ? null : traced === null ? work() : traced(path, asker, work)
+      const answer = isRefused ? null : traced === null ? work() : traced(path, requester, work)
       // Counted it is, once.
-      if (answer === null && verdict !== null) admission.passOn(asker, verdict)
+      if (answer === null && verdict !== null) admission.passOn(requester, verdict)
       return answer
     },
   }
 }
 
-function refusalOf(route: LaneRoute, failure: AppError): RouteAnswer {
+function refusalOf(route: HotPathRoute, failure: AppError): RouteAnswer {
   const text = toByteText(JSON.stringify(route.describe(failure)))
   return { ...httpAnswerOf(failure), contentType: 'application/json; charset=utf-8', text }
 }
 
-function isPlain({ method, headers, bodyBytes }: LaneRequest): boolean {
+function isPlain({ method, headers, bodyBytes }: HotPathRequest): boolean {
   return (
     method === 'POST' &&
-    bodyBytes <= mostBodyBytes &&
+    bodyBytes <= maxBodyBytes &&
     isJson(headers['content-type']) &&
     headers['content-encoding'] === undefined
   )
 }
 
-function answerOf(route: LaneRoute, bytes: Buffer, request: KnownRequest, log: Logger) {
+function answerOf(route: HotPathRoute, bytes: Buffer, request: KnownRequest, log: Logger) {
   const text = decode(bytes)
   try {
     return text === null ? null : route.answer(JSON.parse(text), request)

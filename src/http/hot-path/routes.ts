@@ -1,4 +1,4 @@
-// The lane's routes: GraphQL by compiled plans, and the realtime lookups of REST.
+// The hot path's routes: GraphQL by compiled operations, and the realtime lookups of REST.
 
 import type { Logger } from 'pino'
 import type { ErrorCode } from '../../errors.ts'
@@ -15,17 +15,17 @@ import { type LookupBody, lookupRoutes } from '../rest/lookups.ts'
 import { describeRestFailure } from '../rest/rest-failures.ts'
 import { nameRequest } from '../server/traced-requests.ts'
 import type { HotPath, HotPathFacts } from './hot-path.ts'
-import type { KnownRequest, LaneRoute } from './lane.ts'
 import { negotiate } from './negotiation.ts'
+import type { HotPathRoute, KnownRequest } from './router.ts'
 
 const json = 'application/json; charset=utf-8'
 
-export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): LaneRoute {
+export function createGraphQLRoute(hotPath: HotPath, admission: Pick<Admission, 'chargerOf'>): HotPathRoute {
   return {
-    answer(body, { asker, identity, id }) {
-      const contentType = negotiate(asker.headers)
+    answer(body, { requester, identity, id }) {
+      const contentType = negotiate(requester.headers)
       const startedAtMs = performance.now()
-      const facts: HotPathFacts = { requestId: id, identity, charge: admission.chargerOf(asker) }
+      const facts: HotPathFacts = { requestId: id, identity, charge: admission.chargerOf(requester) }
       const answer = contentType === null ? null : hotPath.answer(body, facts)
       if (answer === null) return null
       facts.operation?.nameRequest(nameRequest)
@@ -39,22 +39,22 @@ export function createGraphQLLane(hotPath: HotPath, admission: Pick<Admission, '
 }
 
 /** The lookups of REST whose bodies are plain: what has to be read with care is declined. */
-export function createLookupLanes(options: {
+export function createLookupRoutes(options: {
   services: Pick<Services, 'realtime'>
   admission: Pick<Admission, 'chargerOf'>
   operations: Operations
   log: Logger
-}): [string, LaneRoute][] {
+}): [string, HotPathRoute][] {
   return lookupRoutes.map((route) => [
     route.path,
-    createLookupLane(route, {
+    createLookupRoute(route, {
       ...options,
       operation: options.operations.of(nameRoute('POST', route.path)),
     }),
   ])
 }
 
-function createLookupLane(
+function createLookupRoute(
   { path, lookUp }: (typeof lookupRoutes)[number],
   options: {
     services: Pick<Services, 'realtime'>
@@ -62,15 +62,15 @@ function createLookupLane(
     operation: Operation
     log: Logger
   },
-): LaneRoute {
+): HotPathRoute {
   const { services, admission, operation, log } = options
-  async function answer(body: LookupBody, { id: requestId, identity, asker }: KnownRequest) {
+  async function answer(body: LookupBody, { id: requestId, identity, requester }: KnownRequest) {
     const startedAtMs = performance.now()
     let failed: ErrorCode | null = null
     try {
       const loading = {
         realtimeLoader: services.realtime.createLoader(callerOf(identity)),
-        charge: admission.chargerOf(asker),
+        charge: admission.chargerOf(requester),
         answer: createAnswerBudget(),
       }
       return { status: 200, contentType: json, text: await lookUp(loading, body) }

@@ -6,15 +6,15 @@ import type { Storage } from '../../values/storage-text.ts'
 import { kind, type Shape } from '../script/isolate/shape.ts'
 
 /** A storage type, taken apart. */
-export type Plan =
+export type OutputType =
   | { type: Exclude<ColumnType, 'LIST' | 'STRUCT' | 'DECIMAL'> }
   | { type: 'DECIMAL'; precision: number; scale: number }
-  | { type: 'LIST'; element: Plan }
-  | { type: 'STRUCT'; fields: readonly (readonly [name: string, plan: Plan])[] }
+  | { type: 'LIST'; element: OutputType }
+  | { type: 'STRUCT'; fields: readonly (readonly [name: string, type: OutputType])[] }
 
-export interface PlannedColumn {
+export interface TypedColumn {
   name: string
-  plan: Plan
+  type: OutputType
   nullable: boolean
   /** Declared by `export const columns`: other forms of a value are converted then, such as a timestamp's text. */
   declared: boolean
@@ -32,21 +32,21 @@ const storageByType = {
   JSON: 'JSON',
 } as const
 
-function storageOf(plan: Plan): string {
-  switch (plan.type) {
+function storageOf(type: OutputType): string {
+  switch (type.type) {
     case 'DECIMAL':
-      return `DECIMAL(${plan.precision},${plan.scale})`
+      return `DECIMAL(${type.precision},${type.scale})`
     case 'LIST':
-      return `${storageOf(plan.element)}[]`
+      return `${storageOf(type.element)}[]`
     case 'STRUCT':
-      return `STRUCT(${plan.fields.map(([name, field]) => `${quoteName(name)} ${storageOf(field)}`).join(', ')})`
+      return `STRUCT(${type.fields.map(([name, field]) => `${quoteName(name)} ${storageOf(field)}`).join(', ')})`
     default:
-      return storageByType[plan.type]
+      return storageByType[type.type]
   }
 }
 
-export function columnOf({ name, plan, nullable }: PlannedColumn): Column {
-  return { name, type: plan.type, nullable, storage: storageOf(plan) }
+export function columnOf({ name, type, nullable }: TypedColumn): Column {
+  return { name, type: type.type, nullable, storage: storageOf(type) }
 }
 
 /** Two kinds of values that no one type holds. */
@@ -76,7 +76,7 @@ export function kindNames(kinds: number): string[] {
 }
 
 /** A nested value may be JSON where its own type would mix; a column may not. Throws MixedTypesError. */
-export function inferPlan(shape: Shape): Plan {
+export function inferType(shape: Shape): OutputType {
   try {
     return inferExact(shape)
   } catch (error) {
@@ -87,7 +87,7 @@ export function inferPlan(shape: Shape): Plan {
   }
 }
 
-function inferExact(shape: Shape): Plan {
+function inferExact(shape: Shape): OutputType {
   const kinds = shape.kinds & ~kind.NULL
   if (kinds === 0) return { type: 'STRING' }
   switch (kinds) {
@@ -118,7 +118,7 @@ function inferExact(shape: Shape): Plan {
   }
 }
 
-function inferStruct({ fields }: Shape): Plan {
+function inferStruct({ fields }: Shape): OutputType {
   const folded = new Set(fields?.names.map((name) => name.toLowerCase()))
   const isStruct = fields !== null && fields.names.length > 0 && folded.size === fields.names.length
   if (!isStruct || !fields.names.every(isName)) throw new MixedTypesError(['objects of other shapes'])
@@ -149,7 +149,7 @@ const declarable = [
 ] as const
 
 /** A type as a script declares it, or null. DECIMAL alone has 38 digits, 9 of them behind the point. */
-export function parseDeclared(text: string): Plan | null {
+export function parseDeclared(text: string): OutputType | null {
   const type = declarable.find((one) => one === text)
   if (type !== undefined) return { type }
   const decimal = /^DECIMAL(?:\((\d+)(?:,\s*(\d+))?\))?$/.exec(text)
@@ -163,28 +163,28 @@ export function parseDeclared(text: string): Plan | null {
 
 export const declarableText = `${declarable.join(', ')}, DECIMAL or DECIMAL(digits, digits behind the point)`
 
-const typeByStorage = new Map<string, Plan>(
+const typeByStorage = new Map<string, OutputType>(
   Object.entries(storageByType).map(([type, storage]) => [
     storage,
     { type: type as keyof typeof storageByType },
   ]),
 )
 
-/** The plan whose storage type this is; null for one that no script's output is held in. */
-export function planOf(storage: Storage): Plan | null {
+/** The type that is stored so; null for one that no script's output is held in. */
+export function outputTypeOf(storage: Storage): OutputType | null {
   switch (storage.kind) {
     case 'decimal':
       return { type: 'DECIMAL', precision: storage.precision, scale: storage.scale }
     case 'list': {
-      const element = planOf(storage.item)
+      const element = outputTypeOf(storage.item)
       return element === null ? null : { type: 'LIST', element }
     }
     case 'struct': {
-      const fields: (readonly [string, Plan])[] = []
+      const fields: (readonly [string, OutputType])[] = []
       for (const { name, storage: held } of storage.fields) {
-        const plan = planOf(held)
-        if (plan === null) return null
-        fields.push([name, plan])
+        const type = outputTypeOf(held)
+        if (type === null) return null
+        fields.push([name, type])
       }
       return { type: 'STRUCT', fields }
     }

@@ -1,10 +1,10 @@
-// A statement in the server's analysed form (pg_node_tree) as a plan of the algebra that the proofs read.
+// A statement in the server's analysed form (pg_node_tree) as a relation of the algebra that the proofs read.
 
-import type { Expression, Plan } from '../../../sql/algebra.ts'
+import type { Expression, Relation } from '../../../sql/algebra.ts'
 import { isSameType, modifierOf, sortsPlainly } from './equality.ts'
 import { createExpressions, type ReadExpression } from './expressions.ts'
 import { createGroups } from './groups.ts'
-import { createShapes, type Level, NotFollowed, type Place, type PlanParts } from './places.ts'
+import { createShapes, type Level, NotFollowed, type Place, type RelationParts } from './places.ts'
 import { createTables, type Source } from './tables.ts'
 import {
   isNode,
@@ -20,7 +20,7 @@ import {
 
 /** A query's rows before those columns are left out that only its order asks for. */
 interface Ordered {
-  plan: Plan
+  relation: Relation
   width: number
   shown: readonly number[]
   orders: readonly Expression[]
@@ -29,34 +29,34 @@ interface Ordered {
 const setTypes = [null, 'UNION', 'INTERSECT', 'EXCEPT'] as const
 
 /** Throws NotFollowed where it meets what is not known here. */
-export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
+export function readAlgebra(statement: TreeNode, parts: RelationParts): Relation {
   let definitions = 0
   const shapes = createShapes()
   const read: ReadExpression = createExpressions({
     shapes,
     nameOfFunction: (oid) => parts.functionOf(oid).name,
-    planOf,
+    relationOf,
     arrayOf,
   })
-  const tables = createTables({ shapes, read, planOf, relationOf })
+  const tables = createTables({ shapes, read, relationOf, tableOf })
   const groups = createGroups({ shapes, read, sorted, ...parts })
 
-  function relationOf(oid: number, width: number): Plan {
-    const found = parts.relationOf(oid)
-    if (found.kind === 'view') return planOf(found.query, { levels: [], row: new Map(), frames: [] })
+  function tableOf(oid: number, width: number): Relation {
+    const found = parts.tableOf(oid)
+    if (found.kind === 'view') return relationOf(found.query, { levels: [], row: new Map(), frames: [] })
     return { ...found, columns: Array.from({ length: width }, (_, i) => `${i + 1}`) }
   }
 
-  function planOf(query: TreeNode, outside: Place): Plan {
-    return within(query, outside, ({ plan, shown, width }) =>
-      shown.length === width ? plan : { kind: 'project', input: plan, items: shown.map(column) },
+  function relationOf(query: TreeNode, outside: Place): Relation {
+    return within(query, outside, ({ relation, shown, width }) =>
+      shown.length === width ? relation : { kind: 'project', input: relation, items: shown.map(column) },
     )
   }
 
-  function arrayOf(query: TreeNode, outside: Place): Plan {
-    return within(query, outside, ({ plan, shown, orders }) => ({
+  function arrayOf(query: TreeNode, outside: Place): Relation {
+    return within(query, outside, ({ relation, shown, orders }) => ({
       kind: 'aggregate',
-      input: plan,
+      input: relation,
       groups: [],
       hasSets: false,
       aggregates: [{ name: 'ARRAY', nature: 'ORDERED', items: shown.map(column), orders }],
@@ -65,7 +65,11 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
   }
 
   /** What the query's rows are made into, with its WITH around it. */
-  function within(query: TreeNode, { levels: outer, frames }: Place, make: (rows: Ordered) => Plan): Plan {
+  function within(
+    query: TreeNode,
+    { levels: outer, frames }: Place,
+    make: (rows: Ordered) => Relation,
+  ): Relation {
     if (query.kind !== 'QUERY' || textOf(query, 'commandType') !== '1')
       throw new NotFollowed('it holds no SELECT')
     const level = shapes.createLevel(query)
@@ -73,7 +77,7 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
     const defined = nodesOf(query, 'cteList').map((one) => define(one, level, place))
     const operation = nodeOf(query, 'setOperations')
     const rows = operation === null ? select(query, place) : combined(query, operation, place)
-    return defined.reduceRight<Plan>(
+    return defined.reduceRight<Relation>(
       (input, { id, definition }) => ({ kind: 'define', id, definition, input }),
       make(rows),
     )
@@ -84,9 +88,9 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
     const width = listOf(node, 'ctecolnames').length
     const query = nodeOf(node, 'ctequery')
     const isRecursive = textOf(node, 'cterecursive') === 'true' || query === null
-    const definition: Plan = isRecursive
+    const definition: Relation = isRecursive
       ? { kind: 'opaque', reason: 'it holds a WITH RECURSIVE', inputs: [], width }
-      : planOf(query, place)
+      : relationOf(query, place)
     level.withs.set(textOf(node, 'ctename'), { id, width })
     return { id, definition }
   }
@@ -95,36 +99,36 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
     const from = nodeOf(query, 'jointree')
     const source = tables.fromList(from === null ? [] : nodesOf(from, 'fromlist'), outside)
     const filtered = from === null ? source : where(source, nodeOf(from, 'quals'), outside)
-    const { plan, row } = groups.expanded(
+    const { relation, row } = groups.expanded(
       query,
       groups.windowed(query, groups.grouped(query, filtered, outside), outside),
       outside,
     )
     const targets = nodesOf(query, 'targetList')
     const items = targets.map((target) => read(target.fields.get('expr'), { ...outside, row }))
-    return finished(query, { kind: 'project', input: plan, items }, outside)
+    return finished(query, { kind: 'project', input: relation, items }, outside)
   }
 
   function where(source: Source, condition: TreeNode | null, place: Place): Source {
     if (condition === null) return source
     const asked = read(condition, { ...place, row: source.row })
-    return { ...source, plan: { kind: 'filter', input: source.plan, condition: asked } }
+    return { ...source, relation: { kind: 'filter', input: source.relation, condition: asked } }
   }
 
   /** DISTINCT, ORDER BY and LIMIT over the targets. */
-  function finished(query: TreeNode, projected: Plan, place: Place): Ordered {
+  function finished(query: TreeNode, projected: Relation, place: Place): Ordered {
     const targets = nodesOf(query, 'targetList')
     const places = (field: string) => nodesOf(query, field).map((clause) => sortedTarget(clause, targets))
     const orders = places('sortClause')
     const isOn = textOf(query, 'hasDistinctOn') === 'true'
-    let plan = projected
+    let relation = projected
     const order = () => {
-      if (orders.length > 0) plan = { kind: 'order', input: plan, orders }
+      if (orders.length > 0) relation = { kind: 'order', input: relation, orders }
     }
     if (isOn) order()
     if (nodesOf(query, 'distinctClause').length > 0) {
       const on = nodesOf(query, 'distinctClause').map((clause) => column(placeOf(clause, targets)))
-      plan = { kind: 'distinct', input: plan, on: isOn ? on : null, orders: isOn ? orders : null }
+      relation = { kind: 'distinct', input: relation, on: isOn ? on : null, orders: isOn ? orders : null }
     }
     if (!isOn) order()
     const limits = ['limitCount', 'limitOffset']
@@ -132,10 +136,10 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
       .filter(isLimit)
     if (limits.length > 0) {
       const items = limits.map((limit) => read(limit, place))
-      plan = { kind: 'limit', input: plan, items }
+      relation = { kind: 'limit', input: relation, items }
     }
     const shown = targets.flatMap((target, i) => (textOf(target, 'resjunk') === 'false' ? [i] : []))
-    return { plan, width: targets.length, shown, orders }
+    return { relation, width: targets.length, shown, orders }
   }
 
   /** A target as what is sorted by. */
@@ -155,7 +159,7 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
   }
 
   /** `outer` are the operations that this one is a side of. */
-  function combine(node: TreeNode, place: Place, outer: readonly TreeNode[]): Plan {
+  function combine(node: TreeNode, place: Place, outer: readonly TreeNode[]): Relation {
     if (node.kind === 'RANGETBLREF') return side(numberOf(node, 'rtindex'), place, outer)
     const type = setTypes[numberOf(node, 'op')]
     const [left, right] = [nodeOf(node, 'larg'), nodeOf(node, 'rarg')]
@@ -166,7 +170,7 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
   }
 
   /** With its columns cast to what the operations make of them. */
-  function side(place: number, at: Place, operations: readonly TreeNode[]): Plan {
+  function side(place: number, at: Place, operations: readonly TreeNode[]): Relation {
     const table = at.levels[0]?.tables[place - 1]
     const query = table === undefined ? null : nodeOf(table, 'subquery')
     if (query === null) throw new NotFollowed('it combines what is no query')
@@ -176,10 +180,10 @@ export function createPlan(statement: TreeNode, parts: PlanParts): Plan {
       const isSame = operations.every((operation) => node !== null && staysIn(operation, i, node))
       return isSame ? column(i) : { kind: 'call', name: 'a cast', items: [column(i)] }
     })
-    return { kind: 'project', input: planOf(query, at), items }
+    return { kind: 'project', input: relationOf(query, at), items }
   }
 
-  return planOf(statement, { levels: [], row: new Map(), frames: [] })
+  return relationOf(statement, { levels: [], row: new Map(), frames: [] })
 }
 
 function staysIn(operation: TreeNode, index: number, node: TreeNode): boolean {
