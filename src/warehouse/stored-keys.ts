@@ -1,6 +1,7 @@
 // What an append tells of the tables that it changed: the stored values of the keys that were asked for.
 
-import { encodeValue, type Value } from '../values/columns.ts'
+import { quoteName } from '../sql/sql-text.ts'
+import { type Column, encodeValue, type Value } from '../values/columns.ts'
 import type { KeyValues } from '../values/entity-key.ts'
 import type { AppendRequest, StoredKeys, TableChange, TableRows } from './port.ts'
 
@@ -55,6 +56,35 @@ export function givenKeys(wanted: readonly WantedKey[], { columns, rows }: Table
 /** Of rows that hold nothing but the columns of the keys, in their order. */
 export function readKeys(wanted: readonly WantedKey[], rows: readonly (readonly Value[])[]): StoredKeys[] {
   return givenKeys(wanted, { table: '', columns: columnsOf(wanted), rows })
+}
+
+interface Carrier<Cell> {
+  select(name: string): string
+  read(cell: Exclude<Cell, null>): Value
+}
+
+/** What is to be selected for the keys of stored rows, and the keys of the rows that this gives. */
+export function createKeyReader<Cell>(
+  wanted: readonly WantedKey[],
+  { columns, carriers }: { columns: readonly Column[]; carriers: readonly Carrier<Cell>[] },
+) {
+  const read = columnsOf(wanted).map((name) => {
+    const carrier = carriers[columns.findIndex((column) => column.name === name)]
+    if (carrier === undefined) throw new Error(`There is no column ${name}`)
+    return { name, carrier }
+  })
+  return {
+    selected: read.map(({ name, carrier }) => carrier.select(quoteName(name))),
+    keysOf: (rows: readonly (readonly (Cell | null)[])[]): StoredKeys[] =>
+      readKeys(
+        wanted,
+        rows.map((row) => read.map(({ carrier }, i) => readCell(carrier, row[i] ?? null))),
+      ),
+  }
+}
+
+function readCell<Cell>({ read }: Carrier<Cell>, cell: Cell | null): Value {
+  return cell === null ? null : read(cell as Exclude<Cell, null>)
 }
 
 function distinct(keys: readonly (readonly Value[])[]): KeyValues[] {

@@ -12,18 +12,18 @@ import { toAppError } from '../../duckdb/engine-error.ts'
 import { AppError, messageOf } from '../../errors.ts'
 import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
 import { ok } from '../../telemetry/notices.ts'
+import { readVersion } from '../ledger.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
-import {
-  internalSchema,
-  type LookupRequest,
-  type LookupResult,
-  type ScanRequest,
-  type ScanResult,
-  type StatementRequest,
-  type Warehouse,
+import type {
+  LookupRequest,
+  LookupResult,
+  ScanRequest,
+  ScanResult,
+  StatementRequest,
+  Warehouse,
 } from '../port.ts'
-import { createAppends } from './append.ts'
+import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { type MountedFiles, mountFiles } from './files.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
@@ -104,7 +104,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   function lookup(request: LookupRequest): Promise<LookupResult> {
     return withPlan('quick', request, 0, (connection, made) =>
       inTransaction(connection, async () => {
-        const version = await readVersion(connection)
+        const version = await readVersion(transactionOf(connection))
         const rows = await lookUp(connection, made, request, options.lookupLimits)
         return { version, columns: made.columns, rows }
       }),
@@ -122,7 +122,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       const statement = `${made.select} WHERE ${among} ORDER BY ${by}`
       const version = await lease.run(async () => {
         await connection.run('BEGIN TRANSACTION READ ONLY')
-        return readVersion(connection)
+        return readVersion(transactionOf(connection))
       })
       const batches = async function* () {
         try {
@@ -160,6 +160,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       tables: read,
       ...(await prove?.(connection, { sql, key, columns, tables: read })),
     }))
+  const version = () => run((connection) => readVersion(transactionOf(connection)))
   const listAll = () => run((connection) => withEstimates(connection, tables()))
 
   return {
@@ -212,8 +213,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
         throw toAppError(error, { refused: 'BAD_USER_INPUT' })
       }
     },
-    version: () => run(readVersion),
-    examine: async () => [ok(`it can be opened; its data is at version ${await run(readVersion)}`)],
+    version,
+    examine: async () => [ok(`it can be opened; its data is at version ${await version()}`)],
     ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),
     async close() {
       isClosed = true
@@ -237,11 +238,6 @@ async function onlyFolders(paths: readonly string[]): Promise<string[]> {
     if (found.isDirectory()) folders.push(path)
   }
   return folders
-}
-
-async function readVersion(connection: DuckDBConnection): Promise<number> {
-  const rows = await (await connection.run(`SELECT version FROM ${internalSchema}.version`)).getRows()
-  return Number(rows[0]?.[0])
 }
 
 async function inTransaction<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {

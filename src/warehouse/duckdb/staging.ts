@@ -4,9 +4,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { createRowAppender } from '../../duckdb/append-rows.ts'
 import { withAppender } from '../../duckdb/appender.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
-import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
-import { firstRefused } from '../misfit.ts'
+import type { Row } from '../../values/columns.ts'
+import { findMisfit as findRefused, refusalOf } from '../misfit.ts'
 import type { Misfit, TableRows } from '../port.ts'
 import type { DuckdbTable } from './schema.ts'
 
@@ -46,37 +46,31 @@ export async function findMisfit(
     await connection.run(
       `CREATE TEMP TABLE shaped_rows AS SELECT ${columns} FROM ${tableName(table)} LIMIT 0`,
     )
-    const refusal = (names: readonly string[], from: number, to: number) =>
-      refusalOf(connection, names, from, to)
-    if ((await refusal(rows.columns, 0, rows.rows.length)) === null) return null
-    for (const column of rows.columns) {
-      const found = await firstRefused(rows.rows.length, (from, to) => refusal([column], from, to))
-      if (found !== null) return { ...found, column }
-    }
-    return null
+    const take = (names: readonly string[], from: number, to: number) =>
+      insertShaped(connection, names, { from, to })
+    // All at once are asked of first: most often none is refused.
+    if ((await refusalOf(() => take(rows.columns, 0, rows.rows.length), toAppError)) === null) return null
+    const checked = rows.columns.map((name) => ({
+      name,
+      isSure: () => false,
+      take: (cells: readonly Row[], from: number) => take([name], from, from + cells.length),
+    }))
+    return await findRefused(rows, checked, toAppError)
   } finally {
     await drop(connection, shaped)
     await drop(connection, staged)
   }
 }
 
-async function refusalOf(
+function insertShaped(
   connection: DuckDBConnection,
   names: readonly string[],
-  from: number,
-  to: number,
-): Promise<string | null> {
+  { from, to }: { from: number; to: number },
+) {
   const columns = names.map(quoteName).join(', ')
-  try {
-    await connection.run(
-      `INSERT INTO ${shaped} (${columns}) SELECT ${columns} FROM ${staged} WHERE rowid >= ${from} AND rowid < ${to}`,
-    )
-    return null
-  } catch (error) {
-    const failure = toAppError(error, { refused: 'BAD_USER_INPUT' })
-    if (failure instanceof AppError && failure.code === 'BAD_USER_INPUT') return failure.message
-    throw failure
-  }
+  return connection.run(
+    `INSERT INTO ${shaped} (${columns}) SELECT ${columns} FROM ${staged} WHERE rowid >= ${from} AND rowid < ${to}`,
+  )
 }
 
 async function stage(connection: DuckDBConnection, table: DuckdbTable, { columns, rows }: TableRows) {

@@ -5,14 +5,15 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { quoteName } from '../../sql/sql-text.ts'
-import type { Row, Value } from '../../values/columns.ts'
+import type { Value } from '../../values/columns.ts'
 import type { AppendRequest, TableChange, TableRows } from '../port.ts'
-import { badInput, findRowsTable } from '../rows-table.ts'
-import { columnsOf, givenKeys, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
+import { type Present, rowTexts } from '../row-texts.ts'
+import { findRowsTable } from '../rows-table.ts'
+import { columnsOf, createKeyReader, givenKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
 import type { PostgresCarrier } from './column-types.ts'
 import type { Keeps } from './kept.ts'
 import type { ListedTable } from './schema.ts'
-import type { Session } from './session.ts'
+import type { Session, TextRow } from './session.ts'
 import { qualifiedName } from './text.ts'
 import type { Way } from './written.ts'
 
@@ -81,7 +82,7 @@ function isKeptAsGiven(
 }
 
 /** Whether the value is sure to be taken, and stored as it is. */
-export function isKept({ carrier, keeps }: TargetColumn, value: Value): boolean {
+function isKept({ carrier, keeps }: TargetColumn, value: Value): boolean {
   if (value === null) return true
   try {
     return keeps(value, carrier.encode(value))
@@ -104,22 +105,14 @@ export async function writeTarget(
     await pipeline(Readable.from(texts), session.copyFrom(`COPY ${place} (${names}) FROM STDIN`))
     return { count: rows.rows.length, keys: known }
   }
-  const read = columnsOf(wanted).map((name) => carrierOf(table, name))
-  const selected = read.map(({ name, carrier }) => carrier.select(quoteName(name)))
+  const { selected, keysOf } = createKeyReader(wanted, table)
   const returning = target.way.hasRules ? '' : ` RETURNING ${['1', ...selected].join(', ')}`
-  const stored: Value[][] = []
+  const stored: TextRow[] = []
   for (const text of texts) {
     const sql = `INSERT INTO ${place} (${names}) OVERRIDING SYSTEM VALUE ${selectFrom(columns)}${returning}`
-    for (const [, ...cells] of await session.query(sql, [text]))
-      stored.push(cells.map((cell, i) => (cell === null ? null : (read[i]?.carrier.read(cell) ?? null))))
+    for (const [, ...cells] of await session.query(sql, [text])) stored.push(cells)
   }
-  return { count: stored.length, keys: target.way.hasRules ? null : readKeys(wanted, stored) }
-}
-
-function carrierOf({ columns, carriers }: ListedTable, name: string) {
-  const carrier = carriers[columns.findIndex((column) => column.name === name)]
-  if (carrier === undefined) throw new Error(`There is no column ${name}`)
-  return { name, carrier }
+  return { count: stored.length, keys: target.way.hasRules ? null : keysOf(stored) }
 }
 
 /** The rows of a text of `insertTexts`, `$1`, in the columns' own types. */
@@ -130,60 +123,27 @@ export function selectFrom(columns: readonly TargetColumn[], selected?: string):
 }
 
 /** In the server's text format. */
-function copyTexts({ table, rows }: TableRows, columns: readonly TargetColumn[]): Generator<string> {
-  const cells = columns.map((column) => ({
-    ...column,
-    encode: (value: Present) => escapeText(column.carrier.encode(value)),
+function* copyTexts(rows: TableRows, columns: readonly TargetColumn[]): Generator<string> {
+  const encoded = columns.map(({ name, carrier }) => ({
+    name,
+    encode: (value: Present) => escapeText(carrier.encode(value)),
   }))
-  return chunks(copyLength, rows, (row, r) => {
-    const texts = cells.map((column, c) => encodeCell(column, row[c] ?? null, `Table ${table}, row ${r + 1}`))
-    return `${texts.map((text) => text ?? '\\N').join('\t')}\n`
-  })
+  const join = (cells: readonly (string | null)[]) => cells.map((text) => text ?? '\\N').join('\t')
+  for (const lines of rowTexts(rows, encoded, { length: copyLength, join })) yield `${lines.join('\n')}\n`
 }
 
 /** As JSON arrays of objects. */
-export function* insertTexts(
-  { table, rows }: TableRows,
-  columns: readonly TargetColumn[],
-): Generator<string> {
-  const cells = columns.map((column) => ({
-    ...column,
+export function* insertTexts(rows: TableRows, columns: readonly TargetColumn[]): Generator<string> {
+  const encoded = columns.map(({ name, carrier }) => ({
+    name,
     encode(value: Present) {
-      column.carrier.encode(value)
-      return column.carrier.json(value)
+      carrier.encode(value)
+      return carrier.json(value)
     },
   }))
-  const all = chunks(insertLength, rows, (row, r) => {
-    const texts = cells.map((column, c) => encodeCell(column, row[c] ?? null, `Table ${table}, row ${r + 1}`))
-    return `{${texts.map((text, c) => `"c${c}":${text ?? 'null'}`).join(',')}},`
-  })
-  for (const text of all) yield `[${text.slice(0, -1)}]`
-}
-
-type Present = Exclude<Value, null>
-
-function encodeCell(
-  { name, encode }: { name: string; encode: (value: Present) => string },
-  value: Value,
-  where: string,
-): string | null {
-  try {
-    return value === null ? null : encode(value)
-  } catch (error) {
-    if (!(error instanceof ValueMismatch)) throw error
-    throw badInput(`${where}, column "${name}": ${error.message}.`)
-  }
-}
-
-function* chunks(length: number, rows: readonly Row[], encode: (row: Row, index: number) => string) {
-  let text = ''
-  for (const [index, row] of rows.entries()) {
-    text += encode(row, index)
-    if (text.length < length) continue
-    yield text
-    text = ''
-  }
-  if (text !== '') yield text
+  const join = (cells: readonly (string | null)[]) =>
+    `{${cells.map((text, c) => `"c${c}":${text ?? 'null'}`).join(',')}}`
+  for (const texts of rowTexts(rows, encoded, { length: insertLength, join })) yield `[${texts.join(',')}]`
 }
 
 const special = /[\\\n\r\t]/

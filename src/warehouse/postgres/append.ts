@@ -1,17 +1,18 @@
-// Appends to PostgreSQL: rows, ledger and version in one transaction. The version's row makes commits follow one another.
+// Appends to PostgreSQL, where more may be written than the rows: what triggers and rules do is found out. The version's row makes commits follow one another.
 
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../../errors.ts'
-import { firstRefused } from '../misfit.ts'
+import type { Row } from '../../values/columns.ts'
+import { appendOnce, type Transactional } from '../ledger.ts'
+import { findMisfit as findRefused } from '../misfit.ts'
 import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from '../port.ts'
-import { internalSchema } from '../port.ts'
+import type { Present } from '../row-texts.ts'
 import { schemasOf } from '../rows-table.ts'
 import { mergeChanges } from '../stored-keys.ts'
 import {
   createTarget,
   findColumns,
   insertTexts,
-  isKept,
   selectFrom,
   type Target,
   writeTarget,
@@ -21,38 +22,25 @@ import { listTables } from './schema.ts'
 import type { Session } from './session.ts'
 import { type Counts, readCounts, readWays, readWritten, type Written } from './written.ts'
 
-export async function append(session: Session, request: AppendRequest): Promise<AppendResult> {
-  const { jobId, batch } = request
-  const targets = await createTargets(session, request)
-  await session.script('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
-  try {
-    // Waits for one of the same name that is under way.
-    const [entry] = await session.query(
-      `INSERT INTO ${internalSchema}.ledger (job_id, batch) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1`,
-      [jobId, String(batch)],
-    )
-    if (entry === undefined) {
-      const version = await readVersion(session)
-      await session.script('ROLLBACK')
-      return { applied: false, version, changes: await changesOfBefore(session, targets) }
-    }
-    const changes = await writeAll(session, targets)
-    await assertUnchanged(session, targets)
-    // Held until the commit: whoever sees this version sees all that was committed before it.
-    const [row] = await session.query(
-      `UPDATE ${internalSchema}.version SET version = version + 1 RETURNING version`,
-    )
-    await session.script('COMMIT')
-    return { applied: true, version: Number(row?.[0]), changes }
-  } catch (error) {
-    await session.script('ROLLBACK').catch(() => undefined)
-    throw error
+export function transactionOf({ query, script }: Session): Transactional {
+  return {
+    query,
+    begin: () => script('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'),
+    commit: () => script('COMMIT'),
+    rollback: () => script('ROLLBACK'),
   }
 }
 
-export async function readVersion(session: Session): Promise<number> {
-  const [row] = await session.query(`SELECT version FROM ${internalSchema}.version`)
-  return Number(row?.[0])
+export async function append(session: Session, request: AppendRequest): Promise<AppendResult> {
+  const targets = await createTargets(session, request)
+  return appendOnce(transactionOf(session), request, {
+    async write() {
+      const changes = await writeAll(session, targets)
+      await assertUnchanged(session, targets)
+      return changes
+    },
+    changesOfBefore: () => changesOfBefore(session, targets),
+  })
 }
 
 async function createTargets(session: Session, { tables, keys }: AppendRequest): Promise<Target[]> {
@@ -141,26 +129,16 @@ async function changesOfBefore(session: Session, targets: readonly Target[]): Pr
   ])
 }
 
-/** The columns that are sure to hold their values are not asked about. */
 export async function findMisfit(session: Session, rows: TableRows): Promise<Misfit | null> {
   const { columns } = findColumns(rows, await listTables(session, schemasOf([rows])))
-  for (const [index, column] of columns.entries()) {
-    const cells = rows.rows.map((row) => row[index] ?? null)
-    if (cells.every((cell) => isKept(column, cell))) continue
-    const refusal = async (from: number, to: number): Promise<string | null> => {
-      try {
-        const part = { ...rows, columns: [column.name], rows: cells.slice(from, to).map((cell) => [cell]) }
-        for (const text of insertTexts(part, [column]))
-          await session.query(selectFrom([column], 'count(*)'), [text])
-        return null
-      } catch (error) {
-        const failure = toPostgresError(error, { refused: 'BAD_USER_INPUT' })
-        if (failure instanceof AppError && failure.code === 'BAD_USER_INPUT') return failure.message
-        throw error
-      }
-    }
-    const found = await firstRefused(cells.length, refusal)
-    if (found !== null) return { ...found, column: column.name }
-  }
-  return null
+  const checked = columns.map((column) => ({
+    name: column.name,
+    isSure: (value: Present) => column.keeps(value, column.carrier.encode(value)),
+    async take(cells: readonly Row[]) {
+      const part = { table: rows.table, columns: [column.name], rows: cells }
+      for (const text of insertTexts(part, [column]))
+        await session.query(selectFrom([column], 'count(*)'), [text])
+    },
+  }))
+  return findRefused(rows, checked, toPostgresError)
 }

@@ -1,10 +1,11 @@
 // The warehouse on a PostgreSQL server: reads in read-only transactions, exports streamed, appends counted by a version.
 
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import { readVersion } from '../ledger.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
-import { append, findMisfit, readVersion } from './append.ts'
+import { append, findMisfit } from './append.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
 import { exportCsv } from './export.ts'

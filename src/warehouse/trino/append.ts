@@ -1,13 +1,19 @@
 // Appends to Trino: the rows first, unseen, then the ledger's one row that shows them all.
 
-import { ValueMismatch } from '../../duckdb/column-types.ts'
-import { AppError } from '../../errors.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Row } from '../../values/columns.ts'
-import { firstRefused } from '../misfit.ts'
+import { findMisfit as findRefused } from '../misfit.ts'
 import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from '../port.ts'
-import { badInput, findRowsTable, schemasOf } from '../rows-table.ts'
-import { columnsOf, givenKeys, mergeChanges, readKeys, type WantedKey, wantedKeys } from '../stored-keys.ts'
+import { type Present, rowTexts } from '../row-texts.ts'
+import { findRowsTable, schemasOf } from '../rows-table.ts'
+import {
+  columnsOf,
+  createKeyReader,
+  givenKeys,
+  mergeChanges,
+  type WantedKey,
+  wantedKeys,
+} from '../stored-keys.ts'
 import { toTrinoError } from './error.ts'
 import type { Ledger } from './ledger.ts'
 import { appendColumn, type ListedTable, listTables, type TrinoNames } from './schema.ts'
@@ -90,28 +96,19 @@ function insertsOf({ table, rows, columns }: Target, names: TrinoNames, appendId
   const list = [...columns.map(({ name }) => quoteName(name)), appendColumn].join(', ')
   const made = columns.map(({ writer }, i) => writer.make(`r[${i + 1}]`))
   const head = `INSERT INTO ${names.rows(table.schema, table.name)} (${list}) SELECT ${[...made, quoteText(appendId)].join(', ')}`
-  return chunksOf(rowTexts(rows, columns)).map((chunk) => `${head} ${relationOf(chunk)}`)
+  return [...jsonTexts(rows, columns)].map((text) => `${head} ${relationOf(text)}`)
 }
 
-function rowTexts({ table, rows }: TableRows, columns: Target['columns']): string[] {
-  return rows.map((row, r) => {
-    const cells = columns.map(({ name, writer }, c) => {
-      const value = row[c] ?? null
-      const where = `Table ${table}, row ${r + 1}, column "${name}"`
-      try {
-        return value === null ? 'null' : writer.json(value, where)
-      } catch (error) {
-        if (!(error instanceof ValueMismatch)) throw error
-        throw badInput(error.message.startsWith(where) ? `${error.message}.` : `${where}: ${error.message}.`)
-      }
-    })
-    return `[${cells.join(',')}]`
-  })
+/** Each piece as a text of JSON. */
+function* jsonTexts(rows: TableRows, columns: Target['columns']): Generator<string> {
+  const encoded = columns.map(({ name, writer }) => ({ name, encode: writer.json }))
+  const join = (cells: readonly (string | null)[]) => `[${cells.map((text) => text ?? 'null').join(',')}]`
+  for (const texts of rowTexts(rows, encoded, { length: maxCharacters, join })) yield `[${texts.join(',')}]`
 }
 
 /** One text holds all the rows: a literal has no other escape than the doubled quote, and the server parses it as data. */
-function relationOf(texts: readonly string[]): string {
-  return `FROM UNNEST(CAST(json_parse(${quoteText(`[${texts.join(',')}]`)}) AS array(array(json)))) t(r)`
+function relationOf(text: string): string {
+  return `FROM UNNEST(CAST(json_parse(${quoteText(text)}) AS array(array(json)))) t(r)`
 }
 
 /** What the rows of an append hold in the columns wanted: of most types what was given, else what is stored. */
@@ -125,83 +122,32 @@ async function changeOf(
   const isKept = (name: string) => columns.find((column) => column.name === name)?.writer.isKept ?? true
   const place = `${table.schema}.${table.name}`
   if (found.every(isKept)) return [{ table: place, keys: givenKeys(wanted, rows) }]
-  const read = found.map((name) => {
-    const carrier = table.carriers[table.columns.findIndex((column) => column.name === name)]
-    if (carrier === undefined) throw new Error(`There is no column ${name}`)
-    return { selected: carrier.select(quoteName(name)), read: carrier.read }
-  })
+  const { selected, keysOf } = createKeyReader(wanted, table)
   const { rows: stored } = await session.query(
     'write',
-    `SELECT DISTINCT ${read.map(({ selected }) => selected).join(', ')} FROM ${names.rows(table.schema, table.name)}
+    `SELECT DISTINCT ${selected.join(', ')} FROM ${names.rows(table.schema, table.name)}
      WHERE ${appendColumn} = ${quoteText(appendId)}`,
   )
-  const values = stored.map((row) =>
-    row.map((cell, i) => (cell === null ? null : (read[i]?.read(cell) ?? null))),
-  )
-  return [{ table: place, keys: readKeys(wanted, values) }]
+  return [{ table: place, keys: keysOf(stored) }]
 }
 
-/** The columns that are sure to hold their values are not asked about. */
 export async function findMisfit(
   { session, address }: Pick<AppendParts, 'session' | 'address'>,
   rows: TableRows,
 ): Promise<Misfit | null> {
   const { columns } = findTarget(rows, await listTables(session, address, schemasOf([rows])), [])
-  for (const [index, column] of columns.entries()) {
-    const cells = rows.rows.map((row) => [row[index] ?? null])
-    const mismatch = firstMismatch(column, cells)
-    if (mismatch !== null) return mismatch
-    if (column.writer.isKept) continue
-    const found = await firstRefused(cells.length, async (from, to) => {
-      const part = { table: rows.table, columns: [column.name], rows: cells.slice(from, to) }
-      return refusalOf(session, part, column)
-    })
-    if (found !== null) return { ...found, column: column.name }
-  }
-  return null
-}
-
-function firstMismatch({ name, writer }: Target['columns'][number], cells: readonly Row[]): Misfit | null {
-  for (const [row, [value = null]] of cells.entries()) {
-    try {
-      if (value !== null) writer.json(value, 'The value')
-    } catch (error) {
-      if (error instanceof ValueMismatch) return { row, column: name, reason: error.message }
-      throw error
-    }
-  }
-  return null
-}
-
-async function refusalOf(
-  session: TrinoSession,
-  rows: TableRows,
-  column: Target['columns'][number],
-): Promise<string | null> {
-  try {
-    for (const chunk of chunksOf(rowTexts(rows, [column])))
-      await session.query(
-        'write',
-        `SELECT count_if(${column.writer.make('r[1]')} IS NULL) ${relationOf(chunk)}`,
-      )
-    return null
-  } catch (error) {
-    const failure = toTrinoError(error, { refused: 'BAD_USER_INPUT' })
-    if (failure instanceof AppError && failure.code === 'BAD_USER_INPUT') return failure.message
-    throw error
-  }
-}
-
-function chunksOf(texts: readonly string[]): string[][] {
-  const chunks: string[][] = []
-  let length = Number.POSITIVE_INFINITY
-  for (const text of texts) {
-    length += text.length + 1
-    if (length > maxCharacters) {
-      chunks.push([])
-      length = text.length
-    }
-    chunks.at(-1)?.push(text)
-  }
-  return chunks
+  const checked = columns.map((column) => ({
+    name: column.name,
+    isSure(value: Present) {
+      column.writer.json(value)
+      return column.writer.isKept
+    },
+    async take(cells: readonly Row[]) {
+      const part = { table: rows.table, columns: [column.name], rows: cells }
+      const made = `SELECT count_if(${column.writer.make('r[1]')} IS NULL)`
+      for (const text of jsonTexts(part, [column]))
+        await session.query('write', `${made} ${relationOf(text)}`)
+    },
+  }))
+  return findRefused(rows, checked, toTrinoError)
 }

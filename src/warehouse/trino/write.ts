@@ -1,6 +1,5 @@
 // How values are written to Trino, for every type: as texts in one JSON text, and the expressions that make the type's values of them.
 
-import { writeCell } from '../../duckdb/append-rows.ts'
 import { carrierOf, ValueMismatch } from '../../duckdb/column-types.ts'
 import type { Value, ValueObject } from '../../values/columns.ts'
 import { formatJson } from '../../values/json-text.ts'
@@ -17,7 +16,7 @@ interface Form {
 
 export interface TrinoWriter {
   /** The value as JSON. Throws ValueMismatch. */
-  json(value: Present, where: string): string
+  json(value: Present): string
   /** The engine's expression for a value of type json. */
   make(json: string): string
   /** Whether a value is sure to be taken, and to be read again as it was written. */
@@ -181,10 +180,10 @@ export function trinoWriter(text: string): TrinoWriter {
     (type.name === 'varchar' && type.numbers.length === 0) ||
     (type.name === 'timestamp' && type.numbers[0] === 6)
   return {
-    json(value, where) {
-      writeCell(value, carrier, () => where)
+    json(value) {
+      carrier.write(value)
       if (typeof value === 'string' && !value.isWellFormed())
-        throw new ValueMismatch(`${where}: half of a character of two halves is no text`)
+        throw new ValueMismatch('half of a character of two halves is no text')
       return form.json(value)
     },
     make: (json) => form.make(json, 0),
