@@ -31,7 +31,7 @@ describe('files on DuckDB', () => {
     subject = await createWarehouseFolder()
     mounted = join(subject.folder, 'mounted')
     await mkdir(mounted)
-    await replace('table.csv', 'k,n\na,1\n')
+    for (const name of ['turn', 'meanwhile', 'grow']) await replace(`${name}.csv`, 'k,n\na,1\n')
     await replace('lines.ndjson', '{"k":"a","n":1}\n')
     warehouse = await subject.open({ files: [mounted] })
     parquet = await openParquet(subject.datasetsFolder)
@@ -43,11 +43,11 @@ describe('files on DuckDB', () => {
     await subject?.remove()
   })
 
-  const csv = (): ChangingTable<Variant & { cell: string }> => ({
+  const csv = (name: string): ChangingTable<Variant & { cell: string }> => ({
     warehouse,
     parquet,
     folder: subject.datasetsFolder,
-    sql: 'SELECT * FROM files.table',
+    sql: `SELECT * FROM files.${name}`,
     variants: [
       { type: 'INT64', value: 1, cell: '1' },
       { type: 'FLOAT64', value: 1.5, cell: '1.5' },
@@ -57,13 +57,13 @@ describe('files on DuckDB', () => {
     ],
     async change({ cell }) {
       const columns = order(randomInt(2) === 0 ? ['k', 'n'] : ['k', 'more', 'n'])
-      const cells = columns.map((name) => ({ k: 'a', n: cell, more: 'x' })[name])
-      await replace('table.csv', `${columns.join(',')}\n${cells.join(',')}\n`)
+      const cells = columns.map((column) => ({ k: 'a', n: cell, more: 'x' })[column])
+      await replace(`${name}.csv`, `${columns.join(',')}\n${cells.join(',')}\n`)
     },
   })
 
   const ndjson = (): ChangingTable<Variant> => ({
-    ...csv(),
+    ...csv('lines'),
     sql: 'SELECT k, n FROM files.lines',
     variants: [
       { type: 'INT64', value: 1 },
@@ -75,18 +75,21 @@ describe('files on DuckDB', () => {
     change: ({ value }) => replace('lines.ndjson', `${JSON.stringify({ k: 'a', n: value })}\n`),
   })
 
-  test('give the value and the type of now, and a saved query what it was saved with or SCHEMA_MISMATCH', async () => {
-    const statements = (await changeInTurn(csv(), 40)) + (await changeInTurn(ndjson(), 40))
+  test('give the value and the type of now, and a saved query what it was saved with or SCHEMA_MISMATCH', async ({
+    signal,
+  }) => {
+    const options = { steps: 40, signal }
+    const statements = (await changeInTurn(csv('turn'), options)) + (await changeInTurn(ndjson(), options))
     console.info(`files: ${statements} statements`)
   })
 
-  test('that change while they are read are read as they are told to be', async () => {
-    const counts = await changeMeanwhile(csv(), 100)
+  test('that change while they are read are read as they are told to be', async ({ signal }) => {
+    const counts = await changeMeanwhile(csv('meanwhile'), { answers: 100, signal })
     console.info(`files: ${JSON.stringify(counts)}`)
   })
 
   test('that only grow are read as ever', async () => {
-    const table = csv()
+    const table = csv('grow')
     await table.change({ type: 'INT64', value: 1, cell: '1' })
     const { columns } = await warehouse.describe(table.sql)
     for (let rows = 1; rows < 30; rows++) {
@@ -94,7 +97,7 @@ describe('files on DuckDB', () => {
       const lines = Array.from({ length: rows }, () =>
         names.map((name) => ({ k: 'a', n: '1', more: 'x' })[name]).join(','),
       )
-      await replace('table.csv', `${names.join(',')}\n${lines.join('\n')}\n`)
+      await replace('grow.csv', `${names.join(',')}\n${lines.join('\n')}\n`)
       const request = { sql: table.sql, saved: columns, key: ['k'], values: [['a']] }
       expect((await warehouse.lookup(request)).rows).toHaveLength(rows)
     }
@@ -166,16 +169,19 @@ describe('tables on PostgreSQL', () => {
     )
   }
 
-  test('give the value and the type of now, and a saved query what it was saved with or SCHEMA_MISMATCH', async () => {
-    const ofTable = await changeInTurn(table('changing'), 40)
-    const ofView = await changeInTurn({ ...common(), sql: 'SELECT * FROM shown', change: view }, 30)
+  test('give the value and the type of now, and a saved query what it was saved with or SCHEMA_MISMATCH', async ({
+    signal,
+  }) => {
+    const shown = { ...common(), sql: 'SELECT * FROM shown', change: view }
+    const ofTable = await changeInTurn(table('changing'), { steps: 40, signal })
+    const ofView = await changeInTurn(shown, { steps: 30, signal })
     console.info(`tables and views: ${ofTable + ofView} statements`)
   })
 
-  test('that change while they are read are read as they are told to be', async () => {
+  test('that change while they are read are read as they are told to be', async ({ signal }) => {
     const meanwhile = table('meanwhile')
     await meanwhile.change(variants[0] ?? { type: '', value: 0, column: 'int', cell: '7' })
-    const counts = await changeMeanwhile(meanwhile, 100)
+    const counts = await changeMeanwhile(meanwhile, { answers: 100, signal })
     console.info(`tables: ${JSON.stringify(counts)}`)
   })
 })

@@ -61,10 +61,10 @@ function nOf({ columns, rows }: Given) {
   return { type: columns[place]?.type, value: rows[0]?.[place] }
 }
 
-/** One change after another; counts the statements that ran. */
+/** One change after another, until the signal of a test that is over; counts the statements that ran. */
 export async function changeInTurn<V extends Variant>(
   table: ChangingTable<V>,
-  steps: number,
+  { steps, signal }: { steps: number; signal: AbortSignal },
 ): Promise<number> {
   const [first] = table.variants
   if (first === undefined) throw new Error('There is no variant')
@@ -74,6 +74,7 @@ export async function changeInTurn<V extends Variant>(
   const savedN = saved.find(({ name }) => name === 'n')
   let statements = 0
   for (let step = 0; step < steps; step++) {
+    signal.throwIfAborted()
     const variant = table.variants[step % 3 === 0 ? 0 : randomInt(table.variants.length)] ?? first
     await table.change(variant)
     for (const path of pathsOf(table)) {
@@ -96,13 +97,21 @@ export async function changeInTurn<V extends Variant>(
   return statements
 }
 
-/** Changes again and again until all paths together have answered so often: no value is ever read as another type than it is told to be of. */
-export async function changeMeanwhile<V extends Variant>(table: ChangingTable<V>, answers: number) {
+/**
+ * Changes again and again until all paths together have answered so often, or the test is over by its signal: no value
+ * is ever read as another type than it is told to be of.
+ */
+export async function changeMeanwhile<V extends Variant>(
+  table: ChangingTable<V>,
+  { answers, signal }: { answers: number; signal: AbortSignal },
+) {
   const valid = new Set(table.variants.map(({ type, value }) => text({ type, value })))
-  const counts = { answered: 0, refused: 0 }
+  const counts = { changed: 0, answered: 0, refused: 0 }
+  let readMs = 0
   let isOver = false
   const read = async (path: () => Promise<Given>) => {
     while (!isOver) {
+      const startedMs = performance.now()
       try {
         const given = nOf(await path())
         expect(valid).toContain(text(given))
@@ -113,6 +122,7 @@ export async function changeMeanwhile<V extends Variant>(table: ChangingTable<V>
         expect(['WAREHOUSE_FAILED', 'INVALID_SQL'], error.message).toContain(error.code)
         counts.refused++
       }
+      readMs = performance.now() - startedMs
     }
   }
   const reading = Promise.all(pathsOf(table).map(read))
@@ -120,15 +130,16 @@ export async function changeMeanwhile<V extends Variant>(table: ChangingTable<V>
     isOver = true
   })
   try {
-    for (let i = 0; counts.answered < answers && !isOver; i++) {
-      const variant = table.variants[i % table.variants.length]
+    while (counts.answered < answers && !isOver) {
+      const variant = table.variants[counts.changed++ % table.variants.length]
       if (variant !== undefined) await table.change(variant)
-      await sleep(randomInt(40))
+      // However slow the machine is, some reads meet no change, and some meet several.
+      await sleep(Math.random() * 2 * readMs, undefined, { signal })
     }
   } finally {
     isOver = true
+    await reading
   }
-  await reading
   return counts
 }
 
