@@ -1,4 +1,4 @@
-// Load from a second process: wrk as fast as the server answers, autocannon at a steady rate.
+// As many requests as a server answers: by wrk, a second process; and what Redis alone answers.
 
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
@@ -16,11 +16,6 @@ export interface Workload {
   bodies: readonly string[]
 }
 
-export interface LoadResult {
-  requestsPerSecond: number
-  p99Ms: number
-}
-
 const connections = 64
 
 /** Requests one after the other on each of 64 connections. */
@@ -28,7 +23,7 @@ export async function saturate(
   url: string,
   { path, bodies }: Workload,
   seconds: number,
-): Promise<LoadResult> {
+): Promise<{ requestsPerSecond: number }> {
   const folder = await createFolder('wrk')
   try {
     const script = join(folder.path, 'load.lua')
@@ -37,7 +32,6 @@ export async function saturate(
       '-t1',
       `-c${connections}`,
       `-d${seconds}s`,
-      '--latency',
       '--timeout',
       '30s',
       '-s',
@@ -65,33 +59,20 @@ request = function()
   next = next % #bodies + 1
   return wrk.format(nil, nil, nil, bodies[next])
 end
-done = function(summary, latency)
+done = function(summary)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  print('RESULT ' .. summary.requests .. ' ' .. summary.duration .. ' ' .. latency:percentile(99) .. ' ' .. failed)
+  print('RESULT ' .. summary.requests .. ' ' .. summary.duration .. ' ' .. failed)
 end
 `
 }
 
-function parseReport(report: string): LoadResult {
-  const [requests = 0, durationUs = 0, p99Us = 0, failed = 0] = (/RESULT (.*)/.exec(report)?.[1] ?? '')
+function parseReport(report: string): { requestsPerSecond: number } {
+  const [requests = 0, durationUs = 0, failed = 0] = (/RESULT (.*)/.exec(report)?.[1] ?? '')
     .split(' ')
     .map(Number)
   if (requests === 0 || failed > 0) throw new Error(`${failed} of ${requests} requests failed\n${report}`)
-  return { requestsPerSecond: requests / (durationUs / 1e6), p99Ms: p99Us / 1000 }
-}
-
-/** So many requests a second, whether or not the server keeps up; what it delays counts as latency. */
-export async function pace(
-  url: string,
-  { path, bodies }: Workload,
-  requestsPerSecond: number,
-  seconds: number,
-): Promise<LoadResult> {
-  const options = { url: `${url}${path}`, bodies, requestsPerSecond: Math.round(requestsPerSecond), seconds }
-  const running = run(process.execPath, [join(import.meta.dirname, 'peers', 'pace.js')])
-  running.child.stdin?.end(JSON.stringify(options))
-  return JSON.parse((await running).stdout) as LoadResult
+  return { requestsPerSecond: requests / (durationUs / 1e6) }
 }
 
 /** Commands a second, one after the other on as many loops as `saturate` has connections, over one of ioredis. */

@@ -8,7 +8,8 @@ import { type Comparison, compare, runSides } from './comparison.ts'
 import { copyForPeers, graphqlWorkload, restWorkload, serveUsers } from './features.ts'
 import { fillUsers, prefixOf } from './fill.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
-import { mget, pace, saturate, type Workload } from './load.ts'
+import { compareLatency, pace, secondsAt } from './latency.ts'
+import { mget, saturate, type Workload } from './load.ts'
 import { residentMb } from './memory.ts'
 
 const area = 'realtime'
@@ -20,6 +21,8 @@ const peerNames = {
   apollo: 'Apollo Server',
   yoga: 'Yoga as it comes',
 } as const
+/** Requests a second that every server has room for. */
+const lowRate = 500
 type PeerName = keyof typeof peerNames
 
 interface Effort {
@@ -46,7 +49,7 @@ export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comp
       ...(await withEtls(gateway, effort)),
       ...(await growing(gateway, redis.url, effort)),
       await memory(gateway, effort),
-      await latencyBesideTraining(gateway, effort),
+      ...(await latencyBesideTraining(gateway, effort)),
     ]
   } finally {
     await gateway.stop()
@@ -69,7 +72,8 @@ async function besidePeers(gateway: BenchGateway, redisUrl: string, effort: Effo
       ...(await throughput('queryRealtime, 1 key × 10 features', one, urls, effort)),
       ...(await throughput('queryRealtimeMany, 100 keys × 10 features', many, urls, effort)),
       ...(await throughput('REST /query/realtime, 1 key', rest, bareOnly, effort)),
-      await latency(one, bareOnly, effort),
+      ...(await latency('queryRealtime, 1 key', one, bareOnly, effort)),
+      ...(await latency('queryRealtimeMany, 100 keys', many, bareOnly, effort)),
     ]
   } finally {
     await peers.stop()
@@ -130,24 +134,26 @@ async function assertSameAnswers({ path, bodies }: Workload, urls: Urls) {
   }
 }
 
-/** What one request in a hundred waits for at least, at half the rate that the bare handler or the gateway can bear. */
+/** How long a lookup takes where there is room for it: at a rate that is none to either, and at half of what the bare handler can bear. */
 async function latency(
+  lookup: string,
   workload: Workload,
   urls: { gateway: string; bare: string },
   effort: Effort,
-): Promise<Comparison> {
-  const rates: number[] = []
-  for (const url of [urls.gateway, urls.bare]) {
-    rates.push((await saturate(url, workload, effort.seconds)).requestsPerSecond)
+): Promise<Comparison[]> {
+  const half = Math.round((await saturate(urls.bare, workload, effort.seconds)).requestsPerSecond / 2)
+  const rates = [
+    { rate: lowRate, told: `at ${lowRate} requests a second` },
+    { rate: half, told: 'at half of the bare handler’s saturation' },
+  ]
+  const comparisons: Comparison[] = []
+  for (const { rate, told } of rates) {
+    const measure = (url: string) => pace(url, workload, rate, secondsAt(rate, effort.rounds === 1))
+    const sides = { gateway: () => measure(urls.gateway), peer: () => measure(urls.bare) }
+    const names = { area, work: `${lookup}, ${told}`, peer: peerNames.bare }
+    comparisons.push(...(await compareLatency(names, sides, effort.rounds)))
   }
-  const most = Math.min(...rates)
-  const waits = await runSides(effort.rounds, false, urls, async (url) => {
-    const { p99Ms } = await pace(url, workload, most / 2, Math.max(2, effort.seconds))
-    return p99Ms
-  })
-  const pairs = waits.map((round) => ({ gateway: round.gateway ?? 0, peer: round.bare ?? 0 }))
-  const work = 'queryRealtime, 1 key, at half the saturation'
-  return compare({ area, work, peer: peerNames.bare, measure: 'p99' }, pairs, (ms) => `${ms.toFixed(1)} ms`)
+  return comparisons
 }
 
 /** The same lookup of 100 keys with and without an ETL. */
@@ -223,26 +229,24 @@ async function growing(gateway: BenchGateway, redisUrl: string, effort: Effort):
   return comparisons
 }
 
-/** What one request in a hundred waits for at least, while training queries take all that they may. */
-async function latencyBesideTraining(gateway: BenchGateway, effort: Effort): Promise<Comparison> {
+/** How long lookups take while training queries take all that they may. */
+async function latencyBesideTraining(gateway: BenchGateway, effort: Effort): Promise<Comparison[]> {
   const { users } = effort
   const load = graphqlWorkload({ queryId: await serveUsers(gateway, users), users, keys: 1, bodies: 500 })
-  const measure = async () => (await pace(gateway.url, load, 500, Math.max(2, effort.seconds))).p99Ms
+  const peer = () => pace(gateway.url, load, lowRate, secondsAt(lowRate, effort.rounds === 1))
   const sides = {
-    gateway: async () => {
+    peer,
+    async gateway() {
       const ending = new AbortController()
       const training = trainUntil(gateway, ending.signal)
-      const p99Ms = await measure()
+      const result = await peer()
       ending.abort()
       await training
-      return p99Ms
+      return result
     },
-    peer: measure,
   }
-  const waits = await runSides(effort.rounds, effort.seconds > 1, sides, (side) => side())
-  const work = 'queryRealtime, 1 key, 500 requests a second beside training queries without a pause'
-  const names = { area, work, peer: 'itself, without training', measure: 'p99' }
-  return compare(names, pairsOf(waits), (ms) => `${ms.toFixed(1)} ms`)
+  const work = `queryRealtime, 1 key, at ${lowRate} requests a second beside training queries without a pause`
+  return compareLatency({ area, work, peer: 'itself, without training' }, sides, effort.rounds)
 }
 
 async function trainUntil(gateway: BenchGateway, signal: AbortSignal): Promise<void> {
