@@ -1,14 +1,20 @@
 // A gateway in a process of its own, as `npm start` runs it, for the benchmark.
 
+import packageJson from '../package.json' with { type: 'json' }
 import { createFolder, startChild } from '../test/servers/child.ts'
 
 export type BenchGateway = Awaited<ReturnType<typeof startGateway>>
 
 const ready = /Ready\. GraphQL and GraphiQL: (\S+)\/graphql/
 
+/** What `npm start` sets before it runs `node`. */
+const startSettings = Object.fromEntries(
+  [...packageJson.scripts.start.matchAll(/(\w+)=(\S+) /g)].map(([, name, value]) => [name, value ?? '']),
+)
+
 export async function startGateway(settings: Record<string, string>, nodeOptions: readonly string[] = []) {
   const folder = await createFolder('bench')
-  const env = { PORT: '0', DATA_DIR: folder.path, ...settings }
+  const env = { ...startSettings, PORT: '0', DATA_DIR: folder.path, ...settings }
   const child = await startChild(process.execPath, [...nodeOptions, 'src/main.ts'], {
     ready,
     env,

@@ -1,9 +1,6 @@
 // Training queries of five million rows from PostgreSQL into Parquet, beside psql, which throws the same rows away.
 
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { startPostgres } from '../test/servers/postgres.ts'
 import { programPath } from '../test/servers/programs.ts'
@@ -21,7 +18,6 @@ const tables = {
 
 export async function benchPostgresTraining(quick: boolean): Promise<Comparison[]> {
   const rows = quick ? 250_000 : 5_000_000
-  const folder = await mkdtemp(join(tmpdir(), 'gateway-bench-'))
   const server = await startPostgres({ settings: { shared_buffers: '1GB', max_wal_size: '4GB' } })
   const psql = (...commands: string[]) =>
     promisify(execFile)('sh', [
@@ -43,7 +39,7 @@ export async function benchPostgresTraining(quick: boolean): Promise<Comparison[
       const sql = `SELECT * FROM ${table}`
       const pairs = await runPairs(
         quick ? 1 : 5,
-        () => trainOnGateway(folder, { sql, settings: { WAREHOUSE_URL: server.url } }),
+        () => trainOnGateway(sql, { WAREHOUSE_URL: server.url }),
         () => timed(() => psql(`COPY (${sql}) TO STDOUT (FORMAT binary)`)),
       )
       comparisons.push(
@@ -57,7 +53,6 @@ export async function benchPostgresTraining(quick: boolean): Promise<Comparison[
     return comparisons
   } finally {
     await server.stop()
-    await rm(folder, { recursive: true, force: true })
   }
 }
 

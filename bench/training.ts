@@ -25,7 +25,7 @@ async function benchDuckDbTraining(quick: boolean): Promise<Comparison[]> {
   try {
     const pairs = await runPairs(
       quick ? 1 : 5,
-      () => trainOnGateway(folder, { sql: statement(rows) }),
+      () => trainOnGateway(statement(rows)),
       () => copyInDuckDb(folder, rows),
     )
     for (const { gateway, peer } of pairs) {
