@@ -122,6 +122,26 @@ describe('what drips is not waited for, however long it goes on dripping:', () =
   })
 })
 
+describe('a refused body is answered where its client can read why, and the next request on its connection too:', () => {
+  test.each([
+    ['too long for GraphQL', '/graphql', 33, 'HTTP/1.1 413'],
+    ['too long for REST', '/query/train', 5, 'HTTP/1.1 413'],
+    ['more than there is room for', '/graphql', 3, 'HTTP/1.1 503'],
+  ])('%s', async (_name, path, megabytes, refusal) => {
+    const cramped = await gateway.serve({ maxHeldBytes: 2 ** 20 })
+    const { socket, closed, received } = await open(cramped.url)
+    const body = Buffer.alloc(megabytes * 2 ** 20, ' ')
+    socket.write(head(path, [`Content-Length: ${body.length}`]))
+    socket.write(body.subarray(0, 2 ** 21))
+    await expect.poll(received).toContain(refusal)
+    socket.write(body.subarray(2 ** 21))
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    await closed
+    expect(received().match(/HTTP\/1\.1 \d+/g)).toEqual([refusal, 'HTTP/1.1 200'])
+    await cramped.close()
+  })
+})
+
 test('a body without end is refused once it is too long', async () => {
   // However long its sending takes.
   const patient = await gateway.serve()

@@ -5,7 +5,7 @@ import { fuzz } from './fuzz.ts'
 
 test('random documents, variables, SQL, ETLs, bodies and paths end with no crash, no hang, no INTERNAL and no leak', async () => {
   const { sent, ends, findings } = await fuzz({ requests: 200, seed: 1 })
-  expect(findings).toEqual([])
+  expect(findings, findings.join('\n')).toEqual([])
   expect(sent).toBe(200)
   const kinds = new Set(Object.keys(ends).map((end) => end.split(' ')[0]))
   expect([...kinds].sort()).toEqual(['document', 'etl', 'path', 'rest', 'sql', 'variables'])

@@ -76,18 +76,22 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
 
   async function ask(request: FuzzRequest, number: number, authorization: Record<string, string>) {
     if (request.file !== null) await writeFile(join(etlFolder, request.file.name), request.file.source)
+    const startedMs = performance.now()
     const answer = await send(gateway.url, request, authorization).catch((error: unknown) => String(error))
+    const tookMs = Math.round(performance.now() - startedMs)
     report.sent++
     const { heldMs } = await watcher.take()
     const faults = [
-      ...(typeof answer === 'string' ? [`got no answer: ${answer}`] : faultsOf(answer, request.caller)),
+      ...(typeof answer === 'string'
+        ? [`got no answer in ${tookMs} ms: ${answer}`]
+        : faultsOf(answer, request.caller)),
       ...(heldMs > maxHeldMs
         ? [`held the event loop up for ${Math.round(heldMs)} ms, or one beside it did`]
         : []),
     ]
     for (const fault of faults) {
       const sent = JSON.stringify(request).slice(0, 3000)
-      note(`seed ${seed}, request ${number} (${request.kind}, by ${request.caller}): ${sent}\n  ${fault}`)
+      note(`seed ${seed}, request ${number} (${request.kind}, by ${request.caller}) ${fault}\n  ${sent}`)
     }
     const end = typeof answer === 'string' ? 'no answer' : (codesOf(answer)[0] ?? answer.status)
     const key = `${request.kind} ${end}`

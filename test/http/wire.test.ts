@@ -159,6 +159,21 @@ describe('time', () => {
     expect(await exchange(port, [text])).toContain('HTTP/1.1 408 Request Timeout')
   })
 
+  test.each([
+    ['a lookup', look({ id: 'é' })],
+    ['what is for Node', post('/body', 'é')],
+  ])('%s that came while the process was held up is answered', async (_name, text) => {
+    const { port, server } = await start({ withWire: true, receiveWithin })
+    const { socket, received } = await open(port)
+    await expect.poll(() => connectionsOf(server)).toBe(1)
+    socket.write(text)
+    const untilMs = performance.now() + 2 * receiveWithin.headersMs
+    while (performance.now() < untilMs);
+    await expect.poll(received).toContain('HTTP/1.1')
+    expect(received()).toContain('HTTP/1.1 200')
+    socket.destroy()
+  })
+
   test('an idle connection is closed after the time that its client was told', async () => {
     const { port } = await start({ withWire: true, keepAliveMs: 1_000, receiveWithin })
     const beganAtMs = performance.now()

@@ -1,5 +1,6 @@
 // How much a caller may send in one request or message, known before any of it is kept.
 
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { Identity } from '../../access/identity.ts'
@@ -12,6 +13,17 @@ const megabyte = 1024 * 1024
 export const maxRowsBytes = 32 * megabyte
 /** All else: ten thousand index values of four hundred characters each, say. */
 export const maxPlainBytes = 4 * megabyte
+
+/** Of a refused body's announced length, so much is taken and let go by at most. */
+const maxLetGoBytes = 2 * maxRowsBytes
+
+/**
+ * Whether what is left of a refused body is let go by. A client that still sends when its connection is closed may not
+ * get to read why; one that sends without an end is not waited for.
+ */
+export function isLetGo(headers: IncomingHttpHeaders): boolean {
+  return Number(headers['content-length']) <= maxLetGoBytes
+}
 
 /** Only who may publish has rows to send. */
 export function maxBytesOf(identity: Identity | null): number {
@@ -37,11 +49,15 @@ export async function readBody(
   if (Number(headers['content-length']) > most) throw tooManyBytes(most)
   const pieces: Buffer[] = []
   let length = 0
-  for await (const piece of body.iterator({ destroyOnReturn: false })) {
-    length += piece.length
-    if (length > most) throw tooManyBytes(most)
-    if (!held.keep(socket, length)) throw held.refusal()
-    pieces.push(piece)
+  try {
+    for await (const piece of body.iterator({ destroyOnReturn: false })) {
+      length += piece.length
+      if (length > most) throw tooManyBytes(most)
+      if (!held.keep(socket, length)) throw held.refusal()
+      pieces.push(piece)
+    }
+  } finally {
+    body.resume()
   }
   return Buffer.concat(pieces, length)
 }

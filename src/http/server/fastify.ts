@@ -10,7 +10,7 @@ import Fastify, {
 } from 'fastify'
 import type { Logger } from 'pino'
 import { withRequestId } from '../../telemetry/request-id.ts'
-import { maxPlainBytes, readBody } from '../guards/body-limits.ts'
+import { isLetGo, maxPlainBytes, readBody } from '../guards/body-limits.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import { sendRestFailure, sendUnknownRoute } from '../rest/rest-failures.ts'
 import { parseJson } from './json.ts'
@@ -49,6 +49,11 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
     const { socket } = request.raw
     reply.raw.once('close', () => held.keep(socket, 0))
     done()
+  })
+  // Fastify has the connection of each body that it refuses closed.
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (isLetGo(request.headers)) reply.removeHeader('connection')
+    done(null, payload)
   })
   // Not earlier: what reads the body is called from its connection's events, outside of any request.
   app.addHook('preValidation', (request, _reply, done) => {

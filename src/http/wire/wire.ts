@@ -55,10 +55,12 @@ function lookAfter(server: Server, connections: ReadonlyMap<Socket, Connection>)
     server.closeAllConnections.bind(server),
   ]
   const everyMs = Math.min(server.headersTimeout, 5_000)
-  const timer = setInterval(() => {
+  const look = () => {
     const nowMs = performance.now()
     for (const connection of connections.values()) connection.look(nowMs)
-  }, everyMs).unref()
+  }
+  // After what has come is read: this process may have been held up for longer than a client has to send it.
+  const timer = setInterval(() => setImmediate(look), everyMs).unref()
   server.once('close', () => clearInterval(timer))
 
   // Called again and again until all are closed.
