@@ -48,7 +48,10 @@ function addType(builder: Builder, services: Services) {
     values: {
       TABLE: {},
       VIEW: { description: 'A view of the database.' },
-      FILE: { description: 'A mounted file, or a folder of them.' },
+      FILE: {
+        description:
+          'A file or folder of files that WAREHOUSE_FILES mounts, as it is now; what no table is made of the log says at the start, and the doctor.',
+      },
     } as const,
   })
 

@@ -1,11 +1,11 @@
 // Files mounted as tables: each kind, folders, and what cannot be mounted.
 
-import { appendFile, mkdir, rename, stat, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ConfigError } from '../../src/config/config-error.ts'
-import { hasOnlyGrown, isUnchanged, lookAt } from '../../src/warehouse/duckdb/files.ts'
+import { hasOnlyGrown, isUnchanged, lookAt } from '../../src/warehouse/duckdb/file-states.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 
@@ -108,6 +108,109 @@ test.for<[string, (at: string) => Promise<string[]>, RegExp]>([
     await expect(opening).rejects.toThrow(ConfigError)
     await expect(other.open({ files: await arrange(other.folder) })).rejects.toThrow(message)
   } finally {
+    await other.remove()
+  }
+})
+
+describe('files are read as they are now:', () => {
+  const at = join(subject.folder, 'changing')
+  const rows = async (sql: string) => {
+    const { rowCount } = await open.exportParquet({ sql, path: join(own.datasetsFolder, 'n.parquet') })
+    return Number(rowCount)
+  }
+  const listed = async () =>
+    (await open.tables()).filter(({ schema }) => schema === 'files').map(({ name }) => name)
+  let own: Awaited<ReturnType<typeof createWarehouseFolder>>
+  let open: Warehouse
+
+  beforeAll(async () => {
+    await mkdir(join(at, 'deep', 'a', 'b'), { recursive: true })
+    await mkdir(join(at, 'days', 'day=2026-01-01', 'shop=x'), { recursive: true })
+    await writeFile(join(at, 'deep', 'a', 'b', '1.csv'), 'id,n\n1,1\n')
+    await writeFile(join(at, 'days', 'day=2026-01-01', 'shop=x', '1.csv'), 'id\n1\n')
+    own = await createWarehouseFolder()
+    open = await own.open({ files: [at] })
+  })
+  afterAll(async () => {
+    await open?.close()
+    await own?.remove()
+  })
+
+  test('a new file of a folder, however deep, is part of its table at once', async () => {
+    for (let i = 2; i < 5; i++) {
+      await writeFile(join(at, 'deep', 'a', 'b', `${i}.csv`), `id,n\n${i},1\n`)
+      expect(await rows('SELECT * FROM files.deep')).toBe(i)
+    }
+    await mkdir(join(at, 'deep', 'c'))
+    await writeFile(join(at, 'deep', 'c', '1.csv'), 'id,n,more\n5,1,x\n')
+    expect(await rows('SELECT * FROM files.deep')).toBe(5)
+    expect((await open.describe('SELECT * FROM files.deep')).columns.map(({ name }) => name)).toEqual([
+      'id',
+      'n',
+      'more',
+    ])
+    await rm(join(at, 'deep', 'a'), { recursive: true })
+    expect(await rows('SELECT * FROM files.deep')).toBe(1)
+  })
+
+  test('a Hive partition is a column, and a new one is seen', async () => {
+    const { columns, whyNotLocal } = await open.describe('SELECT * FROM files.days', {
+      key: ['id'],
+    })
+    expect(columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+      'id INT64',
+      'day DATE',
+      'shop STRING',
+    ])
+    expect(whyNotLocal).toBeNull()
+    await mkdir(join(at, 'days', 'day=2026-01-02', 'shop=x'), { recursive: true })
+    await writeFile(join(at, 'days', 'day=2026-01-02', 'shop=x', '1.csv'), 'id\n2\n')
+    expect(await rows("SELECT * FROM files.days WHERE day = DATE '2026-01-02'")).toBe(1)
+  })
+
+  test('a new file is a new table, one that goes is none any more, one that is broken says why', async () => {
+    await expect(open.describe('SELECT * FROM files.late')).rejects.toThrow(/There is no table files\.late/)
+    await writeFile(join(at, 'late.csv'), 'id,n\n1,1\n')
+    expect(await rows('SELECT * FROM files.late')).toBe(1)
+    const { whyNotLocal } = await open.describe('SELECT id, n FROM files.late', { key: ['id'] })
+    expect(whyNotLocal).toBeNull()
+    expect(await listed()).toEqual(['days', 'deep', 'late'])
+    await rm(join(at, 'late.csv'))
+    expect(await listed()).toEqual(['days', 'deep'])
+    await expect(rows('SELECT * FROM files.late')).rejects.toThrow(/There is no table files\.late/)
+    await writeFile(join(at, 'late.parquet'), 'no Parquet')
+    await expect(rows('SELECT * FROM files.late')).rejects.toThrow(/late\.parquet cannot be read as a table/)
+    expect(await rows('SELECT * FROM files.deep')).toBe(1)
+    await rm(join(at, 'late.parquet'))
+  })
+
+  test('what no table is made of is named, and what is no table for a reason says so', async () => {
+    await writeFile(join(at, 'deep', 'notes.txt'), 'no table')
+    await writeFile(join(at, 'days', 'stray.csv'), 'id\n9\n')
+    await listed()
+    const said = (await open.examine?.())?.map(({ text }) => text).join('\n') ?? ''
+    expect(said).toMatch(/mounted as files\."deep"/)
+    expect(said).toMatch(/no table is made of .*notes\.txt/)
+    expect(said).toMatch(/days holds files of different partitions \(day\/shop and in none\)/)
+    await expect(rows('SELECT * FROM files.days')).rejects.toThrow(/different partitions/)
+    await rm(join(at, 'days', 'stray.csv'))
+    expect(await rows('SELECT * FROM files.days')).toBe(2)
+  })
+})
+
+test('a folder of Hive partitions is one table by itself', async () => {
+  const other = await createWarehouseFolder()
+  const at = join(other.folder, 'orders')
+  for (const day of ['2026-01-01', '2026-01-02']) {
+    await mkdir(join(at, `day=${day}`), { recursive: true })
+    await writeFile(join(at, `day=${day}`, 'a.csv'), 'id\n1\n')
+  }
+  const open = await other.open({ files: [at] })
+  try {
+    const { rows } = await open.lookup({ sql: 'SELECT * FROM files.orders', key: ['id'], values: [[1]] })
+    expect(rows.map(String).sort()).toEqual(['1,2026-01-01', '1,2026-01-02'])
+  } finally {
+    await open.close()
     await other.remove()
   }
 })

@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { copyFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type DuckDBConnection, version as engineVersion } from '@duckdb/node-api'
+import { createTurns } from '../../concurrency/turns.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { makeFolder } from '../../config/folders.ts'
 import { openDatabase } from '../../duckdb/database.ts'
@@ -25,7 +26,7 @@ import type {
 } from '../port.ts'
 import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
-import { type MountedFiles, mountFiles } from './files.ts'
+import { createFiles, type Files, type Found } from './files.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
 import { assertFilesStand, createPlans, explainFailure, type PlannedStatement } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
@@ -44,7 +45,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   await makeFolder(dirname(file), 'WAREHOUSE_URL')
   let listed: TableList | undefined
   let prove: Proofs | undefined
-  let mounted: MountedFiles = new Map()
+  const files = createFiles(options.files)
   const database = await openDatabase({
     file,
     memoryMb: options.memoryMb,
@@ -56,13 +57,14 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       options.log.error({ err: error }, 'The warehouse’s engine failed; it is opened anew'),
     async prepare(connection) {
       await createSchemas(connection)
-      mounted = await mountFiles(connection, options.files)
+      await files.open(connection)
       listed = await listTables(connection)
       prove = await createProofs(connection, listed)
     },
   }).catch((error: unknown) => {
     throw explainVersion(error, file)
   })
+  for (const { level, text } of files.notices()) options.log[level === 'OK' ? 'info' : 'warn'](text)
   function tables(): TableList {
     if (listed === undefined) throw new Error('The tables were not listed')
     return listed
@@ -75,10 +77,17 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       listed = await listTables(connection)
     }),
   )
-  const { withCurrentPlan } = createPlans({
-    tables,
-    filesOf: (view) => mounted.get(view) ?? [],
-  })
+  const refresh = createRefresh(files, (found) =>
+    appends.inTurn(async (connection) => {
+      const changed = await files.mount(connection, found)
+      listed = await tables().withFiles(connection, changed)
+      await prove?.renew(
+        connection,
+        listed.ofFiles.filter(({ name }) => changed.includes(name)),
+      )
+    }),
+  )
+  const { withCurrentPlan } = createPlans({ tables, files, refresh })
 
   /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
   async function withPlan<T>(
@@ -158,10 +167,13 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
       columns,
       tables: read,
-      ...(await prove?.(connection, { sql, key, columns, tables: read })),
+      ...(await prove?.prove(connection, { sql, key, columns, tables: read })),
     }))
   const version = () => run((connection) => readVersion(transactionOf(connection)))
-  const listAll = () => run((connection) => withEstimates(connection, tables()))
+  const listAll = async () => {
+    await refresh()
+    return run((connection) => withEstimates(connection, tables()))
+  }
 
   return {
     name: 'duckdb',
@@ -214,13 +226,30 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       }
     },
     version,
-    examine: async () => [ok(`it can be opened; its data is at version ${await version()}`)],
+    examine: async () => [
+      ok(`it can be opened; its data is at version ${await version()}`),
+      ...files.notices(),
+    ],
     ping: () => run(async (connection) => void (await connection.run('SELECT 1'))),
     async close() {
       isClosed = true
       await appends.settled()
       await database.close()
     },
+  }
+}
+
+/** Who asks while files are looked at waits for the next look, with all who ask meanwhile: this one may have passed by what is asked for. */
+function createRefresh(files: Files, mount: (found: Found) => Promise<void>): () => Promise<void> {
+  const turns = createTurns()
+  let next: Promise<void> | undefined
+  return () => {
+    next ??= turns.alone(async () => {
+      next = undefined
+      const found = await files.findChange()
+      if (found !== null) await mount(found)
+    })
+    return next
   }
 }
 

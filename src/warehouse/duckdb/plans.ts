@@ -2,13 +2,14 @@
 
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { planStatement, type StatementPlan } from '../../duckdb/plan.ts'
-import { judgeStatement } from '../../duckdb/statement.ts'
-import { quoteName, quoteText } from '../../sql/sql-text.ts'
+import { judgeStatement, type TableReference } from '../../duckdb/statement.ts'
+import { nameInEngine, quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import type { BaseTable, StatementRequest } from '../port.ts'
 import { pick, placesOf } from '../saved-columns.ts'
-import { type FileState, hasOnlyGrown, isUnchanged, lookAt } from './files.ts'
+import { hasOnlyGrown, isUnchanged, type Looked, lookAt } from './file-states.ts'
+import type { Files } from './files.ts'
 import { withNatives } from './keys.ts'
 import { filesSchema, type TableList } from './schema.ts'
 
@@ -18,8 +19,7 @@ export interface PlannedStatement extends StatementPlan {
   expressions: readonly string[]
   tables: readonly BaseTable[]
   /** What it reads of files, which others write, and how they stood before it was planned. */
-  files: readonly string[]
-  states: readonly (FileState | null)[]
+  files: Looked
 }
 
 /** What the engine is made to fail with when it binds a file's column to another type than it was planned with. */
@@ -27,26 +27,42 @@ const outdated = 'gateway: a column has another type than was planned'
 
 export function createPlans({
   tables,
-  filesOf,
+  files: { behind, refuseUnmounted },
+  refresh,
 }: {
   tables: () => TableList
-  filesOf: (view: string) => readonly string[]
+  files: Pick<Files, 'behind' | 'refuseUnmounted'>
+  /** Mounts files as they are now. */
+  refresh: () => Promise<void>
 }) {
   const cache = createPlanCache<PlannedStatement>()
 
+  /** A name among the files may be of one that came a moment ago. */
+  async function resolve(read: readonly TableReference[]): Promise<BaseTable[]> {
+    const named = read.filter(({ schema }) => nameInEngine(schema) === filesSchema)
+    const isOfFiles = ({ schema }: { schema: string }) => schema === filesSchema
+    if (named.length === 0 && !tables().resolve(read).some(isOfFiles)) return tables().resolve(read)
+    await refresh()
+    for (const { name } of named) refuseUnmounted(name)
+    return tables().resolve(read)
+  }
+
   async function makePlan(connection: DuckDBConnection, sql: string): Promise<PlannedStatement> {
     const { sql: judged, tables: read } = await judgeStatement(connection, sql)
-    const resolved = tables().resolve(read)
-    const files = resolved.flatMap(({ schema, name }) => (schema === filesSchema ? filesOf(name) : []))
-    const states = await lookAt(files)
+    const resolved = await resolve(read)
+    const each = resolved.flatMap(({ schema, name }) => (schema === filesSchema ? [behind(name)] : []))
+    const files = {
+      paths: each.flatMap(({ paths }) => paths),
+      states: each.flatMap(({ states }) => states),
+    }
     try {
       const planned = await planStatement(connection, judged)
       const columns = await withNatives(connection, judged, planned)
-      const expressions = await expressionsOf(connection, { columns, judged, hasFiles: files.length > 0 })
+      const expressions = await expressionsOf(connection, { columns, judged, hasFiles: each.length > 0 })
       const select = selectOf(expressions, judged)
-      return { ...planned, ...select, columns, expressions, judged, tables: resolved, files, states }
+      return { ...planned, ...select, columns, expressions, judged, tables: resolved, files }
     } catch (error) {
-      throw (await stand({ files, states }, isUnchanged)) ? error : new PlanOutdated()
+      throw (await stand(files, isUnchanged)) ? error : new PlanOutdated()
     }
   }
 
@@ -64,7 +80,7 @@ export function createPlans({
       sql,
       () => makePlan(connection, sql),
       async (made) => {
-        if (!(await stand(made, isUnchanged))) throw new PlanOutdated()
+        if (!(await stand(made.files, isUnchanged))) throw new PlanOutdated()
         const plan = saved === undefined ? made : pickColumns(made, saved)
         try {
           const result = await work(plan)
@@ -80,23 +96,20 @@ export function createPlans({
   return { withCurrentPlan }
 }
 
-async function stand(
-  { files, states }: Pick<PlannedStatement, 'files' | 'states'>,
-  isSo: typeof isUnchanged,
-): Promise<boolean> {
-  if (files.length === 0) return true
-  return (await lookAt(files)).every((now, i) => isSo(states[i], now))
+async function stand({ paths, states }: Looked, isSo: typeof isUnchanged): Promise<boolean> {
+  if (paths.length === 0) return true
+  return (await lookAt(paths)).every((now, i) => isSo(states[i], now))
 }
 
 export async function assertFilesStand(plan: PlannedStatement): Promise<void> {
-  if (!(await stand(plan, hasOnlyGrown))) throw new PlanOutdated()
+  if (!(await stand(plan.files, hasOnlyGrown))) throw new PlanOutdated()
 }
 
 /** The failure of a plan's run, or PlanOutdated where that is why, or may be. */
 export async function explainFailure(plan: PlannedStatement, error: unknown): Promise<unknown> {
   if (error instanceof PlanOutdated) return error
   if (error instanceof Error && error.message.includes(outdated)) return new PlanOutdated()
-  return (await stand(plan, isUnchanged)) ? error : new PlanOutdated(error)
+  return (await stand(plan.files, isUnchanged)) ? error : new PlanOutdated(error)
 }
 
 /**

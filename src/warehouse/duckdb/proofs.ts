@@ -11,28 +11,33 @@ import { whyNotLocal } from '../../sql/locality.ts'
 import type { Column } from '../../values/columns.ts'
 import type { BaseTable, QueryDescription } from '../port.ts'
 import type { TableList } from './schema.ts'
-import { createStandIns } from './stand-ins.ts'
+import { createStandIns, type StandIns } from './stand-ins.ts'
 
-export type Proofs = (
-  connection: DuckDBConnection,
-  asked: {
-    sql: string
-    key: readonly string[] | undefined
-    columns: readonly Column[]
-    tables: readonly BaseTable[]
-  },
-) => Promise<Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>>
+export interface Proofs {
+  prove(
+    connection: DuckDBConnection,
+    asked: {
+      sql: string
+      key: readonly string[] | undefined
+      columns: readonly Column[]
+      tables: readonly BaseTable[]
+    },
+  ): Promise<Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>>
+  /** Hears of files' views that have changed. */
+  renew: StandIns['renew']
+}
 
 export async function createProofs(connection: DuckDBConnection, list: TableList): Promise<Proofs> {
   const findChange = await createChangeFinder(connection)
-  const standIns = await createStandIns(connection, list.ofFiles)
+  const standIns = await createStandIns(connection)
+  await standIns.renew(connection, list.ofFiles)
   const uniquesOf = await listUniques(connection)
 
-  return async (asked, { sql, key, columns, tables }) => {
+  const prove: Proofs['prove'] = async (asked, { sql, key, columns, tables }) => {
     const judged = await judgeStatement(asked, sql)
     const facts = { key: key ?? [], uniquesOf }
     const { relation, node } = await bindStatement(asked, {
-      sql: standIns(judged),
+      sql: standIns.replace(judged),
       width: columns.length,
       facts,
     })
@@ -43,6 +48,7 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
     const parts = key.map((name) => ({ name, index: columns.findIndex((column) => column.name === name) }))
     return { determinism, changing, whyNotLocal: whyNotLocal(relation, parts) }
   }
+  return { prove, renew: standIns.renew }
 }
 
 /** Each table's PRIMARY KEY, and what is UNIQUE and NOT NULL. */

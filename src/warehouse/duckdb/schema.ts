@@ -40,6 +40,8 @@ export interface TableList {
   ofFiles: readonly WarehouseTable[]
   /** Throws INVALID_SQL for one that statements may not read. */
   resolve(references: readonly TableReference[]): BaseTable[]
+  /** With these views of files as they are now. */
+  withFiles(connection: DuckDBConnection, names: readonly string[]): Promise<TableList>
 }
 
 export function duckdbTables(make: TableDialect['make']): TableDialect {
@@ -104,6 +106,8 @@ interface FilledColumn {
   hasDefault: boolean
 }
 
+const byName = (a: WarehouseTable, b: WarehouseTable) =>
+  a.schema < b.schema || (a.schema === b.schema && a.name < b.name) ? -1 : 1
 const keyOf = (schema: string, name: string) => JSON.stringify([schema.toLowerCase(), name.toLowerCase()])
 
 /** What the engine says of the columns of tables, not of views. */
@@ -205,9 +209,22 @@ function createTableList(
   return {
     all,
     find,
-    ofFiles: views
-      .filter(({ tables }) => tables === null)
-      .flatMap(({ schema, name }) => find(schema, name) ?? []),
+    ofFiles: all.filter(
+      ({ schema, name }) => schema === filesSchema || viewByKey.get(keyOf(schema, name))?.tables === null,
+    ),
+    async withFiles(connection, names) {
+      const changed = new Set(names.map((name) => keyOf(filesSchema, name)))
+      const rest = all.filter(({ schema, name }) => !changed.has(keyOf(schema, name)))
+      const found = await connection.run(
+        `SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND schema_name = '${filesSchema}'`,
+      )
+      const now = (await found.getRows())
+        .map(([name]) => String(name))
+        .filter((name) => changed.has(keyOf(filesSchema, name)))
+      const filled = new Map()
+      for (const name of now) rest.push(await readTable(connection, { schema: filesSchema, name, filled }))
+      return createTableList(rest.sort(byName), catalog, views)
+    },
     resolve(references) {
       const tables = new Set(references.map(resolveOne).flatMap(basesOf))
       return [...tables].map(({ schema, name, columns }) => ({

@@ -7,23 +7,28 @@ import type { WarehouseTable } from '../port.ts'
 
 const catalog = 'gateway_stand_ins'
 
-/** The statement as it reads from the stand-ins. */
-export type StandIns = (judged: JudgedStatement) => string
+export interface StandIns {
+  /** Of the views that there are, and have since changed. */
+  renew(connection: DuckDBConnection, views: readonly WarehouseTable[]): Promise<void>
+  /** The statement as it reads from the stand-ins. */
+  replace(judged: JudgedStatement): string
+}
 
-export async function createStandIns(
-  connection: DuckDBConnection,
-  views: readonly WarehouseTable[],
-): Promise<StandIns> {
+export async function createStandIns(connection: DuckDBConnection): Promise<StandIns> {
   await connection.run(`ATTACH ':memory:' AS ${catalog}`)
-  for (const { schema, name } of views) {
-    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${catalog}.${quoteName(schema)}`)
-    const path = `${quoteName(schema)}.${quoteName(name)}`
-    await connection.run(`CREATE TABLE ${catalog}.${path} AS SELECT * FROM ${path} LIMIT 0`)
-  }
   const keyOf = (schema: string, name: string) => JSON.stringify([schema, name].map(nameInEngine))
-  const keys = new Set(views.map(({ schema, name }) => keyOf(schema, name)))
+  const keys = new Set<string>()
 
-  return ({ sql, tables }) => {
+  async function renew(own: DuckDBConnection, views: readonly WarehouseTable[]) {
+    for (const { schema, name } of views) {
+      await own.run(`CREATE SCHEMA IF NOT EXISTS ${catalog}.${quoteName(schema)}`)
+      const path = `${quoteName(schema)}.${quoteName(name)}`
+      await own.run(`CREATE OR REPLACE TABLE ${catalog}.${path} AS SELECT * FROM ${path} LIMIT 0`)
+      keys.add(keyOf(schema, name))
+    }
+  }
+
+  function replace({ sql, tables }: JudgedStatement): string {
     const places = tables
       .filter(({ catalog: own, schema, name }) => own === '' && keys.has(keyOf(schema || 'main', name)))
       .flatMap(({ offset, schema }) => (offset === undefined ? [] : [[offset, schema] as const]))
@@ -36,4 +41,6 @@ export async function createStandIns(
     }
     return Buffer.concat([...parts, text.subarray(from)]).toString()
   }
+
+  return { renew, replace }
 }
