@@ -112,10 +112,10 @@ function createRootField(draw: Draw, ids: Ids, scope: Scope, position: number): 
   if (draw.chance(0.12))
     return `${draw.chance(0.3) ? `t${position}: ` : ''}__typename${directives(draw, scope)}`
   const { queryId, indexKey, values } = drawLookup(draw, ids)
-  const [many, etl] = [draw.chance(0.5), draw.chance(0.25)]
+  const [many, etl] = [draw.chance(0.5), draw.chance(0.4)]
   const name = `${etl ? 'extractRealtime' : 'queryRealtime'}${many ? 'Many' : ''}`
   const alias = position > 0 || draw.chance(0.4) ? `f${position}${draw.from(aliases)}: ` : ''
-  const etlPath = draw.chance(0.1) ? ids.failingEtlPath : ids.etlPath
+  const etlPath = draw.chance(0.5) ? ids.failingEtlPath : ids.etlPath
   const args = [
     `queryId: ${argument(draw, scope, draw.from(['ID!', 'ID']), queryId)}`,
     `indexKey: ${argument(draw, scope, draw.from(['String!', 'String']), indexKey)}`,

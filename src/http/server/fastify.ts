@@ -52,7 +52,8 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
   })
   // Fastify has the connection of each body that it refuses closed.
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (isLetGo(request.headers)) reply.removeHeader('connection')
+    if (reply.getHeader('connection') === 'close' && isLetGo(request.headers))
+      reply.removeHeader('connection')
     done(null, payload)
   })
   // Not earlier: what reads the body is called from its connection's events, outside of any request.

@@ -1,4 +1,4 @@
 export function transform(row) {
-  if (row.n === 1) throw new Error('one is refused')
+  if (row.n % 2 === 1) throw new Error('odd numbers are refused')
   return { key: row.n ?? row.name }
 }
