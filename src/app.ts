@@ -16,6 +16,7 @@ import { createEtlEngine } from './etl/engine.ts'
 import { observeEtlEngine } from './etl/observed.ts'
 import { createEtlService } from './etl/service.ts'
 import { createEtlLoader } from './etl/source/source.ts'
+import { createDeletions } from './features/deletions.ts'
 import { createHttpServer } from './http/server/server.ts'
 import { createOnlineStore, createSharedCounters } from './online/index.ts'
 import { observeOnlineStore } from './online/observed.ts'
@@ -281,5 +282,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   const answers = createAnswers({ catalog, warehouse, online, realtime })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
   const tables = createTables({ catalog, warehouse })
-  return { catalog, warehouse, online, training, realtime, publishing, tables, etlService, metrics, access }
+  const deletions = createDeletions(catalog)
+  const known = { catalog, warehouse, online, tables, etlService, deletions }
+  return { ...known, training, realtime, publishing, metrics, access }
 }

@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 
-/** `online` names the index values that changed, or null when any may have. `views` says that another view may serve a target now, or give other columns, `apiKeys` that one was made or revoked, `watermarks` that the catalog holds a view's watermark which the online store could not be told. */
+/** `online` names the index values that changed, or null when any may have. `views` says that another view may serve a target now, or give other columns, `apiKeys` that one was made or revoked, `watermarks` that the catalog holds a view's watermark which the online store could not be told, `deletedDatasets` that files are to go. */
 export interface Topics {
   publishJob: { jobId: string }
   dataset: { datasetId: string }
@@ -11,10 +11,11 @@ export interface Topics {
   views: { changed: true }
   apiKeys: { changed: true }
   watermarks: { changed: true }
+  deletedDatasets: { changed: true }
 }
 
 /**
- * `id` is a publish job's, a dataset's (`datasetCancel`: its maker is asked to stop), for `online` a feature view's, for `views`, `apiKeys` and `watermarks` always `all`. Listeners of this process
+ * `id` is a publish job's, a dataset's (`datasetCancel`: its maker is asked to stop), for `online` a feature view's, for `views`, `apiKeys`, `watermarks` and `deletedDatasets` always `all`. Listeners of this process
  * are called at once and must not throw; those of other gateways on the same catalog soon after, and after an
  * interruption once more for whatever they may have missed: a listener reads the new state anew.
  */
@@ -40,6 +41,7 @@ const anything: { [T in keyof Topics]: (id: string) => Topics[T] } = {
   views: () => ({ changed: true }),
   apiKeys: () => ({ changed: true }),
   watermarks: () => ({ changed: true }),
+  deletedDatasets: () => ({ changed: true }),
 }
 
 export function isTopic(text: string): text is keyof Topics {

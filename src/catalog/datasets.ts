@@ -53,6 +53,12 @@ export interface Datasets {
   present(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Forgets those that have ended, and counts them. */
   remove(ids: readonly string[]): Promise<number>
+  /** Forgets one and remembers that it was deleted. Throws NOT_FOUND, and CONFLICT while it has not ended. */
+  delete(id: string): Promise<void>
+  /** Of these ids, those that somebody deleted. */
+  deletedOf(ids: readonly string[]): Promise<string[]>
+  /** Forgets that datasets were deleted before. */
+  forgetDeleted(before: Date): Promise<void>
   /** Of these ids, those that are QUEUED or RUNNING. */
   unfinishedOf(ids: readonly string[]): Promise<ReadonlySet<string>>
   /**
@@ -171,6 +177,25 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
         where: { id: { in: [...ids] }, status: { in: ended } },
       })
       return count
+    },
+
+    async delete(id) {
+      const deleted = await prisma.$executeRaw`
+        WITH deleted AS (DELETE FROM "Dataset" WHERE id = ${id} AND status::text = ANY (${ended}) RETURNING id)
+        INSERT INTO "DeletedDataset" (id) SELECT id FROM deleted ON CONFLICT DO NOTHING`
+      if (deleted > 0) return
+      const { status } = await byId(id)
+      const message = `The dataset ${id} is ${status}, so it is used by the run that makes it: cancel it (cancelJob) or wait for its end, then delete it.`
+      throw new AppError('CONFLICT', message, { details: { status } })
+    },
+
+    async deletedOf(ids) {
+      const where = { id: { in: [...ids] } }
+      return (await prisma.deletedDataset.findMany({ where, select: { id: true } })).map(({ id }) => id)
+    },
+
+    async forgetDeleted(before) {
+      await prisma.deletedDataset.deleteMany({ where: { deletedAt: { lt: before } } })
     },
 
     async unfinishedOf(ids) {

@@ -10,6 +10,7 @@ import {
   isMissingReference,
   retryOnUniqueViolation,
 } from './database/violations.ts'
+import { deletedVersion, deleteEntry } from './entries.ts'
 import type { Etl, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 
@@ -29,7 +30,8 @@ export interface NewEtl {
 export interface Etls {
   /**
    * The newest entry of this name and path when it holds this content, else the next version of the name: content that
-   * comes back after another is a new version, so that the newest is always what was loaded last. Any number may save at once.
+   * comes back after another is a new version, so that the newest is always what was loaded last. Any number may save at once;
+   * the version of a deleted entry is not given again.
    */
   save(etl: NewEtl): Promise<EtlRecord>
   /** Throws NOT_FOUND. */
@@ -43,6 +45,8 @@ export interface Etls {
   saveOutputColumns(etlId: string, queryId: string, columns: readonly Column[]): Promise<void>
   /** These columns may hold nulls from now on. */
   widenOutputColumns(etlId: string, queryId: string, names: readonly string[]): Promise<void>
+  /** Throws NOT_FOUND, and CONFLICT while a feature view or an unfinished dataset uses it. */
+  remove(id: string): Promise<void>
   /** The columns of its first training run with any query; none before that. */
   firstOutputColumns(etlId: string): Promise<Column[]>
 }
@@ -56,7 +60,8 @@ export function createEtls(prisma: PrismaClient): Etls {
     const highest = await prisma.etl.aggregate({ where: { name }, _max: { version: true } })
     const newest = await prisma.etl.findFirst({ where: { name, path }, orderBy: { version: 'desc' } })
     if (newest?.contentSha256 === contentSha256 && newest.language === language) return newest
-    const version = (highest._max.version ?? 0) + 1
+    const deleted = await deletedVersion(prisma, 'ETL', name)
+    const version = Math.max(highest._max.version ?? 0, deleted) + 1
     const id = createId('etl')
     return prisma.etl.create({ data: { id, name, version, path, language, commit, contentSha256, source } })
   }
@@ -108,6 +113,8 @@ export function createEtls(prisma: PrismaClient): Etls {
         },
       })
     },
+
+    remove: (id) => deleteEntry(prisma, 'ETL', id),
 
     async saveOutputColumns(etlId, queryId, columns) {
       const json = toColumnsJson(columns)

@@ -6,6 +6,7 @@ import type { Finding } from '../sql/finding.ts'
 import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
 import { checkName, checkText, retryOnUniqueViolation } from './database/violations.ts'
+import { deletedVersion, deleteEntry } from './entries.ts'
 import type { PrismaClient, SavedQuery } from './generated/client.ts'
 import { createId } from './ids.ts'
 
@@ -30,7 +31,8 @@ export interface NewSavedQuery extends SavedQueryNotes {
 export interface SavedQueries {
   /**
    * The entry of this SQL under this name, made where there is none; other SQL becomes the next version of the name.
-   * An entry that exists keeps its columns. Any number may save at once: versions have no gaps and no doubles.
+   * An entry that exists keeps its columns. Any number may save at once: versions have no gaps and no doubles, and that of
+   * a deleted entry is not given again.
    */
   save(query: NewSavedQuery): Promise<SavedQueryRecord>
   /** Throws NOT_FOUND. */
@@ -42,6 +44,8 @@ export interface SavedQueries {
   setColumns(id: string, columns: readonly Column[]): Promise<void>
   /** Of an entry that was saved before its SQL was judged. */
   setPromise(id: string, promise: Finding): Promise<void>
+  /** Throws NOT_FOUND, and CONFLICT while a feature view or an unfinished dataset uses it. */
+  remove(id: string): Promise<void>
 }
 
 export function createSavedQueries(prisma: PrismaClient): SavedQueries {
@@ -51,11 +55,12 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
     const existing = await prisma.savedQuery.findUnique({ where: key })
     if (existing !== null) return existing
     const newest = await prisma.savedQuery.aggregate({ where: { name }, _max: { version: true } })
+    const deleted = await deletedVersion(prisma, 'SAVED_QUERY', name)
     return prisma.savedQuery.create({
       data: {
         id: createId('qry'),
         name,
-        version: (newest._max.version ?? 0) + 1,
+        version: Math.max(newest._max.version ?? 0, deleted) + 1,
         sql,
         sqlSha256,
         description,
@@ -119,6 +124,8 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
       const { count } = await prisma.savedQuery.updateMany({ where: { id }, data })
       if (count === 0) throw notFound(id)
     },
+
+    remove: (id) => deleteEntry(prisma, 'SAVED_QUERY', id),
   }
 }
 

@@ -42,7 +42,10 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
     id: { field: 'id' },
     fields: (t) => ({
       status: t.expose('status', { type: jobStatus }),
-      query: t.relation('query', { nullable: true, description: 'Null when it was not saved.' }),
+      query: t.relation('query', {
+        nullable: true,
+        description: 'Null when it was not saved, or was deleted since.',
+      }),
       etl: t.relation('etl', { nullable: true }),
       sql: t.exposeString('sql'),
       columns: t.field({
@@ -110,6 +113,19 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       { name: 'DatasetConnection' },
       { name: 'DatasetEdge' },
     ),
+  )
+
+  builder.mutationField('deleteDataset', (t) =>
+    t.id({
+      description:
+        'Takes away a dataset with its files, on every gateway, and answers with its id. A CONFLICT while it is made: cancel it first.',
+      authScopes: { train: true },
+      args: { id: t.arg.id({ required: true }) },
+      resolve: async (_root, { id }) => {
+        await services.training.delete(id)
+        return id
+      },
+    }),
   )
 
   builder.subscriptionField('datasetProgress', (t) =>

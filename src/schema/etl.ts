@@ -92,6 +92,19 @@ export function addEtl(builder: Builder, services: Services) {
       },
     }),
   )
+
+  builder.mutationField('deleteEtl', (t) =>
+    t.id({
+      description:
+        'Takes an ETL from the catalog and answers with its id. A CONFLICT names what uses it: feature views, datasets that are made, trusted documents. By its path the version before it is found from then on, or it is loaded anew.',
+      authScopes: { 'catalog:write': true },
+      args: { id: t.arg.id({ required: true }) },
+      resolve: async (_root, { id }) => {
+        await services.deletions.deleteEtl(id)
+        return id
+      },
+    }),
+  )
 }
 
 function matching(search: string | null | undefined): Prisma.EtlWhereInput {

@@ -108,6 +108,19 @@ export function addSavedQuery(builder: Builder, services: Services, determinism:
       },
     }),
   )
+
+  builder.mutationField('deleteSavedQuery', (t) =>
+    t.id({
+      description:
+        'Takes a saved query from the catalog and answers with its id. A CONFLICT names what uses it: feature views, datasets that are made, trusted documents. Its datasets stay.',
+      authScopes: { 'catalog:write': true },
+      args: { id: t.arg.id({ required: true }) },
+      resolve: async (_root, { id }) => {
+        await services.deletions.deleteSavedQuery(id)
+        return id
+      },
+    }),
+  )
 }
 
 interface Filter {

@@ -3,6 +3,7 @@
 import type { Access } from '../access/access.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { EtlService } from '../etl/service.ts'
+import type { Deletions } from '../features/deletions.ts'
 import type { Publishing } from '../publish/service.ts'
 import type { Tables } from '../publish/tables.ts'
 import type { Realtime } from '../realtime/service.ts'
@@ -15,5 +16,6 @@ export interface Services {
   publishing: Publishing
   tables: Tables
   etlService: EtlService
+  deletions: Deletions
   access: Access
 }

@@ -49,6 +49,8 @@ export interface Downloads {
     format: DownloadFormat
     signal: AbortSignal
   }): Promise<Download>
+  /** Removes the dataset's files of other formats, and ends the making of them. */
+  forget(datasetId: string): Promise<void>
   /** Ends the making of those that are still made. */
   close(): Promise<void>
 }
@@ -90,6 +92,9 @@ export function createDownloads({ parquet, folder, concurrency }: DownloadsOptio
         signal,
       })
       return { path: file, contentType, fileName }
+    },
+    async forget(datasetId) {
+      for (const format of downloadFormats) await files.remove(`${datasetId}.${format}`)
     },
     close: files.close,
   }

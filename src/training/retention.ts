@@ -23,6 +23,11 @@ const lookEveryMs = 600_000
 const idsAtOnce = 500
 const fileName = /^(dst_[A-Za-z0-9_-]+)\.parquet$/
 
+/** The dataset that a file of the folder is, whole. */
+export function datasetIn(name: string): string | undefined {
+  return fileName.exec(name)?.[1]
+}
+
 /** Removes what may go, and counts the datasets. A file goes before its entry: cut short, the next run finds the entry. */
 export async function removeOldDatasets(options: RetentionOptions, nowMs = Date.now()): Promise<number> {
   const tooOld = await removeByAge(options, nowMs)
@@ -70,24 +75,25 @@ async function removeBySize({ catalog, datasetsFolder, maxBytes }: RetentionOpti
 async function filesOf(folder: string) {
   const files: { id: string; bytes: number; modifiedMs: number }[] = []
   for (const name of await readdir(folder)) {
-    const id = fileName.exec(name)?.[1]
+    const id = datasetIn(name)
     const found = id === undefined ? null : await stat(join(folder, name)).catch(() => null)
     if (id !== undefined && found !== null) files.push({ id, bytes: found.size, modifiedMs: found.mtimeMs })
   }
   return files
 }
 
-async function removeFiles(folder: string, ids: readonly string[]): Promise<void> {
+export async function removeFiles(folder: string, ids: readonly string[]): Promise<void> {
   for (const id of ids) await rm(join(folder, `${id}.parquet`), { force: true })
 }
 
-export function keepRetention(options: RetentionOptions): Repetition {
+export function keepRetention(options: RetentionOptions & { catchUp(): Promise<void> }): Repetition {
   const { log } = options
   return repeat({
     everyMs: lookEveryMs,
     failure: 'Datasets that are kept no longer could not be removed',
     log,
     async turn() {
+      await options.catchUp()
       const datasets = await removeOldDatasets(options)
       if (datasets > 0) log.info({ datasets }, 'Datasets that are kept no longer were removed')
     },

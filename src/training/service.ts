@@ -15,6 +15,7 @@ import type { ParquetEngine } from '../parquet/engine.ts'
 import { overall } from '../sql/determinism.ts'
 import type { Frame } from '../values/columns.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { createDeletion } from './deletion.ts'
 import { assertReadable, createDownloads, type Download, type DownloadFormat } from './download.ts'
 import { createExtraction } from './extraction.ts'
 import { packUnsavedEtl, takeHandedBack, unpackUnsavedEtl } from './handed-back.ts'
@@ -54,6 +55,8 @@ export interface Training {
   extractTrain(request: ExtractTrainRequest): Promise<{ etl: EtlRecord | null; dataset: DatasetRecord }>
   /** Stops the engine, not only the waiting. Rejects with CONFLICT when the dataset has ended. */
   cancel(datasetId: string): Promise<DatasetRecord>
+  /** Takes away the dataset and its files. Rejects with CONFLICT while it is made. */
+  delete(datasetId: string): Promise<void>
   rows(datasetId: string, page: { offset: number; limit: number }): Promise<Frame>
   progress(datasetId: string): AsyncIterable<DatasetRecord>
   download(datasetId: string, format: DownloadFormat, signal: AbortSignal): Promise<Download>
@@ -91,6 +94,13 @@ export function createTraining(options: TrainingOptions): Training {
     folder: join(temporaryFolder, 'downloads'),
     concurrency: 4,
   })
+  const deletion = createDeletion({
+    datasets,
+    events,
+    datasetsFolder,
+    forgetDownloads: downloads.forget,
+    log,
+  })
   const started = sweep(options).catch((error: unknown) => {
     log.error({ err: error }, 'What an earlier process left of its datasets could not be cleared away')
   })
@@ -101,7 +111,7 @@ export function createTraining(options: TrainingOptions): Training {
   started.then(() => {
     if (stopping.signal.aborted) return
     handedBack = takeHandedBack({ ...runner, datasets, resume, log })
-    retention = keepRetention({ ...options, ...options.retention })
+    retention = keepRetention({ ...options, ...options.retention, ...deletion })
   })
   const stopping = new AbortController()
 
@@ -237,6 +247,11 @@ export function createTraining(options: TrainingOptions): Training {
       throw new AppError('CONFLICT', message, { details: { status: dataset.status } })
     },
 
+    async delete(datasetId) {
+      await started
+      await deletion.delete(datasetId)
+    },
+
     async rows(datasetId, { offset, limit }) {
       integerWithin('offset', offset, 0, Number.MAX_SAFE_INTEGER)
       integerWithin('limit', limit, 1, maxPage)
@@ -264,7 +279,7 @@ export function createTraining(options: TrainingOptions): Training {
 
     async close() {
       await started
-      await Promise.all([orphanage.close(), retention?.close()])
+      await Promise.all([orphanage.close(), retention?.close(), deletion.close()])
       await downloads.close()
       await handBack()
     },

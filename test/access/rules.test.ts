@@ -74,7 +74,10 @@ describe('fields', () => {
     'Mutation.createApiKey': ['admin'],
     'Mutation.createFeatureView': write,
     'Mutation.createTable': ['publish'],
+    'Mutation.deleteDataset': ['train'],
+    'Mutation.deleteEtl': write,
     'Mutation.deleteFeatureView': write,
+    'Mutation.deleteSavedQuery': write,
     'Mutation.extractTrain': ['train'],
     'Mutation.ingest': ['publish'],
     'Mutation.publish': ['publish'],
@@ -180,6 +183,9 @@ describe('routes', () => {
         .map(({ method, url, access }) => [`${method} ${url}`, access]),
     )
     expect(rules).toEqual({
+      'DELETE /datasets/:id': 'train',
+      'DELETE /etls/:id': 'catalog:write',
+      'DELETE /queries/:id': 'catalog:write',
       'GET /datasets/:id.:format': 'judged',
       'GET /healthz': 'open',
       'GET /metrics': 'admin',

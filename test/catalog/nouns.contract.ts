@@ -300,6 +300,76 @@ export function describeNouns(getPlace: () => Place) {
     },
   } as const
 
+  describe.each([
+    ['saved query', 'queryId'],
+    ['ETL', 'etlId'],
+  ] as const)('a %s that is deleted', (noun, reference) => {
+    /** Of one name, the next version. */
+    async function save(name: string) {
+      const text = newName()
+      return noun === 'ETL'
+        ? catalog.etls.save(etl({ name, contentSha256: text, source: text }))
+        : catalog.savedQueries.save({ name, sql: text, columns })
+    }
+    const entries = () => (noun === 'ETL' ? catalog.etls : catalog.savedQueries)
+    async function useBy(id: string) {
+      const query = await catalog.savedQueries.save({ name: newName(), sql: newName(), columns })
+      return { queryId: query.id, etlId: null, [reference]: id }
+    }
+    const newView = async (id: string) => ({
+      name: newName(),
+      indexKeys: ['user_id'],
+      refresh: 'MANUAL' as const,
+      tables: [],
+      ...(await useBy(id)),
+    })
+
+    it('is gone, with its version for good', async () => {
+      const name = newName()
+      const [first, second] = [await save(name), await save(name)]
+      await entries().remove(second.id)
+      await expect(entries().byId(second.id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      expect((await save(name)).version).toBe(3)
+      await entries().remove(first.id)
+      expect((await save(name)).version).toBe(4)
+      await expect(entries().remove(first.id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    })
+
+    it('stays while a feature view or an unfinished dataset uses it, which the refusal names', async () => {
+      const { id } = await save(newName())
+      const view = await catalog.featureViews.create(await newView(id))
+      const dataset = await catalog.datasets.create({ sql: 'SELECT 1', ...(await useBy(id)) })
+      await expect(entries().remove(id)).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringMatching(
+          RegExp(`used by the feature view ${view.name} .*the dataset ${dataset.id}, which is QUEUED`),
+        ),
+        details: { featureViewIds: [view.id], datasetIds: [dataset.id] },
+      })
+      await catalog.datasets.update(dataset.id, { status: 'CANCELLED' })
+      await catalog.featureViews.remove(view.id)
+      await entries().remove(id)
+      expect(await catalog.datasets.byId(dataset.id)).toMatchObject({ [reference]: null })
+    })
+
+    it('while others begin to use it is used, or gone for them', async () => {
+      for (let round = 0; round < 10; round++) {
+        const { id } = await save(newName())
+        const view = await newView(id)
+        const [removal, creation] = await Promise.allSettled([
+          entries().remove(id),
+          catalog.featureViews.create(view),
+        ])
+        const codeOf = (end: PromiseSettledResult<unknown>) =>
+          end.status === 'rejected' ? end.reason.code : 'done'
+        expect([
+          ['done', 'NOT_FOUND'],
+          ['CONFLICT', 'done'],
+        ]).toContainEqual([codeOf(removal), codeOf(creation)])
+      }
+    })
+  })
+
   describe.each(['dataset', 'publish job'] as const)('a %s', (kind) => {
     const { create, nouns, force } = jobs[kind]
     const ways = jobStatuses.flatMap((from) => [...jobStatuses, undefined].map((to) => [from, to] as const))
@@ -341,6 +411,20 @@ export function describeNouns(getPlace: () => Place) {
   })
 
   describe('datasets', () => {
+    it('are deleted once they have ended, and remembered as deleted', async () => {
+      const { id } = await catalog.datasets.create({ queryId: null, etlId: null, sql: 'SELECT 1' })
+      await expect(catalog.datasets.delete(id)).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('is QUEUED'),
+      })
+      await catalog.datasets.update(id, { status: 'CANCELLED' })
+      await catalog.datasets.delete(id)
+      await expect(catalog.datasets.delete(id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      expect(await catalog.datasets.deletedOf([id, 'dst_other'])).toEqual([id])
+      await catalog.datasets.forgetDeleted(new Date(Date.now() + 1000))
+      expect(await catalog.datasets.deletedOf([id])).toEqual([])
+    })
+
     it('keep what came of them', async () => {
       const { id } = await catalog.datasets.create({ queryId: null, etlId: null, sql: 'SELECT 1' })
       const rowCount = 2n ** 62n

@@ -108,6 +108,7 @@ export async function openSharedEvents({
       case 'views':
       case 'apiKeys':
       case 'watermarks':
+      case 'deletedDatasets':
         return local.publish(topic, id, { changed: true })
     }
   }

@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { type GraphQLSchema, parse, validate } from 'graphql'
+import { type GraphQLSchema, Kind, parse, validate, visit } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { z } from 'zod'
@@ -19,6 +19,8 @@ export interface TrustedDocuments {
    * Throws NOT_FOUND for an unknown id, FORBIDDEN for a text that is not trusted where it has to be.
    */
   resolve(request: DocumentRequest): unknown
+  /** The ids of documents, by the manifest, that hold one of these texts as this argument. */
+  holding(argument: string, texts: readonly string[]): string[]
 }
 
 /** By id, as `documentId` or as the clients of Apollo and urql send it, or by its text. */
@@ -66,6 +68,8 @@ export async function openTrustedDocuments(
   const tell = createTeller(log)
 
   return {
+    holding: (argument, texts) =>
+      named.filter(({ text }) => holdsArgument(text, argument, texts)).map(({ id }) => id),
     find: (documentId) => byId.get(documentId) ?? null,
     resolve({ documentId, query, extensions }) {
       if (documentId !== undefined && documentId !== null) return byDocumentId(documentId, query)
@@ -140,6 +144,20 @@ function faultsOf(schema: GraphQLSchema, text: string): string[] {
   } catch (error) {
     return [messageOf(error)]
   }
+}
+
+function holdsArgument(text: string, argument: string, values: readonly string[]): boolean {
+  let isHeld = false
+  try {
+    visit(parse(text), {
+      Argument({ name, value }) {
+        if (name.value === argument && value.kind === Kind.STRING) isHeld ||= values.includes(value.value)
+      },
+    })
+  } catch {
+    // What is no document asks for nothing.
+  }
+  return isHeld
 }
 
 function isAbsent(query: unknown): boolean {

@@ -11,6 +11,7 @@ import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
 import type { Admission } from '../guards/admission.ts'
 import { answer, columns, etlPath, failures, queryId, queryName, rows, sendJson } from './bodies.ts'
+import { addDeletions } from './deletions.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
 import { addTables } from './tables.ts'
@@ -57,6 +58,7 @@ export function addRest(
   addLookups(app, { services, admission })
   addPublish(app, services)
   addTables(app, services)
+  addDeletions(app, services)
 }
 
 function addTraining(app: RestServer, services: Services) {

@@ -181,6 +181,12 @@ function createGuards({ config, services, counters = null, maxHeldBytes, log }: 
 async function createGraphQL({ config, services, hotPath: isWanted = true, log }: HttpServerOptions) {
   const holder = holdSchema({ schema: createSchema(services), lookupFields })
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { holder, log })
+  services.deletions.alsoUsedBy((noun, { id }) => ({
+    names: trusted
+      .holding(noun === 'ETL' ? 'etlPath' : 'queryId', [id])
+      .map((document) => `the trusted document ${document}`),
+    cure: 'take the documents from their manifest (TRUSTED_DOCUMENTS_FILE) first',
+  }))
   const operations = createOperationFinder(services.metrics.operations)
   const hotPath = isWanted
     ? createHotPath({ holder, services, trusted, operations: services.metrics.operations, log })

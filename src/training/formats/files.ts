@@ -6,6 +6,7 @@ import { mkdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { AppError } from '../../errors.ts'
 
 /** Files beyond these together go, those first that were asked for longest ago. */
 const maxBytes = 4 * 1024 ** 3
@@ -19,6 +20,8 @@ export interface FormatFiles {
    * signal's reason when it aborts before; when nobody waits any more, the making ends.
    */
   get(request: FileRequest): Promise<string>
+  /** Whoever has it open reads on. */
+  remove(name: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -107,6 +110,12 @@ export function createFormatFiles(folder: string): FormatFiles {
           under.controller.abort(new Error('Nobody waits for the file any more'))
         }
       }
+    },
+    async remove(name) {
+      making.get(name)?.controller.abort(new AppError('NOT_FOUND', `The dataset of ${name} was deleted`))
+      await making.get(name)?.path.catch(() => undefined)
+      kept.delete(name)
+      await rm(join(folder, name), { force: true })
     },
     async close() {
       clearInterval(sweeping)
