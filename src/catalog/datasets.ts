@@ -53,6 +53,9 @@ export interface Datasets {
   present(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Forgets those that have ended, and counts them. */
   remove(ids: readonly string[]): Promise<number>
+  /** What an ETL said while it made the dataset, line by line; none where it said nothing. */
+  log(id: string): Promise<readonly string[]>
+  saveLog(id: string, lines: readonly string[]): Promise<void>
   /** Forgets one and remembers that it was deleted. Throws NOT_FOUND, and CONFLICT while it has not ended. */
   delete(id: string): Promise<void>
   /** Of these ids, those that somebody deleted. */
@@ -177,6 +180,19 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
         where: { id: { in: [...ids] }, status: { in: ended } },
       })
       return count
+    },
+
+    async log(id) {
+      return (await prisma.datasetLog.findUnique({ where: { datasetId: id } }))?.lines ?? []
+    },
+
+    async saveLog(datasetId, said) {
+      const lines = said.map((line) => line.replaceAll('\0', '\\0'))
+      await prisma.datasetLog.upsert({
+        where: { datasetId },
+        create: { datasetId, lines },
+        update: { lines },
+      })
     },
 
     async delete(id) {

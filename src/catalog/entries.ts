@@ -17,7 +17,7 @@ const nouns = {
 } as const satisfies Record<EntryNoun, object>
 
 /** Names in a message; the details have them all. */
-const mostNamed = 10
+const maxNamed = 10
 
 /** Ask after the highest version that is there: one that is deleted meanwhile is in the one or the other. */
 export async function deletedVersion(prisma: PrismaClient, noun: EntryNoun, name: string): Promise<number> {
@@ -82,8 +82,8 @@ export function inUse(
   cure: string,
   details: Record<string, unknown>,
 ): AppError {
-  const more = uses.length > mostNamed ? ` and ${uses.length - mostNamed} more` : ''
-  const named = uses.slice(0, mostNamed).join('; ') + more
+  const more = uses.length > maxNamed ? ` and ${uses.length - maxNamed} more` : ''
+  const named = uses.slice(0, maxNamed).join('; ') + more
   const message = `The ${nouns[noun].called} ${name}, version ${version} (${id}), is used by ${named}. To delete it, ${cure}.`
   return new AppError('CONFLICT', message, { details })
 }

@@ -72,7 +72,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
     const owner = database.presence?.owner ?? null
     return {
       prisma,
-      savedQueries: createSavedQueries(prisma),
+      savedQueries: createSavedQueries(prisma, database.events),
       etls: createEtls(prisma),
       featureViews: createFeatureViews(prisma),
       viewRefreshes: createViewRefreshes(prisma, owner),

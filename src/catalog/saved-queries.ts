@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
+import type { Events } from '../events.ts'
 import type { Finding } from '../sql/finding.ts'
 import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
@@ -37,6 +38,8 @@ export interface SavedQueries {
   save(query: NewSavedQuery): Promise<SavedQueryRecord>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<SavedQueryRecord>
+  /** By its id, by its name (the newest version), or by name@version. Throws NOT_FOUND. */
+  byReference(reference: string): Promise<SavedQueryRecord>
   newestByName(name: string): Promise<SavedQueryRecord | null>
   /** Throws NOT_FOUND. */
   describe(id: string, notes: SavedQueryNotes): Promise<SavedQueryRecord>
@@ -48,7 +51,7 @@ export interface SavedQueries {
   remove(id: string): Promise<void>
 }
 
-export function createSavedQueries(prisma: PrismaClient): SavedQueries {
+export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'publish'>): SavedQueries {
   async function create(query: NewSavedQuery, sqlSha256: string): Promise<SavedQuery> {
     const { name, sql, columns, promise, description = null, tags = [] } = query
     const key = { name_sqlSha256: { name, sqlSha256 } }
@@ -56,7 +59,7 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
     if (existing !== null) return existing
     const newest = await prisma.savedQuery.aggregate({ where: { name }, _max: { version: true } })
     const deleted = await deletedVersion(prisma, 'SAVED_QUERY', name)
-    return prisma.savedQuery.create({
+    const made = await prisma.savedQuery.create({
       data: {
         id: createId('qry'),
         name,
@@ -70,6 +73,21 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
         determinismNote: promise?.note ?? null,
       },
     })
+    // Whoever is served by the name is served by this version from here on.
+    if (made.version > 1) events.publish('views', 'all', { changed: true })
+    return made
+  }
+
+  async function newestNamed(name: string): Promise<SavedQuery | null> {
+    return prisma.savedQuery.findFirst({ where: { name }, orderBy: { version: 'desc' } })
+  }
+
+  /** A name may look like another's version: it goes first. */
+  async function named(reference: string): Promise<SavedQuery | null> {
+    const entry = await newestNamed(reference)
+    const [, name, version] = /^(.+)@(\d{1,9})$/s.exec(reference) ?? []
+    if (entry !== null || name === undefined) return entry
+    return prisma.savedQuery.findUnique({ where: { name_version: { name, version: Number(version) } } })
   }
 
   /** Only what is given, and only where it differs. */
@@ -102,13 +120,20 @@ export function createSavedQueries(prisma: PrismaClient): SavedQueries {
       return toRecord(await find(id))
     },
 
+    async byReference(reference) {
+      const entry = await prisma.savedQuery.findUnique({ where: { id: reference } })
+      const found = entry ?? (await named(reference))
+      if (found === null) throw notFound(reference)
+      return toRecord(found)
+    },
+
     async describe(id, notes) {
       checkNotes(notes)
       return toRecord(await note(await find(id), notes))
     },
 
     async newestByName(name) {
-      const entry = await prisma.savedQuery.findFirst({ where: { name }, orderBy: { version: 'desc' } })
+      const entry = await newestNamed(name)
       return entry === null ? null : toRecord(entry)
     },
 

@@ -27,6 +27,8 @@ export interface FileRequest {
   outputPath: string
   signal?: AbortSignal | undefined
   onProgress?: ((progress: FileProgress) => void) | undefined
+  /** Called once, before the end, with what a script has said by console, if it has; also of one that fails. */
+  onSaid?: ((lines: readonly string[]) => void) | undefined
 }
 
 export interface GroupsRequest {

@@ -28,14 +28,14 @@ export interface NewView {
 export function createViewMakers(options: {
   catalog: Catalog
   warehouse: Warehouse
-  queryById: (id: string) => Promise<SavedQueryRecord>
+  freshQuery: (reference: string) => Promise<SavedQueryRecord>
   etlById: (id: string) => Promise<EtlRecord>
   keyTypeOf: KeyTypeOf
   /** How many there may be that were made on first use. */
   maxOnFirstUse: number
   log: Logger
 }) {
-  const { catalog, warehouse, queryById, etlById, keyTypeOf, maxOnFirstUse } = options
+  const { catalog, warehouse, freshQuery, etlById, keyTypeOf, maxOnFirstUse } = options
 
   async function store(...made: Parameters<Catalog['featureViews']['create']>): Promise<FeatureViewRecord> {
     const view = await catalog.featureViews.create(...made)
@@ -77,11 +77,11 @@ export function createViewMakers(options: {
   async function named(view: NewView, retire: (id: string) => Promise<void>): Promise<FeatureViewRecord> {
     checkNewView(view)
     const { name, queryId, etlId, indexKeys, ttlSeconds, refresh: asked } = view
-    const query = await queryById(queryId)
+    const query = await freshQuery(queryId)
     const key = await keyTypeOf(query, indexKeys)
     if (etlId !== null) await etlById(etlId)
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked })
-    const made = { name, queryId, etlId, indexKeys, ttlSeconds, ...policy, implicit: false }
+    const made = { name, queryId: query.id, etlId, indexKeys, ttlSeconds, ...policy, implicit: false }
     return store(made, retire)
   }
 

@@ -20,10 +20,9 @@ export interface View {
 export interface ViewRecords {
   keyTypeOf: KeyTypeOf
   toView(record: FeatureViewRecord): Promise<View>
-  queryById(id: string): Promise<SavedQueryRecord>
   etlById(id: string): Promise<EtlRecord>
-  /** As the catalog has it now; NOT_FOUND. */
-  freshQuery(id: string): Promise<SavedQueryRecord>
+  /** By id or by name, as the catalog has it now; NOT_FOUND. */
+  freshQuery(reference: string): Promise<SavedQueryRecord>
   /** All views as they are now: of the catalog one line is asked for, and everything only once that has changed. */
   all(): Promise<readonly View[]>
 }
@@ -66,11 +65,10 @@ export function createViewRecords(options: {
   return {
     keyTypeOf,
     toView,
-    queryById,
     etlById,
-    async freshQuery(id) {
-      const query = await catalog.savedQueries.byId(id)
-      queries.set(id, query)
+    async freshQuery(reference) {
+      const query = await catalog.savedQueries.byReference(reference)
+      queries.set(query.id, query)
       return query
     },
     async all() {

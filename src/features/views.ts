@@ -81,13 +81,12 @@ export function createViews(options: {
   const turns = createTurns()
 
   async function find(target: LookupTarget, mayMake: boolean): Promise<View> {
-    const { queryId } = target
-    const query = await records.freshQuery(queryId)
+    const query = await records.freshQuery(target.queryId)
     const indexKeys = namesOfKey(query, target.indexKey)
     await records.keyTypeOf(query, indexKeys)
     const refuse = () => viewNotMade({ ...target, query: query.name })
     const etlId = await etlIdOf(target.etlPath, mayMake, refuse)
-    const found = await catalog.featureViews.find({ queryId, etlId, indexKeys })
+    const found = await catalog.featureViews.find({ queryId: query.id, etlId, indexKeys })
     if (found === null && !mayMake) throw refuse()
     const record = found ?? (await turns.alone(() => makers.onFirstUse(query, etlId, indexKeys)))
     const view = await records.toView(record)

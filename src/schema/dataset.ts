@@ -85,6 +85,13 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       elapsedMs: t.exposeFloat('elapsedMs', { nullable: true }),
       error: t.exposeString('error', { nullable: true }),
       errorCode: t.exposeString('errorCode', { nullable: true, description: 'One of the codes of errors.' }),
+      log: t.stringList({
+        description:
+          'What its ETL has said by console, in the order of the rows; also of one that FAILED. At most 1,000 lines and 64,000 characters: a last line counts the others.',
+        authScopes: { train: true },
+        complexity: { field: 10 },
+        resolve: async ({ id }) => [...(await services.catalog.datasets.log(id))],
+      }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
     }),
   })

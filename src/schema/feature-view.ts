@@ -8,6 +8,7 @@ import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
 import { newestFirst } from './listing.ts'
+import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
 export function addFeatureView(builder: Builder, services: Services, determinism: Determinism) {
@@ -114,7 +115,7 @@ export function addFeatureView(builder: Builder, services: Services, determinism
       authScopes: { 'catalog:write': true },
       args: {
         name: t.arg.string({ required: true, validate: z.string().min(1).max(longestName) }),
-        queryId: t.arg.id({ required: true }),
+        queryId: t.arg.id({ required: true, description: queryDescription }),
         etlId: t.arg.id(),
         indexKey: t.arg.string({
           description: "The column that finds an entity's rows. Either it or `indexKeys`.",

@@ -83,6 +83,9 @@ const realtimeResult: AnswerType<RealtimeResult> = {
   formOf: ({ source, status }) => forms[source][status],
 }
 
+/** Of the argument queryId, wherever it stands. */
+export const queryDescription = "A saved query's id, its name (the newest version then), or name@version."
+
 const query = { queryId: 'ID', indexKey: 'Name' } as const
 const extraction = { ...query, etlPath: 'Name' } as const
 const one = { answer: realtimeResult, list: null, lookUp: lookUpOne } as const

@@ -5,7 +5,7 @@ import { toText } from '../values/byte-text.ts'
 import { callerOf } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
-import { lookups } from './lookup-fields.ts'
+import { lookups, queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
 export function addRealtime(builder: Builder, services: Services) {
@@ -67,7 +67,7 @@ export function addRealtime(builder: Builder, services: Services) {
 
   builder.queryFields((t) => {
     const query = {
-      queryId: t.arg.id({ required: true }),
+      queryId: t.arg.id({ required: true, description: queryDescription }),
       indexKey: t.arg.string({
         required: true,
         description: indexKeyDescription,
@@ -125,7 +125,7 @@ export function addRealtime(builder: Builder, services: Services) {
       description: "One entity's rows: now, and again at every change.",
       authScopes: { realtime: true },
       args: {
-        queryId: t.arg.id({ required: true }),
+        queryId: t.arg.id({ required: true, description: queryDescription }),
         etlPath: t.arg.string({
           description: "With it, the rows through this ETL; without, the query's own.",
           validate: z.string().min(1).nullish(),

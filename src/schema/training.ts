@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
 import { maxWaitMs } from '../training/limits.ts'
 import type { Builder } from './builder.ts'
+import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
 const usualWaitMs = 30_000
@@ -90,7 +91,7 @@ export function addTraining(builder: Builder, services: Services) {
         authScopes: { train: true },
         description: "Runs a saved query's rows through an ETL into a dataset: to the end, or for waitMs.",
         args: {
-          queryId: t.arg.id({ required: true }),
+          queryId: t.arg.id({ required: true, description: queryDescription }),
           etlPath: t.arg.string({
             required: true,
             description:

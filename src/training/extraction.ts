@@ -38,6 +38,25 @@ export function createExtraction(options: ExtractionOptions) {
   const { catalog, warehouse, etlService, etlEngine, queryColumns, log } = options
   const outputColumns = createOutputColumns(options)
 
+  /** What the ETL says is there before the dataset has ended, also where it fails. */
+  async function keepingLog<T>(
+    datasetId: string,
+    signal: AbortSignal,
+    run: (onSaid: (lines: readonly string[]) => void) => Promise<T>,
+  ): Promise<T> {
+    let said: readonly string[] = []
+    try {
+      return await run((lines) => {
+        said = lines
+      })
+    } finally {
+      if (said.length > 0 && !signal.aborted)
+        await whileCatalogIsAway({ what: 'Keeping what an ETL has said', signal, log }, () =>
+          catalog.datasets.saveLog(datasetId, said),
+        )
+    }
+  }
+
   return {
     async resolve(request: {
       etlPath: string
@@ -62,17 +81,20 @@ export function createExtraction(options: ExtractionOptions) {
         onProgress: ({ fraction }) => onProgress(fraction === null ? null : fraction / 2),
       })
       const inputRows = Math.max(Number(input.rowCount), 1)
-      const output = await etlEngine.runFile({
-        etl: source,
-        inputPath: temporaryPath,
-        inputColumns: [...input.columns],
-        outputPath: path,
-        signal,
-        onProgress(progress) {
-          const done = 'rows' in progress ? Math.min(progress.rows / inputRows, 1) : progress.fraction
-          onProgress(done === null ? null : 0.5 + done / 2)
-        },
-      })
+      const output = await keepingLog(dataset.id, signal, (onSaid) =>
+        etlEngine.runFile({
+          etl: source,
+          inputPath: temporaryPath,
+          inputColumns: [...input.columns],
+          outputPath: path,
+          signal,
+          onProgress(progress) {
+            const done = 'rows' in progress ? Math.min(progress.rows / inputRows, 1) : progress.fraction
+            onProgress(done === null ? null : 0.5 + done / 2)
+          },
+          onSaid,
+        }),
+      )
       const result = queryColumns.observed(output)
       await whileCatalogIsAway({ what: 'Noting what an extraction has shown', signal, log }, async () => {
         if (etl !== null) {

@@ -38,6 +38,7 @@ export interface QueryTrainRequest extends SavedQueryNotes {
 }
 
 export interface ExtractTrainRequest {
+  /** Of a saved query, or its name. */
   queryId: string
   /** Where the ETL lies, or its id in the catalog. */
   etlPath: string
@@ -219,7 +220,7 @@ export function createTraining(options: TrainingOptions): Training {
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
-      const query = await savedQueries.byId(queryId)
+      const query = await savedQueries.byReference(queryId)
       const { source, etl } = await extraction.resolve({ etlPath, name, save })
       const dataset = await datasets.create({
         queryId: query.id,

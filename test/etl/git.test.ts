@@ -94,7 +94,7 @@ describe.each([['file'], ['http'], ['ssh']] as const)('over %s', (transport) => 
     await expectFailure(`git::${urlOf()}//etl.sql/none.sql?ref=v1`, /has no file/)
     await expectFailure(
       `git::${urlOf().replace('features.git', 'none.git')}//etl/features.sql`,
-      transport === 'file' ? /ETL_SOURCES/ : /there is no such repository|who asks/,
+      transport === 'file' ? /there is no such file/ : /there is no such repository|who asks/,
     )
   })
 })

@@ -107,7 +107,6 @@ describe('what changes from run to run is refused, in words that say so', () => 
     ["new Intl.DateTimeFormat('en').format()", /clock/],
     ["new Intl.DateTimeFormat('en').formatToParts()", /clock/],
     ['Math.random()', /Randomness/],
-    ['console.log(1)', /console\.log/],
     ["fetch('http://localhost')", /fetch/],
     ['setTimeout(() => {}, 1)', /setTimeout/],
     ["require('fs')", /require/],
@@ -236,9 +235,9 @@ test('types are stripped, imported ones too, and lines and columns stay', async 
   const etl = typeScript(`import type { Row } from './rows.ts'
 interface Input { id: number }
 export function transform(row: Input): Record<string, unknown> {
-  const wide = row as unknown as { a: { b: number } }
-  return { b: wide.a.b }
+  const wide = row as unknown as { id: { b: { c: number } } }
+  return { b: wide.id.b.c }
 }`)
   const error = errorOf(await stack.serve(etl, { columns, rows }))
-  expect(error.message).toMatch(/^ETL features\.ts:5:22 failed on row 1: TypeError: /)
+  expect(error.message).toMatch(/^ETL features\.ts:5:25 failed on row 1: TypeError: /)
 })

@@ -218,10 +218,31 @@ describe('from a folder', () => {
         'up/secret.sql',
         '../secret.sql',
         '../inside-too/secret.sql',
-        'none.sql',
+        // Nobody learns what there is elsewhere.
+        '../none.sql',
+        '../none/none.sql',
+        'up/none.sql',
       ]) {
-        await expect(loader.load(`file:${inside}/${file}`)).rejects.toThrow(/ETL_SOURCES=/)
+        await expect(loader.load(`file:${inside}/${file}`)).rejects.toMatchObject({
+          message: expect.stringMatching(/does not lie in a folder .* ETL_SOURCES=/),
+          details: { why: 'FORBIDDEN' },
+        })
       }
+      for (const file of ['none.sql', 'none/none.sql', 'long.sql/none.sql']) {
+        await expect(loader.load(`file:${inside}/${file}`)).rejects.toMatchObject({
+          message: expect.stringContaining('there is no such file'),
+          details: { why: 'MISSING' },
+        })
+      }
+      await symlink('circle.sql', join(inside, 'circle.sql'))
+      await expect(loader.load(`file:${inside}/circle.sql`)).rejects.toMatchObject({
+        details: { why: 'UNREADABLE' },
+      })
+      const nowhere = createLoader([], [join(folder.path, 'nowhere')])
+      await expect(nowhere.load(`file:${folder.path}/nowhere/a.sql`)).rejects.toMatchObject({
+        message: expect.stringContaining('nowhere, which ETL_SOURCES names, is not there'),
+        details: { why: 'MISSING' },
+      })
       await expect(loader.load(`file:${inside}/folder.sql`)).rejects.toThrow(/is not a file/)
       await expect(loader.load(`file:${inside}/pipe.sql`)).rejects.toThrow(/is not a file/)
       await expect(loader.load(`file:${inside}/long.sql`)).rejects.toThrow(/longer than/)

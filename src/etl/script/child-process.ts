@@ -100,6 +100,9 @@ function rest({ process }: Running): void {
   if (process.stderr !== null && 'unref' in process.stderr) (process.stderr as Socket).unref()
 }
 
+/** Is given what the script has said, as JSON, before the work's end is told. */
+export type OnSaid = (said: string) => void
+
 export type Child = ReturnType<typeof createChild>
 
 /** A process that is started on need, and again after it has ended. */
@@ -164,14 +167,17 @@ export function createChild(options: ChildOptions) {
     return described
   }
 
-  async function ask(script: Script, work: Work): Promise<Told> {
+  async function ask(script: Script, work: Work, onSaid?: OnSaid): Promise<Told> {
     // The start of a process is not the script's time.
     if (running === null) await load(script)
     const limitMs = (work.op === 'frameRun' ? work.timeoutMs : options.timeoutMs) + graceMs
-    const answer = await send(script.key, work, limitMs)
-    if (!('missing' in answer)) return toldBy(answer)
-    await load(script)
-    return toldBy(await send(script.key, work, limitMs))
+    let answer = await send(script.key, work, limitMs)
+    if ('missing' in answer) {
+      await load(script)
+      answer = await send(script.key, work, limitMs)
+    }
+    if ('said' in answer && answer.said !== undefined) onSaid?.(answer.said)
+    return toldBy(answer)
   }
 
   async function close(): Promise<void> {

@@ -31,6 +31,7 @@ const operations = [
   'frameRun',
   'frameTake',
   'frameDrop',
+  'takeSaid',
 ] as const
 type Operation = (typeof operations)[number]
 
@@ -52,6 +53,7 @@ const ownModules = [
   './collect.ts',
   './evaluation.ts',
   './row-makers.ts',
+  './said.ts',
   './order.ts',
   './groups.ts',
   './frame.ts',
@@ -75,7 +77,7 @@ function open(script: ScriptSource): Loaded {
   const functions = new Map(
     operations.map((name) => [name, harness.namespace.getSync(name, { reference: true })]),
   )
-  const shared = new SharedArrayBuffer(8)
+  const shared = new SharedArrayBuffer(12)
   const run: Loaded['run'] = (operation, args, timeout) =>
     functions.get(operation)?.applySync(undefined, args, { timeout, result: { copy: true } })
   run('begin', [new ivm.ExternalCopy(shared).copyInto()], loadTimeoutMs)
@@ -162,7 +164,7 @@ function call(
   args: ivm.Transferable[],
   limitMs: number,
 ): Told {
-  if (operation !== 'resume') entry.position.set([noRow, 0])
+  if (operation !== 'resume') entry.position.set([noRow, 0, 0])
   try {
     const told = entry.run(operation, args, limitMs) ?? ''
     if (!Array.isArray(told)) return { text: String(told) }
@@ -221,9 +223,14 @@ function answer(request: Request): Reply {
   loaded.delete(key)
   loaded.set(key, entry)
   const result = work(request, entry)
-  if (Array.isArray(result)) return { id, rows: leaveIsolate(result) }
+  const said = takeSaid(entry)
+  if (Array.isArray(result)) return { id, said, rows: leaveIsolate(result) }
   if ('texts' in result) return { id, texts: result.texts }
-  return 'kind' in result ? { id, failure: result } : { id, text: result.text }
+  return 'kind' in result ? { id, said, failure: result } : { id, said, text: result.text }
+}
+
+function takeSaid({ isolate, position, run }: Loaded): string | undefined {
+  return position[2] === 0 || isolate.isDisposed ? undefined : String(run('takeSaid', [], timeoutMs))
 }
 
 function work(request: Exclude<Request, { op: 'load' }>, entry: Loaded): Told {

@@ -13,6 +13,7 @@ interface Pending {
   resolve(result: { columns: Column[]; rowCount: bigint }): void
   reject(error: unknown): void
   onProgress: ScriptFileRequest['onProgress']
+  onSaid: ScriptFileRequest['onSaid']
 }
 
 interface Running {
@@ -53,6 +54,9 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
       case 'progress':
         asked?.onProgress?.(message.progress)
         break
+      case 'said':
+        asked?.onSaid?.(message.lines)
+        break
       case 'done':
         asked?.resolve({ columns: message.columns, rowCount: message.rowCount })
         break
@@ -62,7 +66,7 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
   }
 
   return {
-    async run({ signal, onProgress, script, ...files }: ScriptFileRequest) {
+    async run({ signal, onProgress, onSaid, script, ...files }: ScriptFileRequest) {
       signal?.throwIfAborted()
       if (isClosed) throw closedError()
       const target = running ?? start()
@@ -71,7 +75,7 @@ export function createFileThread({ log, ...options }: FileThreadOptions & { log:
       const abort = () => send({ op: 'abort', id })
       try {
         return await new Promise<{ columns: Column[]; rowCount: bigint }>((resolve, reject) => {
-          target.pending.set(id, { resolve, reject, onProgress })
+          target.pending.set(id, { resolve, reject, onProgress, onSaid })
           target.thread.ref()
           send({ op: 'run', id, work: { script, ...files } })
           signal?.addEventListener('abort', abort, { once: true })

@@ -31,6 +31,7 @@ export type ToFileThread =
 /** `log` is a line as pino writes it. */
 export type FromFileThread =
   | { op: 'progress'; id: number; progress: FileProgress }
+  | { op: 'said'; id: number; lines: readonly string[] }
   | { op: 'done'; id: number; columns: Column[]; rowCount: bigint }
   | { op: 'failed'; id: number; failure: Failure }
   | { op: 'log'; line: string }

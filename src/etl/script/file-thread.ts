@@ -30,7 +30,9 @@ async function run({ id, work }: Extract<ToFileThread, { op: 'run' }>): Promise<
   running.set(id, controller)
   try {
     const onProgress = (progress: FileProgress) => tell({ op: 'progress', id, progress })
-    const { columns, rowCount } = await files.run({ ...work, signal: controller.signal, onProgress })
+    const onSaid = (lines: readonly string[]) => tell({ op: 'said', id, lines })
+    const request = { ...work, signal: controller.signal, onProgress, onSaid }
+    const { columns, rowCount } = await files.run(request)
     tell({ op: 'done', id, columns, rowCount })
   } catch (error) {
     tell({ op: 'failed', id, failure: toFailure(error) })

@@ -16,6 +16,7 @@ import { specOf } from './input.ts'
 import { encodeValue, TooDeepError } from './isolate/encoded.ts'
 import type { Failure } from './isolate/evaluation.ts'
 import type { LoadedScript } from './load.ts'
+import { createScriptLog, type ScriptLog } from './log.ts'
 import type { Told } from './messages.ts'
 import type { Lease, Sandbox } from './sandbox.ts'
 import { createSpool, type Spool } from './spool.ts'
@@ -35,10 +36,11 @@ export interface ScriptFileOptions {
   temporaryFolder: string
 }
 
-/** A batch's answer, and how many rows came before it. */
+/** A batch's answer, how many rows came before it, and what was said over it. */
 interface Answered {
   answer: Told
   rowsBefore: number
+  said: string | undefined
 }
 
 /** Rows of the input, one behind the other. */
@@ -53,6 +55,7 @@ interface Run extends ScriptFileRequest {
   names: string
   gatherer: Gatherer
   spool: Spool
+  log: ScriptLog
 }
 
 export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder }: ScriptFileOptions) {
@@ -79,8 +82,12 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
   ): Promise<Answered[]> {
     try {
       const packed = rows.pack(from, to)
-      const answer = await lease.ask(run.script, { op: 'rows', names: run.names, rows: packed })
-      return [{ answer, rowsBefore }]
+      let said: string | undefined
+      const work = { op: 'rows', names: run.names, rows: packed } as const
+      const answer = await lease.ask(run.script, work, (text) => {
+        said = text
+      })
+      return [{ answer, rowsBefore, said }]
     } catch (error) {
       if (!(error instanceof SandboxError)) throw error
       const { failure } = error
@@ -115,7 +122,10 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     async function takeOldest(): Promise<void> {
       const oldest = underway.shift()
       if (oldest === undefined) return
-      for (const { answer, rowsBefore } of await oldest.answers) await keep(run, answer, rowsBefore)
+      for (const { answer, rowsBefore, said } of await oldest.answers) {
+        if (said !== undefined) run.log.add(said)
+        await keep(run, answer, rowsBefore)
+      }
       run.onProgress?.({ rows: oldest.rowsAfter })
     }
 
@@ -169,11 +179,12 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
       rows = await fillFrame(run, lease, (count) => {
         rows = count
       })
-      const failed = await lease.ask(run.script, {
+      const work = {
         op: 'frameRun',
         spec: specOf(run.inputColumns),
         timeoutMs: timeoutMs * Math.max(1, Math.ceil(rows / takeRows)),
-      })
+      } as const
+      const failed = await lease.ask(run.script, work, run.log.add)
       if (failed !== '') await keep(run, failed, undefined)
       for (;;) {
         const answer = await lease.ask(run.script, { op: 'frameTake', limit: takeRows })
@@ -240,11 +251,14 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
         names: JSON.stringify(request.inputColumns.map(({ name }) => name)),
         gatherer: createGatherer(script.etl, script.declared),
         spool: createSpool({ folder: temporaryFolder }),
+        log: createScriptLog(),
       }
       try {
         await (script.form === 'extract' ? extractAll(run) : transformAll(run))
         return await write(run)
       } finally {
+        const lines = run.log.lines()
+        if (lines.length > 0) request.onSaid?.(lines)
         await run.spool.remove()
       }
     },

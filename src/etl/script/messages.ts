@@ -31,11 +31,14 @@ export type Request = { id: number; key: string } & ({ op: 'load'; script: Scrip
 /** What work gives: a batch of results, the texts of `groups`, or a text. */
 export type Told = string | readonly string[] | OutputRows
 
+/** Of a script that has said something by console: `Said` of isolate/said.ts as JSON. */
+type WithSaid = { said?: string | undefined }
+
 /** The text of `rows` and `frameTake` is a failure's, or empty. `alive` comes between, whenever one group has used up its time and the next begins. */
 export type Reply =
-  | { id: number; text: string }
+  | ({ id: number; text: string } & WithSaid)
   | { id: number; texts: readonly string[] }
-  | { id: number; rows: OutputRows }
-  | { id: number; failure: Failure }
+  | ({ id: number; rows: OutputRows } & WithSaid)
+  | ({ id: number; failure: Failure } & WithSaid)
   | { id: number; missing: true }
   | { id: number; alive: true }

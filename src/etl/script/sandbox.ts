@@ -1,7 +1,7 @@
 // The pool of child processes that ETLs run in: who may use one, in which order, and when it is stopped.
 
 import { AppError } from '../../errors.ts'
-import { type Child, type ChildOptions, createChild, type Script } from './child-process.ts'
+import { type Child, type ChildOptions, createChild, type OnSaid, type Script } from './child-process.ts'
 import type { Description } from './isolate/harness.ts'
 import type { Told, Work } from './messages.ts'
 
@@ -12,7 +12,7 @@ export type Urgency = 'SERVING' | 'BATCH' | 'FRAME'
 export interface Lease {
   /** Loads the script: what it exports. */
   load(script: Script): Promise<Description>
-  ask(script: Script, work: Work): Promise<Told>
+  ask(script: Script, work: Work, onSaid?: OnSaid): Promise<Told>
   release(): void
 }
 
@@ -116,7 +116,7 @@ export function createSandbox({ size = 2, ...options }: SandboxOptions): Sandbox
     }
     return {
       load: (script) => watch(() => child.load(script)),
-      ask: (script, work) => watch(() => child.ask(script, work)),
+      ask: (script, work, onSaid) => watch(() => child.ask(script, work, onSaid)),
       release() {
         if (!held) return
         held = false

@@ -42,10 +42,17 @@ export interface Host {
   port: string | null
 }
 
+/** Why an ETL's file is not to be had: it is not there, it may not be read, or it is there and cannot be. */
+export type Unavailable = 'MISSING' | 'FORBIDDEN' | 'UNREADABLE'
+
 /** ETL_LOAD_FAILED for the path, which must hold no credentials any more. */
-export function loadFailed(publicPath: string, reason: string, cause?: unknown): AppError {
+export function loadFailed(
+  publicPath: string,
+  reason: string,
+  { cause, why }: { cause?: unknown; why?: Unavailable } = {},
+): AppError {
   return new AppError('ETL_LOAD_FAILED', `The ETL ${publicPath} cannot be loaded: ${reason}`, {
-    details: { path: publicPath },
+    details: { path: publicPath, ...(why && { why }) },
     ...(cause === undefined ? {} : { cause }),
   })
 }

@@ -18,12 +18,16 @@ export async function readEtlFile(
   // The real path has no links; one that is put there meanwhile is not followed, and a pipe is not waited for.
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error) => {
-      throw loadFailed(publicPath, 'the file cannot be read', error)
+      const isDenied = (error as NodeJS.ErrnoException).code === 'EACCES'
+      const reason = isDenied
+        ? 'the account that the gateway runs as may not read it'
+        : 'the file cannot be read'
+      throw loadFailed(publicPath, reason, { cause: error, why: 'UNREADABLE' })
     },
   )
   try {
     const stats = await handle.stat()
-    if (!stats.isFile()) throw loadFailed(publicPath, 'it is not a file')
+    if (!stats.isFile()) throw loadFailed(publicPath, 'it is not a file', { why: 'UNREADABLE' })
     if (stats.size > maxEtlBytes) throw loadFailed(publicPath, tooLong)
     return await handle.readFile()
   } finally {

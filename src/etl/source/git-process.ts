@@ -6,10 +6,16 @@ import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withoutFiles } from '../../processes/inherited-files.ts'
-import type { GitAddress } from './address.ts'
+import type { GitAddress, Unavailable } from './address.ts'
 
 /** What git said, without credentials and without paths of this machine. */
-export class GitError extends Error {}
+export class GitError extends Error {
+  readonly why: Unavailable
+  constructor(message: string, why: Unavailable = 'UNREADABLE') {
+    super(message)
+    this.why = why
+  }
+}
 
 export interface GitProcessOptions {
   folder: string
@@ -126,26 +132,28 @@ function wordsOf(stderr: string, { folder, remote, address }: GitProcessOptions)
   return lines.slice(-4).join(' ').slice(0, 500)
 }
 
-const translations: readonly (readonly [RegExp, string])[] = [
+const translations: readonly (readonly [RegExp, string, Unavailable])[] = [
   [
     /could not read Username|Authentication failed|terminal prompts disabled|Permission denied|HTTP 40[13]|error: 40[13]/i,
     'the repository wants to know who asks, or does not exist',
+    'FORBIDDEN',
   ],
   [
     /Host key verification failed/i,
     "the host's key is not known to ssh on the gateway's machine (known_hosts)",
+    'UNREADABLE',
   ],
-  [/Could not resolve host/i, 'the host cannot be found'],
+  [/Could not resolve host/i, 'the host cannot be found', 'UNREADABLE'],
   [
     /Repository not found|does not appear to be a git repository|not found|does not exist|not a git repository/i,
     'there is no such repository',
+    'MISSING',
   ],
 ]
 
-function explain(words: string): string {
-  const translation = translations.find(([pattern]) => pattern.test(words))?.[1]
-  const said = words === '' ? '' : ` (git said: ${words})`
-  return `${translation ?? 'git failed'}${said}`
+function explain(words: string): GitError {
+  const [, translation = 'git failed', why] = translations.find(([pattern]) => pattern.test(words)) ?? []
+  return new GitError(`${translation}${words === '' ? '' : ` (git said: ${words})`}`, why)
 }
 
 export function createGitProcess(options: GitProcessOptions): RunGit {
@@ -180,7 +188,7 @@ export function createGitProcess(options: GitProcessOptions): RunGit {
     try {
       const { code, stdout, stderr } = await finish(git, () => end('git said too much'))
       if (reason !== null) throw reason
-      if (code !== 0) throw new GitError(explain(wordsOf(stderr, options)))
+      if (code !== 0) throw explain(wordsOf(stderr, options))
       return stdout
     } finally {
       clearInterval(watch)

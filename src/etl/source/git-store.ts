@@ -78,7 +78,7 @@ function createInside({ allowList, publicPath }: GitStoreOptions) {
       if (!(error instanceof AppError)) throw error
       const reason =
         'its repository leads out of the folders that ETLs may come from, or to what does not exist; whoever runs the gateway allows a folder with ETL_SOURCES=/path/of/the/folder'
-      throw loadFailed(publicPath, reason, error)
+      throw loadFailed(publicPath, reason, { cause: error, why: 'FORBIDDEN' })
     }
   }
 }

@@ -83,8 +83,11 @@ export function createGitSource({
 
   function translate(error: unknown, address: GitAddress, signal: AbortSignal): unknown {
     if (signal.aborted)
-      return loadFailed(address.publicPath, `git took longer than ${timeLimitMs / 1000} seconds`)
-    return error instanceof GitError ? loadFailed(address.publicPath, error.message, error) : error
+      return loadFailed(address.publicPath, `git took longer than ${timeLimitMs / 1000} seconds`, {
+        why: 'UNREADABLE',
+      })
+    if (!(error instanceof GitError)) return error
+    return loadFailed(address.publicPath, error.message, { cause: error, why: error.why })
   }
   return { read }
 }
@@ -138,6 +141,7 @@ async function resolveRef({ address, git }: Work): Promise<string | null> {
   throw loadFailed(
     publicPath,
     ref === null ? 'the repository has no commit yet' : `the repository has no branch, tag or commit ${ref}`,
+    { why: 'MISSING' },
   )
 }
 
@@ -151,7 +155,7 @@ async function fetchByShortCommit({ address, git }: Work, start: string): Promis
     throw loadFailed(
       address.publicPath,
       `the repository has no branch, tag or commit ${start}, or more than one commit begins so`,
-      error,
+      { cause: error, why: 'MISSING' },
     )
   }
 }
@@ -168,10 +172,13 @@ async function readBlob({ address, git }: Work, commit: string): Promise<Uint8Ar
     await git(['--literal-pathspecs', 'ls-tree', '-z', '--full-tree', commit, '--', file])
   ).toString()
   const entry = /^(\d+) (\w+) ([0-9a-f]+)\t/.exec(listed)
-  if (entry === null) throw loadFailed(publicPath, `commit ${commit.slice(0, 12)} has no file ${file}`)
+  if (entry === null)
+    throw loadFailed(publicPath, `commit ${commit.slice(0, 12)} has no file ${file}`, {
+      why: 'MISSING',
+    })
   const [, mode = '', type, id = ''] = entry
   if (type !== 'blob' || mode === '120000')
-    throw loadFailed(publicPath, `${file} is ${kindByMode[mode] ?? 'not a file'}`)
+    throw loadFailed(publicPath, `${file} is ${kindByMode[mode] ?? 'not a file'}`, { why: 'UNREADABLE' })
   const size = Number((await git(['cat-file', '-s', id])).toString())
   if (size > maxEtlBytes) throw loadFailed(publicPath, tooLong)
   return git(['cat-file', 'blob', id])

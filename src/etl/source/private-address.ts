@@ -66,13 +66,14 @@ export function refusePrivate(host: string, publicPath: string): never {
   throw loadFailed(
     publicPath,
     `${host} is a private address of the gateway's own network; whoever runs the gateway allows it by naming that very host in ETL_SOURCES`,
+    { why: 'FORBIDDEN' },
   )
 }
 
 /** The address to connect to, so that no second look-up can answer otherwise. Rejects with ETL_LOAD_FAILED. */
 export async function publicAddressOf(host: string, publicPath: string): Promise<string> {
   const found = await resolve(host.replace(/^\[|\]$/g, ''), { all: true }).catch((error) => {
-    throw loadFailed(publicPath, `the host ${host} cannot be found`, error)
+    throw loadFailed(publicPath, `the host ${host} cannot be found`, { cause: error, why: 'UNREADABLE' })
   })
   if (found.some(({ address }) => isPrivateAddress(address))) refusePrivate(host, publicPath)
   return found[0]?.address ?? refusePrivate(host, publicPath)

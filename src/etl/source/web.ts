@@ -3,7 +3,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
-import { type Host, loadFailed, type WebAddress } from './address.ts'
+import { type Host, loadFailed, type Unavailable, type WebAddress } from './address.ts'
 import type { AllowList } from './allow-list.ts'
 import { maxEtlBytes, tooLong } from './file.ts'
 import { isPrivateAddress, lookupPublic, PrivateAddressError, refusePrivate } from './private-address.ts'
@@ -32,7 +32,8 @@ export async function readWebFile(
     }
     if (status !== 200) {
       answer.destroy()
-      throw loadFailed(publicPath, `${current.host} answered with status ${status}${hintOf(status)}`)
+      const { hint, why } = meanings[status] ?? unreadable
+      throw loadFailed(publicPath, `${current.host} answered with status ${status}${hint}`, { why })
     }
     if (/^text\/html\b/i.test(answer.headers['content-type'] ?? '')) {
       answer.destroy()
@@ -43,9 +44,14 @@ export async function readWebFile(
   throw loadFailed(publicPath, `it was redirected more than ${maxRedirects} times`)
 }
 
-function hintOf(status: number): string {
-  if (status === 404) return ': there is no such file'
-  return status === 401 || status === 403 ? ': it wants to know who asks' : ''
+const missing = { hint: ': there is no such file', why: 'MISSING' } as const
+const forbidden = { hint: ': it wants to know who asks', why: 'FORBIDDEN' } as const
+const unreadable = { hint: '', why: 'UNREADABLE' } as const
+const meanings: Record<number, { hint: string; why: Unavailable }> = {
+  401: forbidden,
+  403: forbidden,
+  404: missing,
+  410: missing,
 }
 
 /** Credentials go to their own origin only. */
@@ -113,10 +119,12 @@ function connectionError(
   { publicPath, signal }: Pick<GetOptions, 'publicPath' | 'signal'>,
 ): unknown {
   if (signal.aborted)
-    return loadFailed(publicPath, `${url.host} took longer than ${timeLimitMs / 1000} seconds`)
+    return loadFailed(publicPath, `${url.host} took longer than ${timeLimitMs / 1000} seconds`, {
+      why: 'UNREADABLE',
+    })
   if (!(error instanceof PrivateAddressError)) {
     const code = (error as NodeJS.ErrnoException).code ?? 'no connection'
-    return loadFailed(publicPath, `${url.host} cannot be reached (${code})`)
+    return loadFailed(publicPath, `${url.host} cannot be reached (${code})`, { why: 'UNREADABLE' })
   }
   try {
     return refusePrivate(url.hostname, publicPath)

@@ -9,7 +9,6 @@ import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { toByteText } from '../../values/byte-text.ts'
 import { nameRoute } from '../graphql/operation-names.ts'
 import type { Admission } from '../guards/admission.ts'
-import { isId } from '../rest/bodies.ts'
 import { describeFailure, httpAnswerOf } from '../rest/failures.ts'
 import { type LookupBody, lookupRoutes } from '../rest/lookups.ts'
 import { describeRestFailure } from '../rest/rest-failures.ts'
@@ -100,7 +99,7 @@ function createLookupRoute(
 function readBody(body: unknown, { withEtl, many }: { withEtl: boolean; many: boolean }): LookupBody | null {
   if (typeof body !== 'object' || body === null) return null
   const { query_id, index_key, index_value, index_values, etl_path } = body as Record<string, unknown>
-  if (!isId(query_id) || !isText(index_key)) return null
+  if (!isText(query_id) || !isText(index_key)) return null
   if (withEtl && !isText(etl_path)) return null
   const target = withEtl ? { query_id, index_key, etl_path: etl_path as string } : { query_id, index_key }
   if (many) return isTexts(index_values) ? { ...target, index_values } : null

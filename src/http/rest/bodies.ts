@@ -43,14 +43,6 @@ export const rows = z.array(
 
 /** Ids are opaque, and letters, digits, _ and - throughout. */
 export const idPattern = /^[\w-]+$/
-export function isId(value: unknown): value is string {
-  return typeof value === 'string' && idPattern.test(value)
-}
-export const queryId = z
-  .string()
-  .regex(idPattern)
-  .meta({ description: 'Of a saved query', examples: ['qry_01m8pb2qbv7g28z0wcm0y9v0'] })
-
 /** No catalog keeps the character NUL. */
 const name = z.string().refine((text) => text !== '' && !text.includes('\0'), {
   error: 'it must hold a character, and none that is NUL',
@@ -59,6 +51,11 @@ const pattern = '^[^\\u0000]+$'
 export const queryName = name
   .max(200)
   .meta({ pattern, description: 'Under which the query is saved', examples: ['quote_features'] })
+export const queryId = name.meta({
+  pattern,
+  description: "A saved query's id, its name (the newest version then), or name@version",
+  examples: ['qry_01m8pb2qbv7g28z0wcm0y9v0'],
+})
 export const etlPath = name.meta({
   pattern,
   description: 'Where the ETL lives, or its id in the catalog',

@@ -35,7 +35,11 @@ const queryTrained = z
   .object({ query_id: z.string().nullable().describe('Null when it was not saved'), ...trained })
   .meta({ id: 'TrainedQuery' })
 const extractTrained = z
-  .object({ etl_id: z.string().nullable().describe('Null when it was not saved'), ...trained })
+  .object({
+    etl_id: z.string().nullable().describe('Null when it was not saved'),
+    log: z.array(z.string()).describe('What the ETL has said by console'),
+    ...trained,
+  })
   .meta({ id: 'TrainedExtraction' })
 const published = z.object({ msg: z.string(), job_id: z.string() }).meta({ id: 'Published' })
 
@@ -110,7 +114,7 @@ function addTraining(app: RestServer, services: Services) {
       })
       return sendJson(
         reply,
-        `{"etl_id":${JSON.stringify(etl?.id ?? null)},${await encodeDataset(services, dataset)}}`,
+        `{"etl_id":${JSON.stringify(etl?.id ?? null)},${await encodeDataset(services, dataset)},"log":${JSON.stringify(await services.catalog.datasets.log(dataset.id))}}`,
       )
     },
   )

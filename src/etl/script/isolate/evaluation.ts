@@ -3,7 +3,7 @@
 
 import { isRow, kindOf, listOf, type Output, ResultError } from './collect.ts'
 import type { OutputBatch } from './pack.ts'
-import type { RowObject } from './row-makers.ts'
+import { isUnknownColumn, type RowObject } from './row-makers.ts'
 import { expectTraps } from './traps.ts'
 
 /** Why a row, a group or a frame failed. `row` counts from 0 within what was given. */
@@ -20,8 +20,8 @@ export interface Failure {
 /** Before the first row, and where rows are not taken one by one. */
 export const noRow = -1
 
-/** Where the work stands, readable from outside even when this isolate is gone: row, group. */
-let position: Int32Array = new Int32Array(2)
+/** Where the work stands, readable from outside even when this isolate is gone: row, group, lines said by console. */
+let position: Int32Array = new Int32Array(3)
 
 /** The script, as script.ts wraps it. */
 export type Evaluate = () => {
@@ -42,6 +42,10 @@ export function standAtRow(row: number): void {
 export function standAtGroup(group: number): void {
   position[0] = noRow
   position[1] = group
+}
+
+export function noteSaid(): void {
+  position[2] = (position[2] ?? 0) + 1
 }
 
 export function currentGroup(): number {
@@ -107,7 +111,8 @@ export function failureOf(error: unknown, row: number | null): Failure {
     }
     if (error === null || typeof error !== 'object')
       return { kind: 'thrown', message: `threw ${String(error)}`.slice(0, 500), ...where }
-    return { kind: 'thrown', message: String(error).slice(0, 500), ...where, ...placeOf(error) }
+    const message = String(error).slice(0, isUnknownColumn(error) ? 2_000 : 500)
+    return { kind: 'thrown', message, ...where, ...placeOf(error) }
   } catch {
     return { kind: 'thrown', message: 'threw an object that cannot be told', ...where }
   }

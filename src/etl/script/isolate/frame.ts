@@ -4,6 +4,7 @@ import { addResult, extractAll, failureOf, tellBatch } from './evaluation.ts'
 import { comparerOf } from './order.ts'
 import { createColumns, type OutputBatch } from './pack.ts'
 import { columnMakerOf, type RowObject } from './row-makers.ts'
+import { listen } from './said.ts'
 import { type InputHead, unpack } from './unpack.ts'
 
 let frame: RowObject[] = []
@@ -21,6 +22,7 @@ export function frameRun(spec: string): string {
   const all = frame.sort(comparerOf(spec))
   frame = []
   taken = 0
+  listen(true)
   try {
     results = extractAll(all)
     return ''

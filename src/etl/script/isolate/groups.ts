@@ -16,6 +16,7 @@ import {
 import { limits } from './limits.ts'
 import { comparerOf } from './order.ts'
 import { type MakeRow, makerOf, type RowObject } from './row-makers.ts'
+import { listen } from './said.ts'
 
 function runRows(make: MakeRow, rows: readonly (readonly Encoded[])[]): Outcome {
   return attempt(() => {
@@ -97,6 +98,7 @@ export function groups(form: string, spec: string, text: string, failed: string)
     groups: JSON.parse(text),
     done: [],
   }
+  listen(false)
   for (const [index, failure] of JSON.parse(failed)) pending.done[index] = [JSON.stringify({ failure })]
   return resume('')
 }

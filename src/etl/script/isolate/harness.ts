@@ -14,10 +14,12 @@ import {
 import { lockDown } from './lockdown.ts'
 import { createColumns, type OutputBatch } from './pack.ts'
 import { columnMakerOf } from './row-makers.ts'
+import { listen } from './said.ts'
 import { type InputHead, unpack } from './unpack.ts'
 
 export { frameAdd, frameDrop, frameRun, frameTake } from './frame.ts'
 export { groups, resume } from './groups.ts'
+export { takeSaid } from './said.ts'
 
 export interface Description {
   form: 'transform' | 'extract'
@@ -63,6 +65,7 @@ export function rows(
 ): OutputBatch | string {
   const make = columnMakerOf(names)
   const columns = unpack(head, data, texts)
+  listen(true)
   return tellBatch(() => {
     const output = createColumns(head.count)
     for (let i = 0; i < head.count; i++) {

@@ -16,4 +16,8 @@ export const limits = {
   characters: 64_000_000,
   /** Of as many rows as are told in one piece: no more is read in one go, unless a single row has more. */
   pieceCharacters: 500_000,
+  /** Of what is said by console: lines, of each, and of all together. */
+  saidLines: 1_000,
+  saidLineCharacters: 8_000,
+  saidCharacters: 64_000,
 } as const

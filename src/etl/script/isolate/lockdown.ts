@@ -1,5 +1,6 @@
 // Makes a context pure before an ETL's code runs in it: no clock, no randomness, nothing that outlives a row.
 
+import { saidAs, say } from './said.ts'
 import { watchForTraps } from './traps.ts'
 
 // As it was before lockdown, which watches for scripts that call it.
@@ -192,15 +193,16 @@ function tellOwnStack(): void {
   Error.stackTraceLimit = 50
 }
 
+function giveConsole(): void {
+  const methods = Object.keys(saidAs) as (keyof typeof saidAs)[]
+  const console = methods.map((name) => [name, (...values: unknown[]) => say(name, values)])
+  define(globalThis, 'console', Object.fromEntries(console))
+}
+
 export function lockDown(): void {
   for (const name of removed) remove(globalThis, name)
   for (const name of outside) define(globalThis, name, () => refuse(name))
-  const logs = ['log', 'info', 'warn', 'error', 'debug', 'table', 'trace']
-  define(
-    globalThis,
-    'console',
-    Object.fromEntries(logs.map((name) => [name, () => refuse(`console.${name}`)])),
-  )
+  giveConsole()
   refuseCodeFromText()
   watchForTraps()
   tellOwnStack()

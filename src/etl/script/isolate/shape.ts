@@ -3,6 +3,7 @@
 import { blankCells } from './blank-cells.ts'
 import { type Encoded, encodeNumber, toHex } from './encoded.ts'
 import { limits } from './limits.ts'
+import { isRowPrototype } from './row-makers.ts'
 import { findAccessor, isProxy } from './traps.ts'
 
 /** One bit for each kind. INTEGER: safe. LARGE: a bigint that only 64 bits hold. HUGE: beyond 64 bits. */
@@ -198,7 +199,7 @@ function observeAt(value: unknown, shape: Shape, depth: number, step: string): E
 
 export function isPlain(value: object): boolean {
   const prototype = getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  return prototype === Object.prototype || prototype === null || isRowPrototype(prototype)
 }
 
 export function className(value: object): string {
