@@ -1,6 +1,7 @@
 // A data folder as a gateway's first start leaves it. That start takes seconds: it is made once in a run of the tests, and copied.
 
-import { cp, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { cpSync } from 'node:fs'
+import { mkdtemp, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { inject } from 'vitest'
@@ -15,7 +16,7 @@ type Stage = 'DATABASE' | 'CATALOG'
 /** A DATA_DIR of its own for a test, as `stage` says. */
 export async function createDataFolder(name: string, stage: Stage = 'CATALOG') {
   const folder = await createFolder(name)
-  await cp(await prepared(stage), folder.path, { recursive: true })
+  cpSync(await prepared(stage), folder.path, { recursive: true })
   return folder
 }
 
@@ -25,7 +26,7 @@ async function prepared(stage: Stage): Promise<string> {
   const path = join(runFolder, stage)
   if (await isThere(path)) return path
   const making = await mkdtemp(join(runFolder, 'making-'))
-  if (stage === 'CATALOG') await cp(await prepared('DATABASE'), making, { recursive: true })
+  if (stage === 'CATALOG') cpSync(await prepared('DATABASE'), making, { recursive: true })
   await open(stage, dataPaths(making).catalog)
   await rename(making, path).catch(async (error: unknown) => {
     if (!(await isThere(path))) throw error

@@ -5,19 +5,19 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createFolder } from '../servers/child.ts'
+import { createDataFolder } from '../data-folder.ts'
 import { startGateway } from './gateway.ts'
 import { openStores, type Stores } from './stores.ts'
 
 const run = promisify(execFile)
 const etlFolder = resolve('examples/etl')
-const folder = await createFolder('examples')
+const folder = await createDataFolder('examples')
 let stores: Stores
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {
   stores = await openStores()
-  gateway = await startGateway(join(folder.path, 'data'), {
+  gateway = await startGateway(folder.path, {
     ETL_SOURCES: etlFolder,
     ...(await stores.create()),
   })

@@ -1,6 +1,7 @@
-// Lookups without pause over connections that are kept open, and how each of them ended.
+// Lookups over connections that are kept open, and how each of them ended.
 
 import { Agent, type IncomingMessage, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface Load {
   /** Answers with status 200. */
@@ -13,7 +14,7 @@ export interface Load {
   refused(): Promise<void>
 }
 
-/** Each client asks again as soon as it has its answer, until the gateway takes no connection any more. */
+/** Each client asks again a moment after its answer, so that the gateway has time for more, until it takes no connection any more. */
 export function startLoad(url: string, bodies: readonly string[], clients: number): Load {
   const failures: string[] = []
   const leaving = new Array<boolean>(clients).fill(false)
@@ -48,6 +49,7 @@ export function startLoad(url: string, bodies: readonly string[], clients: numbe
         leaving[client] = answer.headers.connection === 'close'
         if (answer.statusCode === 200) answered++
         else failures.push(`status ${answer.statusCode}`)
+        await sleep(10)
       }
     } catch (error) {
       failures.push(String(error))

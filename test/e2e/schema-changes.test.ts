@@ -3,13 +3,14 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { createDataFolder } from '../data-folder.ts'
 import { createFolder } from '../servers/child.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { execute } from '../warehouse/open-postgres.ts'
 import { type Settings, startGateway } from './gateway.ts'
 
 async function start(settings: Settings) {
-  const folder = await createFolder('schema-changes')
+  const folder = await createDataFolder('schema-changes')
   onTestFinished(folder.remove)
   const gateway = await startGateway(folder.path, settings)
   onTestFinished(gateway.stop)

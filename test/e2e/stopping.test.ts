@@ -5,6 +5,7 @@ import { createClient as createSseClient } from 'graphql-sse'
 import { createClient as createSocketClient } from 'graphql-ws'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { publishAndFollow, train } from '../../examples/client/features.ts'
+import { createDataFolder } from '../data-folder.ts'
 import { createFolder, freePort } from '../servers/child.ts'
 import { spawnGateway } from './gateway.ts'
 import { startLoad } from './load.ts'
@@ -56,7 +57,7 @@ describe('a gateway that is told to stop', () => {
   let gateway: Gateway
 
   beforeAll(async () => {
-    folder = await createFolder('stopping')
+    folder = await createDataFolder('stopping')
     settings = { PORT: `${await freePort()}`, TRAIN_CONCURRENCY: '1' }
     gateway = await spawnGateway(folder.path, settings)
   })

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { createFolder } from '../servers/child.ts'
+import { createDataFolder } from '../data-folder.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { execute } from '../warehouse/open-postgres.ts'
 import { type Settings, startGateway } from './gateway.ts'
@@ -24,7 +24,7 @@ async function newDatabase(): Promise<string> {
 
 async function start(settings: Settings = {}) {
   const warehouseUrl = await newDatabase()
-  const folder = await createFolder('warehouse-away')
+  const folder = await createDataFolder('warehouse-away')
   onTestFinished(folder.remove)
   const gateway = await startGateway(folder.path, { WAREHOUSE_URL: warehouseUrl, ...settings })
   onTestFinished(gateway.stop)
@@ -57,7 +57,7 @@ function keepIngesting(gateway: Gateway) {
       if (job !== undefined) accepted.push({ id: job.id, users })
       const { jobId } = errors?.[0]?.extensions.details ?? {}
       if (typeof jobId === 'string') uncertain.push({ id: jobId, users })
-      await sleep(30)
+      await sleep(100)
     }
   }
   const ingesting = Promise.all([0, 1, 2].map(ingest))
@@ -152,7 +152,7 @@ test('with the catalog on the same server as well, every accepted job succeeds',
 })
 
 test('a job that waits says why, and is gone on with by the next gateway', async () => {
-  const folder = await createFolder('warehouse-away')
+  const folder = await createDataFolder('warehouse-away')
   onTestFinished(folder.remove)
   const WAREHOUSE_URL = await newDatabase()
   const catalogServer = await startPostgres()

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Column, Row, Value } from '../../src/values/columns.ts'
+import { tries } from '../thorough.ts'
 import { column, type EngineStack, frameOf, javaScript, openEngineStack } from './engine-stack.ts'
 
 let stack: EngineStack
@@ -150,7 +151,7 @@ test('training and serving give any rows, in any order, in the same one', { time
       expect(await served(own, shuffled)).toEqual(order)
       expect(await trained(own, shuffled)).toEqual(order)
     }),
-    { numRuns: 100 },
+    { numRuns: tries({ all: 100, part: 25 }) },
   )
 })
 

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { tries } from '../thorough.ts'
 import { column, type EngineStack, errorOf, frameOf, openEngineStack, sql } from './engine-stack.ts'
 
 let stack: EngineStack
@@ -45,7 +46,7 @@ test('as training has it, serving has it', { timeout: 120_000 }, async () => {
       const served = frameOf(await stack.serve(sql(text), { columns, rows }))
       expect(served.rows).toEqual(trained.rows)
     }),
-    { numRuns: 200 },
+    { numRuns: tries({ all: 200, part: 50 }) },
   )
 })
 

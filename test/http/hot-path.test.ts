@@ -8,11 +8,12 @@ import { createCompiledOperations } from '../../src/http/hot-path/operations.ts'
 import { holdSchema } from '../../src/schema/held.ts'
 import { createSchema } from '../../src/schema/index.ts'
 import { lookupFields } from '../../src/schema/lookup-fields.ts'
+import { tries } from '../thorough.ts'
 import { type Gateway, openGateway, type Services } from './gateway.ts'
 import { type GeneratedRequest, generateOperations, type Ids } from './realtime-operations.ts'
 
 const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_123)
-const operationCount = Number(process.env.HOT_PATH_OPERATIONS ?? 1_000)
+const operationCount = tries({ all: 1500, part: 400 })
 
 const schema = createSchema({} as Services)
 const holder = holdSchema({ schema, lookupFields })

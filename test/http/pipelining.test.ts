@@ -4,11 +4,12 @@ import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTokenIssuer, type TokenIssuer } from '../servers/token-issuer.ts'
+import { tries } from '../thorough.ts'
 import { createClient } from './client.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
 /** `.ci/run` and whoever looks for a fault ask for more. */
-const pipelined = Number(process.env.PIPELINED_LOOKUPS ?? 3_000)
+const pipelined = tries({ all: 10_000, part: 2000 })
 const entities = 5_000
 
 let issuer: TokenIssuer

@@ -5,10 +5,11 @@ import { Duplex } from 'node:stream'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { mayBecomeHead, readHead } from '../../src/http/wire/request-head.ts'
+import { tries } from '../thorough.ts'
 import { conversation } from './wire-requests.ts'
 
 /** `.ci/run` and whoever looks for a fault ask for more. */
-const heads = 20 * Number(process.env.WIRE_EXCHANGES ?? 250)
+const heads = tries({ all: 40_000, part: 5000 })
 
 let objected = false
 let read: IncomingMessage | null = null

@@ -2,11 +2,12 @@
 
 import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
+import { tries } from '../thorough.ts'
 import { conversation } from './wire-requests.ts'
 import { closeServers, cut, exchange, last, open, start, withoutAccidents } from './wire-servers.ts'
 
 /** `.ci/run` and whoever looks for a fault ask for more. */
-const exchanges = Number(process.env.WIRE_EXCHANGES ?? 250)
+const exchanges = tries({ all: 2000, part: 200 })
 
 afterEach(closeServers)
 

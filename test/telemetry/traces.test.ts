@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createDataFolder } from '../data-folder.ts'
 import { spawnGateway } from '../e2e/gateway.ts'
-import { createFolder } from '../servers/child.ts'
 import { type ReceivedSpan, startOtlpReceiver } from './otlp-receiver.ts'
 
-const folder = await createFolder('traces')
+const folder = await createDataFolder('traces')
 let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>
 let gateway: Awaited<ReturnType<typeof spawnGateway>>
 let queryId: string

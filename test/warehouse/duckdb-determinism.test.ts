@@ -6,6 +6,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll } from 'vitest'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { tries } from '../thorough.ts'
 import type { Random } from './generated-statements.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 import { testGeneratedPromises, testPromises } from './promise-cases.ts'
@@ -253,6 +254,6 @@ function createStatement(random: Random): string {
 
 testGeneratedPromises(sides, {
   create: createStatement,
-  count: 80,
+  count: tries({ all: 80, part: 25 }),
   keys: Array.from({ length: 12 }, (_, i) => `u${i}`),
 })

@@ -3,11 +3,12 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { tries } from '../thorough.ts'
 import { callOf, type EngineFunction, expectNoFaultOfOurs } from './odd-arguments.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 
 /** As many of the functions, at random, as are called in so long. */
-const sweepMs = Number(process.env.SWEEP_SECONDS ?? 6) * 1000
+const sweepMs = tries({ all: 10_000, part: 3000 })
 
 const functionsOfEngine = `
   SELECT DISTINCT '"' || function_name || '"' AS name, if(varargs IS NULL, parameter_types, list_concat(parameter_types, [varargs, varargs])) AS types

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { TableRows, Warehouse } from '../../src/warehouse/port.ts'
+import { tries } from '../thorough.ts'
 import {
   createRandom,
   createStatement,
@@ -203,7 +204,7 @@ export interface Generator {
 }
 
 /** On a server each is analysed, planned and looked up in four warehouses. */
-const statements = Number(process.env.LOCALITY_STATEMENTS ?? 60)
+const statements = tries({ all: 150, part: 30 })
 
 const common: Generator = {
   of: 'what every engine has',

@@ -5,12 +5,13 @@ import type { Row } from '../../src/values/columns.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { onAdapter } from '../adapters.ts'
 import { startPostgres } from '../servers/postgres.ts'
+import { tries } from '../thorough.ts'
 import { createRandom, createTables, keys } from './generated-statements.ts'
 import { createLookupStatement } from './lookup-statements.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 import { createPostgresWarehouseFolder } from './open-postgres.ts'
 
-const statementCount = 400
+const statementCount = tries({ all: 200, part: 64 })
 /** One value, several, and more than the embedded engine is given parameters for. */
 const asked = [['a'], ['b', 'c', 'none'], [...keys, ...Array.from({ length: 300 }, (_, i) => `none${i}`)]]
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { tries } from '../thorough.ts'
 import type { Random } from './generated-statements.ts'
 import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
 import { testGeneratedPromises, testPromises } from './promise-cases.ts'
@@ -212,7 +213,7 @@ async function shuffle(): Promise<void> {
 
 testGeneratedPromises(sides, {
   create: createStatement,
-  count: 150,
+  count: tries({ all: 100, part: 40 }),
   keys: Array.from({ length: 40 }, (_, i) => `u${i}`),
   before: shuffle,
 })

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { onAdapter } from '../adapters.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
+import { tries } from '../thorough.ts'
 import { callOf, type EngineFunction, expectNoFaultOfOurs } from './odd-arguments.ts'
 import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
 
 /** As many of the functions, at random, as are called in so long. */
-const sweepMs = Number(process.env.SWEEP_SECONDS ?? 6) * 1000
+const sweepMs = tries({ all: 10_000, part: 3000 })
 
 /** Those that a statement can call. */
 const functionsOfServer = `

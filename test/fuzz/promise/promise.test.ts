@@ -1,13 +1,14 @@
 // The promise on tables and statements made at random, on each warehouse. PROMISE_SECONDS, of each, makes it longer.
 
 import { expect, test } from 'vitest'
+import { tries } from '../../thorough.ts'
 import { attackPlace } from './attack.ts'
 import { onDuckdb, onPostgres } from './stacks.ts'
 
 const seed = Number(process.env.PROMISE_SEED ?? 20261130)
-const seconds = Number(process.env.PROMISE_SECONDS ?? 0)
+const seconds = Number(process.env.PROMISE_SECONDS ?? tries({ all: 20, part: 0 }))
 /** However short it is. */
-const fewestRuns = 2
+const fewestRuns = tries({ all: 2, part: 1 })
 const statements = seconds > 0 ? 60 : 10
 
 const places = {
