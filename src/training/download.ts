@@ -6,7 +6,6 @@ import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Column, Row } from '../values/columns.ts'
-import { encodeArrow } from './formats/arrow.ts'
 import { encodeCsv } from './formats/csv.ts'
 import { createFormatFiles } from './formats/files.ts'
 import { encodeNdjson } from './formats/ndjson.ts'
@@ -34,7 +33,11 @@ export const contentTypes: Record<DownloadFormat, string> = {
 }
 
 const encoders: Record<Exclude<DownloadFormat, 'parquet'>, Encoder> = {
-  arrow: encodeArrow,
+  // Arrow is large, and most gateways are never asked for it: a start does not wait for it.
+  async *arrow(columns, batches) {
+    const { encodeArrow } = await import('./formats/arrow.ts')
+    yield* encodeArrow(columns, batches)
+  },
   csv: encodeCsv,
   ndjson: encodeNdjson,
 }

@@ -2,7 +2,6 @@
 
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 
 /** The tabs that greet a newcomer, in the order of the story. */
 const tabs = [
@@ -118,10 +117,11 @@ export interface Page {
   gzipped: Buffer
 }
 
-/** Rendered on first use and kept: the page is some megabytes and always the same. */
+/** Loaded and rendered on first use, and kept: the page is some megabytes and always the same. */
 export function createGraphiQLPage(endpoint: string, { asksWho }: { asksWho: boolean }): () => Promise<Page> {
   let page: Promise<Page> | undefined
   async function render(): Promise<Page> {
+    const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
     const html = Buffer.from(
       renderGraphiQL({
         title: 'Feature gateway',

@@ -6,6 +6,7 @@ import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
+import { createLimiter } from '../../concurrency/limiter.ts'
 
 const name = 'backup.json'
 
@@ -19,11 +20,10 @@ export type Manifest = z.infer<typeof manifest>
 
 /** Lists all files of the folder, and has both them and the list on the disk when it resolves. */
 export async function writeManifest(folder: string, madeAt: Date): Promise<Manifest> {
-  const files = []
-  for (const path of await filesOf(folder)) {
+  const files = await eachOf(await filesOf(folder), async (path) => {
     await sync(join(folder, path))
-    files.push({ path, ...(await measure(join(folder, path))) })
-  }
+    return { path, ...(await measure(join(folder, path))) }
+  })
   const written: Manifest = { format: 1, madeAt: madeAt.toISOString(), files }
   const file = await open(join(folder, name), 'wx')
   await file.writeFile(`${JSON.stringify(written, null, 1)}\n`)
@@ -40,13 +40,19 @@ export async function verifyBackup(folder: string): Promise<Manifest> {
   })
   const read = manifest.safeParse(parse(text))
   if (!read.success) throw new Error(`${join(folder, name)} is not what a backup of this version writes`)
-  for (const { path, bytes, sha256 } of read.data.files) {
+  await eachOf(read.data.files, async ({ path, bytes, sha256 }) => {
     const found = await measure(join(folder, path)).catch(() => null)
     if (found === null) throw new Error(`The backup ${folder} lacks the file ${path}`)
     if (found.bytes !== bytes || found.sha256 !== sha256)
       throw new Error(`The file ${path} of the backup ${folder} is not as it was written`)
-  }
+  })
   return read.data
+}
+
+/** A catalog is a thousand small files: a disk writes several in the time of one. */
+async function eachOf<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>) {
+  const limiter = createLimiter(16)
+  return Promise.all(items.map((item) => limiter.run(undefined, () => work(item))))
 }
 
 function parse(text: string): unknown {
