@@ -284,7 +284,7 @@ describe('PostgreSQL', () => {
 test('a gateway killed in the middle of a full refresh: the other shows its progress, and goes on from there', {
   timeout: 300_000,
 }, async () => {
-  const keys = 150_000
+  const keys = 60_000
   const redis = await startRedis()
   onTestFinished(redis.stop)
   const settings = { ...(await createDatabases()), ONLINE_URL: redis.url }

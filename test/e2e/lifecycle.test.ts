@@ -39,7 +39,7 @@ async function countRows(gateway: Awaited<ReturnType<typeof spawnGateway>>) {
   return (await train(gateway.typed, counts, 'counts')).dataset.rows[0]
 }
 
-test('a gateway that is started again serves its first query within three seconds, with all it knew', {
+test('a gateway that is started again serves its first query within five seconds, with all it knew', {
   retry: 3,
 }, async () => {
   const start = await newGateway()
@@ -57,11 +57,11 @@ test('a gateway that is started again serves its first query within three second
   expect(answer).toEqual({ data: { savedQuery: { name: 'users', version: 1 } } })
   expect(await countRows(second)).toMatchObject({ quotes: 200, distinct_quotes: 200 })
   await second.stop()
-  expect(elapsedMs).toBeLessThan(3_000 * crowding())
+  expect(elapsedMs).toBeLessThan(5_000 * crowding())
 })
 
 test('a publish that is killed in the middle, twice, ends after the next start without losing or doubling a flow', async () => {
-  const nFlows = 6000
+  const nFlows = 3000
   const whole = await (await newGateway())()
   await publishAndFollow(whole.typed, { nFlows, seed: 11 }, () => {})
   const expected = await countRows(whole)

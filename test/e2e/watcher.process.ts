@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface Watched {
   url: string
   pid: number
-  /** Sent five hundred times a second. */
+  /** Sent two hundred times a second. */
   lookup?: { body: string; authorization: string } | undefined
 }
 
@@ -17,8 +17,8 @@ export interface Seen {
   ends: Record<string, number>
 }
 
-const lookupEveryMs = 2
-const healthEveryMs = 5
+const lookupEveryMs = 5
+const healthEveryMs = 10
 const maxUnderWay = 64
 
 const watched = JSON.parse(process.argv[2] ?? '') as Watched

@@ -194,7 +194,7 @@ describe('requests', () => {
     const fields =
       'a: rows b: rows c: rows d: rows e: rows f: rows g: rows h: rows i: rows j: rows k: rows l: rows'
     const query = lookup.replace('rows', `${fields} ${fields.replaceAll(':', 'x:')}`)
-    for (const count of [9_999, 10_000, 10_001, 20_000, 20_001]) {
+    for (const count of [10_000, 10_001, 20_001]) {
       for (const document of [query, lookup]) {
         const values = Array.from({ length: count }, () => '1')
         const body = JSON.stringify({ query: document, variables: { id: ids.numbers, values } })
