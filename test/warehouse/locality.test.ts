@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
+import { tries } from '../thorough.ts'
 import { createDuckdbStatement, keySets } from './generated-duckdb-statements.ts'
 import { createTables } from './generated-statements.ts'
 import {
@@ -130,7 +131,7 @@ for (const { keys, areNumbers } of keySets) {
     entities: keys.map((key) => [key]),
     tables: (random) => createTables(random, keys),
     create: (random) => createDuckdbStatement(random, areNumbers),
-    count: 100,
+    count: tries({ all: 100, part: 25 }),
     mayFail: true,
   })
 }
