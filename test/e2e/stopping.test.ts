@@ -17,7 +17,7 @@ const patience = { timeout: 90_000, interval: 100 }
 
 /** A second or two, however many cores there are. */
 const slowQuery =
-  'WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t WHERE i < 100000) SELECT count(*) AS n FROM t'
+  'WITH RECURSIVE t(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM t WHERE i < 50000) SELECT count(*) AS n FROM t'
 
 async function startTraining(gateway: Gateway, query: string, name: string) {
   const { queryTrain } = await gateway.data<{ queryTrain: { dataset: { id: string } } }>(
