@@ -281,7 +281,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   await publishing.start()
   const answers = createAnswers({ catalog, warehouse, online, realtime })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
-  const tables = createTables({ catalog, warehouse })
+  const tables = createTables({ catalog, warehouse, realtime })
   const deletions = createDeletions(catalog)
   const known = { catalog, warehouse, online, tables, etlService, deletions }
   return { ...known, training, realtime, publishing, metrics, access }

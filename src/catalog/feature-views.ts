@@ -24,6 +24,9 @@ export interface NewFeatureView {
   etlId: string | null
   indexKeys: readonly string[]
   ttlSeconds?: number | null
+  refreshEvery?: string | null
+  createdColumn?: string | null
+  lateness?: string
   refresh: RefreshBy
   refreshNote?: string | null
   tables: readonly string[]
@@ -41,6 +44,9 @@ export type FeatureViewChanges = Partial<
     | 'implicit'
     | 'refreshedAt'
     | 'refreshedVersion'
+    | 'refreshEvery'
+    | 'createdUntil'
+    | 'driftNote'
     | 'determinism'
     | 'determinismNote'
   >
@@ -96,7 +102,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     if (holder !== null && implicit) return holder
     if (holder !== null && !holder.implicit) throw alreadyServed(holder, view)
     const namesake = await prisma.featureView.findUnique({ where: { name: view.name } })
-    if (namesake !== null && namesake.target !== target) throw nameTaken(namesake)
+    if (namesake !== null && namesake.target !== target) throw nameTaken(namesake, view)
     const key = { indexKeys: [...indexKeys], indexKey: keyLabel(indexKeys) }
     const data = { id: createId('fv'), ...rest, ...key, target, tables: [...tables], implicit }
     if (holder === null) return prisma.featureView.create({ data })
@@ -140,7 +146,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
 
     async stamp() {
       const [row] = await prisma.$queryRaw<{ stamp: string }[]>`
-        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "ttlSeconds", implicit,
+        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "driftNote", "ttlSeconds", "refreshEvery", implicit,
           extract(epoch FROM "lastUsedAt"), array_to_string(tables, ' ')), 0)), 0) AS stamp FROM "FeatureView"`
       return row?.stamp ?? ''
     },
@@ -208,9 +214,17 @@ function alreadyServed(holder: FeatureView, { name }: NewFeatureView): AppError 
   return new AppError('CONFLICT', message, { details: { featureViewId: holder.id } })
 }
 
-function nameTaken({ name, id }: FeatureView): AppError {
-  const message = `There is a feature view ${JSON.stringify(name)} already (${id}); give this one another name, or delete that one first`
-  return new AppError('CONFLICT', message, { details: { featureViewId: id } })
+function nameTaken(there: FeatureView, asked: NewFeatureView): AppError {
+  const compared = [
+    ['query', there.queryId, asked.queryId],
+    ['ETL', there.etlId ?? 'none', asked.etlId ?? 'none'],
+    ['index key', there.indexKey, keyLabel(asked.indexKeys)],
+  ] as const
+  const differing = compared
+    .filter(([, is, wanted]) => is !== wanted)
+    .map(([what, is, wanted]) => `its ${what} is ${is}, not ${wanted}`)
+  const message = `There is a feature view ${JSON.stringify(there.name)} already (${there.id}), and ${differing.join(', ')}; give this one another name, or delete that one first`
+  return new AppError('CONFLICT', message, { details: { featureViewId: there.id } })
 }
 
 function toRecord(view: FeatureView): FeatureViewRecord {

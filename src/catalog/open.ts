@@ -15,6 +15,7 @@ import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
 import { createJobQueue, type JobQueue } from './queue.ts'
 import { createSavedQueries, type SavedQueries } from './saved-queries.ts'
 import { createSharedSecrets, type SharedSecrets } from './shared-secrets.ts'
+import { createTableNotices, type TableNotices } from './table-notices.ts'
 import { createViewRefreshes, type ViewRefreshes } from './view-refreshes.ts'
 
 export interface Catalog {
@@ -23,6 +24,7 @@ export interface Catalog {
   etls: Etls
   featureViews: FeatureViews
   viewRefreshes: ViewRefreshes
+  tableNotices: TableNotices
   datasets: Datasets
   publishJobs: PublishJobs
   apiKeys: ApiKeys
@@ -76,6 +78,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       etls: createEtls(prisma),
       featureViews: createFeatureViews(prisma),
       viewRefreshes: createViewRefreshes(prisma, owner),
+      tableNotices: createTableNotices(prisma),
       datasets: createDatasets(prisma, owner),
       publishJobs: createPublishJobs(prisma, owner),
       apiKeys: createApiKeys(prisma),

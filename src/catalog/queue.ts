@@ -4,6 +4,7 @@ import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
 import type { Logger } from 'pino'
 import { callAgain } from '../concurrency/retry.ts'
 import { within } from '../concurrency/within.ts'
+import { AppError, messageOf } from '../errors.ts'
 import { inCallersSpan, traceparent } from '../telemetry/spans.ts'
 import type { Database } from './database/database.ts'
 import { databaseLost, isDatabaseLost } from './database/lost-database.ts'
@@ -17,11 +18,18 @@ export interface JobQueue {
    */
   send(queue: string, id: string): Promise<void>
   /**
+   * Work for a moment to come, of a queue that `work` takes as `timed`. While it waits, sending it again does nothing;
+   * while it runs, it may wait already for its next time.
+   */
+  sendAt(queue: string, id: string, at: Date): Promise<void>
+  /** When five cron fields in UTC come next, after `from`. Throws BAD_USER_INPUT where they are none. */
+  nextByCron(cron: string, from: Date): Date
+  /**
    * Hands out what is sent, up to `concurrency` at a time in this process. A handler that rejects is called again after
    * a pause that grows to half a minute. The signal aborts when the queue stops, and when the claim was lost to another
    * process: what is not done by then is handed out again, so a handler must bear to be called twice.
    */
-  work(queue: string, options: { concurrency: number }, handler: JobHandler): Promise<void>
+  work(queue: string, options: { concurrency: number; timed?: boolean }, handler: JobHandler): Promise<void>
   /** Those of the ids that neither wait nor run. */
   missing(queue: string, ids: readonly string[]): Promise<string[]>
   /** Hands out at once what a process that is known to be gone was at, rather than after its last sign of life has aged. */
@@ -41,9 +49,10 @@ const heartbeatSeconds = 20
 /** What was handed out so lately may be another's already, who has not said so yet. */
 const freshClaimSeconds = 2
 
+/** One job for each key, waiting or running; of what is timed one that waits. */
+const policies = { exclusive: 'exclusive', timed: 'short' } as const
+
 const queueOptions = {
-  /** One job for each key, waiting or running. */
-  policy: 'exclusive',
   notify: true,
   retryLimit: 1000,
   retryDelay: 1,
@@ -96,8 +105,8 @@ export async function createJobQueue({
   const running = new Set<Promise<void>>()
   let stopped: Promise<void> | undefined
 
-  function prepareQueue(name: string): Promise<void> {
-    const options = { ...queueOptions, ...(!solelyOwned && { heartbeatSeconds }) }
+  function prepareQueue(name: string, policy: keyof typeof policies): Promise<void> {
+    const options = { policy: policies[policy], ...queueOptions, ...(!solelyOwned && { heartbeatSeconds }) }
     const prepared = names.get(name) ?? boss.createQueue(name, options)
     names.set(name, prepared)
     prepared.catch(() => names.delete(name))
@@ -130,18 +139,32 @@ export async function createJobQueue({
     await boss.stop({ timeout: 1000 })
   }
 
+  async function send(queue: string, id: string, startAfter?: Date) {
+    try {
+      await prepareQueue(queue, startAfter === undefined ? 'exclusive' : 'timed')
+      const data = { id, ...traceparent() } satisfies JobData
+      await boss.send(queue, data, { singletonKey: id, ...(startAfter && { startAfter }) })
+    } catch (error) {
+      throw isDatabaseLost(error) ? databaseLost(error) : error
+    }
+  }
+
   return {
-    async send(queue, id) {
+    send: (queue, id) => send(queue, id),
+    sendAt: send,
+
+    nextByCron(cron, from) {
       try {
-        await prepareQueue(queue)
-        await boss.send(queue, { id, ...traceparent() } satisfies JobData, { singletonKey: id })
-      } catch (error) {
-        throw isDatabaseLost(error) ? databaseLost(error) : error
+        const [next] = boss.previewSchedule(cron, { count: 1, from, tz: 'UTC' })
+        if (next !== undefined && cron.trim().split(/\s+/).length === 5) return next
+      } catch (cause) {
+        throw notCron(cron, cause)
       }
+      throw notCron(cron)
     },
 
-    async work(queue, { concurrency }, handler) {
-      await prepareQueue(queue)
+    async work(queue, { concurrency, timed = false }, handler) {
+      await prepareQueue(queue, timed ? 'timed' : 'exclusive')
       for (let i = 0; i < concurrency; i++) {
         const workerId = await boss.work<JobData>(queue, workOptions, async ([job]) => {
           if (job === undefined) return
@@ -186,6 +209,14 @@ export async function createJobQueue({
       return stopped
     },
   }
+}
+
+function notCron(cron: string, cause?: unknown): AppError {
+  return new AppError(
+    'BAD_USER_INPUT',
+    `${JSON.stringify(cron.slice(0, 80))} is neither an interval ("30s", "5m", "1h", "1d") nor five cron fields in UTC ("0 3 * * *")${cause === undefined ? '' : `: ${messageOf(cause)}`}.`,
+    { cause },
+  )
 }
 
 /** The queue itself tries but once to note that a job is to be tried again, and would leave it active for a day. */

@@ -6,6 +6,7 @@ import type { Column } from '../values/columns.ts'
 import type { KeyType } from '../values/entity-key.ts'
 import { keyForm } from '../values/key-forms.ts'
 import type { Warehouse, WarehouseTable } from '../warehouse/port.ts'
+import { namesOf } from './drift.ts'
 import { sameName } from './followed.ts'
 
 export type RefreshAsked = 'AUTO' | 'BY_KEY' | 'FULL' | 'MANUAL'
@@ -30,7 +31,7 @@ export async function choosePolicy(request: {
 }): Promise<Policy> {
   const { warehouse, sql, key, asked } = request
   const { tables: read, changing, whyNotLocal } = await warehouse.describe(sql, { key: key.names })
-  const tables = [...new Set(read.map((table) => `${table.schema}.${table.name}`))]
+  const tables = namesOf(read)
   if (typeof changing === 'string' && asked !== 'MANUAL') {
     throw new AppError(
       'BAD_USER_INPUT',

@@ -9,20 +9,25 @@ import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
-import { isFollowed } from './followed.ts'
+import { findKeepers, freshnessOf, unkeptTables, unkeptTtlSeconds } from './freshness.ts'
 import type { KeyTypeOf } from './key-columns.ts'
 import { choosePolicy, type RefreshAsked } from './policy.ts'
-
-/** A view made on first use that reads tables the gateway is not told of (files) counts as stale after this. */
-const unfollowedTtlSeconds = 300
+import { nextDue, parseLateness, usualLateness } from './refresh-every.ts'
 
 export interface NewView {
   name: string
   queryId: string
   etlId: string | null
   indexKeys: readonly string[]
+  /** Null leaves it to the gateway: none where all its tables' changes are known. */
   ttlSeconds: number | null
   refresh: RefreshAsked
+  /** An interval (`5m`) or five cron fields in UTC; null for no schedule. */
+  refreshEvery?: string | null
+  /** The query's column that tells when a row was written, by which a schedule finds what has changed. */
+  createdColumn?: string | null
+  /** How late a row may come whose created time is earlier; an hour unless said. */
+  lateness?: string | null
 }
 
 export function createViewMakers(options: {
@@ -37,14 +42,25 @@ export function createViewMakers(options: {
 }) {
   const { catalog, warehouse, freshQuery, etlById, keyTypeOf, maxOnFirstUse } = options
 
-  async function store(...made: Parameters<Catalog['featureViews']['create']>): Promise<FeatureViewRecord> {
-    const view = await catalog.featureViews.create(...made)
-    const { id, name, queryId, etlId, refresh, ttlSeconds, implicit } = view
-    options.log.info(
-      { view: id, name, queryId, etlId, refresh, ttlSeconds },
-      implicit ? 'A lookup has made a feature view' : 'A feature view was made',
-    )
-    return view
+  /** One rule for all: where nothing tells when one of its tables changes, its answers grow stale with time. */
+  async function store(
+    view: Parameters<Catalog['featureViews']['create']>[0],
+    retire?: (id: string) => Promise<void>,
+  ): Promise<FeatureViewRecord> {
+    const keeperOf = await findKeepers({ warehouse, tableNotices: catalog.tableNotices })
+    const isKept =
+      view.refresh === 'MANUAL' ||
+      view.refreshEvery != null ||
+      unkeptTables(view.tables, keeperOf).length === 0
+    const asked = { ...view, ttlSeconds: view.ttlSeconds ?? (isKept ? null : unkeptTtlSeconds) }
+    const made = await catalog.featureViews.create(asked, retire)
+    const { id, name, queryId, etlId, refresh, ttlSeconds, implicit } = made
+    const { keptBy, note } = freshnessOf(made, keeperOf, Date.now())
+    const facts = { view: id, name, queryId, etlId, refresh, ttlSeconds, keptBy }
+    const what = implicit ? 'A lookup has made a feature view' : 'A feature view was made'
+    if (note === null) options.log.info(facts, what)
+    else options.log.warn(facts, `${what}. ${note}`)
+    return made
   }
 
   async function onFirstUse(
@@ -58,11 +74,10 @@ export function createViewMakers(options: {
     if ((await catalog.featureViews.countImplicit()) >= maxOnFirstUse) throw tooManyOnFirstUse(maxOnFirstUse)
     const key = await keyTypeOf(query, indexKeys)
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked: 'AUTO' })
-    const ttlSeconds = policy.tables.every(isFollowed) ? null : unfollowedTtlSeconds
     const etl = etlId === null ? null : await etlById(etlId)
     const through = etl === null ? '' : ` + ${etl.name} v${etl.version}`
     const name = `${query.name} v${query.version}${through} by ${key.label}`
-    const wanted = { ...target, ...policy, ttlSeconds, implicit: true }
+    const wanted = { ...target, ...policy, implicit: true }
     const ids = [query.id, etlId].filter((id) => id !== null).join(', ')
     try {
       return await store({ ...wanted, name: nameOfView(name, ids) })
@@ -73,16 +88,50 @@ export function createViewMakers(options: {
     }
   }
 
-  /** A view made on first use gives way to the named one: `retire` is called with its id, before it is gone. */
-  async function named(view: NewView, retire: (id: string) => Promise<void>): Promise<FeatureViewRecord> {
+  /**
+   * A view made on first use gives way to the named one: `retire` is called with its id, before it is gone. One that is
+   * there already, the same in all, is answered.
+   */
+  async function named(
+    view: NewView,
+    retire: (id: string) => Promise<void>,
+  ): Promise<{ record: FeatureViewRecord; isNew: boolean }> {
     checkNewView(view)
-    const { name, queryId, etlId, indexKeys, ttlSeconds, refresh: asked } = view
-    const query = await freshQuery(queryId)
+    const { name, etlId, indexKeys, ttlSeconds, refresh: asked, refreshEvery = null } = view
+    const { createdColumn = null, lateness } = view
+    if (refreshEvery !== null) nextDue(refreshEvery, new Date(), catalog.queue.nextByCron)
+    const query = await freshQuery(view.queryId)
+    if (createdColumn !== null) checkCreatedColumn(query, createdColumn)
+    if (lateness != null) parseLateness(lateness)
     const key = await keyTypeOf(query, indexKeys)
     if (etlId !== null) await etlById(etlId)
+    const queryId = query.id
+    const known = await findSame({ ...view, queryId })
+    if (known !== null) return { record: known, isNew: false }
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked })
-    const made = { name, queryId: query.id, etlId, indexKeys, ttlSeconds, ...policy, implicit: false }
-    return store(made, retire)
+    const followed = { refreshEvery, createdColumn, lateness: lateness ?? usualLateness }
+    const made = { name, queryId, etlId, indexKeys, ttlSeconds, ...followed, ...policy, implicit: false }
+    try {
+      return { record: await store(made, retire), isNew: true }
+    } catch (error) {
+      // Another gateway may have made it meanwhile.
+      const there = await findSame({ ...view, queryId })
+      if (there === null) throw error
+      return { record: there, isNew: false }
+    }
+  }
+
+  /** Null for one that is not there, or under another name. */
+  async function findSame(view: NewView): Promise<FeatureViewRecord | null> {
+    const there = await catalog.featureViews.find(view)
+    if (there === null || there.implicit || there.name !== view.name) return null
+    const differences = differencesOf(there, view)
+    if (differences.length === 0) return there
+    throw new AppError(
+      'CONFLICT',
+      `There is a feature view ${JSON.stringify(there.name)} already (${there.id}), and it differs: ${differences.join('; ')}. Delete it first, or ask for what it is.`,
+      { details: { featureViewId: there.id } },
+    )
   }
 
   return { onFirstUse, named }
@@ -122,10 +171,45 @@ function nameWithIds(name: string, ids: string): string {
   return `${short}${end}`
 }
 
+function checkCreatedColumn({ name, columns }: SavedQueryRecord, createdColumn: string): void {
+  const column = columns.find((each) => each.name === createdColumn)
+  if (column?.type === 'TIMESTAMP' || column?.type === 'DATE') return
+  const found = column === undefined ? 'is no column' : `is of type ${column.type}`
+  const fit = columns.filter(({ type }) => type === 'TIMESTAMP' || type === 'DATE')
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `createdColumn ${JSON.stringify(createdColumn)} ${found} of the query ${name}; it must be one of type TIMESTAMP or DATE${fit.length === 0 ? ', of which it has none' : `: ${fit.map((each) => each.name).join(', ')}`}.`,
+  )
+}
+
+function differencesOf(there: FeatureViewRecord, view: NewView): string[] {
+  const { ttlSeconds, refresh, refreshEvery = null, createdColumn = null } = view
+  const given = (value: unknown) => (value === null ? 'none' : String(value))
+  const compared = [
+    ['refresh', there.refresh, refresh, refresh === 'AUTO' && there.refresh !== 'MANUAL'],
+    [
+      'ttlSeconds',
+      there.ttlSeconds,
+      ttlSeconds,
+      ttlSeconds === null && there.ttlSeconds === unkeptTtlSeconds,
+    ],
+    ['refreshEvery', there.refreshEvery, refreshEvery, false],
+    ['createdColumn', there.createdColumn, createdColumn, false],
+    ['lateness', there.lateness, view.lateness ?? usualLateness, false],
+  ] as const
+  return compared
+    .filter(([, is, asked, isFit]) => is !== asked && !isFit)
+    .map(([what, is, asked]) => `its ${what} is ${given(is)}, ${given(asked)} was asked for`)
+}
+
 function checkNewView({ name, ttlSeconds }: NewView): void {
   if (name.trim() === '') {
     throw new AppError('BAD_USER_INPUT', 'A feature view needs a name that is not empty.')
   }
+  checkTtl(ttlSeconds)
+}
+
+export function checkTtl(ttlSeconds: number | null): void {
   if (ttlSeconds !== null && (!Number.isInteger(ttlSeconds) || ttlSeconds < 1)) {
     throw new AppError(
       'BAD_USER_INPUT',

@@ -30,8 +30,8 @@ export interface Views {
   byId(id: string): Promise<View>
   /** All views as the catalog has them now, from memory while it has changed none. */
   all(): Promise<readonly View[]>
-  /** Also tells which view, made on first use, had to give way: what it stored is to be dropped. */
-  create(view: NewView): Promise<{ view: View; replacedId: string | null }>
+  /** Also tells whether it was not there before, and which view, made on first use, had to give way: what it stored is to be dropped. */
+  create(view: NewView): Promise<{ view: View; isNew: boolean; replacedId: string | null }>
   change(id: string, changes: Parameters<Catalog['featureViews']['update']>[1]): Promise<View>
   /** Notes a refresh in full; who is served by the view does not change. */
   noteRefresh(id: string, at: Date, version: number): Promise<void>
@@ -195,13 +195,13 @@ export function createViews(options: {
     create: (view) =>
       turns.alone(async () => {
         let replacedId: string | null = null
-        const record = await makers.named(view, async (id) => {
+        const { record, isNew } = await makers.named(view, async (id) => {
           await retire(id)
           replacedId = id
         })
         if (replacedId !== null) removed.add(replacedId)
         forget()
-        return { view: await records.toView(record), replacedId }
+        return { view: await records.toView(record), isNew, replacedId }
       }),
     change: (id, changes) =>
       turns.alone(async () => {

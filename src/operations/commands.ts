@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Catalog } from '../catalog/open.ts'
 import { messageOf } from '../errors.ts'
+import { freshnessOf } from '../features/freshness.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { fail, type Notice, ok, warn } from '../telemetry/notices.ts'
@@ -42,9 +43,10 @@ async function examine(running: Running): Promise<Notice[]> {
     checkAnswer('the warehouse', warehouse),
     checkAnswer('the online store', online),
   ])
-  const views = (await catalog.featureViews.all()).toReversed().slice(0, maxViews)
-  for (const view of views) found.push(await checkView(running, view))
-  if (views.length === 0) found.push(ok('it has no feature views'))
+  const all = (await catalog.featureViews.all()).toReversed()
+  for (const view of all.slice(0, maxViews)) found.push(await checkView(running, view))
+  found.push(...(await checkFreshness(running, all)))
+  if (all.length === 0) found.push(ok('it has no feature views'))
   return found
 }
 
@@ -60,6 +62,29 @@ async function checkAnswer(what: string, store: { ping(): Promise<void> }): Prom
     )
   }
 }
+
+/** Views that nothing keeps in step with their tables, or whose tables have changed under them. */
+async function checkFreshness(
+  { realtime }: Running,
+  views: Awaited<ReturnType<Catalog['featureViews']['all']>>,
+): Promise<Notice[]> {
+  try {
+    const keeperOf = await realtime.keepers()
+    const noted = views.flatMap((view) => {
+      const { note } = freshnessOf(view, keeperOf, Date.now())
+      return note === null || view.refresh === 'MANUAL' ? [] : [{ name: view.name, note }]
+    })
+    const left = noted.length - maxViews
+    return [
+      ...noted.slice(0, maxViews).map(({ name, note }) => warn(`view ${name}: ${note}`, keepInStep)),
+      ...(left > 0 ? [warn(`${left} more views are not kept in step`, keepInStep)] : []),
+    ]
+  } catch (error) {
+    return [fail(`what keeps views in step cannot be told: ${messageOf(error)}`, 'look at the warehouse')]
+  }
+}
+
+const keepInStep = 'see FeatureView.freshness: each view says what keeps it, and how far behind it may be'
 
 async function checkView(
   { catalog, online, realtime }: Running,

@@ -2,6 +2,7 @@
 
 import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
+import { examineFit } from '../features/drift.ts'
 import type { View, Views } from '../features/views.ts'
 import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row } from '../values/columns.ts'
 import type { KeysByText } from '../values/entity-key.ts'
@@ -27,8 +28,10 @@ export function createCompute(options: {
   warehouse: Warehouse
   etlEngine: EtlEngine
   views: Views
+  /** Hears of a view whose tables may have changed under its query. */
+  onMisfit: (view: View) => void
 }): Compute {
-  const { warehouse, etlEngine, views } = options
+  const { warehouse, etlEngine, views, onMisfit } = options
 
   /** Of keys that are too large together, each half on its own: in the end those that are it alone have that as their outcome. */
   async function byKey(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed> {
@@ -53,15 +56,23 @@ export function createCompute(options: {
     }
   }
 
+  /** A saved statement that runs no more is not its caller's fault: the tables have changed under it. */
+  async function lookUp(view: View, keys: KeysByText, signal: AbortSignal) {
+    const { sql, columns: saved } = view.query
+    try {
+      return await warehouse.lookup({ sql, saved, key: view.key.names, values: [...keys.values()], signal })
+    } catch (error) {
+      if (!(error instanceof AppError) || !/^(SCHEMA_MISMATCH|INVALID_SQL)$/.test(error.code)) throw error
+      onMisfit(view)
+      if (error.code === 'SCHEMA_MISMATCH') throw error
+      const { drift } = await examineFit(warehouse, view)
+      throw drift === null ? error : new AppError('SCHEMA_MISMATCH', drift, { cause: error })
+    }
+  }
+
   async function byKeyAtOnce(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed> {
     const computedAtMs = Date.now()
-    const result = await warehouse.lookup({
-      sql: view.query.sql,
-      saved: view.query.columns,
-      key: view.key.names,
-      values: [...keys.values()],
-      signal,
-    })
+    const result = await lookUp(view, keys, signal)
     const groups = new Map<string, Row[]>()
     const places = placesOfKey(result.columns, view)
     for (const row of result.rows) {

@@ -100,7 +100,7 @@ export function createLookup(options: {
   function serve(prepared: readonly Prepared[], online: ReadonlyMap<string, Online>) {
     const nowMs = Date.now()
     const missing = new Map<string, Wanted>()
-    const stale = new Map<string, Wanted>()
+    const behind = new Map<string, Wanted>()
     const found: (readonly (RealtimeResult | AppError | Missing)[])[] = []
     for (const { view, keys, indexValues } of prepared) {
       const part = online.get(view.id)
@@ -118,20 +118,23 @@ export function createLookup(options: {
           continue
         }
         const entry = part?.next() ?? null
-        const rows = servable(entry, told, nowMs)
+        const rows = servable(entry, leastServed(view, told), nowMs)
         if (entry === null || rows === null) {
           gather(missing, view, watermark, key, indexValue)
           results.push(new Missing(key))
           continue
         }
-        if (isStale(view, entry.computedAtMs, nowMs)) gather(stale, view, watermark, key, indexValue)
-        results.push(toResult(view, indexValue, rows, entry.computedAtMs, 'ONLINE', nowMs))
+        const stale = entry.version < told || isStale(view, entry.computedAtMs, nowMs)
+        if (stale) gather(behind, view, watermark, key, indexValue)
+        results.push(
+          toResult(view, indexValue, rows, { source: 'ONLINE', asOfMs: entry.computedAtMs, stale }),
+        )
         served++
       }
       countsOf(view).online.value += served
       found.push(results)
     }
-    if (stale.size > 0) refreshStale(stale)
+    if (behind.size > 0) refreshStale(behind)
     if (missing.size === 0) {
       for (const results of found) count.answered(results as LookupAnswers)
       return found as readonly LookupAnswers[]
@@ -167,7 +170,8 @@ export function createLookup(options: {
       if (answer instanceof AppError) return answer
       const { outcome, computedAtMs } = answer
       const rows = outcome.ok ? toByteText(outcome.rows) : outcome.error
-      return toResult(view, indexValues[k] ?? '', rows, computedAtMs, 'WAREHOUSE', nowMs)
+      const stale = isStale(view, computedAtMs, nowMs)
+      return toResult(view, indexValues[k] ?? '', rows, { source: 'WAREHOUSE', asOfMs: computedAtMs, stale })
     })
   }
 
@@ -325,6 +329,11 @@ function gather(
   perView.set(view.id, known)
 }
 
+/** What is refreshed by hand is served on when it is behind its tables, as long as the view is there. */
+function leastServed({ record }: View, watermark: number): number {
+  return record.refresh === 'MANUAL' && watermark !== retiredWatermark ? 0 : watermark
+}
+
 function isStale(view: View, computedAtMs: number, nowMs: number): boolean {
   const { ttlSeconds } = view.record
   return ttlSeconds !== null && nowMs - computedAtMs > ttlSeconds * 1000
@@ -334,21 +343,11 @@ function toResult(
   view: View,
   indexValue: string,
   rows: ByteText | AppError,
-  computedAtMs: number,
-  source: RealtimeSource,
-  nowMs: number,
+  { source, asOfMs, stale }: { source: RealtimeSource; asOfMs: number; stale: boolean },
 ): RealtimeResult {
   const { text: indexKey } = view.key
-  if (rows instanceof AppError)
-    return failedResult({ indexKey, indexValue }, rows, { source, asOfMs: computedAtMs })
-  const fresh = isStale(view, computedAtMs, nowMs) ? 'STALE' : 'FRESH'
-  return {
-    indexKey,
-    indexValue,
-    status: rows === noRows ? 'NOT_FOUND' : fresh,
-    source,
-    rows,
-    asOfMs: computedAtMs,
-    error: null,
-  }
+  if (rows instanceof AppError) return failedResult({ indexKey, indexValue }, rows, { source, asOfMs })
+  const fresh = stale ? 'STALE' : 'FRESH'
+  const status = rows === noRows ? 'NOT_FOUND' : fresh
+  return { indexKey, indexValue, status, source, rows, asOfMs, error: null }
 }

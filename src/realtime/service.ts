@@ -5,14 +5,17 @@ import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
 import { createBackground } from '../concurrency/background.ts'
 import type { Repetition } from '../concurrency/repeat.ts'
+import { within } from '../concurrency/within.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import { qualified } from '../features/followed.ts'
+import { findKeepers, type KeeperOf } from '../features/freshness.ts'
 import { createPromises } from '../features/promised.ts'
+import { nextDue } from '../features/refresh-every.ts'
 import type { LookupTarget } from '../features/target.ts'
 import { createViewHealth } from '../features/view-health.ts'
-import type { NewView } from '../features/view-makers.ts'
+import { checkTtl, type NewView } from '../features/view-makers.ts'
 import { sweepUnused } from '../features/view-use.ts'
 import { createViews } from '../features/views.ts'
 import type { OnlineStore } from '../online/port.ts'
@@ -23,9 +26,14 @@ import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
 import { createCompute } from './compute.ts'
 import { createLoader, type RealtimeLoader } from './loader.ts'
 import { createLookup } from './lookup.ts'
+import { createDriftWatch } from './materialize/drift-watch.ts'
+import { createForeignChanges, stepVersion, type ToldChange } from './materialize/foreign-changes.ts'
 import { createFullRefresh } from './materialize/full-refresh.ts'
+import { createIncremental } from './materialize/incremental.ts'
 import { createRecentKeys } from './materialize/recent-keys.ts'
 import { type Change, createRefresh } from './materialize/refresh.ts'
+import { createSchedules } from './materialize/schedules.ts'
+import { createSignsWatch } from './materialize/signs-watch.ts'
 import { createOnlineAccess, retiredWatermark } from './online-access.ts'
 import { createParity, type ParityReport } from './parity/parity.ts'
 import { createTrainingRows } from './parity/training-rows.ts'
@@ -43,6 +51,11 @@ export interface Caller {
   writesCatalog: boolean
 }
 
+export interface ViewChanges {
+  ttlSeconds?: number | null
+  refreshEvery?: string | null
+}
+
 export interface Realtime {
   /**
    * For one operation: what is loaded in a tick costs one read of the online store, which other operations may share.
@@ -53,11 +66,19 @@ export interface Realtime {
   /** The rows now, then after every change. Its `return` unsubscribes at once. */
   updates(target: LookupTarget, indexValue: string, caller: Caller): AsyncIterable<RealtimeResult>
   createFeatureView(view: NewView): Promise<FeatureViewRecord>
+  /** What is left out stays as it is. */
+  updateFeatureView(id: string, changes: ViewChanges): Promise<void>
   deleteFeatureView(id: string): Promise<void>
   /** The columns of these tables whose stored values `onAppended` wants to know. */
   keysRead(tables: readonly string[]): Promise<KeyColumns[]>
   /** Resolves once every by-key view serves the change and every full view reads through. Calling it again for the same change is harmless. */
   onAppended(change: Change): Promise<void>
+  /** Others have written: resolves to the views that are materialized for it, once none serves what was before as fresh. */
+  tableChanged(change: ToldChange): Promise<FeatureViewRecord[]>
+  /** Materializes the view now, whatever its policy, and answers once it is done, or after `waitMs` while it goes on. */
+  refreshNow(viewId: string, options: { waitMs: number }): Promise<void>
+  /** By what the changes of each table come to be known now. */
+  keepers(): Promise<KeeperOf>
   refreshInFull(viewId: string, options?: { signal?: AbortSignal }): Promise<{ rows: number }>
   parity(viewId: string, sample: number): Promise<ParityReport>
   /** What a view's query and ETL, or a saved query, promise of their rows; judged once, then kept in the catalog. */
@@ -116,7 +137,7 @@ export function createRealtime(options: {
   const endHearingWatermarks = events.listen('watermarks', 'all', () =>
     background.run('Taking up watermarks from the catalog', store.takeUpWatermarks),
   )
-  const compute = createCompute({ ...shared, views })
+  const compute = createCompute({ ...shared, views, onMisfit: (view) => drift.checkSoon(view) })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
   const lookup = createLookup({ ...shared, views, store, readThrough })
   const loaderOf = createLoader(lookup)
@@ -138,6 +159,55 @@ export function createRealtime(options: {
   })
   const watch = createWatch({ ...shared, views, parity, store, fullRefresh, recentKeys, settled })
 
+  async function onAppended(change: Change, except?: ReadonlySet<string>) {
+    await refresh.onAppended(change, except)
+    watch.afterAppend(change.changes.map(({ table }) => qualified(table)))
+  }
+  const step = () => stepVersion(options.warehouse)
+  const incremental = createIncremental({
+    ...shared,
+    featureViews,
+    step,
+    refreshKeys: refresh.refreshKeys,
+  })
+  const foreignChanges = createForeignChanges({
+    ...shared,
+    step,
+    incremental,
+    signal: background.signal,
+    tableNotices: options.catalog.tableNotices,
+    views,
+    onChanged: onAppended,
+    checkSoon: (view) => drift.checkSoon(view),
+  })
+  const drift = createDriftWatch({ ...shared, views, store, fullRefresh, step })
+
+  /** Of a higher version than what is online, so that what is gone from the result goes from there. */
+  async function refreshAnew(viewId: string, signal = background.signal) {
+    const view = await drift.check(await views.byId(viewId))
+    await step()
+    const createdUntil = await incremental.createdUntil(view, signal)
+    const done = await fullRefresh.run(viewId, signal)
+    if (createdUntil !== null) await featureViews.update(viewId, { createdUntil })
+    return done
+  }
+
+  async function refreshDue(viewId: string, signal: AbortSignal) {
+    const view = await drift.check(await views.byId(viewId))
+    if (!incremental.isPossible(view)) return refreshAnew(viewId, signal)
+    const keys = await incremental.run(view, null, signal)
+    log.debug({ view: view.record.name, keys }, 'Refreshed the keys of a feature view that have changed')
+  }
+  const schedules = createSchedules({
+    ...shared,
+    refresh: async (viewId, signal) => void (await refreshDue(viewId, signal)),
+  })
+  const signs = createSignsWatch({
+    ...shared,
+    keysRead: refresh.keysRead,
+    follow: foreignChanges.seen,
+  })
+
   metrics.gauge(
     {
       name: 'gateway_views_behind',
@@ -158,6 +228,8 @@ export function createRealtime(options: {
     all.forEach(({ id, record }, i) => {
       const watermark = answers?.[i]?.watermark ?? 0
       const refreshed = record.refreshedVersion ?? 0
+      // Those by key that lookups have made are filled by lookups.
+      const isFilled = record.refresh === 'FULL' || !record.implicit
       const unfilled = record.refreshedVersion === null && !record.implicit
       // A full refresh raises the watermark before it is noted: a store with a lower one has lost what it was told.
       const lost = answers !== null && watermark < refreshed
@@ -165,7 +237,7 @@ export function createRealtime(options: {
         background.run('Raising a watermark that the online store has lost', () =>
           store.raiseWatermark(id, version),
         )
-      if (record.refresh === 'FULL' && (unfilled || lost || watermark > refreshed)) fullRefresh.schedule(id)
+      if (isFilled && (unfilled || lost || watermark > refreshed)) fullRefresh.schedule(id)
     })
   }
 
@@ -196,18 +268,37 @@ export function createRealtime(options: {
     createLoader: (caller) => loaderOf(mayMake(caller)),
     updates: (target, value, caller) => updates(target, value, mayMake(caller)),
     async createFeatureView(view) {
-      const { view: created, replacedId } = await views.create(view)
+      const { view: created, isNew, replacedId } = await views.create(view)
+      if (!isNew) return created.record
       if (replacedId !== null) dropRows(replacedId)
       else announceViews()
-      if (created.record.refresh === 'FULL') fullRefresh.schedule(created.id)
+      await schedules.add(created.record)
+      if (created.record.refresh !== 'MANUAL') fullRefresh.schedule(created.id)
       return created.record
+    },
+    async updateFeatureView(id, changes) {
+      if (changes.ttlSeconds !== undefined) checkTtl(changes.ttlSeconds)
+      if (changes.refreshEvery != null)
+        nextDue(changes.refreshEvery, new Date(), options.catalog.queue.nextByCron)
+      const { record } = await views.change(id, changes)
+      announceViews()
+      await schedules.add(record)
     },
     deleteFeatureView,
     keysRead: refresh.keysRead,
-    async onAppended(change) {
-      await refresh.onAppended(change)
-      watch.afterAppend(change.changes.map(({ table }) => qualified(table)))
+    onAppended,
+    async tableChanged(change) {
+      return (await foreignChanges.told(change)).map(({ record }) => record)
     },
+    async refreshNow(viewId, { waitMs }) {
+      await views.byId(viewId)
+      const done = refreshAnew(viewId)
+      done.catch((error: unknown) =>
+        log.warn({ err: error, viewId }, 'A feature view could not be refreshed'),
+      )
+      await within(waitMs, done, () => undefined)
+    },
+    keepers: () => findKeepers({ ...options, tableNotices: options.catalog.tableNotices }),
     refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
     async parity(viewId, sample) {
       const view = await views.byId(viewId)
@@ -234,13 +325,22 @@ export function createRealtime(options: {
     },
     async start() {
       await takeUp()
+      await signs.start()
+      await schedules.start()
+      drift.start()
       sweeping ??= sweepUnused({ featureViews, remove: deleteFeatureView, log })
     },
     idle: () => background.idle(),
     async close() {
       endListening()
       endHearingWatermarks()
-      await Promise.all([watch.close(), sweeping?.close(), background.close()])
+      await Promise.all([
+        watch.close(),
+        sweeping?.close(),
+        schedules.close(),
+        signs.close(),
+        background.close(),
+      ])
     },
   }
 }

@@ -4,14 +4,23 @@ import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
 import type { FeatureView } from '../catalog/generated/client.ts'
 import { AppError } from '../errors.ts'
+import { maxWaitMs } from '../training/limits.ts'
 import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
+import type { FreshnessField } from './freshness.ts'
 import { newestFirst } from './listing.ts'
 import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
-export function addFeatureView(builder: Builder, services: Services, determinism: Determinism) {
+/** How long a refresh that is asked for is waited for. */
+const usualWaitMs = 30_000
+
+export function addFeatureView(
+  builder: Builder,
+  services: Services,
+  { determinism, freshness }: { determinism: Determinism; freshness: FreshnessField },
+) {
   const promise = (view: FeatureView) => promiseOf(view, () => services.realtime.promiseOfView(view.id))
 
   const refreshPolicy = builder.enumType('RefreshPolicy', {
@@ -71,10 +80,24 @@ export function addFeatureView(builder: Builder, services: Services, determinism
         nullable: true,
         description: 'Why it is refreshed so, where the gateway chose or changed it.',
       }),
+      createdColumn: t.exposeString('createdColumn', {
+        nullable: true,
+        description: 'The column that tells when a row was written.',
+      }),
+      refreshEvery: t.exposeString('refreshEvery', {
+        nullable: true,
+        description:
+          'How often it is computed anew for what others have written; null where no schedule does.',
+      }),
       refreshedAt: t.expose('refreshedAt', { type: 'DateTime', nullable: true }),
       refreshing: t.relation('refreshing', {
         nullable: true,
         description: 'The refresh in full that is due or under way; null when there is none.',
+      }),
+      freshness: t.field({
+        type: freshness.ref,
+        description: 'What keeps it in step with its tables, and how far behind them it may be.',
+        resolve: (view, _args, context) => freshness.resolve(view, context),
       }),
       determinism: t.field({
         type: determinism,
@@ -111,7 +134,8 @@ export function addFeatureView(builder: Builder, services: Services, determinism
   builder.mutationField('createFeatureView', (t) =>
     t.prismaField({
       type: 'FeatureView',
-      description: 'Serves a saved query online by an index key. A name that is taken is a CONFLICT.',
+      description:
+        'Serves a saved query online by an index key. One that is there already, the same in all, is answered; one that differs is a CONFLICT that says in what.',
       authScopes: { 'catalog:write': true },
       args: {
         name: t.arg.string({ required: true, validate: z.string().min(1).max(longestName) }),
@@ -127,6 +151,18 @@ export function addFeatureView(builder: Builder, services: Services, determinism
         }),
         ttlSeconds: t.arg.int({ validate: z.number().min(1).nullish() }),
         refresh: t.arg({ type: refreshPolicy, defaultValue: 'AUTO' }),
+        refreshEvery: t.arg.string({
+          description:
+            'Has it computed anew so often, by one of the gateways: "30s", "5m", "1h", "1d", or five cron fields in UTC.',
+        }),
+        createdColumn: t.arg.string({
+          description:
+            'The column that tells when a row was written: where the view is refreshed by key, a schedule then computes the keys of rows written since the last time alone. Rows that are taken away it does not find.',
+        }),
+        lateness: t.arg.string({
+          defaultValue: '1h',
+          description: 'How late a row may come whose time is earlier: so much is looked at again each time.',
+        }),
       },
       resolve: async (query, _root, args) => {
         const { id } = await services.realtime.createFeatureView({
@@ -136,7 +172,50 @@ export function addFeatureView(builder: Builder, services: Services, determinism
           indexKeys: indexKeysOf(args),
           ttlSeconds: args.ttlSeconds ?? null,
           refresh: args.refresh ?? 'AUTO',
+          refreshEvery: args.refreshEvery ?? null,
+          createdColumn: args.createdColumn ?? null,
+          lateness: args.lateness ?? null,
         })
+        return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
+      },
+    }),
+  )
+
+  builder.mutationField('updateFeatureView', (t) =>
+    t.prismaField({
+      type: 'FeatureView',
+      description: 'Changes what is given; what is left out stays, and null takes away.',
+      authScopes: { 'catalog:write': true },
+      args: {
+        id: t.arg.id({ required: true }),
+        ttlSeconds: t.arg.int({ validate: z.number().min(1).nullish() }),
+        refreshEvery: t.arg.string({ description: 'As in createFeatureView.' }),
+      },
+      resolve: async (query, _root, { id, ttlSeconds, refreshEvery }) => {
+        await services.realtime.updateFeatureView(id, {
+          ...(ttlSeconds !== undefined && { ttlSeconds }),
+          ...(refreshEvery !== undefined && { refreshEvery }),
+        })
+        return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
+      },
+    }),
+  )
+
+  builder.mutationField('refreshFeatureView', (t) =>
+    t.prismaField({
+      type: 'FeatureView',
+      description:
+        'Computes a feature view anew, whatever its policy. One that takes longer than `waitMs` goes on; `refreshing` tells how far it is.',
+      authScopes: { 'catalog:write': true },
+      args: {
+        id: t.arg.id({ required: true }),
+        waitMs: t.arg.int({
+          defaultValue: usualWaitMs,
+          validate: z.number().min(0).max(maxWaitMs).nullish(),
+        }),
+      },
+      resolve: async (query, _root, { id, waitMs }) => {
+        await services.realtime.refreshNow(id, { waitMs: waitMs ?? usualWaitMs })
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),

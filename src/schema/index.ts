@@ -8,6 +8,7 @@ import { addDataset } from './dataset.ts'
 import { addDeterminism } from './determinism.ts'
 import { addEtl } from './etl.ts'
 import { addFeatureView } from './feature-view.ts'
+import { addFreshness } from './freshness.ts'
 import { addJobStatus } from './job-status.ts'
 import { addParity } from './parity.ts'
 import { addPublishJob } from './publish-job.ts'
@@ -30,7 +31,7 @@ export function createSchema(services: Services): GraphQLSchema {
   const determinism = addDeterminism(builder)
   addSavedQuery(builder, services, determinism)
   addEtl(builder, services)
-  addFeatureView(builder, services, determinism)
+  addFeatureView(builder, services, { determinism, freshness: addFreshness(builder, services) })
   addDataset(builder, services, jobStatus)
   addTraining(builder, services)
   addPublishJob(builder, services, jobStatus)

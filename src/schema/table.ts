@@ -2,7 +2,7 @@
 
 import { type DefaultConnectionArguments, resolveCursorConnection } from '@pothos/plugin-relay'
 import { z } from 'zod'
-import { qualifiedName } from '../publish/tables.ts'
+import { parseTouchedKeys, qualifiedName } from '../publish/tables.ts'
 import { spellTable } from '../sql/sql-text.ts'
 import type { WarehouseTable } from '../warehouse/port.ts'
 import { tableReaders } from './authorization.ts'
@@ -15,6 +15,7 @@ import type { Services } from './services.ts'
 export function addTable(builder: Builder, services: Services, columnInput: ColumnInputRef) {
   addType(builder, services)
   addListing(builder, services)
+  addNotice(builder, services)
 
   builder.mutationField('createTable', (t) =>
     t.field({
@@ -38,6 +39,42 @@ export function addTable(builder: Builder, services: Services, columnInput: Colu
             storage: storage ?? undefined,
           })),
         ),
+    }),
+  )
+}
+
+function addNotice(builder: Builder, services: Services) {
+  builder.mutationField('tableChanged', (t) =>
+    t.prismaField({
+      type: ['FeatureView'],
+      description:
+        'Others have written to a table: from the answer on no view of it serves as FRESH what was before. Answers with the views that are materialized for it: those by key, where `keys` tells which rows were touched, before it answers, others after.',
+      authScopes: { publish: true },
+      args: {
+        table: t.arg.string({ required: true, validate: z.string().min(1) }),
+        since: t.arg({
+          type: 'DateTime',
+          description:
+            'What was written before has not changed: views with a `createdColumn` compute the keys of rows that were written since alone.',
+        }),
+        keys: t.arg({
+          type: 'JSON',
+          description:
+            'The keys of the rows that were written, changed or taken away, as a list of objects: [{"user_id": "u1"}]. Left out: any row may have changed.',
+        }),
+      },
+      resolve: async (query, _root, { table, keys, since }) => {
+        const changed = await services.tables.changed(table, {
+          keys: parseTouchedKeys(keys),
+          since: since ?? null,
+        })
+        const ids = changed.map(({ id }) => id)
+        return services.catalog.prisma.featureView.findMany({
+          ...query,
+          where: { id: { in: ids } },
+          orderBy: newestFirst,
+        })
+      },
     }),
   )
 }
@@ -83,7 +120,7 @@ function addType(builder: Builder, services: Services) {
       changedAt: t.field({
         type: 'DateTime',
         nullable: true,
-        description: 'When a publish job that is still known last wrote to it.',
+        description: 'Its last change that the gateway knows of.',
         resolve: (table, _args, context) => changedAt(table, context),
       }),
       featureViews: t.prismaField({

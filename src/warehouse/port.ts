@@ -41,6 +41,8 @@ export interface WarehouseTable {
   rowEstimate: number | null
   /** A column is not nullable where every row must bring it a value. */
   columns: readonly Column[]
+  /** Where changes of it are known by themselves: nobody but the gateway writes it, or it bears signs; left out where neither is sure. */
+  keptBy?: 'GATEWAY' | 'SIGNS'
   /** How rows come into it; left out where none may: a view, say, or a table that the gateway may only read. */
   intake?: Intake
 }
@@ -190,6 +192,19 @@ export interface AppendResult extends Snapshot {
   changes: readonly TableChange[]
 }
 
+export interface SignedChanges {
+  changes: readonly TableChange[]
+  /** Called once they are taken care of: until then they are told again, after a restart too. */
+  done(): Promise<void>
+}
+
+export interface Signs {
+  /** Null when nothing has changed. `keysRead` tells of which keys the values are wanted. */
+  read(keysRead: (tables: readonly string[]) => Promise<readonly KeyColumns[]>): Promise<SignedChanges | null>
+  /** Calls back soon after a change, for as long as the connection lasts; left out where reading again and again is all there is. */
+  listen?(onSign: () => void): Promise<{ close(): Promise<void> }>
+}
+
 /**
  * What every warehouse does.
  *
@@ -229,6 +244,8 @@ export interface Warehouse {
   createTable(table: NewTable): Promise<WarehouseTable>
   /** The present version. */
   version(): Promise<number>
+  /** What tables tell of changes that others make to them; left out where none can. */
+  signs?: Signs
   /**
    * Copies the warehouse into a file that is not there yet, as of one moment between two appends; `alongside` runs in that
    * moment too. Left out where the warehouse is not this process's own.

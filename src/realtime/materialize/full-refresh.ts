@@ -58,8 +58,8 @@ export function createFullRefresh(options: {
   const { viewRefreshes } = options.catalog
   const runRefresh = createRefreshRunner(options)
   const schedules = new Map<string, Schedule>()
-  /** Refreshes go one after the other: each may use the whole engine. */
-  const turns = createTurns()
+  /** Refreshes go one after the other: each may use the whole engine. Those of views that are otherwise kept by key hold no others up. */
+  const turns = { FULL: createTurns(), BY_KEY: createTurns(), MANUAL: createTurns() }
 
   function run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }> {
     const both = signal === undefined ? background.signal : AbortSignal.any([signal, background.signal])
@@ -69,10 +69,11 @@ export function createFullRefresh(options: {
   }
 
   async function refreshAlone(viewId: string, signal: AbortSignal): Promise<{ rows: number }> {
+    const { record } = await views.byId(viewId)
     for (;;) {
       await untilClaimed(viewId, signal)
       try {
-        return await turns.alone(() => observed(viewId, signal))
+        return await turns[record.refresh].alone(() => observed(viewId, signal))
       } catch (error) {
         if (!(error instanceof TakenOver)) throw error
       }

@@ -32,8 +32,10 @@ export type Change = Pick<AppendResult, 'version' | 'changes'>
 export interface Refresh {
   /** The columns of these tables that are keys of by-key views: `onAppended` wants to know what is stored there. */
   keysRead(tables: readonly string[]): Promise<KeyColumns[]>
-  /** Resolves once every by-key view serves the change, or knows that it is behind, as every other view does. */
-  onAppended(change: Change): Promise<void>
+  /** Resolves once every by-key view serves the change, or knows that it is behind, as every other view does; `except` have followed it already. */
+  onAppended(change: Change, except?: ReadonlySet<string>): Promise<void>
+  /** Resolves once the keys are served as they are now, or read through. */
+  refreshKeys(view: View, keys: KeysByText, version: number): Promise<void>
   /** The appends that are being followed now. */
   settled(): Promise<void>
 }
@@ -77,11 +79,11 @@ export function createRefresh(options: {
     })
   }
 
-  async function follow({ version, changes }: Change) {
+  async function follow({ version, changes }: Change, except: ReadonlySet<string>) {
     const touched = changes.map(({ table }) => qualified(table))
     const readers = (await views.all()).filter((view) => {
       const read = tablesReadBy(view)
-      return touched.some((table) => read.has(table))
+      return !except.has(view.id) && touched.some((table) => read.has(table))
     })
     const followed = await Promise.allSettled(readers.map((view) => followWith(view, { version, changes })))
     const failed = followed.find((result) => result.status === 'rejected')
@@ -93,15 +95,19 @@ export function createRefresh(options: {
     if (isIdle(view.record)) return markBehind(view, change.version)
     switch (view.record.refresh) {
       case 'MANUAL':
-        return
+        // What is online is served on, and says STALE.
+        return markBehind(view, change.version)
       case 'FULL':
         await markBehind(view, change.version)
         fullRefresh.schedule(view.id)
         return
       case 'BY_KEY': {
         const keys = touchedKeys(view, change.changes)
-        if (keys === null) await markBehind(view, change.version)
-        else if (keys.size > 0) {
+        if (keys === null) {
+          await markBehind(view, change.version)
+          // One that lookups have made is filled by lookups.
+          if (!view.record.implicit) fullRefresh.schedule(view.id)
+        } else if (keys.size > 0) {
           recentKeys.note(view.id, keys.keys())
           await refreshKeys(view, keys, change.version)
         }
@@ -193,9 +199,10 @@ export function createRefresh(options: {
 
   return {
     keysRead,
-    async onAppended(change) {
+    refreshKeys,
+    async onAppended(change, except = new Set()) {
       if (background.signal.aborted) throw new AppError('WAREHOUSE_FAILED', 'The gateway is closing.')
-      const followed = follow(change)
+      const followed = follow(change, except)
       following.add(followed)
       try {
         await followed

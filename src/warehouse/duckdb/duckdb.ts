@@ -28,6 +28,7 @@ import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { createFiles, type Files, type Found } from './files.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
+import { findMounts } from './mounts.ts'
 import { assertFilesStand, createPlans, explainFailure, type PlannedStatement } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import {
@@ -38,6 +39,7 @@ import {
   type TableList,
   withEstimates,
 } from './schema.ts'
+import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
 import { findMisfit } from './staging.ts'
 
 export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
@@ -57,6 +59,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       options.log.error({ err: error }, 'The warehouse’s engine failed; it is opened anew'),
     async prepare(connection) {
       await createSchemas(connection)
+      await createSigns(connection)
       await files.open(connection)
       listed = await listTables(connection)
       prove = await createProofs(connection, listed)
@@ -226,6 +229,18 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       }
     },
     version,
+    signs: {
+      async read() {
+        const seen = signsOf(await findMounts(options.files))
+        const known = await run(readSigns)
+        const news = [...seen].filter(([name, sign]) => known.get(name) !== sign)
+        if (news.length === 0) return null
+        // What is seen for the first time no view can have been told of.
+        const changed = news.filter(([name]) => known.has(name))
+        const done = () => appends.inTurn((connection) => writeSigns(connection, new Map(news)))
+        return { changes: changed.map(([name]) => ({ table: tableOf(name), keys: null })), done }
+      },
+    },
     examine: async () => [
       ok(`it can be opened; its data is at version ${await version()}`),
       ...files.notices(),

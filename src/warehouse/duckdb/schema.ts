@@ -154,6 +154,8 @@ async function readTable(
     rowEstimate: null,
     columns,
     ownTypes,
+    // The engine lets no second process write its file.
+    ...(kind !== 'VIEW' && { keptBy: kind === 'TABLE' ? ('GATEWAY' as const) : ('SIGNS' as const) }),
     ...(own && { intake: await readIntake(connection, place, own) }),
   }
 }

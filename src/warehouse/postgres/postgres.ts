@@ -15,6 +15,8 @@ import { scan } from './scan.ts'
 import { createSchemas, listTables, makeTable, postgresTables } from './schema.ts'
 import type { Session } from './session.ts'
 import { openSessions, type Workload } from './sessions.ts'
+import { listenForSigns } from './sign-listener.ts'
+import { changesOf, endSigns, takeSigns } from './signs.ts'
 
 /** The server stops what takes longer; callers usually stop sooner. */
 const exportTimeoutMs = 24 * 3600 * 1000
@@ -92,6 +94,16 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     tables,
     createTable: (table) => createTable({ describe, tables }, dialect, table),
     version: () => use('quick', {}, readVersion),
+    signs: {
+      async read(keysRead) {
+        const signs = await use('write', {}, takeSigns)
+        if (signs.length === 0) return null
+        const wanted = await keysRead(signs.map(({ schema, name }) => `${schema}.${name}`))
+        const changes = await use('quick', {}, (session) => changesOf(session, signs, wanted))
+        return { changes, done: () => use('write', {}, (session) => endSigns(session, signs)) }
+      },
+      listen: (onSign) => listenForSigns(url, { onSign, log }),
+    },
     examine: () => use('quick', {}, examineServer),
     async ping() {
       try {

@@ -129,7 +129,10 @@ const listing = `
       c.relkind IN ('r', 'p', 'v', 'f') AND pg_catalog.has_any_column_privilege(c.oid, 'INSERT')
         AND pg_catalog.pg_relation_is_updatable(c.oid, true) & 8 = 8 AS takes_rows,
       c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t
-        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0) AS is_plain
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0) AS is_plain,
+      (SELECT bit_or(t.tgtype) & 60 = 60 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
+        JOIN pg_catalog.pg_namespace o ON o.oid = f.pronamespace
+        WHERE t.tgrelid = c.oid AND t.tgenabled IN ('O', 'A') AND o.nspname = '${internalSchema}' AND f.proname = 'note_change') AS is_followed
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '${internalSchema}')
@@ -140,7 +143,8 @@ const listing = `
     (c.is_plain AND a.attnotnull)::text,
     (c.relkind = 'v' OR a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL)::text,
     (a.attgenerated = '' AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'INSERT')
-      AND (c.relkind <> 'v' OR pg_catalog.pg_column_is_updatable(c.oid, a.attnum, true)))::text
+      AND (c.relkind <> 'v' OR pg_catalog.pg_column_is_updatable(c.oid, a.attnum, true)))::text,
+    coalesce(c.is_followed, false)::text
   FROM relation c
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
@@ -163,10 +167,10 @@ export async function listTables(
 function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): ListedTable {
   const [schema = '', name = '', oid, takesRows, kind = '', estimate] = rows[0] ?? []
   const columns = rows.map(([, , , , , , column = '', type, modifier, ownType = '', ...facts]) => {
-    const [isRequired, hasDefault, takesValue] = facts.map((fact) => fact === 'true')
+    const [isRequired, hasDefault, takesValue, isFollowed] = facts.map((fact) => fact === 'true')
     const carrier = postgresCarrier(Number(type), Number(modifier), entries)
     const keeps = keepsOf(Number(type), Number(modifier), entries)
-    return { name: column, carrier, keeps, ownType, isRequired, hasDefault, takesValue }
+    return { name: column, carrier, keeps, ownType, isRequired, hasDefault, takesValue, isFollowed }
   })
   const computed = columns.filter(({ takesValue }) => !takesValue).map((column) => column.name)
   const defaults = columns.filter((column) => column.takesValue && column.hasDefault)
@@ -186,6 +190,7 @@ function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): Li
     carriers: columns.map(({ carrier }) => carrier),
     ownTypes: columns.map(({ ownType }) => ownType),
     keeps: columns.map(({ keeps }) => keeps),
+    ...(columns[0]?.isFollowed && { keptBy: 'SIGNS' as const }),
     ...(takesRows === 'true' && { intake: { defaults: defaults.map((column) => column.name), computed } }),
   }
 }

@@ -1,0 +1,125 @@
+// Materializing what has changed since: the keys of the rows that were written after the last time, less an allowance for late ones.
+
+import type { Catalog } from '../../catalog/open.ts'
+import { AppError } from '../../errors.ts'
+import { parseLateness } from '../../features/refresh-every.ts'
+import type { View } from '../../features/views.ts'
+import { quoteName, quoteText } from '../../sql/sql-text.ts'
+import type { KeysByText, KeyValues } from '../../values/entity-key.ts'
+import type { Warehouse } from '../../warehouse/port.ts'
+
+/** So many keys are looked up while the next are found. */
+const keysAtOnce = 8000
+const newest = 'gateway newest'
+
+export interface Incremental {
+  /** Whether the view says when its rows were written, and was computed whole before. */
+  isPossible(view: View): boolean
+  /** Computes the keys of the rows that were written since, and answers how many there were. */
+  run(view: View, since: Date | null, signal: AbortSignal): Promise<number>
+  /** The created time up to which a computation that begins now sees every row; null where the view tells none. */
+  createdUntil(view: View, signal: AbortSignal): Promise<Date | null>
+}
+
+export function createIncremental(options: {
+  warehouse: Pick<Warehouse, 'scan'>
+  featureViews: Pick<Catalog['featureViews'], 'update'>
+  /** See `stepVersion`. */
+  step: () => Promise<number>
+  /** Resolves once the keys are served as they are now, or read through. */
+  refreshKeys: (view: View, keys: KeysByText, version: number) => Promise<void>
+}): Incremental {
+  const { warehouse, featureViews, step, refreshKeys } = options
+
+  async function createdUntil(view: View, signal: AbortSignal): Promise<Date | null> {
+    const { createdColumn } = view.record
+    if (createdColumn === null) return null
+    const sql = `SELECT 1 AS one, ${newestOf(createdColumn)} FROM (\n${plain(view.query.sql)}\n) q`
+    const { batches } = await warehouse.scan({ sql, key: ['one'], signal })
+    let found: Date | null = null
+    for await (const rows of batches) for (const [, cell] of rows) found = later(found, cell)
+    return found
+  }
+
+  return {
+    createdUntil,
+    isPossible: ({ record }) =>
+      record.createdColumn !== null && record.createdUntil !== null && record.refresh === 'BY_KEY',
+
+    async run(view, since, signal) {
+      const begunAt = new Date()
+      const from = since ?? allowanceOf(view)
+      const version = await step()
+      const { columns, batches } = await warehouse.scan({
+        sql: touchedSince(view, from),
+        key: view.key.names,
+        signal,
+      })
+      const places = view.key.names.map((name) => columns.findIndex((column) => column.name === name))
+      const newestAt = columns.findIndex(({ name }) => name === newest)
+      let until = view.record.createdUntil
+      let count = 0
+      let keys = new Map<string, KeyValues>()
+      for await (const rows of batches) {
+        for (const row of rows) {
+          until = later(until, row[newestAt])
+          const key = view.key.ofCells(places.map((place) => row[place] ?? null))
+          if (key == null) continue
+          keys.set(key.text, key.values)
+          count++
+        }
+        if (keys.size < keysAtOnce) continue
+        await refreshKeys(view, keys, version)
+        keys = new Map()
+      }
+      if (keys.size > 0) await refreshKeys(view, keys, version)
+      if (since === null) await featureViews.update(view.id, { createdUntil: until, refreshedAt: begunAt })
+      return count
+    },
+  }
+}
+
+/** The latest that is not in the future: a clock that was wrong once must not hide what comes after. */
+function later(before: Date | null, cell: unknown): Date | null {
+  if (typeof cell !== 'string') return before
+  const at = new Date(Math.min(Date.parse(cell), Date.now()))
+  return before === null || at > before ? at : before
+}
+
+function allowanceOf({ record }: View): Date {
+  return new Date((record.createdUntil?.getTime() ?? 0) - parseLateness(record.lateness))
+}
+
+function newestOf(column: string): string {
+  return `max(${quoteName(column)}) AS ${quoteName(newest)}`
+}
+
+/** The keys of the rows that were written since, each with its latest time. */
+export function touchedSince(
+  { query, key, record }: Pick<View, 'query' | 'key' | 'record'>,
+  from: Date,
+): string {
+  const { createdColumn } = record
+  const type = query.columns.find(({ name }) => name === createdColumn)
+  if (createdColumn === null || type === undefined)
+    throw new AppError(
+      'INTERNAL',
+      `The feature view ${record.name} names no column that tells when its rows were written.`,
+    )
+  const keys = key.names.map(quoteName).join(', ')
+  return `SELECT ${keys}, ${newestOf(createdColumn)} FROM (\n${plain(query.sql)}\n) q
+    WHERE ${quoteName(createdColumn)} >= ${literal(from, type.storage ?? type.type)} GROUP BY ${keys}`
+}
+
+function literal(at: Date, storage: string): string {
+  const text = at.toISOString().replace('T', ' ').replace('Z', '')
+  if (storage === 'DATE') return `DATE ${quoteText(text.slice(0, 10))}`
+  return /TIME ZONE|TIMESTAMPTZ/i.test(storage)
+    ? `TIMESTAMP WITH TIME ZONE ${quoteText(`${text}+00:00`)}`
+    : `TIMESTAMP ${quoteText(text)}`
+}
+
+/** Without the semicolon at its end. */
+function plain(sql: string): string {
+  return sql.replace(/[\s;]+$/, '')
+}

@@ -1,0 +1,71 @@
+// Views that are materialized by schedule: the queue has each done once for all gateways, and it sends itself for its next time.
+
+import type { Logger } from 'pino'
+import type { FeatureViewRecord } from '../../catalog/feature-views.ts'
+import type { Catalog } from '../../catalog/open.ts'
+import { type Repetition, repeat } from '../../concurrency/repeat.ts'
+import { AppError } from '../../errors.ts'
+import { nextDue } from '../../features/refresh-every.ts'
+
+const queueName = 'refresh'
+const concurrency = 2
+/** Should a view's next time have been lost, it is sent again. */
+const ensureEveryMs = 60_000
+
+export interface Schedules {
+  /** Has the view materialized when it is due from now on, as long as it says so. */
+  add(view: Pick<FeatureViewRecord, 'id' | 'refreshEvery'>): Promise<void>
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+export function createSchedules(options: {
+  catalog: Pick<Catalog, 'featureViews' | 'queue'>
+  refresh: (viewId: string, signal: AbortSignal) => Promise<void>
+  log: Logger
+}): Schedules {
+  const { refresh, log } = options
+  const { featureViews, queue } = options.catalog
+  let ensuring: Repetition | undefined
+
+  async function add({ id, refreshEvery }: Pick<FeatureViewRecord, 'id' | 'refreshEvery'>) {
+    if (refreshEvery === null) return
+    await queue.sendAt(queueName, id, nextDue(refreshEvery, new Date(), queue.nextByCron))
+  }
+
+  async function onDue(id: string, signal: AbortSignal) {
+    const view = await featureViews.byId(id).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'NOT_FOUND') return null
+      throw error
+    })
+    if (view === null || view.refreshEvery === null) return
+    try {
+      await refresh(id, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      log.warn(
+        { err: error, view: view.name },
+        'A scheduled refresh failed; it is tried when it is due again',
+      )
+    }
+    await add(view)
+  }
+
+  return {
+    add,
+    async start() {
+      await queue.work(queueName, { concurrency, timed: true }, onDue)
+      ensuring = repeat({
+        everyMs: ensureEveryMs,
+        failure: 'Scheduled refreshes could not be looked after',
+        log,
+        async turn() {
+          for (const view of await featureViews.all()) await add(view)
+        },
+      })
+    },
+    async close() {
+      await ensuring?.close()
+    },
+  }
+}
