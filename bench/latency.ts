@@ -1,73 +1,109 @@
-// How long lookups take at a steady rate, from the moment that each was due: p50, p99 and p99.9 of the gateway beside its peer's.
+// How long lookups take at a steady rate, on one Redis: the gateway beside a bare handler, and beside itself while it trains.
 
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { type Comparison, compare, type Pair } from './comparison.ts'
-import type { Workload } from './load.ts'
-import type { OpenLoopOptions, OpenLoopResult } from './open-loop/main.ts'
+import { startRedis } from '../test/servers/redis.ts'
+import type { Comparison } from './comparison.ts'
+import { copyForPeers, graphqlWorkload, serveUsers } from './features.ts'
+import { type BenchGateway, startGateway } from './gateway.ts'
+import { saturate, type Workload } from './load.ts'
+import { compareLatency, pace, secondsAt } from './open-loop/pace.ts'
+import { assertPeersInstalled, peerNames, startPeers } from './peers.ts'
 
-/** Where the load generator is later than this, once in a hundred requests, a run tells of the machine and not of the server. */
-export const maxLatenessMs = 1
-/** A percentile of a thousand needs some thousands of requests. */
-const minRequests = 5_000
-const triesPerRound = 3
+const area = 'latency'
+/** Requests a second that every server has room for. */
+const lowRate = 500
 
-const measures: Record<string, (result: OpenLoopResult) => number> = {
-  p50: ({ latencyMs }) => latencyMs.p50,
-  p99: ({ latencyMs }) => latencyMs.p99,
-  'p99.9': ({ latencyMs }) => latencyMs.p999,
-  'p99 of the load generator’s lateness': ({ latenessMs }) => latenessMs.p99,
+interface Effort {
+  rounds: number
+  users: number
+  quick: boolean
 }
 
-/** So many requests a second, whether or not the server keeps up. */
-export async function pace(
-  url: string,
-  { path, bodies }: Workload,
-  requestsPerSecond: number,
-  seconds: number,
-): Promise<OpenLoopResult> {
-  const options: OpenLoopOptions = { url: `${url}${path}`, bodies, requestsPerSecond, seconds }
-  const running = promisify(execFile)(process.execPath, [join(import.meta.dirname, 'open-loop', 'main.ts')])
-  running.child.stdin?.end(JSON.stringify(options))
-  return JSON.parse((await running).stdout) as OpenLoopResult
+export async function benchLatency({ quick }: { quick: boolean }): Promise<Comparison[]> {
+  const effort = quick ? { rounds: 1, users: 2_000, quick } : { rounds: 5, users: 10_000, quick }
+  assertPeersInstalled()
+  const redis = await startRedis()
+  const gateway = await startGateway({ ONLINE_URL: redis.url })
+  try {
+    return [...(await besideBare(gateway, redis.url, effort)), ...(await besideTraining(gateway, effort))]
+  } finally {
+    await gateway.stop()
+    await redis.stop()
+  }
 }
 
-/** So long that percentiles can be told. */
-export function secondsAt(requestsPerSecond: number, quick: boolean): number {
-  return quick ? 1 : Math.max(2, minRequests / requestsPerSecond)
+async function besideBare(gateway: BenchGateway, redisUrl: string, effort: Effort): Promise<Comparison[]> {
+  const { users } = effort
+  const queryId = await serveUsers(gateway, users)
+  await copyForPeers(gateway, queryId, users, redisUrl)
+  const bare = await startPeers(['bare'], redisUrl)
+  const urls = { gateway: gateway.url, bare: bare.urls.bare }
+  try {
+    const comparisons: Comparison[] = []
+    for (const [lookup, keys] of [
+      ['queryRealtime, 1 key', 1],
+      ['queryRealtimeMany, 100 keys', 100],
+    ] as const) {
+      const load = graphqlWorkload({ queryId, users, keys, bodies: keys === 1 ? 500 : 100 })
+      comparisons.push(...(await atRates(lookup, load, urls, effort)))
+    }
+    return comparisons
+  } finally {
+    await bare.stop()
+  }
 }
 
-interface Sides {
-  gateway(): Promise<OpenLoopResult>
-  peer(): Promise<OpenLoopResult>
-}
-
-/** A row for each percentile, of rounds in which the load generator kept its time; none where it never did, which is then said. */
-export async function compareLatency(
-  names: Pick<Comparison, 'area' | 'work' | 'peer'>,
-  { gateway, peer }: Sides,
-  rounds: number,
+/** At a rate that is none to either, and at half of what the bare handler can bear. */
+async function atRates(
+  lookup: string,
+  load: Workload,
+  urls: { gateway: string; bare: string },
+  { rounds, quick }: Effort,
 ): Promise<Comparison[]> {
-  const valid: { gateway: OpenLoopResult; peer: OpenLoopResult }[] = []
-  let [tries, latestMs] = [0, 0]
-  for (; valid.length < rounds && tries < rounds * triesPerRound; tries++) {
-    const isGatewayFirst = tries % 2 === 0
-    const first = await (isGatewayFirst ? gateway() : peer())
-    const second = await (isGatewayFirst ? peer() : gateway())
-    const latenessMs = Math.max(first.latenessMs.p99, second.latenessMs.p99)
-    latestMs = Math.max(latestMs, latenessMs)
-    if (latenessMs > maxLatenessMs) continue
-    valid.push(isGatewayFirst ? { gateway: first, peer: second } : { gateway: second, peer: first })
+  const seconds = quick ? 1 : 2
+  // The gateway for its warmth alone.
+  await saturate(urls.gateway, load, seconds)
+  const half = Math.round((await saturate(urls.bare, load, seconds)).requestsPerSecond / 2)
+  const rates = [
+    { rate: lowRate, told: `at ${lowRate} requests a second` },
+    { rate: half, told: 'at half of the bare handler’s saturation' },
+  ]
+  const comparisons: Comparison[] = []
+  for (const { rate, told } of rates) {
+    const measure = (url: string) => pace(url, load, rate, secondsAt(rate, quick))
+    const sides = { gateway: () => measure(urls.gateway), peer: () => measure(urls.bare) }
+    const names = { area, work: `${lookup}, ${told}`, peer: peerNames.bare }
+    comparisons.push(...(await compareLatency(names, sides, rounds)))
   }
-  if (valid.length < tries) {
-    console.log(
-      `${names.work}: ${tries - valid.length} of ${tries} rounds are not valid, the load generator was up to ${latestMs.toFixed(1)} ms late`,
-    )
+  return comparisons
+}
+
+/** While training queries take all that they may. */
+async function besideTraining(
+  gateway: BenchGateway,
+  { users, rounds, quick }: Effort,
+): Promise<Comparison[]> {
+  const load = graphqlWorkload({ queryId: await serveUsers(gateway, users), users, keys: 1, bodies: 500 })
+  const peer = () => pace(gateway.url, load, lowRate, secondsAt(lowRate, quick))
+  const sides = {
+    peer,
+    async gateway() {
+      const ending = new AbortController()
+      const training = trainUntil(gateway, ending.signal)
+      const result = await peer()
+      ending.abort()
+      await training
+      return result
+    },
   }
-  if (valid.length === 0) return []
-  return Object.entries(measures).map(([measure, read]) => {
-    const pairs: Pair[] = valid.map((round) => ({ gateway: read(round.gateway), peer: read(round.peer) }))
-    return compare({ ...names, measure }, pairs, (ms) => `${ms.toFixed(2)} ms`)
-  })
+  const work = `queryRealtime, 1 key, at ${lowRate} requests a second beside training queries without a pause`
+  return compareLatency({ area, work, peer: 'itself, without training' }, sides, rounds)
+}
+
+async function trainUntil(gateway: BenchGateway, signal: AbortSignal): Promise<void> {
+  const sql =
+    "SELECT range AS id, 'user_' || (range % 100000) AS user_id, range * 1.5 AS amount FROM range(5000000)"
+  const mutation = `mutation ($sql: String!) {
+    queryTrain(query: $sql, queryName: "beside", save: false, waitMs: 60000) { dataset { status } }
+  }`
+  while (!signal.aborted) await gateway.data(mutation, { sql })
 }

@@ -9,6 +9,7 @@ import Table from 'cli-table3'
 import { drawResults } from './chart.ts'
 import type { Comparison } from './comparison.ts'
 import { benchEtl } from './etl-run.ts'
+import { benchLatency } from './latency.ts'
 import { benchPublish } from './publish.ts'
 import { quoteResults } from './quote.ts'
 import { benchRealtime } from './realtime.ts'
@@ -17,6 +18,7 @@ import { benchTraining } from './training.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
+  latency: benchLatency,
   refresh: benchRefresh,
   training: benchTraining,
   etl: benchEtl,

@@ -1,30 +1,18 @@
 // Lookups over HTTP on one Redis: the gateway beside a bare handler and other GraphQL servers, beside itself with ETLs, as keys grow, and over time.
 
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { startChild } from '../test/servers/child.ts'
 import { startRedis } from '../test/servers/redis.ts'
 import { type Comparison, compare, runSides } from './comparison.ts'
 import { copyForPeers, graphqlWorkload, restWorkload, serveUsers } from './features.ts'
 import { fillUsers, prefixOf } from './fill.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
-import { compareLatency, pace, secondsAt } from './latency.ts'
 import { mget, saturate, type Workload } from './load.ts'
 import { residentMb } from './memory.ts'
+import { pace } from './open-loop/pace.ts'
+import { assertPeersInstalled, peerNames, startPeers } from './peers.ts'
 
 const area = 'realtime'
-const peersFolder = join(import.meta.dirname, 'peers')
 const etlFolder = join(import.meta.dirname, 'etl')
-const peerNames = {
-  bare: 'bare node:http + ioredis',
-  mercurius: 'Mercurius + JIT',
-  apollo: 'Apollo Server',
-  yoga: 'Yoga as it comes',
-} as const
-/** Requests a second that every server has room for. */
-const lowRate = 500
-type PeerName = keyof typeof peerNames
-
 interface Effort {
   rounds: number
   seconds: number
@@ -38,9 +26,7 @@ export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comp
   const effort = quick
     ? { rounds: 1, seconds: 1, users: 2_000, manyUsers: 20_000, memorySeconds: 4 }
     : { rounds: 5, seconds: 2, users: 10_000, manyUsers: 10_000_000, memorySeconds: 30 }
-  if (!existsSync(join(peersFolder, 'node_modules'))) {
-    throw new Error('The peers are not installed: run `npm ci --prefix bench/peers` first')
-  }
+  assertPeersInstalled()
   const redis = await startRedis()
   const gateway = await startGateway({ ONLINE_URL: redis.url, ETL_SOURCES: etlFolder })
   try {
@@ -49,7 +35,6 @@ export async function benchRealtime({ quick }: { quick: boolean }): Promise<Comp
       ...(await withEtls(gateway, effort)),
       ...(await growing(gateway, redis.url, effort)),
       await memory(gateway, effort),
-      ...(await latencyBesideTraining(gateway, effort)),
     ]
   } finally {
     await gateway.stop()
@@ -61,7 +46,7 @@ async function besidePeers(gateway: BenchGateway, redisUrl: string, effort: Effo
   const { users } = effort
   const queryId = await serveUsers(gateway, users)
   await copyForPeers(gateway, queryId, users, redisUrl)
-  const peers = await startPeers(redisUrl)
+  const peers = await startPeers(['bare', 'mercurius', 'apollo', 'yoga'], redisUrl)
   const urls = { gateway: gateway.url, ...peers.urls }
   const one = graphqlWorkload({ queryId, users, keys: 1, bodies: 500 })
   const many = graphqlWorkload({ queryId, users, keys: 100, bodies: 100 })
@@ -72,26 +57,9 @@ async function besidePeers(gateway: BenchGateway, redisUrl: string, effort: Effo
       ...(await throughput('queryRealtime, 1 key × 10 features', one, urls, effort)),
       ...(await throughput('queryRealtimeMany, 100 keys × 10 features', many, urls, effort)),
       ...(await throughput('REST /query/realtime, 1 key', rest, bareOnly, effort)),
-      ...(await latency('queryRealtime, 1 key', one, bareOnly, effort)),
-      ...(await latency('queryRealtimeMany, 100 keys', many, bareOnly, effort)),
     ]
   } finally {
     await peers.stop()
-  }
-}
-
-async function startPeers(redisUrl: string) {
-  const children = await Promise.all(
-    (Object.keys(peerNames) as PeerName[]).map(async (name) => {
-      const ready = /Listening: (\S+)/
-      const args = [join(peersFolder, 'server.js'), name]
-      const child = await startChild(process.execPath, args, { ready, env: { REDIS_URL: redisUrl } })
-      return { name, child, url: ready.exec(child.output())?.[1] ?? '' }
-    }),
-  )
-  return {
-    urls: Object.fromEntries(children.map(({ name, url }) => [name, url])) as Record<PeerName, string>,
-    stop: () => Promise.all(children.map(({ child }) => child.end())),
   }
 }
 
@@ -132,28 +100,6 @@ async function assertSameAnswers({ path, bodies }: Workload, urls: Urls) {
       }
     }
   }
-}
-
-/** How long a lookup takes where there is room for it: at a rate that is none to either, and at half of what the bare handler can bear. */
-async function latency(
-  lookup: string,
-  workload: Workload,
-  urls: { gateway: string; bare: string },
-  effort: Effort,
-): Promise<Comparison[]> {
-  const half = Math.round((await saturate(urls.bare, workload, effort.seconds)).requestsPerSecond / 2)
-  const rates = [
-    { rate: lowRate, told: `at ${lowRate} requests a second` },
-    { rate: half, told: 'at half of the bare handler’s saturation' },
-  ]
-  const comparisons: Comparison[] = []
-  for (const { rate, told } of rates) {
-    const measure = (url: string) => pace(url, workload, rate, secondsAt(rate, effort.rounds === 1))
-    const sides = { gateway: () => measure(urls.gateway), peer: () => measure(urls.bare) }
-    const names = { area, work: `${lookup}, ${told}`, peer: peerNames.bare }
-    comparisons.push(...(await compareLatency(names, sides, effort.rounds)))
-  }
-  return comparisons
 }
 
 /** The same lookup of 100 keys with and without an ETL. */
@@ -227,35 +173,6 @@ async function growing(gateway: BenchGateway, redisUrl: string, effort: Effort):
     comparisons.push(compare({ area, work, peer, measure: 'keys a second' }, pairsOf(rates), formatRate))
   }
   return comparisons
-}
-
-/** How long lookups take while training queries take all that they may. */
-async function latencyBesideTraining(gateway: BenchGateway, effort: Effort): Promise<Comparison[]> {
-  const { users } = effort
-  const load = graphqlWorkload({ queryId: await serveUsers(gateway, users), users, keys: 1, bodies: 500 })
-  const peer = () => pace(gateway.url, load, lowRate, secondsAt(lowRate, effort.rounds === 1))
-  const sides = {
-    peer,
-    async gateway() {
-      const ending = new AbortController()
-      const training = trainUntil(gateway, ending.signal)
-      const result = await peer()
-      ending.abort()
-      await training
-      return result
-    },
-  }
-  const work = `queryRealtime, 1 key, at ${lowRate} requests a second beside training queries without a pause`
-  return compareLatency({ area, work, peer: 'itself, without training' }, sides, effort.rounds)
-}
-
-async function trainUntil(gateway: BenchGateway, signal: AbortSignal): Promise<void> {
-  const sql =
-    "SELECT range AS id, 'user_' || (range % 100000) AS user_id, range * 1.5 AS amount FROM range(5000000)"
-  const mutation = `mutation ($sql: String!) {
-    queryTrain(query: $sql, queryName: "beside", save: false, waitMs: 60000) { dataset { status } }
-  }`
-  while (!signal.aborted) await gateway.data(mutation, { sql })
 }
 
 /** Of the gateway's process under load without a pause, in the last third of the time beside the third before it. */

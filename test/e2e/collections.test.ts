@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { graphqlWorkload, serveUsers } from '../../bench/features.ts'
 import { startGateway } from '../../bench/gateway.ts'
-import { pace } from '../../bench/latency.ts'
+import { pace } from '../../bench/open-loop/pace.ts'
 
 const users = 10_000
 
