@@ -15,6 +15,7 @@ import { quoteResults } from './quote.ts'
 import { benchRealtime } from './realtime.ts'
 import { benchRefresh } from './refresh.ts'
 import { benchTraining } from './training.ts'
+import { benchUpload } from './upload.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
@@ -23,6 +24,7 @@ const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[
   training: benchTraining,
   etl: benchEtl,
   publish: benchPublish,
+  upload: benchUpload,
 }
 
 const resultsFile = join(import.meta.dirname, 'results.json')

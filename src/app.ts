@@ -26,6 +26,7 @@ import { createParquetEngine } from './parquet/engine.ts'
 import { createSqlRunner } from './parquet/engine-client.ts'
 import { createPublishing } from './publish/service.ts'
 import { createTables } from './publish/tables.ts'
+import { createUploads } from './publish/upload/uploads.ts'
 import { createRealtime } from './realtime/service.ts'
 import type { GatherMetrics } from './telemetry/gather.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -256,11 +257,23 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       wholeParityEveryMs: config.wholeParityEveryMs,
     }),
   )
+  const uploads = await parts.open(
+    'uploads',
+    createUploads({
+      datasetsFolder: stores.datasetsFolder,
+      temporaryFolder,
+      memoryMb: config.engineMemoryMb.uploads,
+      maxBytes: config.uploadMaxBytes,
+      stallTimeoutMs: config.stallTimeoutMs,
+      log,
+    }),
+  )
   const publishing = await parts.open(
     'publishing',
     createPublishing({
       ...shared,
       realtime,
+      uploads,
       concurrency: config.publishConcurrency,
       maxQueued: config.publishQueue,
       retentionMs: config.retention.jobsMs,

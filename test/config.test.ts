@@ -74,6 +74,7 @@ const bounds: Record<string, [least: number, most: number]> = {
   TRAIN_MAX_MB: [1, 1_000_000_000],
   PUBLISH_CONCURRENCY: [1, 64],
   PUBLISH_QUEUE: [1, 1_000_000],
+  UPLOAD_MAX_MB: [1, 1_000_000],
   WAREHOUSE_MEMORY_MB: [512, 1_048_576],
   ETL_TIMEOUT_MS: [10, 600_000],
   ETL_MEMORY_MB: [16, 65_536],

@@ -66,6 +66,8 @@ export interface PublishJobs {
   unfinishedIds(): Promise<string[]>
   /** Of those QUEUED or RUNNING that no other process has claimed the oldest, at most so many. */
   unclaimedIds(most: number): Promise<string[]>
+  /** The uploads of those QUEUED or RUNNING. */
+  uploads(): Promise<string[]>
   countUnfinished(): Promise<number>
   /**
    * Forgets those that ended before, and counts them. Of those of a seed the last stays, from which the next one of that
@@ -229,6 +231,12 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
     unfinishedIds: () => idsWhere({ status: unfinished }),
 
     unclaimedIds: (most) => idsWhere({ status: unfinished, OR: [{ owner: null }, { owner }] }, most),
+
+    async uploads() {
+      const where = { status: unfinished, upload: { not: null } }
+      const jobs = await prisma.publishJob.findMany({ where, select: { upload: true } })
+      return jobs.flatMap(({ upload }) => upload ?? [])
+    },
 
     countUnfinished: () => prisma.publishJob.count({ where: { status: unfinished } }),
 

@@ -37,6 +37,7 @@ export const limitSettings = {
   VIEWS_ON_FIRST_USE_MAX: integer(500, 0, 100_000),
   PUBLISH_CONCURRENCY: integer(4, 1, 64),
   PUBLISH_QUEUE: integer(1000, 1, 1_000_000),
+  UPLOAD_MAX_MB: integer(4096, 1, 1_000_000),
   MAX_REQUESTS: integer(5000, 1, 1_000_000),
   MAX_EVENT_LOOP_DELAY_MS: integer(1000, 10, 60_000),
   STALL_TIMEOUT_SECONDS: integer(60, 1, 86_400),
@@ -59,7 +60,13 @@ export interface LimitConfig {
   /** Datasets that may wait in this process. */
   trainQueue: number
   /** What each instance of DuckDB may hold, in megabytes; together they are WAREHOUSE_MEMORY_MB. */
-  engineMemoryMb: { warehouse: number; sqlEtls: number; datasets: number; scriptEtls: number }
+  engineMemoryMb: {
+    warehouse: number
+    sqlEtls: number
+    datasets: number
+    scriptEtls: number
+    uploads: number
+  }
   etlTimeoutMs: number
   etlMemoryMb: number
   /** What one lookup may find in the warehouse, for all its values together. */
@@ -75,6 +82,8 @@ export interface LimitConfig {
   publishConcurrency: number
   /** Publish jobs that may be unfinished, in all gateways on the catalog. */
   publishQueue: number
+  /** The body of one upload of rows. */
+  uploadMaxBytes: number
   /** Under way at once: lookups on the hot path, and as many others. */
   maxRequests: number
   /** How late the event loop may be, turn after turn, before requests are turned away. */
@@ -96,10 +105,11 @@ export interface LimitConfig {
   }
 }
 
-/** The warehouse's statements have half, SQL ETLs half of the rest; reading datasets and scripts' files stream. */
+/** The warehouse's statements have half, SQL ETLs half of the rest; reading datasets, scripts' files and uploads stream. */
 function shareMemory(megabytes: number): LimitConfig['engineMemoryMb'] {
   const eighth = Math.floor(megabytes / 8)
-  return { warehouse: 4 * eighth, sqlEtls: 2 * eighth, datasets: eighth, scriptEtls: eighth }
+  const half = Math.floor(eighth / 2)
+  return { warehouse: 4 * eighth, sqlEtls: 2 * eighth, datasets: eighth, scriptEtls: half, uploads: half }
 }
 
 export function readLimits(given: LimitSettings): LimitConfig {
@@ -122,6 +132,7 @@ export function readLimits(given: LimitSettings): LimitConfig {
     },
     publishConcurrency: given.PUBLISH_CONCURRENCY,
     publishQueue: given.PUBLISH_QUEUE,
+    uploadMaxBytes: given.UPLOAD_MAX_MB * 1024 * 1024,
     maxRequests: given.MAX_REQUESTS,
     maxEventLoopDelayMs: given.MAX_EVENT_LOOP_DELAY_MS,
     stallTimeoutMs: given.STALL_TIMEOUT_SECONDS * 1000,

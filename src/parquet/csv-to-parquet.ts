@@ -16,6 +16,7 @@ import { toAppError } from '../duckdb/engine-error.ts'
 import { AppError } from '../errors.ts'
 import { quoteName, quotePath, quoteText } from '../sql/sql-text.ts'
 import type { Column } from '../values/columns.ts'
+import { createFileReader, type FileReader } from './file-reader.ts'
 import { type WrittenFile, writeParquet } from './parquet-file.ts'
 
 export interface CsvColumn extends Column {
@@ -43,6 +44,8 @@ export interface CsvRequest {
 export interface CsvWriter {
   /** Writes the file whole or not at all; `nullable` is as observed. */
   write(request: CsvRequest): Promise<WrittenFile>
+  /** The other way, by the same engine. */
+  files: FileReader
   close(): Promise<void>
 }
 
@@ -117,7 +120,7 @@ export async function createCsvWriter(options: {
     }
   }
 
-  return { write, close: database.close }
+  return { write, files: createFileReader(database, pipes), close: database.close }
 }
 
 function toColumn({ load, ...column }: CsvColumn): Column {

@@ -15,6 +15,7 @@ import { listScalarFunctions } from './at-once.ts'
 import { runGroups } from './etl-groups.ts'
 import { promiseOfEtl, type SqlPromise, type SqlPromiseRequest } from './etl-promise.ts'
 import { createEtlJudge, type EtlJudge, inputTable } from './etl-statement.ts'
+import { type FaultsRequest, type FileFacts, type FileFault, findFaults, readFacts } from './file-faults.ts'
 import { type PackableRows, packableRows } from './packed-columns.ts'
 import { copyPrefixBytes, type WrittenFile, writeParquet } from './parquet-file.ts'
 
@@ -60,6 +61,12 @@ export interface ParquetEngine {
    * Results are as many and in the order of the groups; `nullable` is as observed over all of them.
    */
   runSqlGroups(request: RunSqlGroupsRequest): Promise<{ columns: Column[]; groups: Row[][] }>
+  /** Of files that somebody else may have written. */
+  readFacts(files: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<FileFacts>
+  /** The values in such files that do not fit columns of a table. */
+  findFaults(
+    request: FaultsRequest & { signal?: AbortSignal | undefined },
+  ): Promise<{ count: number; faults: FileFault[] }>
   /** Writes batches of rows as one Parquet file, whole or not at all. */
   writeFrames(request: WriteRequest<readonly Row[]>): Promise<WrittenFile>
   /** The same, of batches by column. */
@@ -255,6 +262,12 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
         return runGroups(connection, { judged, scalarFunctions, inputColumns, groups, context })
       })
     },
+
+    readFacts: (files, { signal } = {}) =>
+      run('slow', { signal, refused: 'INVALID_SQL' }, (connection) => readFacts(connection, files)),
+
+    findFaults: ({ signal, ...request }) =>
+      run('slow', { signal, refused: 'INVALID_SQL' }, (connection) => findFaults(connection, request)),
 
     writeFrames: (request) =>
       write(request, (appender) =>

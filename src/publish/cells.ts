@@ -12,6 +12,7 @@ export type CellReading = { value: Value } | { expected: string }
 type Reader = (given: unknown) => CellReading
 
 const wholeNumberText = /^(0|-?[1-9]\d{0,38})$/
+const longWhole = /^-?[1-9]\d{15,38}$/
 const decimalText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,4})?$/
 
 function readWhole(given: unknown): bigint | null {
@@ -138,7 +139,7 @@ const plainReaders: Readonly<Record<string, Reader>> = {
   BOOLEAN: (given) =>
     typeof given === 'boolean' ? { value: given } : { expected: 'true or false, without quotes' },
   FLOAT: float(isFloat32, 'a number of 32 bits: zero, or from 1.5e-45 to 3.4e38'),
-  DOUBLE: float(Number.isFinite, 'a finite number'),
+  DOUBLE: float(Number.isFinite, 'a finite number, whole ones beyond ±2^53 with an exponent (8e17)'),
   VARCHAR: readText,
   BLOB: readBytes,
   DATE: readDate,
@@ -201,10 +202,19 @@ export function createCellReader(column: Column): (given: unknown) => CellReadin
   return (given) => (given === null || given === undefined ? { expected } : read(given))
 }
 
+/** What a column takes, whatever is given. */
+export function describeExpected(column: Column): string {
+  const reading = readerOf(parseStorage(column.storage))(Symbol('none'))
+  return 'expected' in reading ? reading.expected : 'JSON'
+}
+
 /** What was given, short enough for a message: `text "abc"`, `the number 12`. */
 export function describeGiven(given: unknown): string {
   if (given === undefined || given === null) return 'nothing'
   if (typeof given === 'string') {
+    // A number in JSON that is too long for one of JavaScript's comes as its digits.
+    if (longWhole.test(given) && !Number.isSafeInteger(Number(given)))
+      return `${given}, as a number or as text`
     const shown = given.length > 60 ? `${given.slice(0, 60).toWellFormed()}…` : given.toWellFormed()
     return `the text ${JSON.stringify(shown)}`
   }

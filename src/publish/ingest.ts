@@ -15,7 +15,7 @@ import { findTable } from './tables.ts'
 
 export const maxRows = 100_000
 const maxBytes = 32 * 1024 * 1024
-const maxFaultsListed = 10
+export const maxFaultsListed = 10
 /** Rows that are checked between two turns of the event loop. */
 const rowsPerTurn = 2000
 
@@ -93,7 +93,7 @@ export async function hashRows(table: string, given: unknown): Promise<Uint8Arra
   return hash.digest()
 }
 
-type Cells = ReadonlyMap<string, Value>
+export type Cells = ReadonlyMap<string, Value>
 
 /** Puts rows together that bring the same columns, and bounds their text. */
 function createParts(table: WarehouseTable) {
@@ -128,12 +128,12 @@ function createParts(table: WarehouseTable) {
 }
 
 /** Reads one object after another, and keeps the first faults found. */
-function createRowReader({ columns, intake = { defaults: [], computed: [] } }: WarehouseTable) {
-  const computed = new Set(intake.computed)
-  const defaults = new Set(intake.defaults)
+export function createRowReader({ columns, intake }: WarehouseTable, createReader = createCellReader) {
+  const computed = new Set(intake?.computed)
+  const defaults = new Set(intake?.defaults)
   const readers = columns
     .filter(({ name }) => !computed.has(name))
-    .map((column) => ({ name: column.name, read: createCellReader(column) }))
+    .map((column) => ({ name: column.name, read: createReader(column) }))
   const known = new Set(readers.map(({ name }) => name))
   const faults: IngestFault[] = []
   let count = 0
@@ -176,7 +176,7 @@ function createRowReader({ columns, intake = { defaults: [], computed: [] } }: W
 export async function assertTaken(
   warehouse: Pick<Warehouse, 'findMisfit'>,
   table: WarehouseTable,
-  { count, parts }: CheckedRows,
+  { count, parts }: Pick<CheckedRows, 'count' | 'parts'>,
 ): Promise<void> {
   for (const { places, ...rows } of parts) {
     const misfit = await warehouse.findMisfit(rows)
@@ -200,8 +200,8 @@ function tooManyBytes(index: number): AppError {
   )
 }
 
-function faulty(
-  table: WarehouseTable,
+export function faulty(
+  table: Pick<WarehouseTable, 'schema' | 'name'>,
   rowCount: number,
   faults: readonly IngestFault[],
   count: number,

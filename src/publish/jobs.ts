@@ -5,7 +5,14 @@ import { type RetryOptions, retry } from '../concurrency/retry.ts'
 import { createFlowGenerator, type FlowSource } from '../demo/flows.ts'
 import type { Change } from '../realtime/materialize/refresh.ts'
 import type { Realtime } from '../realtime/service.ts'
-import type { TableRows, Warehouse } from '../warehouse/port.ts'
+import type {
+  AppendRequest,
+  AppendResult,
+  KeyColumns,
+  TableFiles,
+  TableRows,
+  Warehouse,
+} from '../warehouse/port.ts'
 import { type Cut, cutEvenly, cutGrowing } from './batches.ts'
 import type { UnpackedRows } from './ingest.ts'
 
@@ -16,7 +23,22 @@ const flowsPerTurn = 1000
 export interface Work {
   total: number
   cut: Cut
-  rows(from: number, to: number): Promise<readonly TableRows[]>
+  batch(from: number, to: number): Promise<Batch>
+}
+
+type Named = Pick<AppendRequest, 'jobId' | 'batch'> & { keys: readonly KeyColumns[] }
+
+export interface Batch {
+  /** Those that it writes to. */
+  tables: readonly string[]
+  append(warehouse: Pick<Warehouse, 'append' | 'appendFiles'>, named: Named): Promise<AppendResult>
+}
+
+function batchOf(tables: readonly TableRows[]): Batch {
+  return {
+    tables: tables.map(({ table }) => table),
+    append: (warehouse, named) => warehouse.append({ ...named, tables }),
+  }
 }
 
 export function createFlowWork(total: number, source: FlowSource): Work {
@@ -24,13 +46,13 @@ export function createFlowWork(total: number, source: FlowSource): Work {
   return {
     total,
     cut: cutGrowing({ first: 250, doublings: 5 }),
-    async rows(from, to) {
+    async batch(from, to) {
       const parts: TableRows[] = []
       for (let start = from; start < to; start += flowsPerTurn) {
         parts.push(...generate(start, Math.min(start + flowsPerTurn, to)))
         await setImmediate()
       }
-      return joined(parts)
+      return batchOf(joined(parts))
     },
   }
 }
@@ -50,10 +72,26 @@ export function createRowsWork({ parts, inBatches }: UnpackedRows): Work {
   return {
     total,
     cut: cutEvenly(inBatches ? 4000 : total),
-    rows: async (from, to) =>
-      inBatches ? parts.map((part) => ({ ...part, rows: part.rows.slice(from, to) })) : parts,
+    batch: async (from, to) =>
+      batchOf(inBatches ? parts.map((part) => ({ ...part, rows: part.rows.slice(from, to) })) : parts),
   }
 }
+
+/** The same, of rows that are in files. */
+export function createFilesWork(tables: readonly TableFiles[]): Work {
+  const total = tables.reduce((sum, { rowCount }) => sum + rowCount, 0)
+  return {
+    total,
+    cut: cutEvenly(total),
+    batch: async () => ({
+      tables: tables.map(({ table }) => table),
+      append: (warehouse, named) => warehouse.appendFiles({ ...named, tables, maxKeys }),
+    }),
+  }
+}
+
+/** Views that are refreshed by key are refreshed whole where more keys than these were touched. */
+const maxKeys = 100_000
 
 /** One batch is served while the next is made and appended, so a killed run leaves at most two that may be written but not done. */
 const batchesAtOnce = 2
@@ -72,7 +110,7 @@ export interface BatchRun {
 }
 
 interface Stores {
-  warehouse: Pick<Warehouse, 'append'>
+  warehouse: Pick<Warehouse, 'append' | 'appendFiles'>
   realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   waiting: Omit<RetryOptions, 'what' | 'signal'>
 }
@@ -126,11 +164,10 @@ function createSteps({ warehouse, realtime, waiting }: Stores, run: BatchRun) {
   /** Of a batch that is there already the warehouse tells what it changed. */
   async function write(batch: number, until: AbortSignal): Promise<AppendedBatch> {
     const end = Math.min(work.cut.start(batch + 1), work.total)
-    const tables = await work.rows(work.cut.start(batch), end)
+    const { tables, append } = await work.batch(work.cut.start(batch), end)
     const retrying = { ...waiting, signal: until, what: 'Appending a batch to the warehouse' }
     const change = await retry(retrying, async () => {
-      const keys = await realtime.keysRead(tables.map(({ table }) => table))
-      return warehouse.append({ jobId, batch, tables, keys })
+      return append(warehouse, { jobId, batch, keys: await realtime.keysRead(tables) })
     })
     return { end, change }
   }

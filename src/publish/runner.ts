@@ -13,12 +13,14 @@ import type { Realtime } from '../realtime/service.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { findIngestTable, unpackRows } from './ingest.ts'
-import { createFlowWork, createRowsWork, runBatches, type Work } from './jobs.ts'
+import { createFilesWork, createFlowWork, createRowsWork, runBatches, type Work } from './jobs.ts'
 import { createRateMeter, type PublishProgress } from './progress.ts'
+import type { Uploads } from './upload/uploads.ts'
 
 interface RunnerOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'createTable' | 'tables'>
+  warehouse: Pick<Warehouse, 'append' | 'appendFiles' | 'createTable' | 'tables'>
+  uploads: Pick<Uploads, 'files' | 'remove'>
   realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   events: Events
   retryDelaysMs: readonly number[]
@@ -43,7 +45,8 @@ interface Run {
 const cancelWithinMs = 10_000
 
 export function createRunner(options: RunnerOptions) {
-  const { catalog, warehouse, realtime, events, retryDelaysMs, untilEnded, closing, metrics } = options
+  const { catalog, warehouse, uploads, realtime, events, retryDelaysMs, untilEnded, closing, metrics } =
+    options
   const running = new Map<string, Run>()
 
   /**
@@ -128,6 +131,7 @@ export function createRunner(options: RunnerOptions) {
         run.waitingFor = null
         heed(stored)
         tell(job, stored)
+        if (isEnded(stored.status) && job.upload !== null) await removeUpload(job.upload)
         return true
       } catch (error) {
         if (error instanceof AppError && error.code === 'CONFLICT') return false
@@ -182,12 +186,21 @@ export function createRunner(options: RunnerOptions) {
     }
   }
 
+  /** What stays is swept away later. */
+  async function removeUpload(name: string) {
+    await uploads
+      .remove(name)
+      .catch((error: unknown) => options.log.warn({ err: error, upload: name }, 'An upload was not removed'))
+  }
+
   async function createWork(job: PublishJobRecord): Promise<Work> {
     if (job.kind === 'FLOWS') {
       if (job.seed === null) throw new AppError('INTERNAL', `Publish job ${job.id} has no seed.`)
       await createDemoTables(warehouse)
       return createFlowWork(job.total, { seed: job.seed, run: job.run ?? 0 })
     }
+    if (job.upload !== null && job.table !== null)
+      return createFilesWork(await uploads.files(job.upload, job.table))
     if (job.payload === null || job.table === null) {
       throw new AppError('INTERNAL', `The rows of publish job ${job.id} are gone.`)
     }

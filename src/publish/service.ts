@@ -17,6 +17,8 @@ import { describeGiven } from './cells.ts'
 import { assertTaken, checkRows, findIngestTable, hashRows, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
 import { createRunner } from './runner.ts'
+import { createAcceptance, type UploadRequest } from './upload/accept.ts'
+import type { Uploads } from './upload/uploads.ts'
 
 export type { PublishProgress }
 
@@ -48,6 +50,8 @@ export interface Publishing {
     rows: unknown
     idempotencyKey?: string | null | undefined
   }): Promise<PublishJobRecord>
+  /** The same of a body in one of the forms of `uploadTypes`, as long as it may be: see UPLOAD_MAX_MB. */
+  upload(request: UploadRequest): Promise<PublishJobRecord>
   /**
    * Ends a job between two batches, and answers with what it has done: that stays written and served. A job that waits
    * for its stores writes no more from here on; where it is not known yet what of it they have taken, it ends once they
@@ -66,7 +70,8 @@ export interface Publishing {
 
 interface PublishingOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'createTable' | 'findMisfit' | 'tables'>
+  warehouse: Pick<Warehouse, 'append' | 'appendFiles' | 'createTable' | 'findMisfit' | 'tables'>
+  uploads: Uploads
   realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
   events: Events
   concurrency: number
@@ -111,6 +116,9 @@ export function createPublishing(options: PublishingOptions): Publishing {
       { retryAfterSeconds: 10 },
     )
   }
+
+  const accept = createAcceptance({ ...options, assertRoom })
+  const upload = async (request: UploadRequest) => enqueue(await accept(request))
 
   async function publish({ nFlows, seed }: { nFlows: number; seed?: number | null | undefined }) {
     checkInteger('nFlows', nFlows, 1, maxFlows)
@@ -179,9 +187,12 @@ export function createPublishing(options: PublishingOptions): Publishing {
     })
     forgetting = repeat({
       everyMs: forgetEveryMs,
-      failure: 'Publish jobs that are kept no longer could not be forgotten',
+      failure: 'Publish jobs and uploads that are kept no longer could not be removed',
       log,
-      turn: () => catalog.publishJobs.removeEndedBefore(new Date(Date.now() - options.retentionMs)),
+      async turn() {
+        await catalog.publishJobs.removeEndedBefore(new Date(Date.now() - options.retentionMs))
+        await options.uploads.sweep(catalog.publishJobs.uploads)
+      },
     })
   }
 
@@ -217,6 +228,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
   return {
     publish,
     ingest,
+    upload,
     cancel: runner.cancel,
     progress: (jobId) => progress(jobId),
     wait,

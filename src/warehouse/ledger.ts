@@ -28,7 +28,7 @@ const enter = `INSERT INTO ${internalSchema}.ledger (job_id, batch, committed_at
 
 export async function appendOnce(
   transaction: Transactional,
-  { jobId, batch }: AppendRequest,
+  { jobId, batch }: Pick<AppendRequest, 'jobId' | 'batch'>,
   { write, changesOfBefore }: Append,
 ): Promise<AppendResult> {
   const { query, begin, commit, rollback } = transaction

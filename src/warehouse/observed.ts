@@ -23,5 +23,6 @@ export function observeWarehouse(warehouse: Warehouse, { warehouseSeconds }: Met
     lookup: (request) => observed('lookup', () => warehouse.lookup(request)),
     scan: (request) => observed('scan', () => warehouse.scan(request)),
     append: (request) => observed('append', () => warehouse.append(request)),
+    appendFiles: (request) => observed('append', () => warehouse.appendFiles(request)),
   }
 }

@@ -52,6 +52,8 @@ export interface Intake {
   defaults: readonly string[]
   /** Columns that the engine computes; no row may bring them. */
   computed: readonly string[]
+  /** Columns of which the engine alone knows whether it takes a value, by `findMisfit`. */
+  judged: readonly string[]
 }
 
 export interface NewColumn {
@@ -170,6 +172,22 @@ export interface AppendRequest {
   keys?: readonly KeyColumns[]
 }
 
+/** Rows in Parquet files whose columns have these names, of types whose values fit the columns'. */
+export interface TableFiles {
+  /** As of `TableRows`. */
+  table: string
+  columns: readonly Column[]
+  /** Absolute paths in the folder of datasets. */
+  files: readonly string[]
+  rowCount: number
+}
+
+export interface AppendFilesRequest extends Omit<AppendRequest, 'tables'> {
+  tables: readonly TableFiles[]
+  /** Of more keys than these it is told that any row may have changed. */
+  maxKeys: number
+}
+
 /** Every value of a key that new rows hold as it is stored; those with a null in a column are no keys. */
 export interface StoredKeys {
   /** By the names that were asked by. */
@@ -232,6 +250,8 @@ export interface Warehouse {
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: ScanRequest): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>
+  /** The same, of rows that are read from files as they are written, however many they are. */
+  appendFiles(request: AppendFilesRequest): Promise<AppendResult>
   /** The first value found that an append would refuse since its column's type cannot hold it; nothing is written. */
   findMisfit(rows: TableRows): Promise<Misfit | null>
   /** The tables that statements may read. Those with an `intake` take appends. */

@@ -1,8 +1,10 @@
 // What every warehouse does with rows for tables of its user's own: of every type, with defaults, and told by their stored keys.
 
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import { assertTaken, checkRows, findIngestTable, packRows, unpackRows } from '../../src/publish/ingest.ts'
-import { type ColumnType, encodeValue, type Value } from '../../src/values/columns.ts'
+import { type ColumnType, encodeValue, type Row, type Value } from '../../src/values/columns.ts'
 import type { AppendResult, Warehouse } from '../../src/warehouse/port.ts'
 
 export interface OwnKey {
@@ -21,6 +23,8 @@ export interface OwnTables {
   /** Opens a warehouse in which the tables stand: those of `keys`, `misfits` with a column for each, and `every_type`, with `id` and a column `v…` for each of `values`. */
   open(): Promise<Warehouse>
   remove(): Promise<void>
+  /** Files in it the warehouse may read. */
+  datasetsFolder: string
   values: readonly { sql: string; type: ColumnType; value: Value }[]
   keys: readonly OwnKey[]
   /** The columns of the table `misfits`: a value each that is taken, and one that is not. */
@@ -57,13 +61,18 @@ export function testOwnTables(name: string, start: () => Promise<OwnTables>): vo
   describe(`${name} with tables of its user's own`, () => {
     let subject: OwnTables
     let warehouse: Warehouse
+    let engine: ParquetEngine
 
     beforeAll(async () => {
       subject = await start()
       warehouse = await subject.open()
+      const { datasetsFolder } = subject
+      const temporaryFolder = join(datasetsFolder, 'tmp')
+      engine = await createParquetEngine({ folders: [datasetsFolder], memoryMb: 128, temporaryFolder })
     })
 
     afterAll(async () => {
+      await engine?.close()
       await warehouse?.close()
       await subject?.remove()
     })
@@ -129,6 +138,63 @@ export function testOwnTables(name: string, start: () => Promise<OwnTables>): vo
       expect(await warehouse.version()).toBe(before)
       await ingest(warehouse, 'constrained', [good])
       expect(await held('constrained')).toEqual([good.k])
+    })
+
+    /** As an upload has them: a file for each batch of rows. */
+    async function toFiles(name: string, columns: readonly string[], batches: readonly Row[][]) {
+      const known = (await warehouse.tables()).find((table) => table.name === name)?.columns ?? []
+      const own = columns.flatMap((each) => known.filter((column) => column.name === each))
+      const files: string[] = []
+      for (const rows of batches) {
+        const path = join(subject.datasetsFolder, `${crypto.randomUUID()}.parquet`)
+        await engine.writeFrames({ path, columns: own, batches: [rows] })
+        files.push(path)
+      }
+      return { table: name, columns: own, files, rowCount: batches.flat().length }
+    }
+
+    test('MUST store from files the values of every type as from rows', async () => {
+      const { values } = subject
+      const columns = ['id', ...values.map((_, i) => `v${i}`)]
+      const full = ['file', ...values.map(({ value }) => value)]
+      const empty = ['empty file', ...values.map(() => null)]
+      const files = await toFiles('every_type', columns, [[full], [empty]])
+      const request = { jobId: 'every type of files', batch: 0, tables: [files], maxKeys: 10 }
+      expect((await warehouse.appendFiles(request)).applied).toBe(true)
+      const sql = 'SELECT * FROM feature_store.every_type'
+      const [stored] = await find(sql, 'id', 'file')
+      for (const [i, { sql: expression, value }] of values.entries())
+        expect(stored?.[i + 1], expression).toEqual(value)
+      expect((await find(sql, 'id', 'empty file'))[0]?.slice(1)).toEqual(values.map(() => null))
+    })
+
+    test('MUST write the rows of files once, all of them or none, and tell their keys if they are few', async () => {
+      const { good, bad } = subject.constrained
+      const columns = Object.keys(good)
+      const rowOf = (row: Record<string, unknown>): Row => columns.map((name) => (row[name] ?? null) as Value)
+      const many = Array.from({ length: 9000 }, () => rowOf(good))
+      const before = { version: await warehouse.version(), held: await held('constrained') }
+      const append = async (jobId: string, batches: readonly Row[][], maxKeys = 10) =>
+        warehouse.appendFiles({
+          jobId,
+          batch: 0,
+          tables: [await toFiles('constrained', columns, batches)],
+          keys: [{ table: 'constrained', columns: ['k'] }],
+          maxKeys,
+        })
+      await expect(append('refused files', [many, [rowOf(bad)]])).rejects.toMatchObject({
+        code: 'BAD_USER_INPUT',
+      })
+      expect(await warehouse.version()).toBe(before.version)
+      expect(await held('constrained')).toEqual(before.held)
+      const others = [rowOf({ ...good, k: 'y' }), rowOf({ ...good, k: 'z' })]
+      const [first, again] = [await append('files', [others]), await append('files', [others])]
+      expect([first.applied, again.applied]).toEqual([true, false])
+      expect(keysOf(first, 'constrained')).toEqual(['y', 'z'])
+      expect(keysOf(again, 'constrained')).toEqual(['y', 'z'])
+      expect(await held('constrained')).toEqual([...before.held, 'y', 'z'].sort())
+      expect(await warehouse.version()).toBe(before.version + 1)
+      expect(keysOf(await append('more files', [others], 1), 'constrained')).toBeNull()
     })
 
     test('MUST tell of every table the stored keys of the rows that went in', async () => {

@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import { createPublishing } from '../../src/publish/service.ts'
+import { createUploads } from '../../src/publish/upload/uploads.ts'
 import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
@@ -48,7 +49,15 @@ export async function openGateway(options: GatewayOptions) {
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes },
   })
   await realtime.start()
+  const uploads = await createUploads({
+    ...parts,
+    memoryMb: 128,
+    maxBytes: 64 * 1024 * 1024,
+    stallTimeoutMs: 60_000,
+    log,
+  })
   const publishing = createPublishing({
+    uploads,
     metrics: createMetrics(),
     catalog,
     warehouse: wrapWarehouse(warehouse),
@@ -73,9 +82,10 @@ export async function openGateway(options: GatewayOptions) {
 
   async function close() {
     await publishing.close()
+    await uploads.close()
     await realtime.close()
     await parts.close()
   }
 
-  return { catalog, warehouse, online, realtime, publishing, events, serveSample, close }
+  return { catalog, warehouse, online, realtime, publishing, uploads, events, serveSample, close }
 }

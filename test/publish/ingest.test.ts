@@ -28,7 +28,7 @@ const users: WarehouseTable = {
     column('creation_date', 'FLOAT64', 'DOUBLE'),
     column('active', 'BOOLEAN', 'BOOLEAN'),
   ]),
-  intake: { defaults: [], computed: [] },
+  intake: { defaults: [], computed: [], judged: [] },
 }
 
 async function read(type: ColumnType, storage: string, given: unknown): Promise<Value | undefined> {
@@ -174,7 +174,7 @@ describe('rows', () => {
       column('made_at', 'TIMESTAMP', 'TIMESTAMP'),
       column('area', 'FLOAT64', 'DOUBLE'),
     ],
-    intake: { defaults: ['made_at', 'creation_date'], computed: ['area'] },
+    intake: { defaults: ['made_at', 'creation_date'], computed: ['area'], judged: [] },
   }
 
   it('leave columns with a default to the table, each row those that it does not bring', async () => {
@@ -244,9 +244,23 @@ describe('rows', () => {
         { row: 1, column: 'nickname', expected: 'one of user_id, name, creation_date, active' },
         { row: 2, column: null, given: 'the text "u3"' },
         { row: 3, column: 'user_id', given: 'nothing' },
-        { row: 4, column: 'creation_date', given: 'the text "yesterday"', expected: 'a finite number' },
+        {
+          row: 4,
+          column: 'creation_date',
+          given: 'the text "yesterday"',
+          expected: expect.stringMatching(/^a finite number/),
+        },
       ],
     })
+  })
+
+  it('are told of long whole numbers what was sent, which may have been a number', async () => {
+    const failure = await failureOf(
+      checkRows(users, [{ user_id: 'u1', creation_date: '809191427645181212' }]),
+    )
+    expect(failure.message).toContain(
+      'given 809191427645181212, as a number or as text, expected a finite number',
+    )
   })
 
   it('list the first ten faults and count the rest', async () => {

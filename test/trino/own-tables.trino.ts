@@ -61,7 +61,7 @@ async function createTable(name: string, columns: string, names: readonly string
 }
 
 testOwnTables('Trino', async () => {
-  const { open, remove } = await createTrinoFolder()
+  const { datasetsFolder, open, remove } = await createTrinoFolder()
   const url = trinoUrl(catalog)
   await (await open(url)).close()
   for (const { name, columns } of keys)
@@ -90,5 +90,5 @@ testOwnTables('Trino', async () => {
     `CREATE VIEW feature_store.every_type AS SELECT ${columns} FROM gateway.every_type
      WHERE append_id IN (SELECT min(append_id) FROM gateway.ledger GROUP BY job_id, batch)`,
   )
-  return { open: () => open(url), remove, values: stored, keys, misfits, constrained }
+  return { open: () => open(url), remove, datasetsFolder, values: stored, keys, misfits, constrained }
 })

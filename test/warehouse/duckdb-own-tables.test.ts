@@ -51,7 +51,7 @@ const further = [
 const constrained = { good: { k: 'x', v: 1 }, bad: { k: 'x', v: -1 } }
 
 testOwnTables('DuckDB', async () => {
-  const { folder, open, remove } = await createWarehouseFolder()
+  const { folder, datasetsFolder, open, remove } = await createWarehouseFolder()
   // The fields of an unnamed struct have no column to go into.
   const stored = [...values, ...further].filter(({ sql }) => sql !== "row(1, 'x')")
   const instance = await DuckDBInstance.create(join(folder, 'warehouse.duckdb'), {
@@ -69,5 +69,5 @@ testOwnTables('DuckDB', async () => {
   await run(`CREATE TABLE feature_store.every_type AS SELECT '' AS id, ${expressions} LIMIT 0`)
   connection.closeSync()
   instance.closeSync()
-  return { open, remove, values: stored, keys, misfits, constrained }
+  return { open, remove, datasetsFolder, values: stored, keys, misfits, constrained }
 })

@@ -46,7 +46,7 @@ testOwnTables('PostgreSQL', async () => {
   const server = await startPostgres()
   const columns = misfits.map(({ column, type }) => `${column} ${type}`).join(', ')
   const expressions = stored.map(({ sql }, i) => `${sql} AS v${i}`).join(', ')
-  const { open, remove } = await createPostgresWarehouseFolder(
+  const { datasetsFolder, open, remove } = await createPostgresWarehouseFolder(
     server.url,
     [
       types,
@@ -62,6 +62,7 @@ testOwnTables('PostgreSQL', async () => {
       await server.stop()
       await remove()
     },
+    datasetsFolder,
     values: stored,
     keys,
     misfits,

@@ -14,6 +14,7 @@ import { answer, columns, etlPath, failures, queryId, queryName, rows, sendJson 
 import { addDeletions } from './deletions.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
+import { addJobs, addTableRows, assertSucceeded as assertJobSucceeded } from './table-rows.ts'
 import { addTables } from './tables.ts'
 
 /** How long a publish is waited for unless the request says so. */
@@ -63,6 +64,8 @@ export function addRest(
   addPublish(app, services)
   addTables(app, services)
   addDeletions(app, services)
+  addTableRows(app, services)
+  addJobs(app, services)
 }
 
 function addTraining(app: RestServer, services: Services) {
@@ -163,13 +166,12 @@ function addPublish(app: RestServer, services: Services) {
     async ({ query: { n_flows: nFlows, seed, wait_ms: waitMs } }, reply) => {
       const { id: jobId } = await services.publishing.publish({ nFlows, ...(seed !== undefined && { seed }) })
       const job = await services.publishing.wait(jobId, { signal: AbortSignal.timeout(waitMs) })
-      if (job.status === 'SUCCEEDED') return { msg: `Published ${nFlows} flows`, job_id: jobId }
       if (!isEnded(job.status)) {
         const msg = `${job.done} of ${nFlows} flows are published; the job goes on, here or at another gateway: follow it by GraphQL's publishProgress`
         return reply.status(202).send({ msg, job_id: jobId })
       }
-      const reason = `Publish job ${jobId} ${job.status === 'CANCELLED' ? 'was cancelled' : `failed: ${job.error}`}`
-      throw new AppError(job.status === 'CANCELLED' ? 'CONFLICT' : 'WAREHOUSE_FAILED', reason)
+      assertJobSucceeded(job)
+      return { msg: `Published ${nFlows} flows`, job_id: jobId }
     },
   )
 }

@@ -13,7 +13,9 @@ import { withRequestId } from '../../telemetry/request-id.ts'
 import { isLetGo, maxPlainBytes, readBody } from '../guards/body-limits.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import { sendRestFailure, sendUnknownRoute } from '../rest/rest-failures.ts'
+import { isUpload } from '../rest/table-rows.ts'
 import { parseJson } from './json.ts'
+import { receiveWithin as limitBodies } from './receive-within.ts'
 import { inRequestsTrace } from './traced-requests.ts'
 
 export interface FastifyOptions {
@@ -28,9 +30,10 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxPlainBytes,
+    // A table's name may be long, and its schema's.
+    routerOptions: { maxParamLength: 1000 },
     // What still comes on open connections is answered, and told that it was the last.
     return503OnClosing: false,
-    requestTimeout: receiveWithin.requestMs,
     http: {
       headersTimeout: receiveWithin.headersMs,
       connectionsCheckingInterval: Math.min(receiveWithin.headersMs, 5_000),
@@ -38,6 +41,7 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
   })
+  limitBodies(app.server, { requestMs: receiveWithin.requestMs, isLong: isUpload })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', async (request: FastifyRequest, body: Readable) => {
     const text = String(await readBody(request, body, { most: maxPlainBytes, held }))

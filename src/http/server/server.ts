@@ -44,6 +44,7 @@ import { tracedAnswer, traceRequests } from './traced-requests.ts'
 
 /** Answers still under way when the server closes have so long to end. */
 const closeWithinMs = 10_000
+const usualReceiveWithin = { headersMs: 15_000, requestMs: 60_000 }
 
 export interface HttpServer {
   /** Opens the port; rejects with a ConfigError when it cannot be had. */
@@ -96,7 +97,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const guards = createGuards(options)
   const { identities, overload, limiter, held } = guards
   const app = createFastify({
-    receiveWithin: options.receiveWithin ?? { headersMs: 15_000, requestMs: 60_000 },
+    receiveWithin: options.receiveWithin ?? usualReceiveWithin,
     held,
     log,
   })
@@ -272,7 +273,7 @@ function addSockets(
 /** What stands before the server's routes; each that is added comes before those added earlier, the router for lookups before all. */
 function addBeforeRoutes(
   { server }: FastifyInstance,
-  { config, services, log }: HttpServerOptions,
+  { config, services, receiveWithin = usualReceiveWithin, log }: HttpServerOptions,
   { guards, graphql: { hotPath }, isStopping }: Parts,
 ) {
   const { admission, identities, overload, held, ownNamesOnly } = guards
@@ -296,5 +297,5 @@ function addBeforeRoutes(
     overload,
     log,
   })
-  addWire(server, { router, held, isStopping, log })
+  addWire(server, { router, held, isStopping, requestMs: receiveWithin.requestMs, log })
 }

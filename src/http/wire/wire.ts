@@ -14,7 +14,13 @@ const remembered = { longest: 4_096, most: 2_000, maxCharacters: 2 * 1024 * 1024
  */
 export function addWire(
   server: Server,
-  { router, held, isStopping, log }: Pick<WireContext, 'router' | 'held' | 'isStopping' | 'log'>,
+  {
+    router,
+    held,
+    isStopping,
+    requestMs = server.requestTimeout,
+    log,
+  }: Pick<WireContext, 'router' | 'held' | 'isStopping' | 'log'> & { requestMs?: number },
 ) {
   const [nodesListener] = server.listeners('connection') as ((socket: Socket) => void)[]
   if (nodesListener === undefined) throw new Error('The server does not listen to its connections yet')
@@ -27,7 +33,7 @@ export function addWire(
     isStopping,
     keepAliveMs: server.keepAliveTimeout,
     headersMs: server.headersTimeout,
-    requestMs: server.requestTimeout,
+    requestMs,
     maxHeadBytes: maxHeaderSize,
     silenceMs: server.timeout,
     silent: (socket) => server.emit('timeout', socket),

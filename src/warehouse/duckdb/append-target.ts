@@ -59,7 +59,7 @@ function castColumns({ columns, ownTypes }: DuckdbTable, among: readonly string[
 }
 
 /** Whether a value is read again as it was written: not one that is cast, nor one that is rounded to 32 bits. */
-function keepsValues(table: DuckdbTable, name: string): boolean {
+export function keepsValues(table: DuckdbTable, name: string): boolean {
   const column = table.columns.find((each) => each.name === name)
   return column !== undefined && column.storage !== 'FLOAT' && castColumns(table, [name]).length === 0
 }

@@ -4,8 +4,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { createTurns } from '../../concurrency/turns.ts'
 import type { Database } from '../../duckdb/database.ts'
 import { appendOnce, type Transactional } from '../ledger.ts'
-import type { AppendRequest, AppendResult, TableChange } from '../port.ts'
+import type { AppendFilesRequest, AppendRequest, AppendResult, TableChange } from '../port.ts'
 import { mergeChanges } from '../stored-keys.ts'
+import { changeOf as changeOfFiles, writeFiles } from './append-files.ts'
 import { changeOf, createTarget, writeTarget } from './append-target.ts'
 import type { TableList } from './schema.ts'
 
@@ -33,6 +34,24 @@ export function createAppends(write: Database['write'], tables: () => TableList)
     })
   }
 
+  async function appendFiles(
+    connection: DuckDBConnection,
+    { tables: parts, keys, maxKeys, ...entry }: AppendFilesRequest,
+  ): Promise<AppendResult> {
+    async function changes() {
+      const all: TableChange[] = []
+      for (const part of parts) all.push(await changeOfFiles(connection, tables(), { part, keys, maxKeys }))
+      return mergeChanges(all)
+    }
+    return appendOnce(transactionOf(connection), entry, {
+      async write() {
+        for (const part of parts) await writeFiles(connection, tables(), part)
+        return changes()
+      },
+      changesOfBefore: changes,
+    })
+  }
+
   function inTurn<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     return turns.alone(() => write(work))
   }
@@ -40,6 +59,8 @@ export function createAppends(write: Database['write'], tables: () => TableList)
   return {
     append: (request: AppendRequest): Promise<AppendResult> =>
       inTurn((connection) => append(connection, request)),
+    appendFiles: (request: AppendFilesRequest): Promise<AppendResult> =>
+      inTurn((connection) => appendFiles(connection, request)),
     /** Work between two appends. */
     inTurn,
     /** Resolves when the appends begun so far have ended. */

@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.ts'
 import { serveEngine } from '../../processes/engine-child.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type {
+  AppendFilesRequest,
   AppendRequest,
   ExportRequest,
   LookupRequest,
@@ -28,6 +29,7 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
       scan: (request: Given<ScanRequest>, { signal }) => warehouse.scan({ ...request, signal }),
       append: (request: AppendRequest) => warehouse.append(request),
+      appendFiles: (request: AppendFilesRequest) => warehouse.appendFiles(request),
       findMisfit: (rows: TableRows) => warehouse.findMisfit(rows),
       tables: () => warehouse.tables(),
       createTable: (table: NewTable) => warehouse.createTable(table),

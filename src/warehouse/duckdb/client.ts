@@ -41,6 +41,10 @@ export async function createDuckdbWarehouseProcess({
       await mayAppend
       return engine.call('append', request)
     },
+    async appendFiles(request) {
+      await mayAppend
+      return engine.call('appendFiles', request)
+    },
     findMisfit: (rows) => engine.call('findMisfit', rows),
     async copyTo(file, alongside) {
       const held = Promise.withResolvers<void>()

@@ -166,6 +166,15 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     }
   }
 
+  async function writing<T>(work: () => Promise<T>): Promise<T> {
+    if (isClosed) throw new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.')
+    try {
+      return await work()
+    } catch (error) {
+      throw toAppError(error, { refused: 'BAD_USER_INPUT' })
+    }
+  }
+
   const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
     withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
       columns,
@@ -193,14 +202,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       ),
     lookup,
     scan,
-    async append(request) {
-      if (isClosed) throw new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.')
-      try {
-        return await appends.append(request)
-      } catch (error) {
-        throw toAppError(error, { refused: 'BAD_USER_INPUT' })
-      }
-    },
+    append: (request) => writing(() => appends.append(request)),
+    appendFiles: (request) => writing(() => appends.appendFiles(request)),
     async findMisfit(rows) {
       const { table, cast } = toBeCast(tables(), rows)
       if (cast.columns.length === 0) return null
@@ -220,14 +223,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       })
     },
     tables: listAll,
-    async createTable(table) {
-      if (isClosed) throw new AppError('WAREHOUSE_FAILED', 'The warehouse is closed.')
-      try {
-        return await createTable({ describe, tables: listAll }, dialect, table)
-      } catch (error) {
-        throw toAppError(error, { refused: 'BAD_USER_INPUT' })
-      }
-    },
+    createTable: (table) => writing(() => createTable({ describe, tables: listAll }, dialect, table)),
     version,
     signs: {
       async read() {

@@ -146,6 +146,7 @@ async function readTable(
   } finally {
     prepared.destroySync()
   }
+  const judged = columns.filter(({ storage }, i) => storage !== ownTypes[i]).map((column) => column.name)
   const kind = own !== undefined ? 'TABLE' : schema === filesSchema ? 'FILE' : 'VIEW'
   return {
     schema,
@@ -156,7 +157,7 @@ async function readTable(
     ownTypes,
     // The engine lets no second process write its file.
     ...(kind !== 'VIEW' && { keptBy: kind === 'TABLE' ? ('GATEWAY' as const) : ('SIGNS' as const) }),
-    ...(own && { intake: await readIntake(connection, place, own) }),
+    ...(own && { intake: { ...(await readIntake(connection, place, own)), judged } }),
   }
 }
 
@@ -165,7 +166,7 @@ async function readIntake(
   connection: DuckDBConnection,
   place: string,
   columns: readonly FilledColumn[],
-): Promise<Intake> {
+): Promise<Omit<Intake, 'judged'>> {
   const [defaults, computed]: [string[], string[]] = [[], []]
   for (const { name } of columns.filter(({ hasDefault }) => hasDefault)) {
     const takesValue = await connection.prepare(`INSERT INTO ${place} (${quoteName(name)}) SELECT NULL`).then(

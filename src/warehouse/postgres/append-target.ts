@@ -1,6 +1,6 @@
 // One table's rows on their way into PostgreSQL: by COPY where what is stored is sure to be what was given, else by INSERT, which gives it back.
 
-import { Readable } from 'node:stream'
+import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { ValueMismatch } from '../../duckdb/column-types.ts'
@@ -32,6 +32,8 @@ export interface Target {
   byCopy: boolean
   /** The rows as the statement takes them. */
   texts: readonly string[]
+  /** Instead of the texts so many rows of CSV, which it is fed. */
+  csv?: { count: number; feed(copy: Writable): Promise<void> }
 }
 
 export interface TargetColumn {
@@ -100,6 +102,10 @@ export async function writeTarget(
   const { table, rows, wanted, columns, texts, known } = target
   const place = qualifiedName(table.schema, table.name)
   const names = columns.map(({ name }) => quoteName(name)).join(', ')
+  if (target.csv !== undefined) {
+    await target.csv.feed(session.copyFrom(`COPY ${place} (${names}) FROM STDIN (FORMAT csv)`))
+    return { count: target.csv.count, keys: known }
+  }
   if (texts.length === 0) return { count: 0, keys: known }
   if (target.byCopy) {
     await pipeline(Readable.from(texts), session.copyFrom(`COPY ${place} (${names}) FROM STDIN`))

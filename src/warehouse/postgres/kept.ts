@@ -55,6 +55,27 @@ const rules: Partial<Record<Builtin, (modifier: number) => Keeps>> = {
   JSONB: () => jsonKept,
 }
 
+/** Of these the server takes every value that the column's storage holds, though it may round some. */
+const surelyTaken = new Set<Builtin | undefined>([
+  'BOOL',
+  'BYTEA',
+  'INT2',
+  'INT4',
+  'INT8',
+  'FLOAT4',
+  'FLOAT8',
+  'NUMERIC',
+  'TEXT',
+  'DATE',
+  'TIMESTAMP',
+  'TIMESTAMPTZ',
+])
+
+/** Whether the server alone knows which values of a column it takes. */
+export function isJudged(oid: number): boolean {
+  return !surelyTaken.has(builtinOf(oid))
+}
+
 export function keepsOf(oid: number, modifier: number, entries: TypeEntries): Keeps {
   const builtin = builtinOf(oid)
   if (builtin !== undefined) return rules[builtin]?.(modifier) ?? never

@@ -5,7 +5,7 @@ import { readVersion } from '../ledger.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
-import { append, findMisfit } from './append.ts'
+import { append, appendFiles, findMisfit } from './append.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
 import { exportCsv } from './export.ts'
@@ -90,6 +90,8 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
       ),
     scan: (request) => scan(request, { sessions, plans, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
+    appendFiles: (request) =>
+      use('write', { refused: 'BAD_USER_INPUT' }, (session) => appendFiles(session, csv.files, request)),
     findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
     tables,
     createTable: (table) => createTable({ describe, tables }, dialect, table),

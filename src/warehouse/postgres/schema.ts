@@ -4,7 +4,7 @@ import { quoteName } from '../../sql/sql-text.ts'
 import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
 import { featureSchema, internalSchema, type WarehouseTable } from '../port.ts'
 import { type PostgresCarrier, postgresCarrier, quoteItem, type TypeEntries } from './column-types.ts'
-import { type Keeps, keepsOf } from './kept.ts'
+import { isJudged, type Keeps, keepsOf } from './kept.ts'
 import type { Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
 
@@ -170,7 +170,17 @@ function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): Li
     const [isRequired, hasDefault, takesValue, isFollowed] = facts.map((fact) => fact === 'true')
     const carrier = postgresCarrier(Number(type), Number(modifier), entries)
     const keeps = keepsOf(Number(type), Number(modifier), entries)
-    return { name: column, carrier, keeps, ownType, isRequired, hasDefault, takesValue, isFollowed }
+    return {
+      name: column,
+      carrier,
+      keeps,
+      ownType,
+      isRequired,
+      hasDefault,
+      takesValue,
+      isFollowed,
+      oid: Number(type),
+    }
   })
   const computed = columns.filter(({ takesValue }) => !takesValue).map((column) => column.name)
   const defaults = columns.filter((column) => column.takesValue && column.hasDefault)
@@ -191,6 +201,12 @@ function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): Li
     ownTypes: columns.map(({ ownType }) => ownType),
     keeps: columns.map(({ keeps }) => keeps),
     ...(columns[0]?.isFollowed && { keptBy: 'SIGNS' as const }),
-    ...(takesRows === 'true' && { intake: { defaults: defaults.map((column) => column.name), computed } }),
+    ...(takesRows === 'true' && {
+      intake: {
+        defaults: defaults.map((column) => column.name),
+        computed,
+        judged: columns.filter((column) => isJudged(column.oid)).map((column) => column.name),
+      },
+    }),
   }
 }

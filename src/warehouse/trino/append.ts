@@ -1,9 +1,19 @@
 // Appends to Trino: the rows first, unseen, then the ledger's one row that shows them all.
 
+import type { FileReader } from '../../parquet/file-reader.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
-import type { Row } from '../../values/columns.ts'
+import type { Column, Row } from '../../values/columns.ts'
+import { changeOfFiles } from '../file-changes.ts'
 import { findMisfit as findRefused } from '../misfit.ts'
-import type { AppendRequest, AppendResult, Misfit, TableChange, TableRows } from '../port.ts'
+import type {
+  AppendFilesRequest,
+  AppendRequest,
+  AppendResult,
+  Misfit,
+  TableChange,
+  TableFiles,
+  TableRows,
+} from '../port.ts'
 import { type Present, rowTexts } from '../row-texts.ts'
 import { findRowsTable, schemasOf } from '../rows-table.ts'
 import {
@@ -32,9 +42,67 @@ export interface AppendParts {
   ledger: Ledger
 }
 
+/** What an append brings, once its tables are known. */
+interface Bringing {
+  /** In their order, so many at once; not asked for when the append is there already. */
+  statements(appendId: string): AsyncIterable<readonly string[]>
+  changesOf(appendId: string): Promise<TableChange[]>
+}
+
 export function append(parts: AppendParts, request: AppendRequest): Promise<AppendResult> {
-  const { session, address, names, ledger } = parts
-  const { jobId, batch, tables, keys } = request
+  return appendUnseen(parts, request, (known) => {
+    const targets = request.tables.map((rows) => findTarget(rows, known, request.keys))
+    return {
+      async *statements(appendId) {
+        const all = targets.flatMap((target) => insertsOf(target, parts.names, appendId))
+        for (let i = 0; i < all.length; i += statementsAtOnce) yield all.slice(i, i + statementsAtOnce)
+      },
+      async changesOf(counting) {
+        const changes: TableChange[] = []
+        for (const target of targets) changes.push(...(await changeOf(target, parts, counting)))
+        return changes
+      },
+    }
+  })
+}
+
+export function appendFiles(
+  parts: AppendParts & { files: FileReader },
+  { tables, keys, maxKeys, ...entry }: AppendFilesRequest,
+): Promise<AppendResult> {
+  const { files, names } = parts
+  return appendUnseen(parts, { ...entry, tables }, (known) => {
+    const targets = tables.map((part) => ({ part, ...targetOfFiles(part, known) }))
+    return {
+      async *statements(appendId) {
+        for (const { part, rows, ...target } of targets)
+          for await (const batch of files.rows(part.files, part.columns))
+            yield insertsOf({ ...target, rows: { ...rows, rows: batch } }, names, appendId)
+      },
+      async changesOf() {
+        const changes: TableChange[] = []
+        for (const { part, table, columns } of targets) {
+          const isKept = (name: string) =>
+            columns.find((column) => column.name === name)?.writer.isKept ?? false
+          const distinct = (wanted: readonly Column[], max: number) =>
+            files.distinct({ files: part.files, columns: wanted, max })
+          changes.push(await changeOfFiles({ table, part, keys, maxKeys }, { isKept, distinct }))
+        }
+        return changes
+      },
+    }
+  })
+}
+
+function targetOfFiles({ table, columns }: TableFiles, known: readonly ListedTable[]): Target {
+  return findTarget({ table, columns: columns.map(({ name }) => name), rows: [] }, known, [])
+}
+
+function appendUnseen(
+  { session, address, names, ledger }: AppendParts,
+  { jobId, batch, tables }: Omit<AppendRequest, 'tables'> & { tables: readonly Pick<TableRows, 'table'>[] },
+  bring: (known: readonly ListedTable[]) => Bringing,
+): Promise<AppendResult> {
   const entry = `job_id = ${quoteText(jobId)} AND batch = ${BigInt(batch)}`
   /** The version, and which append counts as this batch. */
   async function look() {
@@ -48,21 +116,14 @@ export function append(parts: AppendParts, request: AppendRequest): Promise<Appe
   return ledger.inTurn(async () => {
     // In order of time, so that of two gateways' appends of one batch the first stays the one that counts.
     const appendId = `${Date.now().toString(36).padStart(10, '0')}-${crypto.randomUUID()}`
-    const known = await listTables(session, address, schemasOf(tables))
-    const targets = tables.map((rows) => findTarget(rows, known, keys))
-    const statements = targets.flatMap((target) => insertsOf(target, names, appendId))
-    const changesOf = async (counting: string) => {
-      const changes: TableChange[] = []
-      for (const target of targets) changes.push(...(await changeOf(target, parts, counting)))
-      return mergeChanges(changes)
-    }
+    const { statements, changesOf } = bring(await listTables(session, address, schemasOf(tables)))
     const before = await look()
     if (before.counting !== null) {
-      const changes = await changesOf(String(before.counting))
+      const changes = mergeChanges(await changesOf(String(before.counting)))
       return { applied: false, version: before.version, changes }
     }
-    for (let i = 0; i < statements.length; i += statementsAtOnce)
-      await Promise.all(statements.slice(i, i + statementsAtOnce).map((sql) => session.query('write', sql)))
+    for await (const some of statements(appendId))
+      await Promise.all(some.map((sql) => session.query('write', sql)))
     await session.query(
       'write',
       `INSERT INTO ${names.ledger} (${appendColumn}, job_id, batch)
@@ -70,7 +131,7 @@ export function append(parts: AppendParts, request: AppendRequest): Promise<Appe
        WHERE NOT EXISTS (SELECT 1 FROM ${names.ledger} WHERE ${entry})`,
     )
     const after = await look()
-    const changes = await changesOf(String(after.counting))
+    const changes = mergeChanges(await changesOf(String(after.counting)))
     return { applied: after.counting === appendId, version: after.version, changes }
   })
 }

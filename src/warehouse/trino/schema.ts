@@ -10,6 +10,7 @@ import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
 import { TrinoFailure } from './error.ts'
 import type { CellRow, TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
+import { trinoWriter } from './write.ts'
 
 export const appendColumn = 'append_id'
 
@@ -183,8 +184,12 @@ function toTable(rows: readonly CellRow[]): ListedTable {
     })),
     carriers,
     typeTexts: columns.map(({ typeText }) => typeText),
-    ...(takesRows && { intake: { defaults: [], computed: [] } }),
+    ...(takesRows && { intake: { defaults: [], computed: [], judged: judgedOf(columns) } }),
   }
+}
+
+function judgedOf(columns: readonly { name: string; typeText: string }[]): string[] {
+  return columns.filter(({ typeText }) => !trinoWriter(typeText).isKept).map(({ name }) => name)
 }
 
 /** The tables with all their columns, of which the analysis names those that are read. */

@@ -5,7 +5,7 @@ import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
-import { append, findMisfit } from './append.ts'
+import { append, appendFiles, findMisfit } from './append.ts'
 import { createChangeFinder } from './changes.ts'
 import { judgePlan, readPlan } from './determinism.ts'
 import { type TrinoErrorContext, toTrinoError } from './error.ts'
@@ -132,6 +132,10 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       ),
     append: (request) =>
       guarded({ refused: 'BAD_USER_INPUT' }, () => append({ session, address, names, ledger }, request)),
+    appendFiles: (request) =>
+      guarded({ refused: 'BAD_USER_INPUT' }, () =>
+        appendFiles({ session, address, names, ledger, files: csv.files }, request),
+      ),
     findMisfit: (rows) => guarded({}, () => findMisfit({ session, address }, rows)),
     tables,
     createTable: (table) =>

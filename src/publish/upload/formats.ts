@@ -1,0 +1,32 @@
+// The forms in which rows are uploaded, by their content types.
+
+import { AppError } from '../../errors.ts'
+
+export type UploadFormat = 'json' | 'ndjson' | 'csv' | 'parquet' | 'arrow'
+
+export const uploadTypes = {
+  'application/json': 'json',
+  'application/x-ndjson': 'ndjson',
+  'text/csv': 'csv',
+  'application/vnd.apache.parquet': 'parquet',
+  'application/vnd.apache.arrow.stream': 'arrow',
+} as const satisfies Record<string, UploadFormat>
+
+export const formatNames: Readonly<Record<UploadFormat, string>> = {
+  json: 'a JSON array of objects',
+  ndjson: 'NDJSON, an object on each line',
+  csv: 'CSV with a header',
+  parquet: 'a Parquet file',
+  arrow: 'an Arrow IPC stream',
+}
+
+/** Throws BAD_USER_INPUT. */
+export function formatOf(contentType: string | undefined): UploadFormat {
+  const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  const found = Object.entries(uploadTypes).find(([known]) => known === type)
+  if (found !== undefined) return found[1]
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `Rows do not come as ${type === '' ? 'a body without a Content-Type' : type}; send them as ${Object.keys(uploadTypes).join(', ')}.`,
+  )
+}

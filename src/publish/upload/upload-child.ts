@@ -1,0 +1,20 @@
+// The process that reads what clients upload.
+
+import { createParquetEngine, type ParquetEngineOptions } from '../../parquet/engine.ts'
+import { serveEngine } from '../../processes/engine-child.ts'
+import type { Column } from '../../values/columns.ts'
+import { type PrepareRequest, prepareUpload } from './prepare.ts'
+
+serveEngine<ParquetEngineOptions>(async (options) => {
+  const engine = await createParquetEngine(options)
+  return {
+    handlers: {
+      prepare: (request: Omit<PrepareRequest, 'signal'>, { signal }) =>
+        prepareUpload(engine, { ...request, signal }),
+      scan: async ({ path, columns }: { path: string; columns: readonly Column[] }, { signal }) => ({
+        batches: engine.scan(path, { columns, signal }),
+      }),
+    },
+    close: engine.close,
+  }
+})
