@@ -53,30 +53,26 @@ export function createFileReader(database: Database, pipesFolder: string): FileR
     const forced = expressions.map((_, i) => `c${i}`).join(', ')
     const copy = `COPY (SELECT ${names} FROM ${readFiles(files)}) TO ${quotePath(pipe)}
       (FORMAT csv, HEADER false, NULLSTR '', FORCE_QUOTE (${forced}), USE_TMP_FILE false)`
+    let failure: unknown
     const writing = database
       .use('slow', giveUp.signal, (connection) => connection.run(copy))
       .catch((error: unknown) => {
+        if (!giveUp.signal.aborted) failure = toAppError(error, { refused: 'BAD_USER_INPUT' })
         socket.destroy(error instanceof Error ? error : undefined)
-        throw error
       })
-    writing.catch(() => undefined)
     try {
-      await read(socket).catch((error: unknown) => {
-        giveUp.abort(error)
-        throw error
-      })
-      await writing
+      await read(socket)
     } catch (error) {
+      giveUp.abort(error)
+      await writing
       // Of the two ends, the one that failed first says why.
-      const failure = await writing.then(
-        () => error,
-        (cause: unknown) => cause,
-      )
-      throw toAppError(failure, { refused: 'BAD_USER_INPUT' })
+      throw failure ?? error
     } finally {
+      await writing
       socket.destroy()
       await rm(pipe, { force: true })
     }
+    if (failure !== undefined) throw failure
   }
 
   async function* rows(files: readonly string[], columns: readonly Column[]) {
