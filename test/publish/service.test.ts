@@ -1,24 +1,26 @@
 // Publishing from its start to its end, on a real catalog, warehouse and online store.
 
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { createFlowGenerator } from '../../src/demo/flows.ts'
 import { AppError } from '../../src/errors.ts'
 import type { PublishProgress } from '../../src/publish/progress.ts'
 import { toText } from '../../src/values/byte-text.ts'
 import type { Value } from '../../src/values/columns.ts'
-import type { Warehouse } from '../../src/warehouse/port.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { writer } from '../limits.ts'
 import { testLog } from '../parts.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway.ts'
 
 const log = testLog()
-let folder: Awaited<ReturnType<typeof createDataFolder>>
 let gateway: Gateway
+/** Of a gateway that one test has for itself. */
+let folder: Awaited<ReturnType<typeof createDataFolder>> | undefined
 
 async function open(options: Partial<GatewayOptions> = {}) {
+  folder ??= await createDataFolder('publish')
   gateway = await openGateway({ folder: folder.path, log, ...options })
+  before = {}
 }
 
 async function reopen(options: Partial<GatewayOptions> = {}) {
@@ -26,13 +28,52 @@ async function reopen(options: Partial<GatewayOptions> = {}) {
   await open(options)
 }
 
-beforeEach(async () => {
-  folder = await createDataFolder('publish')
-})
+type Fate = 'before' | 'after' | null
+
+/** How the next append of the shared gateway fares: it may fail before it is committed, or after, when nobody learns that it was. */
+let fateOf: () => Fate = () => null
+let shared: { gateway: Gateway; folder: Awaited<ReturnType<typeof createDataFolder>> } | undefined
+
+async function openShared() {
+  const sharedFolder = await createDataFolder('publish')
+  const opened = await openGateway({
+    folder: sharedFolder.path,
+    log,
+    wrapWarehouse: (warehouse) => ({
+      ...warehouse,
+      async append(request) {
+        const fate = fateOf()
+        if (fate === 'before') throw new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
+        const result = await warehouse.append(request)
+        if (fate === 'after') throw new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
+        return result
+      },
+    }),
+  })
+  await opened.publishing.start()
+  return { gateway: opened, folder: sharedFolder }
+}
+
+/** The gateway of all tests that neither stop it nor need one made otherwise: it publishes, and holds what others have written. */
+async function share() {
+  shared ??= await openShared()
+  gateway = shared.gateway
+  before = {}
+  for (const table of ['users', 'quotes', 'transactions', 'policies'])
+    before[table] = Number(await countOf(table))
+}
 
 afterEach(async () => {
+  fateOf = () => null
+  if (folder === undefined) return
   await gateway.close()
   await folder.remove()
+  folder = undefined
+})
+
+afterAll(async () => {
+  await shared?.gateway.close()
+  await shared?.folder.remove()
 })
 
 async function ask(sql: string): Promise<Value | undefined> {
@@ -44,8 +85,13 @@ async function ask(sql: string): Promise<Value | undefined> {
   return rows[0]?.[1]
 }
 
-function countOf(table: string): Promise<Value | undefined> {
-  return ask(`SELECT count(*)::INTEGER FROM feature_store.${table}`)
+/** The rows of each table when the test began. */
+let before: Record<string, number> = {}
+
+/** How many rows the test has written. */
+async function countOf(table: string): Promise<number> {
+  const all = await ask(`SELECT count(*)::INTEGER FROM feature_store.${table}`)
+  return Number(all) - (before[table] ?? 0)
 }
 
 /** Follows a job until `enough`, or its end. */
@@ -58,6 +104,10 @@ async function follow(jobId: string, enough: (progress: PublishProgress) => bool
   return seen
 }
 
+async function expectUsersOnce() {
+  expect(await ask('SELECT (count(*) - count(DISTINCT user_id))::INTEGER FROM feature_store.users')).toBe(0)
+}
+
 async function expectParity(viewId: string, sample = 500) {
   const report = await gateway.realtime.parity(viewId, sample)
   expect(report).toMatchObject({ mismatched: 0, missing: 0, extra: 0 })
@@ -65,9 +115,8 @@ async function expectParity(viewId: string, sample = 500) {
 
 describe('publish', () => {
   it('writes every flow, serves every user, and says when it is done', async () => {
-    await open()
+    await share()
     const { view } = await gateway.serveSample()
-    await gateway.publishing.start()
     const job = await gateway.publishing.publish({ nFlows: 1000 })
     expect(job).toMatchObject({ kind: 'FLOWS', status: 'QUEUED', total: 1000, done: 0, error: null })
     expect(job.seed).toBeTypeOf('number')
@@ -82,9 +131,8 @@ describe('publish', () => {
   })
 
   it('counts a flow as done only once its user is served', async () => {
-    await open()
+    await share()
     const { view } = await gateway.serveSample()
-    await gateway.publishing.start()
     const job = await gateway.publishing.publish({ nFlows: 6000, seed: 5 })
     const generate = createFlowGenerator({ seed: 5, run: 0 })
     let steps = 0
@@ -122,19 +170,18 @@ describe('publish', () => {
   })
 
   it('gives jobs of one seed that begin at once ids of their own', async () => {
-    await open()
-    await gateway.publishing.start()
+    await share()
     const jobs = await Promise.all(
       Array.from({ length: 6 }, () => gateway.publishing.publish({ nFlows: 100, seed: -7 })),
     )
     await Promise.all(jobs.map(({ id }) => gateway.publishing.wait(id)))
-    expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(480)
+    expect(await countOf('users')).toBe(480)
+    await expectUsersOnce()
   })
 
   it('runs so many jobs at once and no more, and finishes them all', async () => {
-    await open({ concurrency: 4 })
+    await share()
     const { view } = await gateway.serveSample()
-    await gateway.publishing.start()
     const jobs = await Promise.all(
       Array.from({ length: 7 }, (_, seed) => gateway.publishing.publish({ nFlows: 3000, seed })),
     )
@@ -151,7 +198,8 @@ describe('publish', () => {
       expect(await gateway.catalog.publishJobs.byId(id)).toMatchObject({ status: 'SUCCEEDED', done: 3000 })
     }
     expect(await countOf('quotes')).toBe(21_000)
-    expect(await ask('SELECT count(DISTINCT user_id)::INTEGER FROM feature_store.users')).toBe(16_800)
+    expect(await countOf('users')).toBe(16_800)
+    await expectUsersOnce()
     await expectParity(view.id)
   })
 })
@@ -160,9 +208,8 @@ describe('progress', () => {
   it('goes from where the job stands to its end, at least four times a second, with rate and remaining time', {
     retry: 3,
   }, async () => {
-    await open()
+    await share()
     await gateway.serveSample()
-    await gateway.publishing.start()
     const { id } = await gateway.publishing.publish({ nFlows: 20_000 })
     const begin = performance.now()
     const seen = await follow(id)
@@ -221,8 +268,7 @@ describe('a restart', () => {
   })
 
   it('is not needed for a job that was stored and did not come into the queue, since the catalog went away in between', async () => {
-    await open()
-    await gateway.publishing.start()
+    await share()
     const { id } = await gateway.catalog.publishJobs.create({ kind: 'FLOWS', total: 10, seed: 3 })
     expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 10 })
     expect(await countOf('quotes')).toBe(10)
@@ -231,9 +277,8 @@ describe('a restart', () => {
 
 describe('cancel', () => {
   it('ends a running job between two batches; what it wrote stays, is served, and is what the answer says', async () => {
-    await open()
+    await share()
     const { view } = await gateway.serveSample()
-    await gateway.publishing.start()
     const { id } = await gateway.publishing.publish({ nFlows: 1_000_000 })
     const following = follow(id)
     await follow(id, ({ done }) => done > 0)
@@ -281,9 +326,8 @@ describe('ingest', () => {
   const odd = ["' OR 1=1 --", '0012', '🦊🏳️‍🌈', '', 'x'.repeat(10_000), 'a\u0000b', '"quoted"', 'line\nbreak']
 
   it('writes rows as they are, serves them, and keeps them with the job only until then', async () => {
-    await open()
+    await share()
     const { query, view } = await gateway.serveSample()
-    await gateway.publishing.start()
     const rows = odd.map((userId, i) => ({
       user_id: userId,
       quote_id: `q${i}`,
@@ -384,26 +428,11 @@ describe('ingest', () => {
 })
 
 describe('a warehouse that fails', () => {
-  /** Fails appends as told: before they are committed, or after, when nobody learns that they were. */
-  function failing(plan: (call: number) => 'before' | 'after' | null) {
-    let calls = 0
-    return (warehouse: Warehouse): Warehouse => ({
-      ...warehouse,
-      async append(request) {
-        const fate = plan(calls++)
-        if (fate === 'before') throw new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
-        const result = await warehouse.append(request)
-        if (fate === 'after') throw new AppError('WAREHOUSE_FAILED', 'The warehouse is out.')
-        return result
-      },
-    })
-  }
-
   it('for a moment delays a job and doubles nothing', async () => {
-    const fates = ['before', 'after', null, 'after', 'before', 'after'] as const
-    await open({ wrapWarehouse: failing((call) => fates[call] ?? null) })
+    await share()
     const { view } = await gateway.serveSample()
-    await gateway.publishing.start()
+    const fates: Fate[] = ['before', 'after', null, 'after', 'before', 'after']
+    fateOf = () => fates.shift() ?? null
     const { id } = await gateway.publishing.publish({ nFlows: 2000 })
     expect(await gateway.publishing.wait(id)).toMatchObject({ status: 'SUCCEEDED', done: 2000 })
     expect(await countOf('quotes')).toBe(2000)
@@ -412,17 +441,17 @@ describe('a warehouse that fails', () => {
 
   const rows = [{ user_id: 'u1' }]
 
-  async function openOut(isLost = false) {
+  async function shareOut(isLost = false) {
     const state = { out: false }
-    await open({ wrapWarehouse: failing(() => (state.out ? (isLost ? 'after' : 'before') : null)) })
-    await gateway.publishing.start()
+    await share()
+    fateOf = () => (state.out ? (isLost ? 'after' : 'before') : null)
     return state
   }
 
   const isWaiting = ({ waitingFor }: PublishProgress) => waitingFor === 'The warehouse is out.'
 
   it('however long holds a job up, which says so, and goes on once it is back', async () => {
-    const state = await openOut()
+    const state = await shareOut()
     state.out = true
     const flows = await gateway.publishing.publish({ nFlows: 2000 })
     const ingest = await gateway.publishing.ingest({ table: 'users', rows })
@@ -441,7 +470,7 @@ describe('a warehouse that fails', () => {
   })
 
   it('holds a cancelled job up only until it is known what of it was written, and nothing is written after that', async () => {
-    const state = await openOut()
+    const state = await shareOut()
     state.out = true
     const { id } = await gateway.publishing.ingest({ table: 'users', rows })
     await follow(id, isWaiting)
@@ -452,7 +481,7 @@ describe('a warehouse that fails', () => {
   })
 
   it('that has written the rows, its answer alone lost, has them counted and served though they are cancelled', async () => {
-    const state = await openOut(true)
+    const state = await shareOut(true)
     const { view } = await gateway.serveSample()
     state.out = true
     const quotes = [{ quote_id: 'q1', user_id: 'u1' }]
