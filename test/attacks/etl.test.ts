@@ -4,7 +4,6 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { crowding } from '../crowding.ts'
 import { createFolder } from '../servers/child.ts'
 import { marker, openTarget, type Target } from './gateway.ts'
 
@@ -18,7 +17,7 @@ beforeAll(async () => {
   await mkdir(join(folder.path, 'etl'))
   target = await openTarget({
     ETL_SOURCES: join(folder.path, 'etl'),
-    ETL_TIMEOUT_MS: `${Math.ceil(1000 * Math.min(crowding(), 3))}`,
+    ETL_TIMEOUT_MS: '2000',
     ETL_MEMORY_MB: '64',
   })
   const { queryTrain } = await target.data<{ queryTrain: { query: { id: string } } }>(
