@@ -274,6 +274,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       ...shared,
       realtime,
       uploads,
+      training,
       concurrency: config.publishConcurrency,
       maxQueued: config.publishQueue,
       retentionMs: config.retention.jobsMs,

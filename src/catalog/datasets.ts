@@ -49,6 +49,8 @@ export interface Datasets {
   queuedHere(before: Date): Promise<string[]>
   /** The oldest that have ended, of those made before. */
   endedBefore(date: Date, limit: number): Promise<string[]>
+  /** Those that have SUCCEEDED, by their ids, from behind one. */
+  succeededAfter(id: string | null, limit: number): Promise<DatasetRecord[]>
   /** Of these ids, those that the catalog has. */
   present(ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Forgets those that have ended, and counts them. */
@@ -168,6 +170,15 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
         select: { id: true },
       })
       return found.map(({ id }) => id)
+    },
+
+    async succeededAfter(id, limit) {
+      const found = await prisma.dataset.findMany({
+        where: { status: 'SUCCEEDED', ...(id !== null && { id: { gt: id } }) },
+        orderBy: { id: 'asc' },
+        take: limit,
+      })
+      return found.map(toRecord)
     },
 
     async present(ids) {

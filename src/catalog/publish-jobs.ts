@@ -14,6 +14,7 @@ export type PublishJobRecord = Omit<PublishJob, 'owner'>
 
 export type NewPublishJob =
   | { kind: 'FLOWS'; total: number; seed: number | null }
+  | { kind: 'ERASURE'; total: number; payload: Uint8Array }
   | ({ kind: 'ROWS'; total: number; table: string; idempotency?: Idempotency | undefined } & (
       | { payload: Uint8Array }
       | { upload: string }
@@ -31,6 +32,7 @@ export interface PublishJobChanges {
   finishedAt?: Date | null
   /** Dropped on the end in any case. */
   payload?: Uint8Array | null
+  erasure?: Prisma.InputJsonObject
   /** Dropped on the end in any case. */
   upload?: null
 }
@@ -87,6 +89,8 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
   async function create(id: string, job: NewPublishJob): Promise<PublishJob> {
     const data = { id, status: 'QUEUED' as const }
     if (job.kind === 'ROWS') return createRows(data, job)
+    if (job.kind === 'ERASURE')
+      return prisma.publishJob.create({ data: { ...data, ...job, payload: ownBytes(job.payload) } })
     const { seed } = job
     if (seed === null) return prisma.publishJob.create({ data: { ...data, ...job } })
     const last = await prisma.publishJob.aggregate({ where: { seed }, _max: { run: true } })
@@ -242,13 +246,13 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
 
     removeEndedBefore: (date) =>
       prisma.$executeRaw`DELETE FROM "PublishJob" job WHERE status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')
-        AND "finishedAt" < ${date} AND ${isKeyForgotten()} AND (kind = 'ROWS' OR EXISTS (
+        AND "finishedAt" < ${date} AND ${isKeyForgotten()} AND (kind <> 'FLOWS' OR EXISTS (
           SELECT FROM "PublishJob" later WHERE later.seed = job.seed AND later.run > job.run))`,
 
     async lastChanges() {
       const groups = await prisma.publishJob.groupBy({
         by: ['table'],
-        where: { done: { gt: 0 } },
+        where: { done: { gt: 0 }, kind: { not: 'ERASURE' } },
         _max: { startedAt: true, finishedAt: true },
       })
       return groups.flatMap(({ table, _max: { startedAt, finishedAt } }) => {

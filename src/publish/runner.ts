@@ -12,6 +12,7 @@ import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { type ErasureStores, erasureResult, runErasure } from './erasure.ts'
 import { findIngestTable, unpackRows } from './ingest.ts'
 import { createFilesWork, createFlowWork, createRowsWork, runBatches, type Work } from './jobs.ts'
 import { createRateMeter, type PublishProgress } from './progress.ts'
@@ -19,9 +20,10 @@ import type { Uploads } from './upload/uploads.ts'
 
 interface RunnerOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'appendFiles' | 'createTable' | 'tables'>
+  warehouse: Pick<Warehouse, 'append' | 'appendFiles' | 'createTable'> & ErasureStores['warehouse']
   uploads: Pick<Uploads, 'files' | 'remove'>
-  realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
+  realtime: Pick<Realtime, 'keysRead' | 'onAppended' | 'erase'>
+  training: ErasureStores['training']
   events: Events
   retryDelaysMs: readonly number[]
   /** Resolves once the job has ended, wherever it runs, or the signal aborts. */
@@ -166,12 +168,33 @@ export function createRunner(options: RunnerOptions) {
         if (!(await store({ status: 'RUNNING' }))) return
         announce(job.id)
       }
+      if (job.kind === 'ERASURE') return erase()
       const work = await prepare()
       if (work === null) return void (await store({ status: 'CANCELLED' }))
       const { id: jobId, done } = job
       const stores = { warehouse, realtime, waiting }
       const end = await runBatches(stores, { jobId, work, done, resumed, cancelled, advance, signal })
       if (end !== 'ENDED_ELSEWHERE') await store({ status: end })
+    }
+
+    /** What has begun goes on to its end: half of an entity is of no use to anybody. */
+    async function erase(): Promise<void> {
+      if (job.payload === null) throw new AppError('INTERNAL', `What publish job ${job.id} erases is gone.`)
+      const stores = { warehouse, realtime, training: options.training }
+      const isOver = await runErasure(stores, {
+        jobId: job.id,
+        payload: job.payload,
+        earlier: job.erasure === null ? null : erasureResult.parse(job.erasure),
+        async advance(done, erasure) {
+          const goesOn = await store({ done, erasure })
+          if (goesOn) run.advance(done)
+          announce(job.id)
+          return goesOn
+        },
+        waiting,
+        signal,
+      })
+      if (isOver) await store({ status: 'SUCCEEDED' })
     }
 
     try {

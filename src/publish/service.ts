@@ -14,6 +14,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { rowsTableName } from '../warehouse/rows-table.ts'
 import { describeGiven } from './cells.ts'
+import { type ErasureStores, planErasure } from './erasure.ts'
 import { assertTaken, checkRows, findIngestTable, hashRows, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
 import { createRunner } from './runner.ts'
@@ -53,6 +54,11 @@ export interface Publishing {
   /** The same of a body in one of the forms of `uploadTypes`, as long as it may be: see UPLOAD_MAX_MB. */
   upload(request: UploadRequest): Promise<PublishJobRecord>
   /**
+   * Starts a job that takes one entity away: its rows from every table that may be written and has the key, and what is
+   * online of it. What it could not take, and the datasets that hold it, come with the job.
+   */
+  eraseEntity(request: { indexKey: string; indexValue: string }): Promise<PublishJobRecord>
+  /**
    * Ends a job between two batches, and answers with what it has done: that stays written and served. A job that waits
    * for its stores writes no more from here on; where it is not known yet what of it they have taken, it ends once they
    * are back, and is answered as it stands after some seconds.
@@ -70,9 +76,11 @@ export interface Publishing {
 
 interface PublishingOptions {
   catalog: Catalog
-  warehouse: Pick<Warehouse, 'append' | 'appendFiles' | 'createTable' | 'findMisfit' | 'tables'>
+  warehouse: Pick<Warehouse, 'append' | 'appendFiles' | 'createTable' | 'findMisfit'> &
+    ErasureStores['warehouse']
   uploads: Uploads
-  realtime: Pick<Realtime, 'keysRead' | 'onAppended'>
+  realtime: Pick<Realtime, 'keysRead' | 'onAppended' | 'erase'>
+  training: ErasureStores['training']
   events: Events
   concurrency: number
   /** Jobs that may be unfinished on the catalog. */
@@ -148,6 +156,13 @@ export function createPublishing(options: PublishingOptions): Publishing {
         payload,
         idempotency,
       }),
+    )
+  }
+
+  async function eraseEntity(request: { indexKey: string; indexValue: string }) {
+    await assertRoom()
+    return enqueue(
+      await catalog.publishJobs.create({ kind: 'ERASURE', ...(await planErasure({ warehouse }, request)) }),
     )
   }
 
@@ -229,6 +244,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
     publish,
     ingest,
     upload,
+    eraseEntity,
     cancel: runner.cancel,
     progress: (jobId) => progress(jobId),
     wait,

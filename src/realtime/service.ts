@@ -27,6 +27,7 @@ import { createCompute } from './compute.ts'
 import { createLoader, type RealtimeLoader } from './loader.ts'
 import { createLookup } from './lookup.ts'
 import { createDriftWatch } from './materialize/drift-watch.ts'
+import { createErasure, type ErasedEntity, type ViewLeft } from './materialize/erasure.ts'
 import { createForeignChanges, stepVersion, type ToldChange } from './materialize/foreign-changes.ts'
 import { createFullRefresh } from './materialize/full-refresh.ts'
 import { createIncremental } from './materialize/incremental.ts'
@@ -79,6 +80,11 @@ export interface Realtime {
   refreshNow(viewId: string, options: { waitMs: number }): Promise<void>
   /** By what the changes of each table come to be known now. */
   keepers(): Promise<KeeperOf>
+  /**
+   * After the tables' rows of an entity have gone and `onAppended` was told: its own values go from every view of that key,
+   * and what else was made of those rows is made anew. Resolves to the views of which that failed; none of them is served as it was.
+   */
+  erase(change: Change, erased: ErasedEntity, signal: AbortSignal): Promise<ViewLeft[]>
   refreshInFull(viewId: string, options?: { signal?: AbortSignal }): Promise<{ rows: number }>
   parity(viewId: string, sample: number): Promise<ParityReport>
   /** What a view's query and ETL, or a saved query, promise of their rows; judged once, then kept in the catalog. */
@@ -147,7 +153,8 @@ export function createRealtime(options: {
   const recentKeys = createRecentKeys()
   const health = createViewHealth({ ...shared, views })
   const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh, recentKeys, health })
-  const { settled } = refresh
+  const { settled, isFollowedByKey } = refresh
+  const erase = createErasure({ ...shared, views, compute, store, fullRefresh, isFollowedByKey })
   const promises = createPromises(shared)
   const parity = createParity({
     ...shared,
@@ -299,6 +306,7 @@ export function createRealtime(options: {
       await within(waitMs, done, () => undefined)
     },
     keepers: () => findKeepers({ ...options, tableNotices: options.catalog.tableNotices }),
+    erase,
     refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
     async parity(viewId, sample) {
       const view = await views.byId(viewId)

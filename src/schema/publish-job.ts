@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { idPrefix } from '../catalog/ids.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { AppError } from '../errors.ts'
+import { erasureResult } from '../publish/erasure.ts'
 import { maxFlows } from '../publish/service.ts'
 import type { Builder } from './builder.ts'
+import { addErasure } from './erasure.ts'
 import type { JobStatusRef } from './job-status.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
@@ -14,11 +16,13 @@ const waitingFor =
   'Why it stands still for now: a store that it needs is away, and the job goes on once that is back.'
 
 export function addPublishJob(builder: Builder, services: Services, jobStatus: JobStatusRef) {
+  const erasure = addErasure(builder, services)
   const kind = builder.enumType('PublishKind', {
     description: 'What a publish job writes.',
     values: {
       FLOWS: { description: "Emulated users' journeys." },
       ROWS: { description: "An application's own rows." },
+      ERASURE: { description: 'An entity that is taken away.' },
     } as const,
   })
 
@@ -46,6 +50,13 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
         description: 'Since it was started.',
         select: { done: true, startedAt: true, finishedAt: true },
         resolve: flowsPerSecond,
+      }),
+      erasure: t.field({
+        type: erasure,
+        nullable: true,
+        description: 'Of an erasure what has come of it so far; whole once it has SUCCEEDED.',
+        select: { erasure: true },
+        resolve: (job) => (job.erasure === null ? null : erasureResult.parse(job.erasure)),
       }),
       waitingFor: t.exposeString('waitingFor', { nullable: true, description: waitingFor }),
       error: t.exposeString('error', { nullable: true }),
@@ -122,6 +133,25 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
       },
       resolve: async (_query, _root, { table, rows, idempotencyKey }) =>
         asStored(await services.publishing.ingest({ table, rows, idempotencyKey })),
+    }),
+    eraseEntity: t.prismaField({
+      type: 'PublishJob',
+      description:
+        'Begins to take one entity away, and answers at once: its rows from every table that takes rows and has the key, and from online. `erasure` of the job tells how many went, what is kept and why, and which datasets hold it.',
+      authScopes: { publish: true },
+      args: {
+        indexKey: t.arg.string({
+          required: true,
+          description: 'The column by which its rows are found; of several a JSON array of their names.',
+          validate: z.string().min(1),
+        }),
+        indexValue: t.arg.string({
+          required: true,
+          description: 'Its value; of several columns a JSON array of theirs.',
+        }),
+      },
+      resolve: async (_query, _root, { indexKey, indexValue }) =>
+        asStored(await services.publishing.eraseEntity({ indexKey, indexValue })),
     }),
     cancelJob: t.field({
       type: builder.nodeInterfaceRef(),

@@ -19,6 +19,7 @@ import { createDeletion } from './deletion.ts'
 import { assertReadable, createDownloads, type Download, type DownloadFormat } from './download.ts'
 import { createExtraction } from './extraction.ts'
 import { packUnsavedEtl, takeHandedBack, unpackUnsavedEtl } from './handed-back.ts'
+import { datasetsHolding } from './holding.ts'
 import { integerWithin, nameWithin } from './input.ts'
 import { maxPage, maxWaitMs } from './limits.ts'
 import { watchOrphans } from './orphans.ts'
@@ -58,6 +59,11 @@ export interface Training {
   cancel(datasetId: string): Promise<DatasetRecord>
   /** Takes away the dataset and its files. Rejects with CONFLICT while it is made. */
   delete(datasetId: string): Promise<void>
+  /** The ids of datasets that hold an entity, given by its columns and its values' texts. */
+  holding(
+    entity: { columns: readonly string[]; texts: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<readonly string[]>
   rows(datasetId: string, page: { offset: number; limit: number }): Promise<Frame>
   progress(datasetId: string): AsyncIterable<DatasetRecord>
   download(datasetId: string, format: DownloadFormat, signal: AbortSignal): Promise<Download>
@@ -251,6 +257,11 @@ export function createTraining(options: TrainingOptions): Training {
     async delete(datasetId) {
       await started
       await deletion.delete(datasetId)
+    },
+
+    async holding(entity, signal) {
+      await started
+      return datasetsHolding(options, entity, signal)
     },
 
     async rows(datasetId, { offset, limit }) {

@@ -24,5 +24,6 @@ export function observeWarehouse(warehouse: Warehouse, { warehouseSeconds }: Met
     scan: (request) => observed('scan', () => warehouse.scan(request)),
     append: (request) => observed('append', () => warehouse.append(request)),
     appendFiles: (request) => observed('append', () => warehouse.appendFiles(request)),
+    erase: (request) => observed('erase', () => warehouse.erase(request)),
   }
 }

@@ -223,6 +223,24 @@ export interface Signs {
   listen?(onSign: () => void): Promise<{ close(): Promise<void> }>
 }
 
+export interface EraseRequest {
+  /** As of an append: what was committed under this name is not done again. */
+  jobId: string
+  batch: number
+  /** One that takes rows, named as `TableRows` name it. */
+  table: string
+  /** The rows that hold these values in these columns of the table go, in one transaction with the ledger's entry and the version's step. */
+  columns: readonly string[]
+  values: KeyValues
+  /** Keys of the table whose values in the rows that go are wanted. */
+  keys?: readonly KeyColumns[]
+}
+
+export interface EraseResult extends AppendResult {
+  /** How many went; 0 when it had been committed before. */
+  rows: number
+}
+
 /**
  * What every warehouse does.
  *
@@ -252,6 +270,8 @@ export interface Warehouse {
   append(request: AppendRequest): Promise<AppendResult>
   /** The same, of rows that are read from files as they are written, however many they are. */
   appendFiles(request: AppendFilesRequest): Promise<AppendResult>
+  /** Takes rows away. What the engine refuses, a row that others refer to, say, is BAD_USER_INPUT, and nothing is gone. */
+  erase(request: EraseRequest): Promise<EraseResult>
   /** The first value found that an append would refuse since its column's type cannot hold it; nothing is written. */
   findMisfit(rows: TableRows): Promise<Misfit | null>
   /** The tables that statements may read. Those with an `intake` take appends. */

@@ -11,6 +11,7 @@ import type { KeyValue } from '../../src/values/key-values.ts'
 import type { AppendRequest, ScanResult, Warehouse } from '../../src/warehouse/port.ts'
 import { testCompositeKeys } from './composite-keys.ts'
 import { testCreateTable } from './create-table.ts'
+import { testErase } from './erase.ts'
 
 export interface WarehouseUnderTest {
   /** Opens an empty warehouse; again, the one that the last call left closed. */
@@ -554,6 +555,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
     })
 
     testCreateTable(() => warehouse)
+    testErase(() => warehouse)
     testCompositeKeys(
       () => warehouse,
       () => subject.sql.values,

@@ -5,8 +5,9 @@ import { createPublishing } from '../../src/publish/service.ts'
 import { createUploads } from '../../src/publish/upload/uploads.ts'
 import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createTraining } from '../../src/training/service.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { absentMaxBytes, viewsOnFirstUse } from '../limits.ts'
+import { absentMaxBytes, trainLimits, viewsOnFirstUse } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 /** SQL of many joins that users have; each of its tables has `user_id`, so its view is refreshed by key. */
@@ -19,6 +20,8 @@ LEFT JOIN (select T2.user_id, COUNT(T2.transaction_id) AS failed_count from feat
 
 export interface GatewayOptions {
   folder: string
+  /** Mounted as tables of the warehouse. */
+  files?: readonly string[]
   log: Logger
   concurrency?: number
   retryDelaysMs?: readonly number[]
@@ -39,7 +42,7 @@ export async function openGateway(options: GatewayOptions) {
     wrapWarehouse = (same) => same,
     wrapRealtime = (same) => same,
   } = options
-  const parts = await openParts({ folder, log })
+  const parts = await openParts({ folder, log, files: options.files ?? [] })
   const { catalog, warehouse, online, events } = parts
   const realtime = createRealtime({
     ...parts,
@@ -56,12 +59,22 @@ export async function openGateway(options: GatewayOptions) {
     stallTimeoutMs: 60_000,
     log,
   })
+  const training = createTraining({
+    ...parts,
+    metrics: createMetrics(),
+    concurrency: 2,
+    timeoutMs: 60_000,
+    limits: trainLimits,
+    maxQueued: 100,
+    retention: { maxAgeMs: null, maxBytes: null },
+  })
   const publishing = createPublishing({
     uploads,
     metrics: createMetrics(),
     catalog,
     warehouse: wrapWarehouse(warehouse),
-    realtime: wrapRealtime(realtime),
+    realtime: { ...realtime, ...wrapRealtime(realtime) },
+    training,
     events,
     concurrency,
     maxQueued: 100,
@@ -83,9 +96,21 @@ export async function openGateway(options: GatewayOptions) {
   async function close() {
     await publishing.close()
     await uploads.close()
+    await training.close()
     await realtime.close()
     await parts.close()
   }
 
-  return { catalog, warehouse, online, realtime, publishing, uploads, events, serveSample, close }
+  return {
+    catalog,
+    warehouse,
+    online,
+    realtime,
+    training,
+    publishing,
+    uploads,
+    events,
+    serveSample,
+    close,
+  }
 }

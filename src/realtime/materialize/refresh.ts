@@ -36,6 +36,8 @@ export interface Refresh {
   onAppended(change: Change, except?: ReadonlySet<string>): Promise<void>
   /** Resolves once the keys are served as they are now, or read through. */
   refreshKeys(view: View, keys: KeysByText, version: number): Promise<void>
+  /** Whether the view has computed anew what the change touched by its keys. */
+  isFollowedByKey(view: View, change: Change): boolean
   /** The appends that are being followed now. */
   settled(): Promise<void>
 }
@@ -210,6 +212,11 @@ export function createRefresh(options: {
         following.delete(followed)
       }
     },
+    isFollowedByKey: (view, { changes }) =>
+      view.record.refresh === 'BY_KEY' &&
+      !isIdle(view.record) &&
+      !health.isResting(view.id) &&
+      touchedKeys(view, changes) !== null,
     async settled() {
       await Promise.allSettled(following)
     },

@@ -7,6 +7,7 @@ import type { WarehouseOptions } from '../options.ts'
 import type {
   AppendFilesRequest,
   AppendRequest,
+  EraseRequest,
   ExportRequest,
   LookupRequest,
   NewTable,
@@ -30,6 +31,7 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       scan: (request: Given<ScanRequest>, { signal }) => warehouse.scan({ ...request, signal }),
       append: (request: AppendRequest) => warehouse.append(request),
       appendFiles: (request: AppendFilesRequest) => warehouse.appendFiles(request),
+      erase: (request: EraseRequest) => warehouse.erase(request),
       findMisfit: (rows: TableRows) => warehouse.findMisfit(rows),
       tables: () => warehouse.tables(),
       createTable: (table: NewTable) => warehouse.createTable(table),

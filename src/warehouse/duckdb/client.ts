@@ -45,6 +45,10 @@ export async function createDuckdbWarehouseProcess({
       await mayAppend
       return engine.call('appendFiles', request)
     },
+    async erase(request) {
+      await mayAppend
+      return engine.call('erase', request)
+    },
     findMisfit: (rows) => engine.call('findMisfit', rows),
     async copyTo(file, alongside) {
       const held = Promise.withResolvers<void>()

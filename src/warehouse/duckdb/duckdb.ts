@@ -26,6 +26,7 @@ import type {
 } from '../port.ts'
 import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
+import { erase } from './erase.ts'
 import { createFiles, type Files, type Found } from './files.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
 import { findMounts } from './mounts.ts'
@@ -204,6 +205,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     scan,
     append: (request) => writing(() => appends.append(request)),
     appendFiles: (request) => writing(() => appends.appendFiles(request)),
+    erase: (request) => writing(() => appends.inTurn((connection) => erase(connection, tables(), request))),
     async findMisfit(rows) {
       const { table, cast } = toBeCast(tables(), rows)
       if (cast.columns.length === 0) return null

@@ -6,6 +6,7 @@ import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
+import { erase } from './erase.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
 import { exportCsv } from './export.ts'
@@ -92,6 +93,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
     appendFiles: (request) =>
       use('write', { refused: 'BAD_USER_INPUT' }, (session) => appendFiles(session, csv.files, request)),
+    erase: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => erase(session, request)),
     findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
     tables,
     createTable: (table) => createTable({ describe, tables }, dialect, table),

@@ -8,6 +8,7 @@ import type { QueryDescription, RunOptions, StatementRequest, Warehouse, Warehou
 import { append, appendFiles, findMisfit } from './append.ts'
 import { createChangeFinder } from './changes.ts'
 import { judgePlan, readPlan } from './determinism.ts'
+import { erase } from './erase.ts'
 import { type TrinoErrorContext, toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
 import { createLedger } from './ledger.ts'
@@ -136,6 +137,8 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       guarded({ refused: 'BAD_USER_INPUT' }, () =>
         appendFiles({ session, address, names, ledger, files: csv.files }, request),
       ),
+    erase: (request) =>
+      guarded({ refused: 'BAD_USER_INPUT' }, () => erase({ session, address, names, ledger }, request)),
     findMisfit: (rows) => guarded({}, () => findMisfit({ session, address }, rows)),
     tables,
     createTable: (table) =>
