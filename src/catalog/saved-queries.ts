@@ -51,6 +51,9 @@ export interface SavedQueries {
   remove(id: string): Promise<void>
 }
 
+/** Of a name: `quotes@2`. */
+const version = /^(.+)@(\d{1,9})$/s
+
 export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'publish'>): SavedQueries {
   async function create(query: NewSavedQuery, sqlSha256: string): Promise<SavedQuery> {
     const { name, sql, columns, promise, description = null, tags = [] } = query
@@ -73,8 +76,8 @@ export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'p
         determinismNote: promise?.note ?? null,
       },
     })
-    // Whoever is served by the name is served by this version from here on.
-    if (made.version > 1) events.publish('views', 'all', { changed: true })
+    // Whoever is served by the name, or by what looked like a version of another, is served by this entry from here on.
+    if (made.version > 1 || version.test(name)) events.publish('views', 'all', { changed: true })
     return made
   }
 
@@ -85,9 +88,9 @@ export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'p
   /** A name may look like another's version: it goes first. */
   async function named(reference: string): Promise<SavedQuery | null> {
     const entry = await newestNamed(reference)
-    const [, name, version] = /^(.+)@(\d{1,9})$/s.exec(reference) ?? []
+    const [, name, number] = version.exec(reference) ?? []
     if (entry !== null || name === undefined) return entry
-    return prisma.savedQuery.findUnique({ where: { name_version: { name, version: Number(version) } } })
+    return prisma.savedQuery.findUnique({ where: { name_version: { name, version: Number(number) } } })
   }
 
   /** Only what is given, and only where it differs. */

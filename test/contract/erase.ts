@@ -24,7 +24,7 @@ const keys: readonly (Omit<NewColumn, 'name' | 'nullable'> & {
   },
 ]
 
-export function testErase(opened: () => Warehouse): void {
+export function testErase(opened: () => Warehouse, { erases }: { erases: boolean }): void {
   async function makeTable(
     name: string,
     columns: readonly Omit<NewColumn, 'nullable'>[],
@@ -44,6 +44,16 @@ export function testErase(opened: () => Warehouse): void {
   }
 
   describe('erase', () => {
+    if (erases) return testErased()
+    test('MUST say so where it cannot take rows away', async () => {
+      await makeTable('erase_refused', [{ name: 'k', type: 'STRING' }], [{ k: 'ada' }])
+      const request = { jobId: 'refused', batch: 0, table: 'erase_refused', columns: ['k'], values: ['ada'] }
+      await expect(opened().erase(request)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' })
+      expect(await held('erase_refused', 'k')).toEqual(['ada'])
+    })
+  })
+
+  function testErased() {
     test.each(keys.map((key, i) => [key.type, i, key] as const))(
       'MUST take the rows of a key of type %s, and no others (%i)',
       async (_type, i, { gone, kept, ...column }) => {
@@ -124,5 +134,5 @@ export function testErase(opened: () => Warehouse): void {
         code: 'BAD_USER_INPUT',
       })
     })
-  })
+  }
 }

@@ -30,7 +30,12 @@ export interface WarehouseUnderTest {
   }
 }
 
-export function testWarehouse(name: string, start: () => Promise<WarehouseUnderTest>): void {
+/** `erases`: whether rows can be taken away. */
+export function testWarehouse(
+  name: string,
+  start: () => Promise<WarehouseUnderTest>,
+  { erases = true } = {},
+): void {
   describe(`${name} as a warehouse`, () => {
     let subject: WarehouseUnderTest
     let warehouse: Warehouse
@@ -555,7 +560,7 @@ export function testWarehouse(name: string, start: () => Promise<WarehouseUnderT
     })
 
     testCreateTable(() => warehouse)
-    testErase(() => warehouse)
+    testErase(() => warehouse, { erases })
     testCompositeKeys(
       () => warehouse,
       () => subject.sql.values,

@@ -10,15 +10,19 @@ const slow =
 /** `TRINO_ROWS=postgres` has the rows kept in a PostgreSQL, where all of it takes some minutes more. */
 const rows = process.env.TRINO_ROWS ?? 'contract'
 
-testWarehouse(`Trino with its rows in ${rows}`, async () => {
-  const { datasetsFolder, open, remove } = await createTrinoFolder()
-  return {
-    folder: datasetsFolder,
-    open: () => open(`${trinoUrl('contract')}?rows=${rows}`),
-    remove,
-    sql: { slow, refused: refusedOn('contract', rows), values },
-  }
-})
+testWarehouse(
+  `Trino with its rows in ${rows}`,
+  async () => {
+    const { datasetsFolder, open, remove } = await createTrinoFolder()
+    return {
+      folder: datasetsFolder,
+      open: () => open(`${trinoUrl('contract')}?rows=${rows}`),
+      remove,
+      sql: { slow, refused: refusedOn('contract', rows), values },
+    }
+  },
+  { erases: rows !== 'contract' },
+)
 
 function refusedOn(views: string, rows: string): string[] {
   return [
