@@ -54,7 +54,7 @@ test.each([
   expect((await gateway.view(others.view.id)).freshness.note).toBeNull()
 
   const back = {
-    dropped: "ADD COLUMN city text DEFAULT 'Oslo'",
+    dropped: "ADD COLUMN city text; UPDATE sales.orders SET city = 'Oslo'",
     renamed: 'RENAME COLUMN town TO city',
     retyped: "ALTER COLUMN city TYPE text USING 'Oslo'",
   }[how]

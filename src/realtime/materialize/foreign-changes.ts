@@ -36,6 +36,7 @@ export async function stepVersion(warehouse: Pick<Warehouse, 'append'>): Promise
 }
 
 export function createForeignChanges(options: {
+  warehouse: Pick<Warehouse, 'tables'>
   step: () => Promise<number>
   tableNotices: Catalog['tableNotices']
   views: Pick<Views, 'all'>
@@ -59,6 +60,15 @@ export function createForeignChanges(options: {
     for (const table of tables) await tableNotices.note(table, at)
   }
 
+  /** Those that somebody has told of by hand, an on-run-end of dbt say, which is how they are kept from then on. */
+  async function withoutSigns(tables: readonly string[]): Promise<string[]> {
+    const all = await options.warehouse.tables()
+    const signed = new Set(
+      all.filter(({ keptBy }) => keptBy === 'SIGNS').map(({ schema, name }) => `${schema}.${name}`),
+    )
+    return tables.filter((table) => !signed.has(table))
+  }
+
   /** Of the views that say when their rows were written, those keys alone; resolves to these views. */
   async function followSince(readers: readonly View[], since: Date | null): Promise<Set<string>> {
     const followed = since === null ? [] : readers.filter(incremental.isPossible)
@@ -72,7 +82,7 @@ export function createForeignChanges(options: {
       const readers = await readersOf(tables)
       if (readers.length > 0) await onChanged({ version: await step(), changes }, new Set())
       readers.forEach(checkSoon)
-      await note(tables)
+      await note(await withoutSigns(tables))
     },
     async told({ tables, keys, since = null }) {
       const readers = await readersOf(tables)
