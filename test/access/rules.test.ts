@@ -189,6 +189,7 @@ describe('routes', () => {
       'DELETE /queries/:id': 'catalog:write',
       'GET /datasets/:id.:format': 'judged',
       'GET /healthz': 'open',
+      'GET /jobs/:id': 'publish',
       'GET /metrics': 'admin',
       'GET /openapi.json': 'open',
       'GET /readyz': 'open',
@@ -200,6 +201,7 @@ describe('routes', () => {
       'POST /query/realtime': 'realtime',
       'POST /query/realtime/many': 'realtime',
       'POST /query/train': 'train',
+      'POST /tables/:name/rows': 'publish',
       'PUT /publish': 'publish',
     })
     for (const { method, url, access } of routes) {
