@@ -83,6 +83,7 @@ export function addTableRows(app: RestServer, { publishing }: Services) {
           params: z.object({ name: z.string().meta({ examples: ['orders', 'sales.orders'] }) }),
           querystring,
           headers,
+          body: z.unknown().meta({ description: 'The rows, in one of these forms' }),
           response: {
             200: answer('The rows are written and served', written),
             202: answer('The rows fit, and are being written: Location has the job', accepted),

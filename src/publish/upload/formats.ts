@@ -25,8 +25,6 @@ export function formatOf(contentType: string | undefined): UploadFormat {
   const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
   const found = Object.entries(uploadTypes).find(([known]) => known === type)
   if (found !== undefined) return found[1]
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `Rows do not come as ${type === '' ? 'a body without a Content-Type' : type}; send them as ${Object.keys(uploadTypes).join(', ')}.`,
-  )
+  const given = type === '' ? 'The body has no Content-Type' : `Rows are not taken as ${type}`
+  throw new AppError('BAD_USER_INPUT', `${given}; send them as ${Object.keys(uploadTypes).join(', ')}.`)
 }
