@@ -158,6 +158,8 @@ async function openStores(config: Config, metrics: Metrics, log: Logger, parts: 
         url: config.warehouseUrl,
         file: paths.warehouse,
         files: config.warehouseFiles,
+        extensions: config.warehouseExtensions,
+        s3: config.s3,
         temporaryFolder: paths.temporary,
         datasetsFolder: paths.datasets,
         memoryMb: config.engineMemoryMb.warehouse,

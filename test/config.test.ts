@@ -145,6 +145,15 @@ test.each(['CATALOG_URL', 'WAREHOUSE_URL'])('%s with an unescaped # says how it 
   expect(faulty).toThrow(new RegExp(`${name}="postgres://me:\\*\\*\\*@host/db": .*%23`))
 })
 
+test('a lakehouse table’s path is resolved behind its format', () => {
+  const config = parseConfig({
+    WAREHOUSE_FILES: 'delta:./lake/a,./b.csv',
+    WAREHOUSE_EXTENSIONS: './extensions',
+  })
+  expect(config.warehouseFiles).toEqual([`delta:${resolve('lake/a')}`, resolve('b.csv')])
+  expect(config.warehouseExtensions).toEqual([resolve('extensions')])
+})
+
 test('files beside a warehouse that mounts none are refused', () => {
   expect(() => parseConfig({ WAREHOUSE_URL: 'postgres://host/db', WAREHOUSE_FILES: '/data' })).toThrow(
     /WAREHOUSE_FILES="\/data": .*embedded warehouse alone/,

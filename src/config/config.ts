@@ -37,7 +37,7 @@ export function parseConfig(env: Record<string, string | undefined>): Config {
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => {
       const name = issue.path.join('.')
-      const value = name === 'JWT_SECRET' ? '***' : JSON.stringify(withoutPassword(given[name] ?? ''))
+      const value = /SECRET|TOKEN/.test(name) ? '***' : JSON.stringify(withoutPassword(given[name] ?? ''))
       return `  ${name}=${value}: ${issue.message}`
     })
     const others = misspelt.map((sentence) => `  ${sentence}`)

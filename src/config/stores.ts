@@ -30,6 +30,12 @@ export const storeSettings = {
   CATALOG_URL: storeUrl('pglite:', ['pglite', 'postgres', 'postgresql']),
   WAREHOUSE_URL: storeUrl('duckdb:', ['duckdb', 'postgres', 'postgresql', 'trino']),
   WAREHOUSE_FILES: list,
+  WAREHOUSE_EXTENSIONS: list,
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  AWS_SESSION_TOKEN: z.string().optional(),
+  AWS_REGION: z.string().optional(),
+  AWS_ENDPOINT_URL: z.url({ protocol: /^https?$/ }).optional(),
   ONLINE_URL: storeUrl('lmdb:', [
     'lmdb',
     'redis',
@@ -45,6 +51,16 @@ export const storeSettings = {
 const shape = z.object(storeSettings)
 type StoreSettings = z.infer<typeof shape>
 
+/** Keys and place of the buckets that `files` names; a bucket that is open to all takes none. */
+export interface S3Access {
+  keyId?: string | undefined
+  secret?: string | undefined
+  sessionToken?: string | undefined
+  region?: string | undefined
+  /** A URL, of another service than Amazon's. */
+  endpoint?: string | undefined
+}
+
 export interface StoreConfig {
   /** Absolute; everything embedded lives here. */
   dataDir: string
@@ -54,6 +70,10 @@ export interface StoreConfig {
   warehouseUrl: string
   /** Absolute folders and files that the embedded warehouse mounts as tables of schema `files`. */
   warehouseFiles: readonly string[]
+  /** Absolute folders with the embedded warehouse's extensions. */
+  warehouseExtensions: readonly string[]
+  /** How the buckets among the files are reached. */
+  s3: S3Access
   onlineUrl: string
   /** Absolute: the file of the authorities that the online store's certificate may come from; null takes the system's. */
   onlineTlsCa: string | null
@@ -90,7 +110,15 @@ export function readStores(given: StoreSettings): StoreConfig {
     datasetsDir: given.DATASETS_DIR === undefined ? dataPaths(dataDir).datasets : resolve(given.DATASETS_DIR),
     catalogUrl: given.CATALOG_URL,
     warehouseUrl: given.WAREHOUSE_URL,
-    warehouseFiles: given.WAREHOUSE_FILES.map((path) => resolve(path)),
+    warehouseFiles: given.WAREHOUSE_FILES.map(resolveFile),
+    s3: {
+      keyId: given.AWS_ACCESS_KEY_ID,
+      secret: given.AWS_SECRET_ACCESS_KEY,
+      sessionToken: given.AWS_SESSION_TOKEN,
+      region: given.AWS_REGION,
+      endpoint: given.AWS_ENDPOINT_URL,
+    },
+    warehouseExtensions: given.WAREHOUSE_EXTENSIONS.map((path) => resolve(path)),
     onlineUrl: given.ONLINE_URL,
     onlineTlsCa: given.ONLINE_TLS_CA === undefined ? null : resolve(given.ONLINE_TLS_CA),
     etlSources: {
@@ -98,6 +126,12 @@ export function readStores(given: StoreSettings): StoreConfig {
       folders: given.ETL_SOURCES.filter(isFolder).map((path) => resolve(path)),
     },
   }
+}
+
+/** `./people.csv`, `delta:./lake/orders` */
+function resolveFile(entry: string): string {
+  const [, format = '', path = entry] = /^((?:delta|iceberg|ducklake):)(.*)$/s.exec(entry) ?? []
+  return /^s3:\/\//.test(path) ? entry.replace(/\/+$/, '') : `${format}${resolve(path)}`
 }
 
 function isFolder(source: string): boolean {

@@ -54,8 +54,12 @@ interface Parsed {
   statements?: readonly SyntaxNode[]
 }
 
-/** Rejects with INVALID_SQL and the place of what may not be, with TOO_LARGE what would take long only to be planned. */
-export async function judgeStatement(connection: DuckDBConnection, sql: string): Promise<JudgedStatement> {
+/** Rejects with INVALID_SQL and the place of what may not be, with TOO_LARGE what would take long only to be planned. `foreign` are functions of extensions. */
+export async function judgeStatement(
+  connection: DuckDBConnection,
+  sql: string,
+  foreign: ReadonlySet<string> = new Set(),
+): Promise<JudgedStatement> {
   refuseLong(sql)
   if (sql.includes('\0'))
     throw refuse('The statement holds a NUL character.', placeOf(sql, Buffer.from(sql).indexOf(0)))
@@ -66,9 +70,32 @@ export async function judgeStatement(connection: DuckDBConnection, sql: string):
     throw refuse('The statement cannot stand in parentheses; write one SELECT without a semicolon.', null)
   }
   const judgement = { tables: [] as TableReference[], functions: new Set<string>(), names: new Set<string>() }
-  visit(tree, new Set(), createJudge(sql, judgement))
+  visit(tree, new Set(), createJudge(sql, judgement, foreign))
   refuseManyTables(countTables(tree, new Map()))
   return { sql: blanked, tree, ...judgement }
+}
+
+/** The names of the database's own macros that hold what no statement may, with those that call one of them. */
+export async function findRefusedMacros(
+  connection: DuckDBConnection,
+  foreign: ReadonlySet<string>,
+): Promise<Set<string>> {
+  const result = await connection.run(`
+    SELECT lower(function_name), macro_definition FROM duckdb_functions()
+    WHERE function_type = 'macro' AND NOT internal AND database_name = current_database()`)
+  const macros = await result.getRows()
+  const refused = new Set<string>()
+  for (let before = -1; before < refused.size; ) {
+    before = refused.size
+    for (const [name, definition] of macros) {
+      const judged = judgeStatement(connection, `SELECT ${definition}`, new Set([...foreign, ...refused]))
+      await judged.catch((error: unknown) => {
+        if (!(error instanceof AppError)) throw error
+        refused.add(String(name))
+      })
+    }
+  }
+  return refused
 }
 
 async function parse(connection: DuckDBConnection, sql: string): Promise<Parsed> {
@@ -105,12 +132,18 @@ type Judge = (node: SyntaxNode, scope: Scope) => void
 function createJudge(
   sql: string,
   found: { tables: TableReference[]; functions: Set<string>; names: Set<string> },
+  foreign: ReadonlySet<string>,
 ): Judge {
   const place = (node: SyntaxNode) =>
     typeof node.query_location === 'number' ? placeOf(sql, node.query_location) : null
 
   function judgeFunction(node: SyntaxNode) {
     const name = String(node.function_name).toLowerCase()
+    if (foreign.has(name))
+      throw refuse(
+        `The function ${name} may not be used: it is an extension's own, or a macro that calls what may not be.`,
+        place(node),
+      )
     if (refusedFunction.test(name)) {
       throw refuse(
         `The function ${name} may not be used: it tells of the server or runs text as SQL.`,

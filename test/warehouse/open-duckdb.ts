@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { S3Access } from '../../src/config/stores.ts'
 import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { withDemoTables } from '../demo-tables.ts'
@@ -16,18 +17,26 @@ export async function createWarehouseFolder() {
   return {
     folder,
     datasetsFolder,
-    open: (options: { url?: string; files?: readonly string[] } = {}): Promise<Warehouse> =>
-      openWarehouse(folder, options),
+    open: (options: OpenOptions = {}): Promise<Warehouse> => openWarehouse(folder, options),
     remove: () => rm(folder, { recursive: true }),
   }
 }
 
-export function openWarehouse(folder: string, options: { url?: string; files?: readonly string[] } = {}) {
+interface OpenOptions {
+  url?: string
+  files?: readonly string[]
+  extensions?: readonly string[]
+  s3?: S3Access
+}
+
+export function openWarehouse(folder: string, options: OpenOptions = {}) {
   return withDemoTables(
     createWarehouse({
       url: options.url ?? 'duckdb:',
       file: join(folder, 'warehouse.duckdb'),
       files: options.files ?? [],
+      extensions: options.extensions ?? [],
+      s3: options.s3 ?? {},
       temporaryFolder: join(folder, 'tmp'),
       datasetsFolder: join(folder, 'datasets'),
       memoryMb: 512,

@@ -28,6 +28,8 @@ async function examine(
         url: config.warehouseUrl,
         file: paths.warehouse,
         files: config.warehouseFiles,
+        extensions: config.warehouseExtensions,
+        s3: config.s3,
         temporaryFolder,
         datasetsFolder: config.datasetsDir,
         memoryMb: config.engineMemoryMb.warehouse,

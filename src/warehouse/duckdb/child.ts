@@ -12,6 +12,7 @@ import type {
   LookupRequest,
   NewTable,
   ScanRequest,
+  SignedChanges,
   TableRows,
   Warehouse,
 } from '../port.ts'
@@ -21,6 +22,8 @@ type Given<Request> = Omit<Request, 'signal' | 'onProgress'>
 
 serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
   const warehouse = await openOnceFree({ ...options, log })
+  /** Those that were told last. */
+  let told: SignedChanges | null | undefined
   return {
     handlers: {
       describe: ({ sql, key }: { sql: string; key?: readonly string[] }, { signal }) =>
@@ -36,6 +39,11 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       tables: () => warehouse.tables(),
       createTable: (table: NewTable) => warehouse.createTable(table),
       version: () => warehouse.version(),
+      async readSigns() {
+        told = await warehouse.signs?.read(async () => [])
+        return told?.changes ?? null
+      },
+      keepSigns: async () => told?.done(),
       copyTo: async ({ file }: { file: string }) => warehouse.copyTo?.(file, async () => undefined),
       examine: async () => warehouse.examine?.(),
       ping: () => warehouse.ping(),

@@ -2,7 +2,7 @@
 
 import { processMemoryMb, startEngine } from '../../processes/engine-process.ts'
 import type { WarehouseOptions } from '../options.ts'
-import type { ExportProgress, Warehouse } from '../port.ts'
+import type { ExportProgress, SignedChanges, Warehouse } from '../port.ts'
 
 /** Constants are computed while a statement is planned, and may take any time. */
 const describeLimit = {
@@ -68,6 +68,12 @@ export async function createDuckdbWarehouseProcess({
       return engine.call('createTable', table)
     },
     version: () => engine.call('version', null),
+    signs: {
+      async read() {
+        const changes: SignedChanges['changes'] | null = await engine.call('readSigns', null)
+        return changes && { changes, done: () => engine.call('keepSigns', null) }
+      },
+    },
     ping: () => engine.call('ping', null),
     close: engine.close,
   }

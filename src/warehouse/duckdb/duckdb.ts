@@ -28,8 +28,8 @@ import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { erase } from './erase.ts'
 import { createFiles, type Files, type Found } from './files.ts'
+import { folderOf, parseLake } from './lakes.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
-import { findMounts } from './mounts.ts'
 import { assertFilesStand, createPlans, explainFailure, type PlannedStatement } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import {
@@ -48,21 +48,29 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   await makeFolder(dirname(file), 'WAREHOUSE_URL')
   let listed: TableList | undefined
   let prove: Proofs | undefined
-  const files = createFiles(options.files)
+  const files = createFiles({
+    entries: options.files,
+    extensions: options.extensions ?? [],
+    copies: join(options.temporaryFolder, 'lakes'),
+    s3: options.s3 ?? {},
+  })
   const database = await openDatabase({
     file,
     memoryMb: options.memoryMb,
     spillFolder: join(options.temporaryFolder, 'warehouse'),
     spillMb: options.spillMb,
     folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
-    files: options.files,
+    files: options.files.filter((entry) => parseLake(entry) === null),
     onFailure: (error) =>
       options.log.error({ err: error }, 'The warehouse’s engine failed; it is opened anew'),
     async prepare(connection) {
       await createSchemas(connection)
       await createSigns(connection)
-      await files.open(connection)
-      listed = await listTables(connection)
+      await files.open(connection, {
+        read: (work) => database.use('quick', undefined, work),
+        write: (work) => appends.inTurn(work),
+      })
+      listed = await listTables(connection, files.foreign())
       prove = await createProofs(connection, listed)
     },
   }).catch((error: unknown) => {
@@ -78,7 +86,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   const dialect = duckdbTables((table) =>
     appends.inTurn(async (connection) => {
       await makeTable(connection, table)
-      listed = await listTables(connection)
+      listed = await listTables(connection, files.foreign())
     }),
   )
   const refresh = createRefresh(files, (found) =>
@@ -229,7 +237,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     version,
     signs: {
       async read() {
-        const seen = signsOf(await findMounts(options.files))
+        await refresh()
+        const seen = signsOf(files.found())
         const known = await run(readSigns)
         const news = [...seen].filter(([name, sign]) => known.get(name) !== sign)
         if (news.length === 0) return null
@@ -274,6 +283,11 @@ function fileOf({ url, file }: WarehouseOptions): string {
 async function onlyFolders(paths: readonly string[]): Promise<string[]> {
   const folders: string[] = []
   for (const path of paths) {
+    const lake = parseLake(path)
+    if (lake !== null) {
+      folders.push(folderOf(lake))
+      continue
+    }
     const found = await stat(path).catch((cause: unknown) => {
       throw new ConfigError(`WAREHOUSE_FILES: ${path} cannot be read`, { cause })
     })

@@ -1,51 +1,74 @@
 // Files as tables: each Parquet, CSV or NDJSON file, or folder of such files, is a view of the schema `files`, kept as they are now.
 
+import { rm } from 'node:fs/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { ConfigError } from '../../config/config-error.ts'
-import { AppError, messageOf } from '../../errors.ts'
-import { nameInEngine, quoteName } from '../../sql/sql-text.ts'
+import type { S3Access } from '../../config/stores.ts'
+import { loadExtensions } from '../../duckdb/extensions.ts'
+import { findRefusedMacros } from '../../duckdb/statement.ts'
+import { AppError } from '../../errors.ts'
+import { nameInEngine, quoteName, quoteText } from '../../sql/sql-text.ts'
 import { type Notice, ok, warn } from '../../telemetry/notices.ts'
-import { isUnchanged, type Looked } from './file-states.ts'
-import { type Found, findMounts, type Mount, type Unmounted } from './mounts.ts'
+import type { Run } from './ducklakes.ts'
+import { isUnchanged } from './file-states.ts'
+import { createLakes, extensionsOf, type FindLake, isRemote, parseLake } from './lakes.ts'
+import type { Mount } from './mount.ts'
+import { type Found, findMounts, reasonOf, type Unmounted } from './mounts.ts'
 import { filesSchema } from './schema.ts'
 
 export type { Found } from './mounts.ts'
 
 export interface Files {
   /** Makes all views anew. What cannot be a table is a ConfigError the first time, later one of whoever asks for it. */
-  open(connection: DuckDBConnection): Promise<void>
+  open(connection: DuckDBConnection, runs: { read: Run; write: Run }): Promise<void>
+  /** What was found last. */
+  found(): Found
   /** What is found now, where that is other than what is mounted. */
   findChange(): Promise<Found | null>
   /** The names of the tables that are new, other or gone. */
   mount(connection: DuckDBConnection, found: Found): Promise<string[]>
+  /** Functions of extensions, which no user may call. */
+  foreign(): ReadonlySet<string>
   /** What stands behind a view. */
-  behind(name: string): Looked
+  behind(name: string): Mount | undefined
   /** Throws where a table is none for a reason. */
   refuseUnmounted(name: string): void
   notices(): Notice[]
 }
 
-const behindNothing: Looked = { paths: [], states: [] }
 const maxNamed = 20
 
-export function createFiles(entries: readonly string[]): Files {
+export interface FilesOptions {
+  entries: readonly string[]
+  /** Folders of the engine's extensions. */
+  extensions: readonly string[]
+  /** Where copies may be kept while they are read. */
+  copies: string
+  s3: S3Access
+}
+
+export function createFiles({ entries, extensions, copies, s3 }: FilesOptions): Files {
   let found: Found = { mounts: [], unmounted: [], notTaken: [] }
   let mounted: ReadonlyMap<string, Mount> = new Map()
   let unmounted: readonly Unmounted[] = []
-  let isOpened = false
+  let foreign: ReadonlySet<string> = new Set()
+  let findLake: FindLake
+  let [isOpened, wasOpened] = [false, false]
 
   async function mount(connection: DuckDBConnection, next: Found): Promise<string[]> {
     const [now, failed] = [new Map<string, Mount>(), [...next.unmounted]]
     const changed: string[] = []
     for (const each of next.mounts) {
-      const before = mounted.get(nameInEngine(each.name))
-      if (before === undefined || !isSame(before, each)) {
-        const error = await createView(connection, each)
-        changed.push(each.name)
-        if (error !== null) failed.push({ name: each.name, error })
-        if (error !== null) continue
+      const key = nameInEngine(each.name)
+      const before = mounted.get(key)
+      if (before !== undefined && isSame(before, each)) {
+        now.set(key, before)
+        continue
       }
-      now.set(nameInEngine(each.name), each)
+      const error = await createView(connection, each)
+      changed.push(each.name)
+      if (error === null) now.set(key, each)
+      else failed.push({ name: each.name, error })
     }
     for (const [key, { name }] of mounted) {
       if (now.has(key)) continue
@@ -57,24 +80,39 @@ export function createFiles(entries: readonly string[]): Files {
   }
 
   return {
-    async open(connection) {
+    async open(connection, { read, write }) {
+      isOpened = false
+      foreign = await loadFor(connection, entries, extensions)
+      if (entries.some((entry) => isRemote(parseLake(entry)?.path ?? ''))) await createSecret(connection, s3)
+      await rm(copies, { recursive: true, force: true })
+      const once =
+        (run: Run): Run =>
+        (work) =>
+          isOpened ? run(work) : work(connection)
+      findLake = createLakes({ read: once(read), write: once(write) }, copies)
       await connection.run(`DROP SCHEMA IF EXISTS ${filesSchema} CASCADE`)
       await connection.run(`CREATE SCHEMA ${filesSchema}`)
       mounted = new Map()
-      await mount(connection, await findMounts(entries))
+      await mount(connection, await findMounts(entries, findLake))
       const [first] = unmounted
-      if (first !== undefined && !isOpened) throw first.error
-      isOpened = true
+      if (first !== undefined && !wasOpened) throw first.error
+      isOpened = wasOpened = true
     },
+    found: () => found,
     async findChange() {
-      const next = await findMounts(entries)
+      const next = await findMounts(entries, findLake)
       const isWhole = found.mounts.length === mounted.size
       return isWhole && isSameFound(found, next) ? null : next
     },
     mount,
-    behind: (name) => mounted.get(nameInEngine(name)) ?? behindNothing,
+    foreign: () => foreign,
+    behind: (name) => mounted.get(nameInEngine(name)),
     refuseUnmounted(name) {
-      const why = unmounted.find((each) => nameInEngine(each.name ?? '') === nameInEngine(name))
+      if (mounted.has(nameInEngine(name))) return
+      // Of what cannot be read as a whole nobody knows which tables it holds.
+      const why =
+        unmounted.find((each) => nameInEngine(each.name ?? '') === nameInEngine(name)) ??
+        unmounted.find((each) => each.name === undefined)
       if (why !== undefined) throw new AppError('WAREHOUSE_FAILED', why.error.message, { cause: why.error })
     },
     notices() {
@@ -87,6 +125,38 @@ export function createFiles(entries: readonly string[]): Files {
       ]
     },
   }
+}
+
+async function loadFor(
+  connection: DuckDBConnection,
+  entries: readonly string[],
+  folders: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const foreign = new Set<string>()
+  for (const entry of entries) {
+    const lake = parseLake(entry)
+    if (lake === null) continue
+    const forWhat = `WAREHOUSE_FILES=${entry}`
+    const names = extensionsOf(lake)
+    for (const name of await loadExtensions(connection, { folders, names, forWhat })) foreign.add(name)
+  }
+  if (foreign.size > 0) for (const name of await findRefusedMacros(connection, foreign)) foreign.add(name)
+  return foreign
+}
+
+/** For buckets, where the gateway is given no keys those that are open to all. */
+async function createSecret(connection: DuckDBConnection, s3: S3Access): Promise<void> {
+  const { protocol, host } = s3.endpoint === undefined ? {} : new URL(s3.endpoint)
+  const options = Object.entries({
+    KEY_ID: s3.keyId,
+    SECRET: s3.secret,
+    SESSION_TOKEN: s3.sessionToken,
+    REGION: s3.region,
+    ENDPOINT: host,
+    URL_STYLE: host && 'path',
+    USE_SSL: protocol && String(protocol === 'https:'),
+  }).flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${quoteText(value)}`]))
+  await connection.run(`CREATE OR REPLACE SECRET gateway_s3 (${['TYPE s3', ...options].join(', ')})`)
 }
 
 /** The first of many. */
@@ -102,6 +172,7 @@ function isSame(before: Mount, now: Mount): boolean {
   return (
     before.name === now.name &&
     before.relation === now.relation &&
+    before.version === now.version &&
     before.states.length === now.states.length &&
     before.states.every((state, i) => isUnchanged(state, now.states[i] ?? null))
   )
@@ -129,11 +200,4 @@ async function createView(
       cause: error,
     })
   }
-}
-
-function reasonOf(error: unknown): string {
-  const message = messageOf(error)
-  const start = message.indexOf('{"exception_type"')
-  if (start < 0) return message
-  return String((JSON.parse(message.slice(start)) as { exception_message?: string }).exception_message)
 }

@@ -7,16 +7,9 @@ import { ConfigError } from '../../config/config-error.ts'
 import { messageOf } from '../../errors.ts'
 import { quotePath } from '../../sql/sql-text.ts'
 import { type Looked, lookAt } from './file-states.ts'
+import { type FindLake, formatOfFolder, type LakeFormat, parseLake } from './lakes.ts'
+import type { Mount } from './mount.ts'
 import { filesSchema } from './schema.ts'
-
-/** A table of the schema `files`. */
-export interface Mount extends Looked {
-  name: string
-  /** What the table is named after, for messages. */
-  path: string
-  /** What stands after FROM. */
-  relation: string
-}
 
 /** A table that cannot be, or several where there is no name. */
 export interface Unmounted {
@@ -42,8 +35,8 @@ const formats: readonly { pattern: RegExp; reader: string; options: string }[] =
 ]
 const kinds = '.parquet, .csv, .ndjson or .jsonl (the last three also .gz)'
 
-export async function findMounts(entries: readonly string[]): Promise<Found> {
-  const parts = await Promise.all(entries.map(findEntry))
+export async function findMounts(entries: readonly string[], findLake: FindLake): Promise<Found> {
+  const parts = await Promise.all(entries.map((entry) => findEntry(entry, findLake)))
   const found = mergeFound(parts)
   const names = new Map<string, Mount[]>()
   for (const mount of found.mounts) {
@@ -86,10 +79,20 @@ const refuse = (...reason: Parameters<typeof cannotBe>): Found => ({
   unmounted: [cannotBe(...reason)],
 })
 
-async function findEntry(entry: string): Promise<Found> {
+/** Its files hold rows that are none of the table's any more, or not yet. */
+function refuseLake(folder: string, format: LakeFormat): Found {
+  const kind = format === 'delta' ? 'a Delta' : 'an Iceberg'
+  return refuse(`${folder} holds ${kind} table; name it ${format}:${folder}`, basename(folder))
+}
+
+async function findEntry(entry: string, findLake: FindLake): Promise<Found> {
   try {
+    const lake = parseLake(entry)
+    if (lake !== null) return { ...nothing, mounts: await findLake(lake) }
     const found = await stat(entry)
     if (!found.isDirectory()) return await mountFile(entry, `${entry} must end in ${kinds}`)
+    const format = await formatOfFolder(entry)
+    if (format !== null) return refuseLake(entry, format)
     const children = await listFolder(entry)
     if (children.some(isPartition)) return await mountFolder(entry)
     const parts: Found[] = []
@@ -101,7 +104,7 @@ async function findEntry(entry: string): Promise<Found> {
     if (all.mounts.length > 0 || all.unmounted.length > 0) return all
     return { ...all, ...refuse(`${entry} holds no file that ends in ${kinds}`), notTaken: all.notTaken }
   } catch (error) {
-    return refuse(`${entry} cannot be read: ${messageOf(error)}`, undefined, error)
+    return refuse(`${entry} cannot be read: ${reasonOf(error)}`, undefined, error)
   }
 }
 
@@ -133,6 +136,8 @@ async function mountFile(path: string, refused?: string): Promise<Found> {
 /** All files beneath a folder, however deep, as one table; none when it holds none. */
 async function mountFolder(folder: string): Promise<Found> {
   const name = basename(folder)
+  const lake = await formatOfFolder(folder)
+  if (lake !== null) return refuseLake(folder, lake)
   const { files, folders, others } = await walk(folder)
   const taken = files.filter((path) => formatOf(path) !== undefined)
   const notTaken = [...files.filter((path) => formatOf(path) === undefined), ...others]
@@ -186,4 +191,12 @@ async function walk(root: string): Promise<Walked> {
   }
   walked.files.sort()
   return walked
+}
+
+/** The engine's own words. */
+export function reasonOf(error: unknown): string {
+  const message = messageOf(error)
+  const start = message.indexOf('{"exception_type"')
+  if (start < 0) return message
+  return String((JSON.parse(message.slice(start)) as { exception_message?: string }).exception_message)
 }

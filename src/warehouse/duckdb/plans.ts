@@ -11,6 +11,7 @@ import { pick, placesOf } from '../saved-columns.ts'
 import { hasOnlyGrown, isUnchanged, type Looked, lookAt } from './file-states.ts'
 import type { Files } from './files.ts'
 import { withNatives } from './keys.ts'
+import type { Mount } from './mount.ts'
 import { filesSchema, type TableList } from './schema.ts'
 
 export interface PlannedStatement extends StatementPlan {
@@ -20,47 +21,65 @@ export interface PlannedStatement extends StatementPlan {
   tables: readonly BaseTable[]
   /** What it reads of files, which others write, and how they stood before it was planned. */
   files: Looked
+  mounts: readonly Mount[]
 }
+
+/** So long what a bucket held a moment ago is taken for what it holds. */
+const remoteMs = 5_000
 
 /** What the engine is made to fail with when it binds a file's column to another type than it was planned with. */
 const outdated = 'gateway: a column has another type than was planned'
 
 export function createPlans({
   tables,
-  files: { behind, refuseUnmounted },
+  files: { behind, foreign, refuseUnmounted },
   refresh,
 }: {
   tables: () => TableList
-  files: Pick<Files, 'behind' | 'refuseUnmounted'>
+  files: Pick<Files, 'behind' | 'foreign' | 'refuseUnmounted'>
   /** Mounts files as they are now. */
   refresh: () => Promise<void>
 }) {
   const cache = createPlanCache<PlannedStatement>()
+  let refreshedMs = 0
 
   /** A name among the files may be of one that came a moment ago. */
   async function resolve(read: readonly TableReference[]): Promise<BaseTable[]> {
     const named = read.filter(({ schema }) => nameInEngine(schema) === filesSchema)
     const isOfFiles = ({ schema }: { schema: string }) => schema === filesSchema
     if (named.length === 0 && !tables().resolve(read).some(isOfFiles)) return tables().resolve(read)
-    await refresh()
+    await refreshNow()
     for (const { name } of named) refuseUnmounted(name)
     return tables().resolve(read)
   }
 
+  /** Of buckets nothing tells that they have changed: they are looked at, all at once and not all the time. */
+  async function isCurrent({ mounts, files }: PlannedStatement): Promise<boolean> {
+    if (mounts.some(({ isRemote }) => isRemote) && Date.now() - refreshedMs > remoteMs) await refreshNow()
+    return mounts.every((mount) => behind(mount.name) === mount) && stand(files, isUnchanged)
+  }
+
+  async function refreshNow(): Promise<void> {
+    refreshedMs = Date.now()
+    await refresh()
+  }
+
   async function makePlan(connection: DuckDBConnection, sql: string): Promise<PlannedStatement> {
-    const { sql: judged, tables: read } = await judgeStatement(connection, sql)
+    const { sql: judged, tables: read } = await judgeStatement(connection, sql, foreign())
     const resolved = await resolve(read)
-    const each = resolved.flatMap(({ schema, name }) => (schema === filesSchema ? [behind(name)] : []))
+    const mounts = resolved.flatMap(({ schema, name }) =>
+      schema === filesSchema ? (behind(name) ?? []) : [],
+    )
     const files = {
-      paths: each.flatMap(({ paths }) => paths),
-      states: each.flatMap(({ states }) => states),
+      paths: mounts.flatMap(({ paths }) => paths),
+      states: mounts.flatMap(({ states }) => states),
     }
     try {
       const planned = await planStatement(connection, judged)
       const columns = await withNatives(connection, judged, planned)
-      const expressions = await expressionsOf(connection, { columns, judged, hasFiles: each.length > 0 })
+      const expressions = await expressionsOf(connection, { columns, judged, hasFiles: mounts.length > 0 })
       const select = selectOf(expressions, judged)
-      return { ...planned, ...select, columns, expressions, judged, tables: resolved, files }
+      return { ...planned, ...select, columns, expressions, judged, tables: resolved, files, mounts }
     } catch (error) {
       throw (await stand(files, isUnchanged)) ? error : new PlanOutdated()
     }
@@ -80,7 +99,7 @@ export function createPlans({
       sql,
       () => makePlan(connection, sql),
       async (made) => {
-        if (!(await stand(made.files, isUnchanged))) throw new PlanOutdated()
+        if (!(await isCurrent(made))) throw new PlanOutdated()
         const plan = saved === undefined ? made : pickColumns(made, saved)
         try {
           const result = await work(plan)

@@ -82,7 +82,10 @@ export async function withEstimates(
 }
 
 /** The tables and views of the database, as they are now. */
-export async function listTables(connection: DuckDBConnection): Promise<TableList> {
+export async function listTables(
+  connection: DuckDBConnection,
+  foreign: ReadonlySet<string>,
+): Promise<TableList> {
   const result = await connection.run(`
     SELECT schema_name, table_name, current_database() FROM duckdb_tables()
     WHERE NOT internal AND database_name = current_database() AND schema_name <> '${internalSchema}'
@@ -91,13 +94,20 @@ export async function listTables(connection: DuckDBConnection): Promise<TableLis
     WHERE NOT internal AND database_name = current_database() AND schema_name <> '${internalSchema}'
     ORDER BY ALL`)
   const filled = await readFilled(connection)
+  const views = await listViews(connection, filesSchema, foreign)
+  const isOpaque = new Set(
+    views.filter(({ tables }) => tables === null).map((view) => keyOf(view.schema, view.name)),
+  )
   const all: DuckdbTable[] = []
   let catalog = ''
   for (const [schema, name, database] of await result.getRows()) {
     catalog = String(database)
+    // Of the database's own, one that reads more than tables might read by an extension.
+    if (foreign.size > 0 && schema !== filesSchema && isOpaque.has(keyOf(String(schema), String(name))))
+      continue
     all.push(await readTable(connection, { schema: String(schema), name: String(name), filled }))
   }
-  return createTableList(all, catalog, await listViews(connection, filesSchema))
+  return createTableList(all, catalog, views)
 }
 
 interface FilledColumn {

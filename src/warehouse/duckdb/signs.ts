@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { internalSchema } from '../port.ts'
-import type { Looked } from './file-states.ts'
+import type { Mount } from './mount.ts'
 import type { Found } from './mounts.ts'
 import { filesSchema } from './schema.ts'
 
@@ -19,8 +19,8 @@ export function signsOf({ mounts }: Found): Map<string, string> {
 }
 
 /** What comes to a folder and is no file of the table is left out, and the birth of files, which some file systems tell anew. */
-function signOf({ paths, states }: Looked): string {
-  const hash = createHash('sha256')
+function signOf({ paths, states, version = '' }: Mount): string {
+  const hash = createHash('sha256').update(`${version}\n`)
   for (const [i, state] of states.entries()) {
     if (state?.isFolder) continue
     hash.update(`${paths[i]}\0${state?.ino} ${state?.size} ${state?.mtimeNs} ${state?.ctimeNs}\n`)

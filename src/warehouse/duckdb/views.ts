@@ -12,23 +12,31 @@ export interface ViewDefinition {
 }
 
 /** Views of the schema `asTables` count as tables. */
-export async function listViews(connection: DuckDBConnection, asTables: string): Promise<ViewDefinition[]> {
+export async function listViews(
+  connection: DuckDBConnection,
+  asTables: string,
+  foreign: ReadonlySet<string>,
+): Promise<ViewDefinition[]> {
   const result = await connection.run(`
     SELECT schema_name, view_name, sql FROM duckdb_views()
     WHERE NOT internal AND database_name = current_database()`)
   const views: ViewDefinition[] = []
   for (const [schema, name, sql] of await result.getRows()) {
-    const judged = schema === asTables ? null : await judge(connection, String(sql))
+    const judged = schema === asTables ? null : await judge(connection, String(sql), foreign)
     views.push({ schema: String(schema), name: String(name), tables: judged?.tables ?? null })
   }
   return views
 }
 
 /** The SELECT stands after an AS; names may hold that word too, so each is tried. */
-async function judge(connection: DuckDBConnection, sql: string): Promise<JudgedStatement | null> {
+async function judge(
+  connection: DuckDBConnection,
+  sql: string,
+  foreign: ReadonlySet<string>,
+): Promise<JudgedStatement | null> {
   for (const { index } of sql.matchAll(/\bAS\b/gi)) {
     try {
-      return await judgeStatement(connection, sql.slice(index + 2))
+      return await judgeStatement(connection, sql.slice(index + 2), foreign)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
     }

@@ -1,0 +1,31 @@
+// A Python with what a test requires of PyPI, made once under node_modules.
+
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Answers the interpreter. It is there whole or not at all: files of tests that run beside each other may both make it. */
+export async function preparePython(requirements: readonly string[]): Promise<string> {
+  const name = createHash('sha256').update(requirements.join('\n')).digest('hex').slice(0, 16)
+  const environment = resolve('node_modules/.cache/python', name)
+  const python = join(environment, 'bin', 'python')
+  if (existsSync(python)) return python
+  await mkdir(dirname(environment), { recursive: true })
+  const building = await mkdtemp(`${environment}-`)
+  try {
+    await run('python3', ['-m', 'venv', building])
+    // Of the many modules a script loads few: those are compiled when it does.
+    const install = ['-m', 'pip', 'install', '--quiet', '--no-compile', ...requirements]
+    await run(join(building, 'bin', 'python'), install)
+    await rename(building, environment)
+  } catch (error) {
+    await rm(building, { recursive: true, force: true })
+    if (!existsSync(python)) throw error
+  }
+  return python
+}
