@@ -29,8 +29,8 @@ export default defineConfig({
     hookTimeout: 180_000,
     // By default a second, which a busy machine needs for less.
     expect: { poll: { timeout: 20_000 } },
-    // Twice the cores of CI: a test that waits for a server, as most do for half of their time, leaves its core to another.
-    maxWorkers: 4,
+    // More than there are cores in CI: a test that waits for a server leaves its core to another.
+    maxWorkers: 3,
     pool: 'forks',
     // A process runs many files, one after the other: loading the gateway for each took longer than many a test.
     isolate: false,

@@ -251,7 +251,7 @@ onAdapter('postgres', () => {
     await execute(server.url, 'CREATE SCHEMA IF NOT EXISTS public')
     target = await openTarget({
       WAREHOUSE_URL: server.url,
-      TRAIN_TIMEOUT_SECONDS: '3',
+      TRAIN_TIMEOUT_SECONDS: '5',
       TRAIN_MAX_ROWS: '100000',
       TRAIN_MAX_MB: '50',
     })

@@ -166,7 +166,7 @@ describe('on DuckDB, what takes more than it may ends, and others are served mea
   })
 
   test('more rows and more megabytes than a dataset may have, and more time than a run', async () => {
-    const small = await openTarget({ TRAIN_MAX_ROWS: '1000', TRAIN_MAX_MB: '5', TRAIN_TIMEOUT_SECONDS: '2' })
+    const small = await openTarget({ TRAIN_MAX_ROWS: '1000', TRAIN_MAX_MB: '5', TRAIN_TIMEOUT_SECONDS: '4' })
     try {
       const runs = await Promise.all([
         small.train('SELECT range AS a FROM range(1001)'),
