@@ -1,21 +1,8 @@
 // Finds what gives a statement another result at each run: the clock, randomness, a sample.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { changingFunction, changingNames, endlessFunctions } from './functions.ts'
 import type { JudgedStatement, SyntaxNode } from './statement.ts'
-
-/** Functions that DuckDB itself does not mark as changing from query to query. */
-const changing =
-  /^(now|today|ago|random|setseed|uuid(v\d)?|gen_random_uuid|get_current_.*|current_.*|local.*|transaction_timestamp|txid_.*)$/
-/** What SQL writes without parentheses. */
-const changingNames = new Set([
-  'current_date',
-  'current_time',
-  'current_timestamp',
-  'localtime',
-  'localtimestamp',
-])
-/** Volatile only in that it never returns. */
-const harmless = new Set(['error'])
 
 /**
  * What it is, as a user would call it; null when the same rows always give the same result. Columns may bear such names.
@@ -32,7 +19,8 @@ export async function createChangeFinder(connection: DuckDBConnection): Promise<
     "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'",
   )
   const listed = new Set((await result.getRows()).map(([name]) => String(name)))
-  const isChanging = (name: string) => !harmless.has(name) && (listed.has(name) || changing.test(name))
+  const isChanging = (name: string) =>
+    !endlessFunctions.has(name) && (listed.has(name) || changingFunction.test(name))
 
   return (judged, columnNames, plan) => {
     const called = [...judged.functions].find(isChanging)

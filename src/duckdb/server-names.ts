@@ -1,8 +1,8 @@
 // What SQL writes without parentheses and the engine answers of itself, unless a column bears the name: current_user and its kin.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { settingNames } from './functions.ts'
 
-const names = ['current_user', 'user', 'session_user', 'current_role', 'current_catalog', 'current_schema']
 /** A function that is not there. */
 const refusal = 'gateway_refuses_what_tells_of_the_server'
 
@@ -11,12 +11,12 @@ const refusal = 'gateway_refuses_what_tells_of_the_server'
  * it now finds a macro that calls a function which is not there.
  */
 export async function hideServerNames(connection: DuckDBConnection): Promise<void> {
-  const macros = names.map((name) => `CREATE TEMP MACRO "${name}"() AS ${refusal}();`)
+  const macros = settingNames.map((name) => `CREATE TEMP MACRO "${name}"() AS ${refusal}();`)
   await connection.run(`CREATE TEMP MACRO ${refusal}() AS 1; ${macros.join(' ')} DROP MACRO temp.${refusal};`)
 }
 
 /** What to say instead of the engine's message, where it is of such a name. */
 export function refusedServerName(message: string): string | null {
   if (!message.includes(refusal)) return null
-  return `${names.join(', ')} may not be used: they tell of the server. No column has such a name here.`
+  return `${settingNames.join(', ')} may not be used: they tell of the server. No column has such a name here.`
 }

@@ -4,6 +4,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '../errors.ts'
 import { blankSemicolons, nameInEngine, type Place, placeOf, refuseLong, spellName } from '../sql/sql-text.ts'
 import { refuse } from './engine-error.ts'
+import { refusedFunction, tableFunctions } from './functions.ts'
 
 export interface TableReference {
   catalog: string
@@ -27,14 +28,8 @@ export interface JudgedStatement {
 
 export type SyntaxNode = { readonly [key: string]: unknown }
 
-const tableFunctions = new Set(['unnest', 'range', 'generate_series'])
-
 /** Names that the engine's own tables have, and no WITH may have. */
 const engineTable = /^(duckdb|pg|sqlite|pragma)_/
-
-/** Functions that tell of the server, change it, run text as SQL, or take bytes for the engine's own. */
-const refusedFunction =
-  /^(getenv|current_setting|getvariable|query|query_table|nextval|currval|setseed|write_log|parse_duckdb_log_message|sleep|sleep_ms|stats|current_query|current_query_id|current_transaction_id|current_connection_id|current_(database|schema|schemas|user|role|catalog)|session_user|user|version|txid_current|in_search_path|has_\w+_privilege|pragma_.*|duckdb_.*|pg_.*|read_.*|parquet_.*|sniff_csv|glob|json_execute.*|json_serialize_.*|json_deserialize_.*|getvariable|which_secret|from_substrait.*|add_parquet_key|inet_.*|col_description|obj_description|shobj_description|get_block_size|format_pg_type|map_to_pg_oid|__internal_.*|finalize|combine|variant_bytes_to_variant)$/
 
 const tableReferenceTypes = new Set([
   'BASE_TABLE',

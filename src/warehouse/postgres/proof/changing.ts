@@ -6,7 +6,7 @@ import { isServerError } from '../error.ts'
 import type { Analysis } from '../judge.ts'
 import type { Session } from '../session.ts'
 import { type WrittenText, writtenTexts } from '../text.ts'
-import type { CalledFunction } from './functions.ts'
+import { type CalledFunction, clocks, inputs, samplers } from './functions.ts'
 import { clockWord, spellsNoClock } from './spelling.ts'
 import { listOf, numberOf, parseTree, type TreeNode, textOf, visitNodes } from './tree.ts'
 
@@ -29,12 +29,7 @@ export async function findChange(
   return (await findReading(session, readings)) ?? (await findWord(session, sql))
 }
 
-/** Of those that are not volatile, what tells the time that the transaction began at. */
-const clocks = new Set(['now', 'transaction_timestamp', 'statement_timestamp'])
 const sample = 'a sample'
-const samplers = new Set(['system', 'bernoulli'])
-/** They read a text as any type, called by name. */
-const inputs = /^(date|time|timetz|timestamp|timestamptz|array|range|multirange|record|domain)_in$/
 const timeWithZone = '1266'
 
 function nameChange({ name, isOwn, isVolatile, argumentTypes, initialText }: CalledFunction): string | null {

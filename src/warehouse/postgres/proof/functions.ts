@@ -26,16 +26,21 @@ export interface Calls {
 
 /** The first OID that is not the server's own. */
 const firstOwnOid = 16_384
-/** Of the server's own functions that give another value at each call, those that do nothing else; two are of TABLESAMPLE. */
+/** Of those that are not volatile, what tells the time that the transaction began at. */
+export const clocks: ReadonlySet<string> = new Set(['now', 'transaction_timestamp', 'statement_timestamp'])
+/** They read a text as any type, called by name: as a clock too. */
+export const inputs = /^(date|time|timetz|timestamp|timestamptz|array|range|multirange|record|domain)_in$/
+/** Of TABLESAMPLE. */
+export const samplers: ReadonlySet<string> = new Set(['system', 'bernoulli'])
+/** Of the server's own functions that give another value at each call, those that do nothing else. */
 const harmless = new Set([
+  ...samplers,
   'random',
   'random_normal',
   'gen_random_uuid',
   'uuidv4',
   'uuidv7',
   'clock_timestamp',
-  'system',
-  'bernoulli',
 ])
 /** Of those that do not, what tells of the server or runs text as SQL. */
 const refusedFunction =
