@@ -6,13 +6,15 @@ import type { Column } from '../values/columns.ts'
 import { type Carrier, carrierOf } from './column-types.ts'
 import { refuse } from './engine-error.ts'
 
+export interface StatementCarrier extends Carrier {
+  /** The statement's own type, and the one that it is cast to. */
+  own: DuckDBType
+  stored: DuckDBType
+}
+
 export interface StatementPlan {
   columns: readonly Column[]
-  carriers: readonly Carrier[]
-  /** The statement's own types. */
-  natives: readonly DuckDBType[]
-  /** The storage types. */
-  types: readonly DuckDBType[]
+  carriers: readonly StatementCarrier[]
   /** The statement with every column cast to its storage type. */
   select: string
   /** How many bytes of `select` stand before the user's own text. */
@@ -24,13 +26,16 @@ export async function planStatement(connection: DuckDBConnection, sql: string): 
   const asked = await prepareColumns(connection, sql)
   const names = asked.map(({ name }) => name)
   refuseDuplicates(names)
-  const carriers = asked.map(({ type }) => carrierOf(type))
-  const columns = names.map((name, i) => createColumn(name, carriers[i]))
+  const carried = asked.map(({ name, type: own }) => ({ name, own, ...carrierOf(own) }))
+  const columns = carried.map(({ name, type, storage }) => ({ name, type, nullable: true, storage }))
   const prefix = `SELECT ${castList(columns)} FROM (\n`
   const select = `${prefix}${sql}\n) t`
-  const types = (await prepareColumns(connection, select)).map(({ type }) => type)
-  const natives = asked.map(({ type }) => type)
-  return { columns, carriers, natives, types, select, offsetBytes: Buffer.byteLength(prefix) }
+  const stored = await prepareColumns(connection, select)
+  const carriers = carried.map(({ name: _, ...carrier }, i) => ({
+    ...carrier,
+    stored: stored[i]?.type ?? carrier.own,
+  }))
+  return { columns, carriers, select, offsetBytes: Buffer.byteLength(prefix) }
 }
 
 async function prepareColumns(
@@ -56,11 +61,6 @@ function columnType(prepared: DuckDBPreparedStatement, i: number): DuckDBType {
     const message = `The column ${quoteName(prepared.columnName(i))} is of a type that only the engine itself can hold; cast it to another, such as VARCHAR.`
     throw refuse(message, null, { cause })
   }
-}
-
-function createColumn(name: string, carrier: Carrier | undefined): Column {
-  if (carrier === undefined) throw new Error(`Column ${name} has no type`)
-  return { name, type: carrier.type, nullable: true, storage: carrier.storage }
 }
 
 /** `CAST("a" AS INTEGER) AS "a", …` */

@@ -24,6 +24,10 @@ beforeAll(async () => {
   )
   await execute(
     'reads',
+    'CREATE VIEW reads.default.named AS SELECT user_id, name FROM reads.feature_store.users',
+  )
+  await execute(
+    'reads',
     'CREATE VIEW reads.default.peeping AS SELECT count(*) AS a FROM reads.gateway.ledger',
   )
 })
@@ -136,42 +140,102 @@ test('a result of many pages arrives whole and in order, and its progress is the
   expect(seen).toEqual([...seen].sort((a, b) => a - b))
 })
 
-test('an export is not begun again for what another gateway appends to other tables', async () => {
-  const other = await subject.open(trinoUrl('reads'))
-  const append = (table: string, column: string) =>
-    other.append({
-      jobId: crypto.randomUUID(),
-      batch: 0,
-      tables: [{ table, columns: [column], rows: [['meanwhile']] }],
-    })
-  const sql = `SELECT u.name, l.comment FROM tpch.tiny.lineitem l, feature_store.users u WHERE u.user_id = 'many pages'`
-  await warehouse.append({
-    jobId: 'many pages',
-    batch: 0,
-    tables: [{ table: 'users', columns: ['user_id'], rows: [['many pages']] }],
-  })
-  /** How often the statement ran while one row was appended amidst its rows. */
-  const runsBeside = async (table: string, column: string) => {
-    const marked = `${sql} /* ${crypto.randomUUID()} */`
+/** How often statements that hold a text have run, of those that read rows. */
+async function runsOf(mark: string): Promise<string[]> {
+  const begun = `SELECT query FROM system.runtime.queries WHERE query LIKE '%${mark}%' AND query LIKE 'SELECT c0 %' AND query NOT LIKE '%LIMIT 0'`
+  return (await execute('reads', begun)).map(([query]) => String(query))
+}
+
+test.for<[string, string, boolean]>([
+  ['tables of its own', 'reads.feature_store.users', true],
+  ['a view that others made', 'default.named', false],
+])(
+  'an export reads what stood when it began, whatever is appended meanwhile: %s',
+  async ([name, from, isPinned]) => {
+    const other = await subject.open(trinoUrl('reads'))
+    const mark = crypto.randomUUID()
+    const append = (through: Warehouse, batch: number) =>
+      through.append({
+        jobId: mark,
+        batch,
+        tables: [{ table: 'users', columns: ['user_id', 'name'], rows: [[mark, String(batch)]] }],
+      })
+    await append(warehouse, 0)
     let appended: Promise<unknown> | undefined
-    const { rowCount } = await warehouse.exportParquet({
-      sql: marked,
-      path: pathOf(`beside-${table}.parquet`),
-      onProgress() {
-        appended ??= append(table, column)
+    try {
+      const { rowCount } = await warehouse.exportParquet({
+        sql: `SELECT u.name, l.comment FROM tpch.tiny.lineitem l, ${from} u WHERE u.user_id = '${mark}'`,
+        path: pathOf(`beside-${mark}.parquet`),
+        onProgress() {
+          appended ??= append(other, 1)
+        },
+      })
+      await appended
+      expect(appended, name).toBeDefined()
+      // Never a mixture: begun again, it saw the new row beside each.
+      if (!isPinned) expect([60_175n, 120_350n]).toContain(rowCount)
+      else expect({ rowCount, runs: (await runsOf(mark)).length }).toEqual({ rowCount: 60_175n, runs: 1 })
+    } finally {
+      await other.close()
+    }
+  },
+)
+
+test.for<[string, boolean]>([
+  ['SELECT user_id, name FROM feature_store.users WHERE MARK ORDER BY user_id', true],
+  ['SELECT user_id, "name" FROM "Feature_Store"."users" WHERE MARK', true],
+  ['SELECT users.user_id, users.name FROM reads.feature_store.users WHERE MARK', true],
+  ['SELECT u.user_id, u.name FROM feature_store . users AS u /* of, */ WHERE MARK', true],
+  [
+    'SELECT "U".user_id, "U".name FROM (feature_store.users "U" CROSS JOIN (VALUES 1) v(one)) WHERE MARK',
+    true,
+  ],
+  ['WITH users AS (SELECT * FROM feature_store.users) SELECT user_id, name FROM users WHERE MARK', true],
+  [
+    'WITH users AS (SELECT 1 AS one), other AS (SELECT * FROM feature_store.users) SELECT other.user_id, other.name FROM other, users WHERE MARK',
+    true,
+  ],
+  [
+    'SELECT user_id, name FROM feature_store.users WHERE MARK AND user_id IN (SELECT user_id FROM feature_store.users) LIMIT 5',
+    true,
+  ],
+  ["SELECT user_id, ' FROM feature_store.users ' AS name FROM feature_store.users WHERE MARK", true],
+  [
+    'SELECT user_id, name FROM (SELECT * FROM feature_store.users UNION SELECT * FROM feature_store.users) WHERE MARK',
+    true,
+  ],
+  ['SELECT feature_store.users.user_id, name FROM feature_store.users WHERE MARK', false],
+  ['SELECT user_id, name FROM feature_store.users TABLESAMPLE BERNOULLI (100) WHERE MARK', false],
+  ['SELECT user_id, name FROM default.named WHERE MARK', false],
+])('however a statement names its tables, the rows are those of its views: %s', async ([shape, isPinned]) => {
+  const mark = crypto.randomUUID()
+  await warehouse.append({
+    jobId: mark,
+    batch: 0,
+    tables: [
+      {
+        table: 'users',
+        columns: ['user_id', 'name'],
+        rows: [
+          [`${mark}1`, 'one'],
+          [`${mark}2`, null],
+        ],
       },
-    })
-    await appended
-    expect(appended).toBeDefined()
-    expect(rowCount).toBe(60_175n)
-    const begun = `SELECT count(*) FROM system.runtime.queries WHERE query LIKE '%comment%${marked.slice(-40)}%' AND query LIKE 'SELECT c0 %' AND query NOT LIKE '%LIMIT 0'`
-    return Number((await execute('reads', begun))[0]?.[0])
-  }
-  try {
-    expect(await runsBeside('quotes', 'quote_id')).toBe(1)
-  } finally {
-    await other.close()
-  }
+    ],
+  })
+  const sql = shape.replace('MARK', `user_id LIKE '${mark}%'`)
+  const path = pathOf(`shape-${mark}.parquet`)
+  const { columns } = await warehouse.exportParquet({ sql, path })
+  const sorted = (rows: readonly (readonly unknown[])[]) => rows.map((row) => JSON.stringify(row)).sort()
+  const { rows } = await parquet.read(path, { columns })
+  expect(sorted(rows)).toEqual(sorted(await execute('reads', sql)))
+  if (shape.includes('ORDER BY')) expect(rows.map(([id]) => id)).toEqual([`${mark}1`, `${mark}2`])
+  const queries = (await runsOf(mark)).map((query) => query.includes('pinned_'))
+  expect([...new Set(queries)]).toEqual([isPinned])
+  const { batches } = await warehouse.scan({ sql, key: ['user_id'] })
+  const scanned: (readonly unknown[])[] = []
+  for await (const batch of batches) scanned.push(...batch)
+  expect(sorted(scanned)).toEqual(sorted(rows))
 })
 
 test('keys of a table in another catalog are looked up by literals that it can search by', async () => {

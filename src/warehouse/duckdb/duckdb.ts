@@ -16,6 +16,7 @@ import { ok } from '../../telemetry/notices.ts'
 import { readVersion } from '../ledger.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
+import { selectFrom } from '../planned-statement.ts'
 import type {
   LookupRequest,
   LookupResult,
@@ -30,7 +31,7 @@ import { erase } from './erase.ts'
 import { createFiles, type Files, type Found } from './files.ts'
 import { folderOf, parseLake } from './lakes.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
-import { assertFilesStand, createPlans, explainFailure, type PlannedStatement } from './plans.ts'
+import { assertFilesStand, createPlans, type DuckdbStatement, explainFailure } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import {
   createSchemas,
@@ -106,14 +107,14 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     workload: 'quick' | 'slow',
     request: StatementRequest,
     prefixBytes: number,
-    work: (connection: DuckDBConnection, plan: PlannedStatement) => Promise<T>,
+    work: (connection: DuckDBConnection, plan: DuckdbStatement) => Promise<T>,
   ): Promise<T> {
     const { sql, signal } = request
     let offsetBytes = 0
     try {
       return await database.use(workload, signal, (connection) =>
         withCurrentPlan(connection, request, (made) => {
-          offsetBytes = made.offsetBytes + prefixBytes
+          offsetBytes = prefixBytes + Buffer.byteLength(selectFrom(made).prefix)
           return work(connection, made)
         }),
       )
@@ -140,14 +141,16 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     try {
       const made = await lease.run(() => withCurrentPlan(connection, request, async (planned) => planned))
       const { among, by, bounds, types } = scanOrder(made, key, after)
-      const statement = `${made.select} WHERE ${among} ORDER BY ${by}`
+      const { prefix, text } = selectFrom(made)
       const version = await lease.run(async () => {
         await connection.run('BEGIN TRANSACTION READ ONLY')
         return readVersion(transactionOf(connection))
       })
       const batches = async function* () {
         try {
-          const result = await lease.run(() => connection.stream(statement, bounds, types))
+          const result = await lease.run(() =>
+            connection.stream(`${text} WHERE ${among} ORDER BY ${by}`, bounds, types),
+          )
           for (;;) {
             const chunk = await lease.run(() => result.fetchChunk())
             await assertFilesStand(made)
@@ -155,7 +158,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
             yield readChunk(chunk, made.carriers)
           }
         } catch (error) {
-          throw fail(await explainFailure(made, error), made.offsetBytes)
+          throw fail(await explainFailure(made, error), Buffer.byteLength(prefix))
         } finally {
           lease.release()
         }
@@ -200,10 +203,10 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     name: 'duckdb',
     describe,
     exportParquet: (request) =>
-      withPlan('slow', request, copyPrefixBytes, (connection, { select, columns }) =>
+      withPlan('slow', request, copyPrefixBytes, (connection, made) =>
         writeParquet(connection, {
-          select,
-          columns,
+          select: selectFrom(made).text,
+          columns: made.columns,
           path: request.path,
           isIntermediate: request.isIntermediate,
           onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),

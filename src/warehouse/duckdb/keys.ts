@@ -1,6 +1,6 @@
 // What a key's column is compared by in the embedded engine, and in which order it stands.
 
-import { type DuckDBConnection, DuckDBTypeId } from '@duckdb/node-api'
+import { type DuckDBConnection, type DuckDBType, DuckDBTypeId } from '@duckdb/node-api'
 import type { StatementPlan } from '../../duckdb/plan.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
@@ -16,12 +16,10 @@ export interface KeyTerms {
   value(parameter: string): string
 }
 
-/** Over the plan's `select`, where the statement's own columns are those of `t`. */
-export function keyTerms({ columns, natives }: StatementPlan, index: number): KeyTerms {
-  const { name = '', type, storage, native } = columns[index] ?? {}
+/** Over the statement's select, where the statement's own columns are those of `t`. */
+export function keyTerms({ name, type, storage, native }: Column, own: DuckDBType): KeyTerms {
   const column = `t.${quoteName(name)}`
-  const own = natives[index]
-  if (type !== 'STRING' || own === undefined || own.typeId === DuckDBTypeId.ENUM) {
+  if (type !== 'STRING' || own.typeId === DuckDBTypeId.ENUM) {
     const stored = `CAST(${column} AS ${storage})`
     return { column: stored, ordered: stored, value: (parameter) => parameter }
   }
@@ -39,12 +37,12 @@ const collated = 'VARCHAR COLLATE'
 export async function withNatives(
   connection: DuckDBConnection,
   sql: string,
-  { columns, natives }: StatementPlan,
+  { columns, carriers }: StatementPlan,
 ): Promise<Column[]> {
-  const places = natives.flatMap(({ typeId }, i) => (typeId === DuckDBTypeId.VARCHAR ? [i] : []))
+  const places = carriers.flatMap(({ own }, i) => (own.typeId === DuckDBTypeId.VARCHAR ? [i] : []))
   const isCollated = await findCollated(connection, sql, { places, names: columns.map(({ name }) => name) })
   return columns.map((column, i) => {
-    const type = natives[i]
+    const type = carriers[i]?.own
     if (column.type !== 'STRING' || type === undefined) return column
     const native = type.typeId === DuckDBTypeId.ENUM ? 'ENUM' : isCollated.has(i) ? collated : String(type)
     return { ...column, native }

@@ -8,9 +8,10 @@ import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
 import { keyPlaces } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
+import { selectFrom } from '../planned-statement.ts'
 import type { LookupRequest } from '../port.ts'
 import { type KeyTerms, keyTerms } from './keys.ts'
-import type { PlannedStatement } from './plans.ts'
+import type { DuckdbStatement } from './plans.ts'
 
 /** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it a list of them. */
 const maxParameters = 256
@@ -23,7 +24,7 @@ interface KeyColumn extends KeyTerms {
 
 export async function lookup(
   connection: DuckDBConnection,
-  plan: PlannedStatement,
+  plan: DuckdbStatement,
   { key, values }: Pick<LookupRequest, 'key' | 'values'>,
   limits: LookupLimits,
 ): Promise<Row[]> {
@@ -31,7 +32,9 @@ export async function lookup(
   if (values.length === 0) return []
   const asList = values.length > maxParameters
   const condition = asList ? amongLists(columns) : amongParameters(columns, values.length)
-  const prepared = await connection.prepare(`${plan.select} WHERE ${condition} LIMIT ${limits.rows + 1}`)
+  const prepared = await connection.prepare(
+    `${selectFrom(plan).text} WHERE ${condition} LIMIT ${limits.rows + 1}`,
+  )
   try {
     if (asList)
       columns.forEach(({ items, type }, c) => {
@@ -82,7 +85,7 @@ export interface ScanOrder {
 }
 
 export function scanOrder(
-  plan: PlannedStatement,
+  plan: DuckdbStatement,
   key: readonly string[],
   after: KeyValues | undefined,
 ): ScanOrder {
@@ -102,16 +105,16 @@ export function scanOrder(
   }
 }
 
-function bindKeys(plan: PlannedStatement, key: readonly string[], values: readonly KeyValues[]): KeyColumn[] {
+function bindKeys(plan: DuckdbStatement, key: readonly string[], values: readonly KeyValues[]): KeyColumn[] {
   return keyPlaces(key, plan.columns).map((place, c) => {
-    const [type, carrier] = [plan.types[place], plan.carriers[place]]
-    if (type === undefined || carrier === undefined) throw new Error(`Column ${key[c]} has no type`)
+    const [column, carrier] = [plan.columns[place], plan.carriers[place]]
+    if (column === undefined || carrier === undefined) throw new Error(`Column ${key[c]} has no type`)
     try {
       const items = values.map((one) => {
         const value = one[c]
         return value === undefined ? null : carrier.write(value)
       })
-      return { ...keyTerms(plan, place), type, items }
+      return { ...keyTerms(column, carrier.own), type: carrier.stored, items }
     } catch (error) {
       if (!(error instanceof ValueMismatch)) throw error
       const message = `Column "${key[c]}": ${error.message}.`

@@ -1,24 +1,20 @@
 // Statements of the embedded warehouse ready to run, and whether they still give what they gave when they were planned.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { planStatement, type StatementPlan } from '../../duckdb/plan.ts'
+import { planStatement, type StatementCarrier } from '../../duckdb/plan.ts'
 import { judgeStatement, type TableReference } from '../../duckdb/statement.ts'
 import { nameInEngine, quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
+import { named, type PlannedStatement, pickSaved } from '../planned-statement.ts'
 import type { BaseTable, StatementRequest } from '../port.ts'
-import { pick, placesOf } from '../saved-columns.ts'
 import { hasOnlyGrown, isUnchanged, type Looked, lookAt } from './file-states.ts'
 import type { Files } from './files.ts'
 import { withNatives } from './keys.ts'
 import type { Mount } from './mount.ts'
 import { filesSchema, type TableList } from './schema.ts'
 
-export interface PlannedStatement extends StatementPlan {
-  judged: string
-  /** Each column as it is read. */
-  expressions: readonly string[]
-  tables: readonly BaseTable[]
+export interface DuckdbStatement extends PlannedStatement<StatementCarrier> {
   /** What it reads of files, which others write, and how they stood before it was planned. */
   files: Looked
   mounts: readonly Mount[]
@@ -40,21 +36,21 @@ export function createPlans({
   /** Mounts files as they are now. */
   refresh: () => Promise<void>
 }) {
-  const cache = createPlanCache<PlannedStatement>()
+  const cache = createPlanCache<DuckdbStatement>()
   let refreshedMs = 0
 
   /** A name among the files may be of one that came a moment ago. */
   async function resolve(read: readonly TableReference[]): Promise<BaseTable[]> {
-    const named = read.filter(({ schema }) => nameInEngine(schema) === filesSchema)
+    const ofFiles = read.filter(({ schema }) => nameInEngine(schema) === filesSchema)
     const isOfFiles = ({ schema }: { schema: string }) => schema === filesSchema
-    if (named.length === 0 && !tables().resolve(read).some(isOfFiles)) return tables().resolve(read)
+    if (ofFiles.length === 0 && !tables().resolve(read).some(isOfFiles)) return tables().resolve(read)
     await refreshNow()
-    for (const { name } of named) refuseUnmounted(name)
+    for (const { name } of ofFiles) refuseUnmounted(name)
     return tables().resolve(read)
   }
 
   /** Of buckets nothing tells that they have changed: they are looked at, all at once and not all the time. */
-  async function isCurrent({ mounts, files }: PlannedStatement): Promise<boolean> {
+  async function isCurrent({ mounts, files }: DuckdbStatement): Promise<boolean> {
     if (mounts.some(({ isRemote }) => isRemote) && Date.now() - refreshedMs > remoteMs) await refreshNow()
     return mounts.every((mount) => behind(mount.name) === mount) && stand(files, isUnchanged)
   }
@@ -64,7 +60,7 @@ export function createPlans({
     await refresh()
   }
 
-  async function makePlan(connection: DuckDBConnection, sql: string): Promise<PlannedStatement> {
+  async function makePlan(connection: DuckDBConnection, sql: string): Promise<DuckdbStatement> {
     const { sql: judged, tables: read } = await judgeStatement(connection, sql, foreign())
     const resolved = await resolve(read)
     const mounts = resolved.flatMap(({ schema, name }) =>
@@ -78,8 +74,8 @@ export function createPlans({
       const planned = await planStatement(connection, judged)
       const columns = await withNatives(connection, judged, planned)
       const expressions = await expressionsOf(connection, { columns, judged, hasFiles: mounts.length > 0 })
-      const select = selectOf(expressions, judged)
-      return { ...planned, ...select, columns, expressions, judged, tables: resolved, files, mounts }
+      const { carriers } = planned
+      return { columns, carriers, expressions, tables: resolved, sql: judged, alias: 't', files, mounts }
     } catch (error) {
       throw (await stand(files, isUnchanged)) ? error : new PlanOutdated()
     }
@@ -93,14 +89,14 @@ export function createPlans({
   function withCurrentPlan<T>(
     connection: DuckDBConnection,
     { sql, saved, signal }: StatementRequest,
-    work: (plan: PlannedStatement) => Promise<T>,
+    work: (plan: DuckdbStatement) => Promise<T>,
   ): Promise<T> {
     return cache.withPlan(
       sql,
       () => makePlan(connection, sql),
       async (made) => {
         if (!(await isCurrent(made))) throw new PlanOutdated()
-        const plan = saved === undefined ? made : pickColumns(made, saved)
+        const plan = pickSaved(made, saved)
         try {
           const result = await work(plan)
           await assertFilesStand(made)
@@ -120,12 +116,12 @@ async function stand({ paths, states }: Looked, isSo: typeof isUnchanged): Promi
   return (await lookAt(paths)).every((now, i) => isSo(states[i], now))
 }
 
-export async function assertFilesStand(plan: PlannedStatement): Promise<void> {
+export async function assertFilesStand(plan: DuckdbStatement): Promise<void> {
   if (!(await stand(plan.files, hasOnlyGrown))) throw new PlanOutdated()
 }
 
 /** The failure of a plan's run, or PlanOutdated where that is why, or may be. */
-export async function explainFailure(plan: PlannedStatement, error: unknown): Promise<unknown> {
+export async function explainFailure(plan: DuckdbStatement, error: unknown): Promise<unknown> {
   if (error instanceof PlanOutdated) return error
   if (error instanceof Error && error.message.includes(outdated)) return new PlanOutdated()
   return (await stand(plan.files, isUnchanged)) ? error : new PlanOutdated(error)
@@ -144,28 +140,8 @@ async function expressionsOf(
     const column = quoteName(name)
     const cast = `CAST(${column} AS ${storage})`
     const type = described[i]?.[1]
-    if (type === undefined) return `${cast} AS ${column}`
+    if (type === undefined) return named(cast, name)
     const isSame = `typeof(${column}) = ${quoteText(String(type))}`
-    return `CASE WHEN ${isSame} THEN ${cast} ELSE error(${quoteText(outdated)}) END AS ${column}`
+    return named(`CASE WHEN ${isSame} THEN ${cast} ELSE error(${quoteText(outdated)}) END`, name)
   })
-}
-
-function selectOf(expressions: readonly string[], judged: string) {
-  const prefix = `SELECT ${expressions.join(', ')} FROM (\n`
-  return { select: `${prefix}${judged}\n) t`, offsetBytes: Buffer.byteLength(prefix) }
-}
-
-function pickColumns(plan: PlannedStatement, saved: readonly Column[]): PlannedStatement {
-  const places = placesOf(saved, plan.columns)
-  if (places === null) return plan
-  const expressions = pick(plan.expressions, places)
-  return {
-    ...plan,
-    ...selectOf(expressions, plan.judged),
-    columns: pick(plan.columns, places),
-    carriers: pick(plan.carriers, places),
-    natives: pick(plan.natives, places),
-    types: pick(plan.types, places),
-    expressions,
-  }
 }

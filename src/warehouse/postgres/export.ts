@@ -3,11 +3,12 @@
 import { once } from 'node:events'
 import type { Logger } from 'pino'
 import type { CsvWriter } from '../../parquet/csv-to-parquet.ts'
-import { quoteName } from '../../sql/sql-text.ts'
+import { exportCsv } from '../csv-export.ts'
+import { selectFrom } from '../planned-statement.ts'
 import type { ExportRequest, ExportResult } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { explain } from './lookup.ts'
-import { beginReading, type PlannedStatement } from './plan.ts'
+import { beginReading, type PostgresStatement } from './plan.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { lengthInCharacters } from './text.ts'
@@ -21,20 +22,20 @@ export interface ExportParts {
   log: Logger
 }
 
-export async function exportCsv(
+export async function exportParquet(
   session: Session,
-  plan: PlannedStatement,
-  { sql, path, isIntermediate, signal, onProgress }: ExportRequest,
+  plan: PostgresStatement,
+  request: ExportRequest,
   { sessions, csv, timeoutMs, log }: ExportParts,
 ): Promise<ExportResult> {
-  // A single column has a second field beside it: an empty line would be neither a null nor an empty text.
-  const select = plan.columns.length === 1 ? plan.select.replace(/ FROM \(\n$/, ', 1 FROM (\n') : plan.select
-  const prefix = `COPY (${select}`
+  const { sql, signal, onProgress } = request
+  const { expressions } = plan
+  const { prefix, text } = selectFrom(plan, expressions.length === 1 ? [...expressions, '1'] : expressions)
   let timer: NodeJS.Timeout | undefined
   try {
     await beginReading(session, plan, timeoutMs)
     if (onProgress !== undefined) {
-      const { rows } = await explain(session, `${plan.select}${plan.sql}\n) t`)
+      const { rows } = await explain(session, text)
       const report = async () =>
         onProgress({ fraction: await readProgress(sessions, session.processId, rows) })
       timer = setInterval(() => {
@@ -43,28 +44,18 @@ export async function exportCsv(
         )
       }, progressIntervalMs)
     }
-    const source = session.copyTo(`${prefix}${plan.sql}\n) t) TO STDOUT (FORMAT csv)`)
+    const source = session.copyTo(`COPY (${text}) TO STDOUT (FORMAT csv)`)
     try {
       // The engine is not asked to wait for what may take the server long.
       await once(source, 'readable')
-      const columns = plan.columns.map((column, i) => {
-        const carrier = plan.carriers[i]
-        const load = carrier === undefined || carrier.isPlain ? null : carrier.load(quoteName(column.name))
-        return { ...column, load }
-      })
-      const written = await csv.write({
-        columns,
+      return await exportCsv(csv, plan, request, {
         source,
-        path,
-        isIntermediate,
         async rowCount() {
           // The server says it after the last row, and before it answers what follows.
           await session.script('COMMIT')
           return source.rowCount
         },
-        signal,
       })
-      return { columns: written.columns, rowCount: written.rowCount }
     } catch (error) {
       // What is left of the stream nobody reads: the connection is of no further use.
       source.destroy()
@@ -72,7 +63,7 @@ export async function exportCsv(
       throw error
     }
   } catch (error) {
-    throw toPostgresError(error, { sql, signal, offset: lengthInCharacters(prefix) })
+    throw toPostgresError(error, { sql, signal, offset: lengthInCharacters(`COPY (${prefix}`) })
   } finally {
     clearInterval(timer)
   }

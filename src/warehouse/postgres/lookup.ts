@@ -10,17 +10,18 @@ import { keyPlaces } from '../key-columns.ts'
 import { readVersion } from '../ledger.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from '../lookup-limits.ts'
 import { PlanOutdated } from '../plan-cache.ts'
+import { type Selection, selectFrom } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import { internalSchema } from '../port.ts'
 import { isWithinRange, type PostgresCarrier, quoteItem } from './column-types.ts'
 import { isServerError, toPostgresError } from './error.ts'
-import { assertCurrent, type PlannedStatement } from './plan.ts'
+import { assertCurrent, type PostgresStatement } from './plan.ts'
 import type { Session, TextRow } from './session.ts'
 import { lengthInCharacters } from './text.ts'
 
 export async function lookup(
   session: Session,
-  plan: PlannedStatement,
+  plan: PostgresStatement,
   request: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
@@ -50,12 +51,12 @@ export async function lookup(
 }
 
 /** Throws the failure, or that the plan is outdated, which may be why. */
-async function failed(session: Session, plan: PlannedStatement, error: unknown): Promise<never> {
+async function failed(session: Session, plan: PostgresStatement, error: unknown): Promise<never> {
   const [asserted] = await Promise.allSettled([isServerError(error) && assertCurrent(session, plan)])
   throw asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated ? asserted.reason : error
 }
 
-export function readRow({ carriers }: PlannedStatement, cells: TextRow, from = 0): Row {
+export function readRow({ carriers }: PostgresStatement, cells: TextRow, from = 0): Row {
   return carriers.map((carrier, i) => {
     const text = cells[from + i] ?? null
     return text === null ? null : carrier.read(text)
@@ -64,7 +65,7 @@ export function readRow({ carriers }: PlannedStatement, cells: TextRow, from = 0
 
 /** As texts, each key once, without those that no row can have. */
 function encodeKeys(
-  plan: PlannedStatement,
+  plan: PostgresStatement,
   places: readonly number[],
   { key, values }: LookupRequest,
 ): (readonly string[])[] {
@@ -81,7 +82,7 @@ function isWhole(texts: readonly (string | undefined)[]): texts is readonly stri
   return !texts.includes(undefined)
 }
 
-function encoderOf({ carriers, columns }: PlannedStatement, place: number, name: string) {
+function encoderOf({ carriers, columns }: PostgresStatement, place: number, name: string) {
   const carrier = carriers[place]
   const { type, native } = columns[place] ?? {}
   if (carrier === undefined || type === undefined) throw new Error(`Column ${name} has no type`)
@@ -104,22 +105,17 @@ export function encodeKeyValue(carrier: PostgresCarrier, name: string, value: Ke
 }
 
 interface Asked {
-  plan: PlannedStatement
+  plan: PostgresStatement
   places: readonly number[]
   /** The keys' values, of each column as an array's text. */
   lists: readonly string[]
   count: number
 }
 
-interface Statement {
-  prefix: string
-  text: string
-}
-
 const version = `SELECT (SELECT version FROM ${internalSchema}.version), r.* FROM (VALUES (1)) one LEFT JOIN `
 
 /** The query once, its rows filtered by all the values: by each column's, which an index may serve, then by those that belong together. */
-function lookupTogether({ plan, places, count }: Asked): Statement {
+function lookupTogether({ plan, places, count }: Asked): Selection {
   const terms = places.map((place, c) => {
     const name = quoteName(plan.columns[place]?.name ?? '')
     const carrier = plan.carriers[place]
@@ -132,34 +128,42 @@ function lookupTogether({ plan, places, count }: Asked): Statement {
     among.push(
       `(${terms.map(({ value }) => value).join(', ')}) IN (SELECT * FROM unnest(${terms.map(({ list }) => list).join(', ')}))`,
     )
-  const prefix = `${version}(${selectHit(plan)}`
-  return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${among.join(' AND ')}) r ON true` }
+  const { prefix, text } = selectHit(plan)
+  return {
+    prefix: `${version}(${prefix}`,
+    text: `${version}(${text} WHERE ${among.join(' AND ')}) r ON true`,
+  }
 }
 
 /**
  * The query once for each key, whose values are then constants in it: that reaches places where a list of values does not,
  * a grouped subquery that is joined by the key, say.
  */
-function lookupEach({ plan, places }: Asked): Statement {
+function lookupEach({ plan, places }: Asked): Selection {
   const lists = places.map((place, c) => `$${c + 1}::${plan.carriers[place]?.keyType}[]`)
   const values = places.map((_, c) => `v${c}`).join(', ')
   const equal = places.map((place, c) => `t.${quoteName(plan.columns[place]?.name ?? '')} = k.v${c}`)
   const keys = `(SELECT DISTINCT ${values} FROM unnest(${lists.join(', ')}) u(${values})) k`
-  const prefix = `${version}(${keys} CROSS JOIN LATERAL (${selectHit(plan)}`
+  const { prefix, text } = selectHit(plan)
+  const start = `${version}(${keys} CROSS JOIN LATERAL (`
   // OFFSET keeps the server from merging the query with what is around it.
-  return { prefix, text: `${prefix}${plan.sql}\n) t WHERE ${equal.join(' AND ')} OFFSET 0) r) ON true` }
+  return {
+    prefix: `${start}${prefix}`,
+    text: `${start}${text} WHERE ${equal.join(' AND ')} OFFSET 0) r) ON true`,
+  }
 }
 
-function selectHit({ select }: PlannedStatement): string {
-  return select.replace(/^SELECT /, 'SELECT true AS hit, ')
+function selectHit(plan: PostgresStatement): Selection {
+  return selectFrom(plan, ['true AS hit', ...plan.expressions])
 }
 
-async function chooseStatement(session: Session, asked: Asked): Promise<Statement> {
+async function chooseStatement(session: Session, asked: Asked): Promise<Selection> {
   const { plan, places, lists, count } = asked
   const together = lookupTogether(asked)
   if (places.some((place) => plan.carriers[place]?.keyType == null)) return together
   const each = lookupEach(asked)
-  const size = `${places.join(' ')} ${Math.ceil(Math.log2(count))}`
+  const names = places.map((place) => plan.columns[place]?.name)
+  const size = JSON.stringify([names, Math.ceil(Math.log2(count))])
   const known = plan.ways.get(size)
   if (known !== undefined) return known === 'each' ? each : together
   const costTogether = await costOf(session, together, lists)
@@ -168,7 +172,7 @@ async function chooseStatement(session: Session, asked: Asked): Promise<Statemen
   return way === 'each' ? each : together
 }
 
-async function costOf(session: Session, { text }: Statement, lists: readonly string[]): Promise<number> {
+async function costOf(session: Session, { text }: Selection, lists: readonly string[]): Promise<number> {
   return (await explain(session, text, lists)).cost
 }
 

@@ -5,8 +5,8 @@ import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
-import type { BaseTable, StatementRequest } from '../port.ts'
-import { pick, placesOf } from '../saved-columns.ts'
+import { named, type PlannedStatement, pickSaved, toColumn } from '../planned-statement.ts'
+import type { StatementRequest } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { type PostgresCarrier, postgresCarrier } from './column-types.ts'
 import { isServerError } from './error.ts'
@@ -17,34 +17,27 @@ import { listTables } from './schema.ts'
 import type { ResultField, Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
 
-export interface PlannedStatement {
+export interface PostgresStatement extends PlannedStatement<PostgresCarrier> {
   /** All that the statement gives, in the server's words. */
   fields: readonly ResultField[]
-  columns: readonly Column[]
-  carriers: readonly PostgresCarrier[]
-  tables: readonly BaseTable[]
   lockable: readonly string[]
-  /** The user's text, to stand between `from` and `) t`. */
-  sql: string
-  /** `SELECT` with each column as it is read, up to the user's text. */
-  select: string
   /** By the key's columns and the number of keys, to the power of two: which way of looking them up the server thinks cheaper. */
   ways: Map<string, 'together' | 'each'>
 }
 
 export interface Plans {
   /** Made anew. */
-  make(session: Session, sql: string): Promise<PlannedStatement>
+  make(session: Session, sql: string): Promise<PostgresStatement>
   /** The work has to assert that its plan is current; what it is given is held against the saved columns. */
   withPlan<T>(
     session: Session,
     request: StatementRequest,
-    work: (plan: PlannedStatement) => Promise<T>,
+    work: (plan: PostgresStatement) => Promise<T>,
   ): Promise<T>
 }
 
 export function createPlans(): Plans {
-  const cache = createPlanCache<PlannedStatement>()
+  const cache = createPlanCache<PostgresStatement>()
 
   /** Who begins again with another plan is not to stand in the transaction, and at its snapshot, of the one before. */
   const leaveTransaction = async (session: Session) => {
@@ -62,7 +55,7 @@ export function createPlans(): Plans {
         },
         async (plan) => {
           await leaveTransaction(session)
-          return work(saved === undefined ? plan : await pickCurrent(session, plan, saved))
+          return work(await pickCurrent(session, plan, saved))
         },
       ),
   }
@@ -74,7 +67,7 @@ export function createPlans(): Plans {
  */
 export async function beginReading(
   session: Session,
-  plan: PlannedStatement,
+  plan: PostgresStatement,
   timeoutMs: number,
 ): Promise<void> {
   const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`
@@ -95,7 +88,7 @@ export async function beginReading(
  * Throws PlanOutdated where the statement gives by now what it did not when it was planned. Within a transaction that is
  * so to its end: the server locks the tables of a statement that it analyses against changes of their columns.
  */
-export async function assertCurrent(session: Session, { sql, fields }: PlannedStatement): Promise<void> {
+export async function assertCurrent(session: Session, { sql, fields }: PostgresStatement): Promise<void> {
   const now = await session.describe(sql).catch((error: unknown) => {
     // Class 42: a name or a type that is no more.
     if (isServerError(error) && error.code.startsWith('42')) throw new PlanOutdated()
@@ -107,30 +100,15 @@ export async function assertCurrent(session: Session, { sql, fields }: PlannedSt
 /** A plan that lacks a saved column may have been made while it was away. */
 async function pickCurrent(
   session: Session,
-  plan: PlannedStatement,
-  saved: readonly Column[],
-): Promise<PlannedStatement> {
+  plan: PostgresStatement,
+  saved: readonly Column[] | undefined,
+): Promise<PostgresStatement> {
   try {
-    return pickColumns(plan, saved)
+    return pickSaved(plan, saved)
   } catch (error) {
     await assertCurrent(session, plan)
     throw error
   }
-}
-
-function pickColumns(plan: PlannedStatement, saved: readonly Column[]): PlannedStatement {
-  const places = placesOf(saved, plan.columns)
-  if (places === null) return plan
-  const columns = pick(plan.columns, places)
-  const carriers = pick(plan.carriers, places)
-  return { ...plan, columns, carriers, select: selectOf(columns, carriers), ways: new Map() }
-}
-
-function selectOf(columns: readonly Column[], carriers: readonly PostgresCarrier[]): string {
-  const list = columns.map(
-    ({ name }, i) => `${carriers[i]?.select(`t.${quoteName(name)}`)} AS ${quoteName(name)}`,
-  )
-  return `SELECT ${list.join(', ')} FROM (\n`
 }
 
 /** Judges the statement and hands it over while the session still stands in the judging transaction, of which nothing is kept. */
@@ -166,9 +144,10 @@ export function proveStatement(session: Session, sql: string, key: readonly stri
   return withJudged(session, sql, ({ analysis }) => prove(session, { sql, analysis, key }))
 }
 
-function makePlan(session: Session, sql: string): Promise<PlannedStatement> {
+function makePlan(session: Session, sql: string): Promise<PostgresStatement> {
   return withJudged(session, sql, async (judged) => {
-    refuseDuplicates(judged.fields.map(({ name }) => name))
+    const names = judged.fields.map(({ name }) => name)
+    refuseDuplicates(names)
     const entries = await readTypes(
       session,
       judged.fields.map(({ typeOid }) => typeOid),
@@ -177,16 +156,16 @@ function makePlan(session: Session, sql: string): Promise<PlannedStatement> {
       postgresCarrier(typeOid, typeModifier, entries),
     )
     const loose = await findLooseCollations(session, judged.sql, judged.fields)
-    const columns = judged.fields.map(({ name }, i): Column => {
-      const carrier = carriers[i]
-      if (carrier === undefined) throw new Error(`Column ${name} has no type`)
-      const { type, storage, native } = carrier
-      const collated = loose.get(i)
-      const told = collated === undefined ? native : `${native} COLLATE ${collated}`
-      return { name, type, nullable: true, storage, ...(type === 'STRING' && { native: told }) }
+    const columns = carriers.map((carrier, i) => {
+      const collation = loose.get(i)
+      const native = collation === undefined ? carrier.native : `${carrier.native} COLLATE ${collation}`
+      return toColumn(names[i] ?? '', { ...carrier, native })
     })
-    const select = selectOf(columns, carriers)
-    const { fields, tables, lockable, sql: text } = judged
-    return { fields, columns, carriers, tables, lockable, sql: text, select, ways: new Map() }
+    const expressions = carriers.map(({ select }, i) => {
+      const name = names[i] ?? ''
+      return named(select(`t.${quoteName(name)}`), name)
+    })
+    const { analysis: _, ...told } = judged
+    return { ...told, columns, carriers, expressions, alias: 't', ways: new Map() }
   })
 }

@@ -9,7 +9,7 @@ import { append, appendFiles, findMisfit } from './append.ts'
 import { erase } from './erase.ts'
 import { type PostgresErrorContext, toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
-import { exportCsv } from './export.ts'
+import { exportParquet } from './export.ts'
 import { lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
@@ -82,7 +82,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     exportParquet: (request) =>
       use('slow', request, (session) =>
         plans.withPlan(session, request, (plan) =>
-          exportCsv(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
+          exportParquet(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
         ),
       ),
     lookup: (request) =>

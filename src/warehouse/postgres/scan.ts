@@ -5,11 +5,12 @@ import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
 import { keyPlaces } from '../key-columns.ts'
 import { readVersion } from '../ledger.ts'
+import { selectFrom } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { createRowReader } from './copy-rows.ts'
 import { toPostgresError } from './error.ts'
 import { encodeKeyValue, readRow } from './lookup.ts'
-import { beginReading, type PlannedStatement, type Plans } from './plan.ts'
+import { beginReading, type Plans, type PostgresStatement } from './plan.ts'
 import type { Session } from './session.ts'
 import type { SessionLease, Sessions } from './sessions.ts'
 import { lengthInCharacters } from './text.ts'
@@ -45,7 +46,7 @@ export async function scan(
 /** The transaction, in which the statement is current to its end, and what streams its rows. */
 async function begin(
   session: Session,
-  plan: PlannedStatement,
+  plan: PostgresStatement,
   timeoutMs: number,
   { key, after }: Pick<ScanRequest, 'key' | 'after'>,
 ) {
@@ -57,9 +58,9 @@ async function begin(
   for (const [c, value] of (after ?? []).entries())
     await session.query(`SELECT set_config('${afterSetting(c)}', $1, true)`, [order.encode(c, value)])
   const among = after === undefined ? order.present : order.after
-  const prefix = `COPY (${plan.select}`
-  const statement = `${prefix}${plan.sql}\n) t WHERE ${among} ORDER BY ${order.by}) TO STDOUT`
-  return { plan, version: await readVersion(session), prefix, statement }
+  const { prefix, text } = selectFrom(plan)
+  const statement = `COPY (${text} WHERE ${among} ORDER BY ${order.by}) TO STDOUT`
+  return { plan, version: await readVersion(session), prefix: `COPY (${prefix}`, statement }
 }
 
 async function* streamRows({
@@ -69,7 +70,7 @@ async function* streamRows({
   failed,
 }: {
   lease: SessionLease
-  plan: PlannedStatement
+  plan: PostgresStatement
   statement: string
   failed: (error: unknown) => unknown
 }): AsyncGenerator<readonly Row[]> {
@@ -101,7 +102,7 @@ async function* streamRows({
 }
 
 /** The order of keys: by bytes where they are texts, which costs a third of what a language's order does, and keeps apart what a collation takes for equal. */
-function orderOf(plan: PlannedStatement, key: readonly string[]) {
+function orderOf(plan: PostgresStatement, key: readonly string[]) {
   const terms = keyPlaces(key, plan.columns).map((place, c) => {
     const name = `t.${quoteName(plan.columns[place]?.name ?? '')}`
     const carrier = plan.carriers[place]

@@ -5,6 +5,7 @@ import { refuse } from '../../duckdb/engine-error.ts'
 import { AppError } from '../../errors.ts'
 import type { BaseTable } from '../port.ts'
 import { internalSchema } from '../port.ts'
+import { settingFunctions } from './functions.ts'
 import { rowsTableOf } from './schema.ts'
 import type { TrinoAddress } from './url.ts'
 import { findReservedWords } from './words.ts'
@@ -18,8 +19,14 @@ export interface Analysis {
   mayHaveLimit: boolean
   /** Whether it reads what is appended. */
   readsAppends: boolean
-  /** The tables of appended rows that it reads, by their names in the schema `gateway`. */
-  rowsTables: readonly string[]
+  /** The views of appended rows that it reads, as the engine writes them. */
+  views: readonly OwnView[]
+}
+
+export interface OwnView {
+  schema: string
+  name: string
+  text: string
 }
 
 const referencedTable = z.object({
@@ -41,24 +48,28 @@ const queryInfo = z.object({
   routines: z.array(z.object({ routine: z.string() })),
 })
 
-/** They tell of the session or of the server. */
-const settings = new Set(['version', 'current_groups', 'current_timezone'])
+function readInfo(info: unknown) {
+  const parsed = queryInfo.safeParse(info)
+  if (parsed.success) return parsed.data
+  const message = 'Trino tells of a query in a form that is not known here.'
+  throw new AppError('WAREHOUSE_FAILED', message, { cause: parsed.error })
+}
+
+/** Whether a statement reads a view, in whatever place. */
+export function readsViews(info: unknown): boolean {
+  return readInfo(info).referencedTables.some(({ viewText }) => viewText != null)
+}
 
 export function readAnalysis(
   info: unknown,
   { sql, address }: { sql: string; address: TrinoAddress },
 ): Analysis {
-  const parsed = queryInfo.safeParse(info)
-  if (!parsed.success)
-    throw new AppError('WAREHOUSE_FAILED', 'Trino tells of a query in a form that is not known here.', {
-      cause: parsed.error,
-    })
-  const { referencedTables, routines } = parsed.data
+  const { referencedTables, routines } = readInfo(info)
   const texts = [sql, ...referencedTables.flatMap(({ viewText }) => viewText ?? [])]
   const words = texts.map(findReservedWords)
   const called = [...new Set(routines.map(({ routine }) => routine.toLowerCase()))]
   const setting = words.find((found) => found.setting !== null)?.setting ?? null
-  const asked = setting ?? called.find((name) => settings.has(name)) ?? null
+  const asked = setting ?? called.find((name) => settingFunctions.has(name)) ?? null
   if (asked !== null) throw refuse(`It asks for ${asked}, which is a setting and no data.`, null)
   if (words.some((found) => found.hasTableFunction))
     throw refuse('It calls a table function, TABLE(…): what that reads cannot be seen.', null)
@@ -75,7 +86,9 @@ export function readAnalysis(
     hasSample: words.some(({ hasSample }) => hasSample),
     mayHaveLimit: words.some(({ mayHaveLimit }) => mayHaveLimit),
     readsAppends: internal.length > 0,
-    rowsTables: [...new Set(internal.map(({ table }) => table))].filter((table) => table !== 'ledger'),
+    views: referencedTables.flatMap(({ catalog, schema, table: name, viewText: text }) =>
+      text != null && isOwnView(catalog, schema, name) ? [{ schema, name, text }] : [],
+    ),
   }
 }
 

@@ -1,12 +1,10 @@
 // What gives a statement another result at each run, by the functions that the engine lists as such and its words for the time.
 
 import type { Analysis } from './analysis.ts'
+import { clockFunctions } from './functions.ts'
 import type { TrinoSession } from './session.ts'
 
 export type ChangeFinder = (analysis: Analysis) => Promise<string | null>
-
-/** Listed as deterministic: within one statement it is. */
-const clocks = new Set(['now', 'current_timestamp', 'localtimestamp', 'current_date'])
 
 export function createChangeFinder(session: TrinoSession): ChangeFinder {
   let listed: Promise<Set<string>> | null = null
@@ -25,7 +23,7 @@ export function createChangeFinder(session: TrinoSession): ChangeFinder {
       throw error
     })
     const changing = await listed
-    const called = routines.find((name) => clocks.has(name) || changing.has(name))
+    const called = routines.find((name) => clockFunctions.has(name) || changing.has(name))
     return called === undefined ? null : `${called}()`
   }
 }

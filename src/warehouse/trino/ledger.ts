@@ -18,12 +18,15 @@ export interface Ledger {
    * which this process appends nothing.
    */
   atOneVersion<T>(read: (check: () => Promise<number>) => Promise<T>, signal?: AbortSignal): Promise<T>
-  /** The same for a long read of these tables of appended rows: what is appended to others meanwhile does not count. */
-  whileUnchanged<T>(
-    rowsTables: readonly string[],
-    read: (check: () => Promise<void>) => Promise<T>,
-    signal?: AbortSignal,
-  ): Promise<T>
+  /** Reads the ledger as it stands at the beginning, whatever is appended meanwhile. */
+  atPin<T>(read: (pin: Pin) => Promise<T>, signal?: AbortSignal): Promise<T>
+}
+
+export interface Pin {
+  /** A SELECT of the ledger's entries of that moment. */
+  entries: string
+  /** The version, once all is read: throws when there is an entry among those that are older than the listed ones. */
+  check(): Promise<number>
 }
 
 /** Something was appended meanwhile. */
@@ -34,10 +37,10 @@ export class Disturbed extends Error {
 const freeReads = 2
 const maxReads = 20
 
-/** Of ids in one statement; it may have a million characters. */
-const maxIds = 5000
+/** The newest entries are listed one by one; all before them are known by their number. An append that takes as long as so many others is read again. */
+const maxListed = 1000
 
-export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames): Ledger {
+export function createLedger(session: TrinoSession, { ledger }: Pick<TrinoNames, 'ledger'>): Ledger {
   const turns = createTurns()
   /** What the ledger held at some moment before now. It only grows: a later read that gives the same saw no change. */
   let known: number | null = null
@@ -86,38 +89,29 @@ export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames)
     })
   }
 
-  async function readEntries(signal: AbortSignal | undefined): Promise<Set<string>> {
-    const { rows } = await session.query('version', `SELECT ${appendColumn} FROM ${ledger}`, { signal })
-    return new Set(rows.map(([id]) => String(id)))
-  }
-
-  /** Whether one of the tables holds rows of these appends. */
-  async function holdRows(
-    rowsTables: readonly string[],
-    ids: readonly string[],
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    if (ids.length === 0) return false
-    if (ids.length > maxIds) return true
-    const among = `${appendColumn} IN (${ids.map(quoteText).join(', ')})`
-    for (const table of rowsTables) {
-      const asked = `SELECT 1 FROM ${own(table)} WHERE ${among} LIMIT 1`
-      if ((await session.query('version', asked, { signal })).rows.length > 0) return true
-    }
-    return false
-  }
-
-  async function readUnchanged<T>(
-    rowsTables: readonly string[],
-    work: (check: () => Promise<void>) => Promise<T>,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
+  /** Entries bear the time at which their append began. */
+  async function pin(signal: AbortSignal | undefined): Promise<Pin> {
     signal?.throwIfAborted()
-    const before = await readEntries(signal)
-    return work(async () => {
-      const entries = [...(await readEntries(signal))].filter((id) => !before.has(id))
-      if (await holdRows(rowsTables, entries, signal)) throw new Disturbed()
-    })
+    const { rows } = await session.query(
+      'version',
+      `SELECT ${appendColumn}, count(*) OVER () FROM ${ledger} ORDER BY ${appendColumn} DESC LIMIT ${maxListed}`,
+      { signal },
+    )
+    const ids = rows.map(([id]) => quoteText(String(id)))
+    const count = Number(rows[0]?.[1] ?? 0)
+    const listed = ids.length === 0 ? 'false' : `${appendColumn} IN (${ids.join(', ')})`
+    const older = `${appendColumn} < ${ids.at(-1)}`
+    const olderCount = count - ids.length
+    return {
+      entries: `SELECT * FROM ${ledger} WHERE ${olderCount === 0 ? listed : `${older} OR ${listed}`}`,
+      async check() {
+        if (olderCount === 0) return count
+        const asked = `SELECT count(*) FROM ${ledger} WHERE ${older}`
+        const now = (await session.query('version', asked, { signal })).rows[0]?.[0]
+        if (Number(now) !== olderCount) throw new Disturbed()
+        return count
+      },
+    }
   }
 
   /** Who gives up while waiting does not begin. */
@@ -150,7 +144,6 @@ export function createLedger(session: TrinoSession, { ledger, own }: TrinoNames)
     version,
     inTurn: turns.alone,
     atOneVersion: (work, signal) => untilUndisturbed(() => readOnce(work, signal), signal),
-    whileUnchanged: (rowsTables, work, signal) =>
-      untilUndisturbed(() => readUnchanged(rowsTables, work, signal), signal),
+    atPin: (work, signal) => untilUndisturbed(async () => work(await pin(signal)), signal),
   }
 }

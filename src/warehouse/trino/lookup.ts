@@ -6,9 +6,10 @@ import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
 import { keyPlaces } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
+import { selectFrom } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import type { Ledger } from './ledger.ts'
-import type { PlannedStatement } from './plan.ts'
+import { nameInSelect, type TrinoStatement } from './plan.ts'
 import type { CellRow, TrinoSession } from './session.ts'
 
 /** Of literals in one statement; it may have a million characters, as the server comes. */
@@ -17,7 +18,7 @@ const maxCharacters = 500_000
 export async function lookup(
   session: TrinoSession,
   ledger: Ledger,
-  plan: PlannedStatement,
+  plan: TrinoStatement,
   { key, values, signal }: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
@@ -28,7 +29,7 @@ export async function lookup(
     for (const condition of conditions) {
       const found = await session.query(
         'quick',
-        `${plan.select} WHERE ${condition} LIMIT ${limits.rows + 1}`,
+        `${selectFrom(plan).text} WHERE ${condition} LIMIT ${limits.rows + 1}`,
         { signal },
       )
       for (const row of found.rows) rows.push(readRow(plan, row))
@@ -48,7 +49,7 @@ export async function lookup(
   }, signal)
 }
 
-export function readRow({ carriers }: PlannedStatement, cells: CellRow): Row {
+export function readRow({ carriers }: TrinoStatement, cells: CellRow): Row {
   return carriers.map((carrier, i) => {
     const cell = cells[i] ?? null
     return cell === null ? null : carrier.read(cell)
@@ -64,7 +65,7 @@ interface KeyTerm {
 }
 
 /** A type that cannot be a key is refused. */
-export function keyTermsOf(plan: PlannedStatement, key: readonly string[]): KeyTerm[] {
+export function keyTermsOf(plan: TrinoStatement, key: readonly string[]): KeyTerm[] {
   return keyPlaces(key, plan.columns).map((place, c) => {
     const name = key[c] ?? ''
     const { literal, key: expression, type } = plan.carriers[place] ?? {}
@@ -74,7 +75,7 @@ export function keyTermsOf(plan: PlannedStatement, key: readonly string[]): KeyT
         `Column "${name}" is of type ${type}, by which nothing can be looked up.`,
       )
     return {
-      expression: expression(plan.names[place] ?? ''),
+      expression: expression(nameInSelect(plan, { name })),
       isFloat: type === 'FLOAT64',
       write: (value) => (value === undefined ? null : written(name, () => literal(value))),
     }

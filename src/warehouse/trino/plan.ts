@@ -6,8 +6,7 @@ import { refuseDuplicates } from '../../duckdb/plan.ts'
 import { blankSemicolons } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { PlanOutdated } from '../plan-cache.ts'
-import type { BaseTable } from '../port.ts'
-import { pick, placesOf } from '../saved-columns.ts'
+import { type PlannedStatement, toColumn } from '../planned-statement.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { type Analysis, readAnalysis } from './analysis.ts'
 import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
@@ -16,22 +15,18 @@ import { listTables } from './schema.ts'
 import type { TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
 
-export interface PlannedStatement {
+export interface TrinoStatement extends PlannedStatement<TrinoCarrier> {
   /** All that the statement gives, in the engine's words. */
   given: readonly { name: string; type: string }[]
-  columns: readonly Column[]
-  carriers: readonly TrinoCarrier[]
-  tables: readonly BaseTable[]
   analysis: Analysis
-  /** From the second line of any statement on. */
-  sql: string
-  /** What the columns are called within `select`, whatever the statement calls them. */
-  names: readonly string[]
-  /** `SELECT … FROM (` with the text. */
-  select: string
 }
 
 const columnName = (index: number) => `c${index}`
+
+/** What a column is called within the select, whatever the statement calls it. */
+export function nameInSelect({ given }: TrinoStatement, { name }: Pick<Column, 'name'>): string {
+  return columnName(given.findIndex((column) => column.name === name))
+}
 
 /**
  * The text must be a statement by itself, so that its parentheses are its own; and stand in parentheses in a SELECT, so
@@ -43,7 +38,7 @@ export async function makePlan(
   address: TrinoAddress,
   given: string,
   signal?: AbortSignal,
-): Promise<PlannedStatement> {
+): Promise<TrinoStatement> {
   const sql = blankSemicolons(given)
   const validated = session.query('quick', `EXPLAIN (TYPE VALIDATE)\n${sql}`, { signal })
   const described = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
@@ -57,15 +52,17 @@ export async function makePlan(
   refuseDuplicates(found.map(({ name }) => name))
 
   const carriers = found.map(({ type }) => trinoCarrier(type))
-  const columns = found.map(({ name }, i): Column => {
-    const carrier = carriers[i]
-    if (carrier === undefined) throw new Error(`Column ${name} has no type`)
-    const { type, storage, native } = carrier
-    return { name, type, nullable: true, storage, ...(type === 'STRING' && { native }) }
-  })
-  const names = carriers.map((_, i) => columnName(i))
-  const select = selectOf({ names, carriers, sql, given: found })
-  return { given: found, columns, carriers, tables: analysis.tables, analysis, sql, names, select }
+  const names = found.map((_, i) => columnName(i))
+  return {
+    given: found,
+    columns: carriers.map((carrier, i) => toColumn(found[i]?.name ?? '', carrier)),
+    carriers,
+    expressions: carriers.map(({ select }, i) => `${select(columnName(i))} AS ${columnName(i)}`),
+    tables: analysis.tables,
+    analysis,
+    sql,
+    alias: `t(${names.join(', ')})`,
+  }
 }
 
 async function explainUnknown(
@@ -80,35 +77,13 @@ async function explainUnknown(
   return new TrinoFailure({ ...failure, message: `${failure.message}; ${hint}` })
 }
 
-function selectOf({
-  names,
-  carriers,
-  sql,
-  given,
-}: Pick<PlannedStatement, 'names' | 'carriers' | 'sql' | 'given'>): string {
-  const list = carriers.map((carrier, i) => `${carrier.select(names[i] ?? '')} AS ${names[i]}`)
-  return `SELECT ${list.join(', ')} FROM (\n${sql}\n) t(${given.map((_, i) => columnName(i)).join(', ')})`
-}
-
-export function pickColumns(plan: PlannedStatement, saved: readonly Column[]): PlannedStatement {
-  const places = placesOf(saved, plan.columns)
-  if (places === null) return plan
-  const picked = {
-    ...plan,
-    columns: pick(plan.columns, places),
-    carriers: pick(plan.carriers, places),
-    names: pick(plan.names, places),
-  }
-  return { ...picked, select: selectOf(picked) }
-}
-
 /**
  * Asked once the engine has analysed the statement that ran: what it gave when it was planned and gives still it gave in
  * between. Throws PlanOutdated where it does not.
  */
 export async function assertCurrent(
   session: TrinoSession,
-  { sql, given }: PlannedStatement,
+  { sql, given }: TrinoStatement,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const asked = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })

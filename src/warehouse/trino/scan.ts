@@ -1,28 +1,29 @@
 // Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
 
 import type { Row } from '../../values/columns.ts'
+import { selectFrom } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
-import type { Ledger } from './ledger.ts'
 import { comesAfter, keyTermsOf, readRow } from './lookup.ts'
-import type { PlannedStatement } from './plan.ts'
-import type { Page, TrinoSession } from './session.ts'
+import { type ReadParts, readAtOneVersion } from './pinned.ts'
+import type { TrinoStatement } from './plan.ts'
+import type { Page } from './session.ts'
 
 type Pages = AsyncGenerator<Page, void, undefined>
 
 export async function scan(
-  { session, ledger }: { session: TrinoSession; ledger: Ledger },
-  plan: PlannedStatement,
+  parts: ReadParts,
+  plan: TrinoStatement,
   { sql, key, after, signal }: ScanRequest,
 ): Promise<ScanResult> {
   const terms = keyTermsOf(plan, key)
   const present = terms.map(({ expression }) => `${expression} IS NOT NULL`)
   const among = after === undefined ? present : [...present, comesAfter(terms, after)]
   const order = terms.map(({ expression }) => expression).join(', ')
-  const statement = `${plan.select} WHERE ${among.join(' AND ')} ORDER BY ${order}`
 
-  async function begin(check: () => Promise<number>) {
-    const pages = session.pages('stream', statement, { signal })
+  async function begin(pinned: TrinoStatement, check: () => Promise<number>) {
+    const statement = `${selectFrom(pinned).text} WHERE ${among.join(' AND ')} ORDER BY ${order}`
+    const pages = parts.session.pages('stream', statement, { signal })
     try {
       const first = await nextRows(pages)
       return { pages, first, version: await check() }
@@ -31,9 +32,7 @@ export async function scan(
       throw error
     }
   }
-  const { pages, first, version } = plan.analysis.readsAppends
-    ? await ledger.atOneVersion(begin, signal)
-    : await begin(() => ledger.version(signal))
+  const { pages, first, version } = await readAtOneVersion(parts, plan, begin, signal)
 
   const batches = async function* (): AsyncGenerator<readonly Row[]> {
     try {

@@ -4,6 +4,7 @@ import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
 import { createTable } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
+import { pickSaved } from '../planned-statement.ts'
 import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
 import { createChangeFinder } from './changes.ts'
@@ -13,7 +14,7 @@ import { type TrinoErrorContext, toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
 import { createLedger } from './ledger.ts'
 import { lookup } from './lookup.ts'
-import { assertCurrent, makePlan, type PlannedStatement, pickColumns } from './plan.ts'
+import { assertCurrent, makePlan, type TrinoStatement } from './plan.ts'
 import { scan } from './scan.ts'
 import { completeColumns, createSchemas, listTables, makeTable, namesOf, trinoTables } from './schema.ts'
 import { openTrinoSession } from './session.ts'
@@ -33,7 +34,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   const session = openTrinoSession(address)
   const ledger = createLedger(session, names)
   const findChange = createChangeFinder(session)
-  const plans = createPlanCache<PlannedStatement>()
+  const plans = createPlanCache<TrinoStatement>()
 
   /** What the engine or the way to it throws comes out as an AppError. */
   async function guarded<T>(context: TrinoErrorContext, work: () => Promise<T>): Promise<T> {
@@ -47,14 +48,14 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   /** The work has the engine analyse the statement; what comes of it counts if that still gives what the plan says. */
   function withPlan<T>(
     { sql, saved, signal }: StatementRequest,
-    work: (plan: PlannedStatement) => Promise<T>,
+    work: (plan: TrinoStatement) => Promise<T>,
     leave: (outcome: T) => Promise<void> = async () => {},
   ): Promise<T> {
     return plans.withPlan(
       sql,
       () => makePlan(session, address, sql, signal),
       async (plan) => {
-        const given = async () => work(saved === undefined ? plan : pickColumns(plan, saved))
+        const given = async () => work(pickSaved(plan, saved))
         const [outcome] = await Promise.allSettled([given()])
         const [asserted] = await Promise.allSettled([assertCurrent(session, plan, signal)])
         const isOutdated = asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated
@@ -78,11 +79,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     return key === undefined ? described : { ...described, changing, whyNotLocal }
   }
 
-  async function promiseOf(
-    { sql, analysis }: PlannedStatement,
-    changing: string | null,
-    signal?: AbortSignal,
-  ) {
+  async function promiseOf({ sql, analysis }: TrinoStatement, changing: string | null, signal?: AbortSignal) {
     const explained = `EXPLAIN (TYPE LOGICAL, FORMAT JSON)\n${sql}`
     const { rows } = await session.query('quick', explained, { signal })
     return judgePlan(readPlan(rows[0]?.[0]), { changing, hasLimit: analysis.mayHaveLimit })
@@ -115,7 +112,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     describe: describeStatement,
     exportParquet: (request) =>
       guarded(request, () =>
-        withPlan(request, (plan) => exportPages({ session, ledger, csv }, plan, request)),
+        withPlan(request, (plan) => exportPages({ session, address, ledger, csv }, plan, request)),
       ),
     lookup: (request) =>
       guarded(request, () =>
@@ -125,7 +122,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       guarded(request, () =>
         withPlan(
           request,
-          (plan) => scan({ session, ledger }, plan, request),
+          (plan) => scan({ session, address, ledger }, plan, request),
           async ({ batches }) => {
             for await (const _ of batches) break
           },
