@@ -4,22 +4,8 @@ import { AppError } from '../errors.ts'
 import { quoteName } from '../sql/sql-text.ts'
 import type { Column, ColumnType } from '../values/columns.ts'
 import { parseStorage, type Storage } from '../values/storage-text.ts'
+import type { Dialect } from './dialect.ts'
 import { featureSchema, type NewColumn, type NewTable, type Warehouse, type WarehouseTable } from './port.ts'
-
-/** The engine's own types, and how it makes a table of them. */
-export interface TableDialect {
-  /** By the word for the storage type; what is not here the engine is given as it is. */
-  types: Readonly<Record<string, string>>
-  decimal(precision: number, scale: number): string
-  list(item: string, length: number | null): string
-  struct(fields: readonly { name: string; type: string }[]): string
-  /** Names that differ in case alone are one. */
-  ignoresCase: boolean
-  /** Schemas whose tables are not the users'. */
-  closedSchemas: readonly string[]
-  /** Makes it, its schema too, unless it is there meanwhile. */
-  make(table: TableToMake): Promise<void>
-}
 
 export interface TableToMake {
   schema: string
@@ -57,8 +43,15 @@ const examples: Readonly<Partial<Record<ColumnType, string>>> = {
 }
 
 export async function createTable(
-  warehouse: Pick<Warehouse, 'describe' | 'tables'>,
-  dialect: TableDialect,
+  {
+    dialect,
+    make,
+    ...warehouse
+  }: Pick<Warehouse, 'describe' | 'tables'> & {
+    dialect: Dialect
+    /** Makes it, its schema too, unless it is there meanwhile. */
+    make(table: TableToMake): Promise<void>
+  },
   { schema = featureSchema, name, columns, indexed = [] }: NewTable,
 ): Promise<WarehouseTable> {
   checkNames(dialect, { schema, name, columns })
@@ -72,7 +65,7 @@ export async function createTable(
     )
   }
   const known = await find()
-  if (known === undefined) await dialect.make({ schema, name, columns: made, indexed })
+  if (known === undefined) await make({ schema, name, columns: made, indexed })
   const found = known ?? (await find())
   if (found === undefined)
     throw new AppError(
@@ -83,7 +76,7 @@ export async function createTable(
   return found
 }
 
-function checkNames(dialect: TableDialect, { schema, name, columns }: NewTable & { schema: string }): void {
+function checkNames(dialect: Dialect, { schema, name, columns }: NewTable & { schema: string }): void {
   checkName('schema', schema)
   checkName('table', name)
   if (dialect.closedSchemas.includes(schema.toLowerCase()))
@@ -112,7 +105,7 @@ function checkName(what: string, name: string): void {
 /** Words, perhaps with numbers in parentheses: nothing that could end the type. */
 const plainType = /^[A-Z_][A-Z0-9_]*( [A-Z_][A-Z0-9_]*)*( ?\(\d+( ?, ?\d+)?\))?( [A-Z]+)*$/
 
-function typeOf(dialect: TableDialect, { name, type, storage }: NewColumn): string {
+function typeOf(dialect: Dialect, { name, type, storage }: NewColumn): string {
   const text = storage ?? usualStorage[type]
   if (text === undefined)
     throw badInput(`Column "${name}": ${type} needs a storage that says of what, ${examples[type]} say.`)
@@ -168,7 +161,7 @@ function refused(name: string, type: string) {
 function assertSame(
   { schema, name, kind, columns: found }: WarehouseTable,
   wanted: readonly Column[],
-  { ignoresCase }: TableDialect,
+  { ignoresCase }: Dialect,
 ): void {
   const keyOf = (column: Column) => (ignoresCase ? column.name.toLowerCase() : column.name)
   const differences = kind === 'TABLE' ? [] : [`it is a ${kind.toLowerCase()}`]

@@ -14,7 +14,7 @@ import { AppError, messageOf } from '../../errors.ts'
 import { copyPrefixBytes, writeParquet } from '../../parquet/parquet-file.ts'
 import { ok } from '../../telemetry/notices.ts'
 import { readVersion } from '../ledger.ts'
-import { createTable } from '../new-table.ts'
+import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { selectFrom } from '../planned-statement.ts'
 import type {
@@ -27,20 +27,14 @@ import type {
 } from '../port.ts'
 import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
+import { duckdbDialect } from './dialect.ts'
 import { erase } from './erase.ts'
 import { createFiles, type Files, type Found } from './files.ts'
 import { folderOf, parseLake } from './lakes.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
 import { assertFilesStand, createPlans, type DuckdbStatement, explainFailure } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
-import {
-  createSchemas,
-  duckdbTables,
-  listTables,
-  makeTable,
-  type TableList,
-  withEstimates,
-} from './schema.ts'
+import { createSchemas, listTables, makeTable, type TableList, withEstimates } from './schema.ts'
 import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
 import { findMisfit } from './staging.ts'
 
@@ -84,12 +78,11 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }
   let isClosed = false
   const appends = createAppends(database.write, tables)
-  const dialect = duckdbTables((table) =>
+  const make = (table: TableToMake) =>
     appends.inTurn(async (connection) => {
       await makeTable(connection, table)
       listed = await listTables(connection, files.foreign())
-    }),
-  )
+    })
   const refresh = createRefresh(files, (found) =>
     appends.inTurn(async (connection) => {
       const changed = await files.mount(connection, found)
@@ -236,7 +229,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       })
     },
     tables: listAll,
-    createTable: (table) => writing(() => createTable({ describe, tables: listAll }, dialect, table)),
+    createTable: (table) => writing(() => createTable({ describe, tables: listAll, dialect: duckdbDialect, make }, table)),
     version,
     signs: {
       async read() {

@@ -6,7 +6,7 @@ import { refuse } from '../../duckdb/engine-error.ts'
 import { displayTable, type TableReference } from '../../duckdb/statement.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
-import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
+import { columnDefinitions, type TableToMake } from '../new-table.ts'
 import { type BaseTable, featureSchema, type Intake, internalSchema, type WarehouseTable } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { listViews, type ViewDefinition } from './views.ts'
@@ -42,18 +42,6 @@ export interface TableList {
   resolve(references: readonly TableReference[]): BaseTable[]
   /** With these views of files as they are now. */
   withFiles(connection: DuckDBConnection, names: readonly string[]): Promise<TableList>
-}
-
-export function duckdbTables(make: TableDialect['make']): TableDialect {
-  return {
-    types: {},
-    decimal: (precision, scale) => `DECIMAL(${precision},${scale})`,
-    list: (item, length) => `${item}[${length ?? ''}]`,
-    struct: (fields) => `STRUCT(${fields.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')})`,
-    ignoresCase: true,
-    closedSchemas: [internalSchema, filesSchema, 'information_schema', 'pg_catalog', 'temp'],
-    make,
-  }
 }
 
 export async function makeTable(connection: DuckDBConnection, table: TableToMake): Promise<void> {

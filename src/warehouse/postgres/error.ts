@@ -1,17 +1,8 @@
-// What PostgreSQL or the way to it throws, as an AppError: whose fault it was, what it said, and where.
+// What PostgreSQL throws: whose fault it was, by its states, and where.
 
-import { refuse } from '../../duckdb/engine-error.ts'
 import { AppError, type ErrorCode } from '../../errors.ts'
 import { type Place, placeOf } from '../../sql/sql-text.ts'
-
-export interface PostgresErrorContext {
-  /** The user's own text, and how many characters of the statement that ran stand before it. */
-  sql?: string
-  offset?: number
-  signal?: AbortSignal | undefined
-  /** The code for what is the statement's or its values' fault; INVALID_SQL when not given, BAD_USER_INPUT for rows to be written. */
-  refused?: ErrorCode
-}
+import { createErrorTranslator, type ErrorContext } from '../server-error.ts'
 
 /** By SQLSTATE, the longest beginning that fits. All others are the statement's fault. */
 const codesByState: Record<string, ErrorCode> = {
@@ -61,33 +52,25 @@ function stateCode(state: string): ErrorCode | undefined {
  * What the server could not go on with while a user's statement ran, the statement has brought about: odd numbers for a
  * function, a value of a gigabyte. That its data are damaged has states of its own (XX001, XX002).
  */
-function codeOf({ code, message }: ServerError, { sql }: PostgresErrorContext): ErrorCode | undefined {
+function codeOf({ code, message }: ServerError, { sql, refused }: ErrorContext): ErrorCode | undefined {
+  if (refused === 'BAD_USER_INPUT' && passingForWrites.test(code)) return 'WAREHOUSE_FAILED'
   if (code !== 'XX000' || sql === undefined) return stateCode(code)
   return /invalid memory alloc request size/.test(message) ? 'TOO_LARGE' : 'INVALID_SQL'
 }
 
-/** The signal's reason when it aborted; what is an AppError already stays as it is. */
-export function toPostgresError(error: unknown, context: PostgresErrorContext = {}): unknown {
-  if (context.signal?.aborted) return context.signal.reason
-  if (error instanceof AppError) return error
-  if (!isServerError(error)) {
-    const message = error instanceof Error ? error.message : String(error)
-    return new AppError('WAREHOUSE_FAILED', `PostgreSQL cannot be reached: ${message}`, { cause: error })
-  }
-  const isPassing = context.refused === 'BAD_USER_INPUT' && passingForWrites.test(error.code)
-  const known = isPassing ? 'WAREHOUSE_FAILED' : codeOf(error, context)
-  if (known !== undefined && known !== 'INVALID_SQL') {
-    return new AppError(known, `PostgreSQL failed: ${error.message}`, { cause: error })
-  }
-  const more = [context.refused && error.detail, error.hint].filter((part) => part !== undefined)
-  return refuse(`${error.message}${more.map((part) => ` (${part})`).join('')}`, placeWithin(error, context), {
-    cause: error,
-    code: context.refused ?? 'INVALID_SQL',
-  })
-}
+export const toPostgresError = createErrorTranslator({
+  server: 'PostgreSQL',
+  isFailure: isServerError,
+  codeOf,
+  tell(error, context) {
+    const more = [context.refused && error.detail, error.hint].filter((part) => part !== undefined)
+    const message = `${error.message}${more.map((part) => ` (${part})`).join('')}`
+    return { message, place: placeWithin(error, context) }
+  },
+})
 
 /** The server counts characters of the whole statement, from 1. */
-function placeWithin({ position }: ServerError, { sql, offset = 0 }: PostgresErrorContext): Place | null {
+function placeWithin({ position }: ServerError, { sql, offset = 0 }: ErrorContext): Place | null {
   if (sql === undefined || position === undefined) return null
   const before = Number(position) - 1 - offset
   const characters = [...sql]

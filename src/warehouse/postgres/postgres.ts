@@ -2,18 +2,20 @@
 
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
 import { readVersion } from '../ledger.ts'
-import { createTable } from '../new-table.ts'
+import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
+import type { ErrorContext } from '../server-error.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
+import { postgresDialect } from './dialect.ts'
 import { erase } from './erase.ts'
-import { type PostgresErrorContext, toPostgresError } from './error.ts'
+import { toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
 import { exportParquet } from './export.ts'
 import { lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
-import { createSchemas, listTables, makeTable, postgresTables } from './schema.ts'
+import { createSchemas, listTables, makeTable } from './schema.ts'
 import type { Session } from './session.ts'
 import { openSessions, type Workload } from './sessions.ts'
 import { listenForSigns } from './sign-listener.ts'
@@ -35,7 +37,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   /** Runs work on a connection; what the server throws comes out as an AppError. */
   async function use<T>(
     workload: Workload,
-    context: PostgresErrorContext,
+    context: ErrorContext,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
     try {
@@ -72,9 +74,8 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     return all.map(({ oid: _, carriers, ownTypes, keeps, ...table }) => table)
   }
 
-  const dialect = postgresTables((table) =>
-    use('write', { refused: 'BAD_USER_INPUT' }, (session) => makeTable(session, table)),
-  )
+  const make = (table: TableToMake) =>
+    use('write', { refused: 'BAD_USER_INPUT' }, (session) => makeTable(session, table))
 
   return {
     name: 'postgres',
@@ -96,7 +97,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     erase: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => erase(session, request)),
     findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
     tables,
-    createTable: (table) => createTable({ describe, tables }, dialect, table),
+    createTable: (table) => createTable({ describe, tables, dialect: postgresDialect, make }, table),
     version: () => use('quick', {}, readVersion),
     signs: {
       async read(keysRead) {

@@ -1,7 +1,7 @@
 // The tables of the PostgreSQL warehouse: those of feature_store, the gateway's own, and what statements may read.
 
 import { quoteName } from '../../sql/sql-text.ts'
-import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
+import { columnDefinitions, type TableToMake } from '../new-table.ts'
 import { featureSchema, internalSchema, type WarehouseTable } from '../port.ts'
 import { type PostgresCarrier, postgresCarrier, quoteItem, type TypeEntries } from './column-types.ts'
 import { isJudged, type Keeps, keepsOf } from './kept.ts'
@@ -66,35 +66,6 @@ async function relationsOf(session: Session, schema: string): Promise<Set<string
     [schema],
   )
   return new Set(rows.map(([name]) => name))
-}
-
-/** Where the server's word for a type is another than the Parquet engine's. */
-const types: Readonly<Record<string, string>> = {
-  TINYINT: 'smallint',
-  UTINYINT: 'smallint',
-  USMALLINT: 'integer',
-  UINTEGER: 'bigint',
-  UBIGINT: 'numeric(20,0)',
-  HUGEINT: 'numeric(38,0)',
-  UHUGEINT: 'numeric(38,0)',
-  FLOAT: 'real',
-  DOUBLE: 'double precision',
-  VARCHAR: 'text',
-  BLOB: 'bytea',
-  JSON: 'jsonb',
-}
-
-export function postgresTables(make: TableDialect['make']): TableDialect {
-  return {
-    types,
-    decimal: (precision, scale) => `numeric(${precision},${scale})`,
-    list: (item) => `${item}[]`,
-    // Composite types stand by themselves, and would have to be made first.
-    struct: () => 'jsonb',
-    ignoresCase: false,
-    closedSchemas: [internalSchema, 'information_schema', 'pg_catalog', 'pg_toast', 'pg_temp'],
-    make,
-  }
 }
 
 export async function makeTable(

@@ -1,16 +1,8 @@
-// What Trino or the way to it throws, as an AppError: whose fault it was, what it said, and where.
+// What Trino throws: whose fault it was, by its own names of errors, and where.
 
-import { refuse } from '../../duckdb/engine-error.ts'
-import { AppError, type ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../errors.ts'
 import type { Place } from '../../sql/sql-text.ts'
-
-export interface TrinoErrorContext {
-  /** The user's own text, when it stood from the second line of the statement on. */
-  sql?: string
-  signal?: AbortSignal | undefined
-  /** The code for what is the statement's fault; INVALID_SQL when not given. */
-  refused?: ErrorCode
-}
+import { createErrorTranslator } from '../server-error.ts'
 
 /** What the engine said of a query, as against what befell the connection to it. */
 export class TrinoFailure extends Error {
@@ -49,24 +41,17 @@ const codesByFault: Record<string, ErrorCode> = {
   EXTERNAL: 'WAREHOUSE_FAILED',
 }
 
-/** The signal's reason when it aborted; what is an AppError already stays as it is. */
-export function toTrinoError(error: unknown, context: TrinoErrorContext = {}): unknown {
-  if (context.signal?.aborted) return context.signal.reason
-  if (error instanceof AppError) return error
-  if (!(error instanceof TrinoFailure)) {
-    const message = error instanceof Error && error.message !== '' ? error.message : String(error)
-    return new AppError('WAREHOUSE_FAILED', `Trino cannot be reached: ${message}`, { cause: error })
-  }
-  const known = codesByKind[error.kind] ?? codesByFault[error.fault]
-  if (known !== undefined && known !== 'INVALID_SQL')
-    return new AppError(known, `Trino failed: ${error.message}`, { cause: error })
-  const message = error.message.replace(/^line \d+:\d+: /, '')
-  return refuse(message, placeWithin(error.place, context.sql), {
-    cause: error,
-    code: context.refused ?? 'INVALID_SQL',
-  })
-}
+export const toTrinoError = createErrorTranslator({
+  server: 'Trino',
+  isFailure: (error): error is TrinoFailure => error instanceof TrinoFailure,
+  codeOf: ({ kind, fault }) => codesByKind[kind] ?? codesByFault[fault],
+  tell: ({ message, place }, { sql }) => ({
+    message: message.replace(/^line \d+:\d+: /, ''),
+    place: placeWithin(place, sql),
+  }),
+})
 
+/** The user's text stands from the second line of the statement on. */
 function placeWithin(place: Place | null, sql: string | undefined): Place | null {
   if (place === null || sql === undefined) return null
   const line = place.line - 1

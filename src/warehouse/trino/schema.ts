@@ -4,7 +4,7 @@
 
 import { AppError } from '../../errors.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
-import { columnDefinitions, type TableDialect, type TableToMake } from '../new-table.ts'
+import { columnDefinitions, type TableToMake } from '../new-table.ts'
 import { type BaseTable, featureSchema, internalSchema, type WarehouseTable } from '../port.ts'
 import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
 import { TrinoFailure } from './error.ts'
@@ -52,32 +52,6 @@ async function schemasIn(session: TrinoSession, catalog: string): Promise<Set<st
     `SELECT schema_name FROM ${quoteName(catalog)}.information_schema.schemata`,
   )
   return new Set(rows.map(([name]) => String(name)))
-}
-
-const types: Readonly<Record<string, string>> = {
-  UTINYINT: 'smallint',
-  USMALLINT: 'integer',
-  UINTEGER: 'bigint',
-  UBIGINT: 'decimal(20,0)',
-  HUGEINT: 'decimal(38,0)',
-  UHUGEINT: 'decimal(38,0)',
-  FLOAT: 'real',
-  BLOB: 'varbinary',
-  TIMESTAMP: 'timestamp(6)',
-  TIMESTAMPTZ: 'timestamp(6) with time zone',
-  'TIMESTAMP WITH TIME ZONE': 'timestamp(6) with time zone',
-}
-
-export function trinoTables(make: TableDialect['make']): TableDialect {
-  return {
-    types,
-    decimal: (precision, scale) => `decimal(${precision},${scale})`,
-    list: (item) => `array(${item})`,
-    struct: (fields) => `row(${fields.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')})`,
-    ignoresCase: true,
-    closedSchemas: [internalSchema, 'information_schema'],
-    make,
-  }
 }
 
 /** The table of the rows, and the view that shows those whose append stands in the ledger. */

@@ -1,22 +1,24 @@
 // The warehouse on Trino: results paged and streamed, reads of one version, appends that a ledger makes seen at once.
 
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
-import { createTable } from '../new-table.ts'
+import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import { pickSaved } from '../planned-statement.ts'
 import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
+import type { ErrorContext } from '../server-error.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
 import { createChangeFinder } from './changes.ts'
 import { judgePlan, readPlan } from './determinism.ts'
+import { trinoDialect } from './dialect.ts'
 import { erase } from './erase.ts'
-import { type TrinoErrorContext, toTrinoError } from './error.ts'
+import { toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
 import { createLedger } from './ledger.ts'
 import { lookup } from './lookup.ts'
 import { assertCurrent, makePlan, type TrinoStatement } from './plan.ts'
 import { scan } from './scan.ts'
-import { completeColumns, createSchemas, listTables, makeTable, namesOf, trinoTables } from './schema.ts'
+import { completeColumns, createSchemas, listTables, makeTable, namesOf } from './schema.ts'
 import { openTrinoSession } from './session.ts'
 import { parseTrinoUrl } from './url.ts'
 
@@ -37,7 +39,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   const plans = createPlanCache<TrinoStatement>()
 
   /** What the engine or the way to it throws comes out as an AppError. */
-  async function guarded<T>(context: TrinoErrorContext, work: () => Promise<T>): Promise<T> {
+  async function guarded<T>(context: ErrorContext, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
@@ -105,7 +107,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     return all.map(({ carriers, typeTexts, ...table }) => table)
   }
 
-  const dialect = trinoTables((table) => ledger.inTurn(() => makeTable(session, address, table)))
+  const make = (table: TableToMake) => ledger.inTurn(() => makeTable(session, address, table))
 
   return {
     name: 'trino',
@@ -140,7 +142,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     tables,
     createTable: (table) =>
       guarded({ refused: 'BAD_USER_INPUT' }, () =>
-        createTable({ describe: describeStatement, tables }, dialect, table),
+        createTable({ describe: describeStatement, tables, dialect: trinoDialect, make }, table),
       ),
     version: () => guarded({}, () => ledger.version()),
     ping: () =>
