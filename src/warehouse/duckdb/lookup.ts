@@ -1,12 +1,10 @@
 // Looks keys up in the embedded warehouse, and says where a scan of it begins: values are bound, never written.
 
 import { type DuckDBConnection, type DuckDBType, type DuckDBValue, LIST } from '@duckdb/node-api'
-import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { readRows } from '../../duckdb/decode.ts'
-import { AppError } from '../../errors.ts'
 import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
-import { keyPlaces } from '../key-columns.ts'
+import { comesAfter, keyPlaces, writeKeyValue } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
 import { selectFrom } from '../planned-statement.ts'
 import type { LookupRequest } from '../port.ts'
@@ -93,12 +91,14 @@ export function scanOrder(
   const present = columns.map(({ column }) => `${column} IS NOT NULL`)
   const by = columns.map(({ ordered }) => ordered).join(', ')
   if (after === undefined) return { among: present.join(' AND '), by, bounds: [], types: [] }
-  const behind = columns.map(({ ordered, value }, c) => {
-    const equal = columns.slice(0, c).map((one, e) => `${one.ordered} = ${one.value(`$${e + 1}`)}`)
-    return [...equal, `${ordered} > ${value(`$${c + 1}`)}`].join(' AND ')
-  })
+  const behind = comesAfter(
+    columns.map(({ ordered, value }, c) => {
+      const bound = value(`$${c + 1}`)
+      return { isEqual: `${ordered} = ${bound}`, isBehind: `${ordered} > ${bound}` }
+    }),
+  )
   return {
-    among: columns.length === 1 ? behind.join() : `${present.join(' AND ')} AND (${behind.join(' OR ')})`,
+    among: [...(columns.length === 1 ? [] : present), behind].join(' AND '),
     by,
     bounds: columns.flatMap(({ items }) => items),
     types: columns.map(({ type }) => type),
@@ -109,16 +109,10 @@ function bindKeys(plan: DuckdbStatement, key: readonly string[], values: readonl
   return keyPlaces(key, plan.columns).map((place, c) => {
     const [column, carrier] = [plan.columns[place], plan.carriers[place]]
     if (column === undefined || carrier === undefined) throw new Error(`Column ${key[c]} has no type`)
-    try {
-      const items = values.map((one) => {
-        const value = one[c]
-        return value === undefined ? null : carrier.write(value)
-      })
-      return { ...keyTerms(column, carrier.own), type: carrier.stored, items }
-    } catch (error) {
-      if (!(error instanceof ValueMismatch)) throw error
-      const message = `Column "${key[c]}": ${error.message}.`
-      throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: key[c] } })
-    }
+    const items = values.map((one) => {
+      const value = one[c]
+      return value === undefined ? null : writeKeyValue(column.name, () => carrier.write(value))
+    })
+    return { ...keyTerms(column, carrier.own), type: carrier.stored, items }
   })
 }

@@ -1,19 +1,16 @@
 // Looks keys up: rows and version in one statement, in the way that the server thinks cheaper.
 
-import { ValueMismatch } from '../../duckdb/column-types.ts'
-import { AppError } from '../../errors.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Row } from '../../values/columns.ts'
-import type { KeyValues } from '../../values/entity-key.ts'
 import { keyForm } from '../../values/key-forms.ts'
-import { keyPlaces } from '../key-columns.ts'
+import { type KeyWriter, keyPlaces, writeKeys, writeKeyValue } from '../key-columns.ts'
 import { readVersion } from '../ledger.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from '../lookup-limits.ts'
 import { PlanOutdated } from '../plan-cache.ts'
 import { type Selection, selectFrom } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import { internalSchema } from '../port.ts'
-import { isWithinRange, type PostgresCarrier, quoteItem } from './column-types.ts'
+import { isWithinRange, quoteItem } from './column-types.ts'
 import { isServerError, toPostgresError } from './error.ts'
 import { assertCurrent, type PostgresStatement } from './plan.ts'
 import type { Session, TextRow } from './session.ts'
@@ -26,7 +23,8 @@ export async function lookup(
   limits: LookupLimits,
 ): Promise<LookupResult> {
   const places = keyPlaces(request.key, plan.columns)
-  const keys = encodeKeys(plan, places, request)
+  const encoders = places.map((place, c) => encoderOf(plan, place, request.key[c] ?? ''))
+  const keys = writeKeys(encoders, request.values)
   if (keys.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
   const lists = places.map((_, c) => `{${keys.map((key) => quoteItem(key[c] ?? '')).join(',')}}`)
   const asked = { plan, places, lists, count: keys.length }
@@ -63,44 +61,16 @@ export function readRow({ carriers }: PostgresStatement, cells: TextRow, from = 
   })
 }
 
-/** As texts, each key once, without those that no row can have. */
-function encodeKeys(
-  plan: PostgresStatement,
-  places: readonly number[],
-  { key, values }: LookupRequest,
-): (readonly string[])[] {
-  const encoders = places.map((place, c) => encoderOf(plan, place, key[c] ?? ''))
-  const keys = new Map<string, readonly string[]>()
-  for (const one of values) {
-    const texts = encoders.map((encode, c) => encode(one[c]))
-    if (isWhole(texts)) keys.set(JSON.stringify(texts), texts)
-  }
-  return [...keys.values()]
-}
-
-function isWhole(texts: readonly (string | undefined)[]): texts is readonly string[] {
-  return !texts.includes(undefined)
-}
-
-function encoderOf({ carriers, columns }: PostgresStatement, place: number, name: string) {
+/** As texts. */
+function encoderOf({ carriers, columns }: PostgresStatement, place: number, name: string): KeyWriter<string> {
   const carrier = carriers[place]
   const { type, native } = columns[place] ?? {}
   if (carrier === undefined || type === undefined) throw new Error(`Column ${name} has no type`)
   const form = type === 'STRING' ? keyForm(native ?? '') : undefined
-  return (value: KeyValues[number] | undefined): string | undefined => {
+  return (value) => {
     if (value === undefined || !isWithinRange(type, value)) return undefined
-    const text = encodeKeyValue(carrier, name, value)
+    const text = writeKeyValue(name, () => carrier.encode(value))
     return form === undefined ? text : form.parse(text)
-  }
-}
-
-export function encodeKeyValue(carrier: PostgresCarrier, name: string, value: KeyValues[number]): string {
-  try {
-    return carrier.encode(value)
-  } catch (error) {
-    if (!(error instanceof ValueMismatch)) throw error
-    const message = `Column "${name}": ${error.message}.`
-    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: name } })
   }
 }
 

@@ -3,13 +3,13 @@
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
-import { keyPlaces } from '../key-columns.ts'
+import { keyPlaces, writeKeyValue } from '../key-columns.ts'
 import { readVersion } from '../ledger.ts'
 import { selectFrom } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { createRowReader } from './copy-rows.ts'
 import { toPostgresError } from './error.ts'
-import { encodeKeyValue, readRow } from './lookup.ts'
+import { readRow } from './lookup.ts'
 import { beginReading, type Plans, type PostgresStatement } from './plan.ts'
 import type { Session } from './session.ts'
 import type { SessionLease, Sessions } from './sessions.ts'
@@ -124,7 +124,7 @@ function orderOf(plan: PostgresStatement, key: readonly string[]) {
       const carrier = terms[column]?.carrier
       if (carrier === undefined)
         throw new Error('The key that the scan goes on behind has more values than columns')
-      return encodeKeyValue(carrier, key[column] ?? '', value)
+      return writeKeyValue(key[column] ?? '', () => carrier.encode(value))
     },
   }
 }

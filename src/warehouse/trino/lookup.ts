@@ -1,10 +1,9 @@
 // Looks keys up: as literals in the statement, for the protocol carries values in no other way.
 
-import { ValueMismatch } from '../../duckdb/column-types.ts'
 import { AppError } from '../../errors.ts'
 import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
-import { keyPlaces } from '../key-columns.ts'
+import { comesAfter, type KeyWriter, keyPlaces, writeKeys, writeKeyValue } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
 import { selectFrom } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
@@ -60,8 +59,8 @@ export function readRow({ carriers }: TrinoStatement, cells: CellRow): Row {
 interface KeyTerm {
   expression: string
   isFloat: boolean
-  /** Null for a value that no row can have. */
-  write(value: KeyValues[number] | undefined): string | null
+  /** NaN as null: it is not equal to itself. */
+  write: KeyWriter<string | null>
 }
 
 /** A type that cannot be a key is refused. */
@@ -77,24 +76,24 @@ export function keyTermsOf(plan: TrinoStatement, key: readonly string[]): KeyTer
     return {
       expression: expression(nameInSelect(plan, { name })),
       isFloat: type === 'FLOAT64',
-      write: (value) => (value === undefined ? null : written(name, () => literal(value))),
+      write(value) {
+        const text = value === undefined ? null : writeKeyValue(name, () => literal(value))
+        if (text === null) return undefined
+        return Number.isNaN(value) ? null : text
+      },
     }
   })
 }
 
-/** A key's values as they are written, NaN as null: it is not equal to itself. */
 type Written = readonly (string | null)[]
 
-/** Of the keys those that a row can have, each once, in statements of a length that the server takes. */
+/** In statements of a length that the server takes. */
 function conditionsOf(terms: readonly KeyTerm[], values: readonly KeyValues[]): string[] {
-  const keys = new Map<string, Written>()
-  for (const key of values) {
-    const texts = terms.map(({ write }, c) => write(key[c]))
-    if (texts.includes(null)) continue
-    const own = texts.map((text, c) => (Number.isNaN(key[c]) ? null : text))
-    keys.set(JSON.stringify(own), own)
-  }
-  return chunksOf([...keys.values()]).map((chunk) => conditionOf(terms, chunk))
+  const keys = writeKeys(
+    terms.map(({ write }) => write),
+    values,
+  )
+  return chunksOf(keys).map((chunk) => conditionOf(terms, chunk))
 }
 
 /** Each column among its values, which connectors can search by; then the values that belong together. */
@@ -125,20 +124,14 @@ function anyOf(conditions: readonly string[]): string {
   return conditions.length === 1 ? conditions.join() : `(${conditions.join(' OR ')})`
 }
 
-/** The condition of what stands behind a key in the order of its columns, in each of which NaN is the last. */
-export function comesAfter(terms: readonly KeyTerm[], after: KeyValues): string {
-  const texts = terms.map(({ write }, c) => (Number.isNaN(after[c]) ? null : (write(after[c]) ?? undefined)))
-  const behind = terms.map((term, c) => {
-    const text = texts[c]
-    const before = terms.slice(0, c).map((one, e) => equalsOrNone(one, texts[e]))
-    return [...before, isBehind(term, text)].join(' AND ')
-  })
-  return anyOf(behind.map((one) => `(${one})`))
-}
-
-/** No row holds a value that cannot be written. */
-function equalsOrNone(term: KeyTerm, text: string | null | undefined): string {
-  return text === undefined ? 'false' : equals(term, text)
+/** In each column NaN is the last. No row holds a value that cannot be written. */
+export function comesAfterKey(terms: readonly KeyTerm[], after: KeyValues): string {
+  return comesAfter(
+    terms.map((term, c) => {
+      const text = term.write(after[c])
+      return { isEqual: text === undefined ? 'false' : equals(term, text), isBehind: isBehind(term, text) }
+    }),
+  )
 }
 
 function isBehind({ expression, isFloat }: KeyTerm, text: string | null | undefined): string {
@@ -146,17 +139,6 @@ function isBehind({ expression, isFloat }: KeyTerm, text: string | null | undefi
   if (text === undefined) return `${expression} IS NOT NULL`
   const isGreater = `${expression} > ${text}`
   return isFloat ? `(${isGreater} OR is_nan(${expression}))` : isGreater
-}
-
-/** What a value that is none of the column's type makes of the writing. */
-function written<T>(name: string, write: () => T): T {
-  try {
-    return write()
-  } catch (error) {
-    if (!(error instanceof ValueMismatch)) throw error
-    const message = `Column "${name}": ${error.message}.`
-    throw new AppError('BAD_USER_INPUT', message, { cause: error, details: { key: name } })
-  }
 }
 
 /** Of several columns each literal is written twice. */

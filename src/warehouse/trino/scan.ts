@@ -4,7 +4,7 @@ import type { Row } from '../../values/columns.ts'
 import { selectFrom } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
-import { comesAfter, keyTermsOf, readRow } from './lookup.ts'
+import { comesAfterKey, keyTermsOf, readRow } from './lookup.ts'
 import { type ReadParts, readAtOneVersion } from './pinned.ts'
 import type { TrinoStatement } from './plan.ts'
 import type { Page } from './session.ts'
@@ -18,7 +18,7 @@ export async function scan(
 ): Promise<ScanResult> {
   const terms = keyTermsOf(plan, key)
   const present = terms.map(({ expression }) => `${expression} IS NOT NULL`)
-  const among = after === undefined ? present : [...present, comesAfter(terms, after)]
+  const among = after === undefined ? present : [...present, comesAfterKey(terms, after)]
   const order = terms.map(({ expression }) => expression).join(', ')
 
   async function begin(pinned: TrinoStatement, check: () => Promise<number>) {
