@@ -229,7 +229,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       })
     },
     tables: listAll,
-    createTable: (table) => writing(() => createTable({ describe, tables: listAll, dialect: duckdbDialect, make }, table)),
+    createTable: (table) =>
+      writing(() => createTable({ describe, tables: listAll, dialect: duckdbDialect, make }, table)),
     version,
     signs: {
       async read() {

@@ -3,12 +3,12 @@
 import { quoteName } from '../../sql/sql-text.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
 import { findErasedTable } from '../erased-table.ts'
+import { writeKeyValue } from '../key-columns.ts'
 import { appendOnce } from '../ledger.ts'
 import type { EraseRequest, EraseResult, TableChange } from '../port.ts'
 import { schemasOf } from '../rows-table.ts'
 import { createKeyReader, mergeChanges } from '../stored-keys.ts'
 import { transactionOf } from './append.ts'
-import { encodeKeyValue } from './lookup.ts'
 import { type ListedTable, listTables } from './schema.ts'
 import type { Session, TextRow } from './session.ts'
 import { qualifiedName } from './text.ts'
@@ -50,7 +50,7 @@ function conditionOf(table: ListedTable, places: readonly number[], values: KeyV
     const value = values[i]
     if (column === undefined || carrier === undefined || value === undefined)
       throw new Error(`The table ${table.name} has no column ${place}`)
-    texts.push(encodeKeyValue(carrier, column.name, value))
+    texts.push(writeKeyValue(column.name, () => carrier.encode(value)))
     const type = (table.ownTypes[place] ?? '').replace(/\([\d, ]+\)/, '')
     const isText = /^(text|character varying|varchar|character|char|bpchar|"char"|name|bit)$/.test(type)
     return isText
