@@ -2,6 +2,7 @@
 
 import type { FeatureView } from '../catalog/generated/client.ts'
 import { type Freshness, freshnessOf, freshnessSources, type KeeperOf } from '../features/freshness.ts'
+import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import type { Context } from './context.ts'
 import type { Services } from './services.ts'
@@ -24,6 +25,7 @@ export function addFreshness(builder: Builder, services: Services) {
 
   const ref = builder.objectRef<Freshness>('FeatureViewFreshness').implement({
     description: 'What keeps a feature view in step with its tables, and how far behind them it may be.',
+    authScopes: viewReaders,
     fields: (t) => ({
       keptBy: t.field({ type: [source], resolve: ({ keptBy }) => keptBy }),
       behindSeconds: t.exposeFloat('behindSeconds', {

@@ -84,7 +84,10 @@ describe('fields', () => {
     'Mutation.publish': ['publish'],
     'Mutation.queryTrain': ['train'],
     'Mutation.refreshEtl': write,
+    'Mutation.refreshFeatureView': write,
     'Mutation.revokeApiKey': ['admin'],
+    'Mutation.tableChanged': ['publish'],
+    'Mutation.updateFeatureView': write,
     'Mutation.updateSavedQuery': write,
     'Subscription.datasetProgress': ['catalog:read', 'train'],
     'Subscription.featureUpdates': ['realtime'],
@@ -201,6 +204,7 @@ describe('routes', () => {
       'POST /query/realtime': 'realtime',
       'POST /query/realtime/many': 'realtime',
       'POST /query/train': 'train',
+      'POST /tables/:name/changed': 'publish',
       'POST /tables/:name/rows': 'publish',
       'PUT /publish': 'publish',
     })
