@@ -77,7 +77,7 @@ describe('in one group of several, the others are answered and the next call wor
 describe('an error names the row, the line and the column', () => {
   test('in a group', async () => {
     const etl = javaScript(
-      'export function transform(row) {\n  const user = row.user\n\n  return { name: user.name }\n}',
+      'export function transform(row) {\n  const user = row.id.user\n\n  return { name: user.name }\n}',
       'deep.js',
     )
     const error = errorOf(await stack.serve(etl, { columns, rows: [[1]] }))

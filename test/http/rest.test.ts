@@ -494,7 +494,7 @@ describe('documentation and health', () => {
   test.each([
     ['DELETE', '/publish', 'PUT'],
     ['GET', '/query/realtime/many', 'POST'],
-    ['PUT', '/datasets/dst_0.csv', 'HEAD, GET'],
+    ['PUT', '/datasets/dst_0.csv', 'HEAD, GET, DELETE'],
   ])('%s %s is 405 and says which methods there are', async (method, path, allow) => {
     const response = await fetch(`${server.url}${path}`, { method })
     expect(response.status).toBe(405)
