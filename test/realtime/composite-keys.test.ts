@@ -78,6 +78,7 @@ describe.each([
 
   test('a view of tables that have all its columns is refreshed by key: what a row touches is its tuple', async () => {
     const view = await stack.view('by tuple', counted, key)
+    await stack.realtime.idle()
     expect(view.record).toMatchObject({ refresh: 'BY_KEY', indexKeys: key, indexKey: 'origin, carrier' })
     await stack.publish('flights', columns, rows)
     expect(await everywhere(view, counted, 'ONLINE')).toHaveLength(6)
