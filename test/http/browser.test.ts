@@ -151,7 +151,10 @@ test('GraphiQL sends the headers that are filled in, with subscriptions too', as
 test('the REST documentation lists the routes, with nothing from elsewhere', async () => {
   const { page, elsewhere, complaints } = await openPage('/docs')
   await page.locator('.opblock-summary-path').filter({ hasText: '/query/train' }).waitFor()
-  await page.locator('.opblock-summary').filter({ hasText: "One entity's rows" }).click()
+  await page
+    .locator('.opblock-summary')
+    .filter({ hasText: "One entity's rows of a saved query, now" })
+    .click()
   await page.getByText('index_value').first().waitFor()
   await screenshot(page, 'docs')
   expect(elsewhere).toEqual([])
