@@ -9,6 +9,7 @@ test('the rows of a removed view go in the background, at the next start where t
   let stack = await openStack()
   const { target, record } = await stack.view('v', sql, 'user_id', 'BY_KEY')
   const other = await stack.view('w', `${sql} HAVING count(*) > 0`, 'user_id', 'BY_KEY')
+  await stack.realtime.idle()
   await stack.publish('users', ['user_id'], [['a'], ['b']])
   expect(await stack.online.sample(record.id, 10)).toHaveLength(2)
   stack.onlineCalls.failures.set('removeBelow', new Error('killed before that'))
