@@ -17,6 +17,19 @@ export const columnTypes = [
 
 export type ColumnType = (typeof columnTypes)[number]
 
+/** The storage of the types that have a usual one, see `Column.storage`; the others need one that says of what. */
+export const usualStorage = {
+  BOOLEAN: 'BOOLEAN',
+  INT32: 'INTEGER',
+  INT64: 'BIGINT',
+  FLOAT64: 'DOUBLE',
+  STRING: 'VARCHAR',
+  BYTES: 'BLOB',
+  DATE: 'DATE',
+  TIMESTAMP: 'TIMESTAMP',
+  JSON: 'JSON',
+} as const satisfies Partial<Record<ColumnType, string>>
+
 export interface Column {
   name: string
   type: ColumnType

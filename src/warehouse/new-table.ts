@@ -2,7 +2,7 @@
 
 import { AppError } from '../errors.ts'
 import { quoteName } from '../sql/sql-text.ts'
-import type { Column, ColumnType } from '../values/columns.ts'
+import { type Column, type ColumnType, usualStorage } from '../values/columns.ts'
 import { parseStorage, type Storage } from '../values/storage-text.ts'
 import type { Dialect } from './dialect.ts'
 import { featureSchema, type NewColumn, type NewTable, type Warehouse, type WarehouseTable } from './port.ts'
@@ -25,17 +25,7 @@ interface ColumnToMake {
 const longestNameBytes = 63
 const maxColumns = 1000
 
-const usualStorage: Readonly<Partial<Record<ColumnType, string>>> = {
-  BOOLEAN: 'BOOLEAN',
-  INT32: 'INTEGER',
-  INT64: 'BIGINT',
-  FLOAT64: 'DOUBLE',
-  STRING: 'VARCHAR',
-  BYTES: 'BLOB',
-  DATE: 'DATE',
-  TIMESTAMP: 'TIMESTAMP',
-  JSON: 'JSON',
-}
+const usual: Readonly<Partial<Record<ColumnType, string>>> = usualStorage
 const examples: Readonly<Partial<Record<ColumnType, string>>> = {
   DECIMAL: 'DECIMAL(18,2)',
   LIST: 'DOUBLE[]',
@@ -106,7 +96,7 @@ function checkName(what: string, name: string): void {
 const plainType = /^[A-Z_][A-Z0-9_]*( [A-Z_][A-Z0-9_]*)*( ?\(\d+( ?, ?\d+)?\))?( [A-Z]+)*$/
 
 function typeOf(dialect: Dialect, { name, type, storage }: NewColumn): string {
-  const text = storage ?? usualStorage[type]
+  const text = storage ?? usual[type]
   if (text === undefined)
     throw badInput(`Column "${name}": ${type} needs a storage that says of what, ${examples[type]} say.`)
   const write = (parsed: Storage): string => {

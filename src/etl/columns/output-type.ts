@@ -1,7 +1,7 @@
 // How a column of an ETL's output is held: what its values showed, or what the script declares, as a type and its storage.
 
 import { quoteName } from '../../sql/sql-text.ts'
-import type { Column, ColumnType } from '../../values/columns.ts'
+import { type Column, type ColumnType, usualStorage } from '../../values/columns.ts'
 import type { Storage } from '../../values/storage-text.ts'
 import { kind, type Shape } from '../script/isolate/shape.ts'
 
@@ -20,18 +20,6 @@ export interface TypedColumn {
   declared: boolean
 }
 
-const storageByType = {
-  BOOLEAN: 'BOOLEAN',
-  INT32: 'INTEGER',
-  INT64: 'BIGINT',
-  FLOAT64: 'DOUBLE',
-  STRING: 'VARCHAR',
-  BYTES: 'BLOB',
-  DATE: 'DATE',
-  TIMESTAMP: 'TIMESTAMP',
-  JSON: 'JSON',
-} as const
-
 function storageOf(type: OutputType): string {
   switch (type.type) {
     case 'DECIMAL':
@@ -41,7 +29,7 @@ function storageOf(type: OutputType): string {
     case 'STRUCT':
       return `STRUCT(${type.fields.map(([name, field]) => `${quoteName(name)} ${storageOf(field)}`).join(', ')})`
     default:
-      return storageByType[type.type]
+      return usualStorage[type.type]
   }
 }
 
@@ -164,9 +152,9 @@ export function parseDeclared(text: string): OutputType | null {
 export const declarableText = `${declarable.join(', ')}, DECIMAL or DECIMAL(digits, digits behind the point)`
 
 const typeByStorage = new Map<string, OutputType>(
-  Object.entries(storageByType).map(([type, storage]) => [
+  Object.entries(usualStorage).map(([type, storage]) => [
     storage,
-    { type: type as keyof typeof storageByType },
+    { type: type as keyof typeof usualStorage },
   ]),
 )
 
