@@ -2,6 +2,7 @@
 
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
+import { qualifiedName } from '../sql/sql-text.ts'
 import type { BaseTable, Warehouse } from '../warehouse/port.ts'
 import { placesOf } from '../warehouse/saved-columns.ts'
 
@@ -32,5 +33,5 @@ export async function examineFit(
 }
 
 export function namesOf(tables: readonly BaseTable[]): string[] {
-  return [...new Set(tables.map(({ schema, name }) => `${schema}.${name}`))]
+  return [...new Set(tables.map(qualifiedName))]
 }

@@ -2,6 +2,7 @@
 
 import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
+import { qualifiedName } from '../sql/sql-text.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { isFollowed, qualified } from './followed.ts'
 
@@ -36,7 +37,7 @@ export async function findKeepers(options: {
   tableNotices: Pick<Catalog['tableNotices'], 'all'>
 }): Promise<KeeperOf> {
   const [tables, notices] = await Promise.all([options.warehouse.tables(), options.tableNotices.all()])
-  const told = new Map(tables.map(({ schema, name, keptBy }) => [qualified(`${schema}.${name}`), keptBy]))
+  const told = new Map(tables.map((table) => [qualified(qualifiedName(table)), table.keptBy]))
   const noticed = new Set([...notices.keys()].map(qualified))
   return (table) => {
     const name = qualified(table)

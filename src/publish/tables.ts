@@ -7,7 +7,7 @@ import { demoTables } from '../demo/tables.ts'
 import { AppError } from '../errors.ts'
 import type { ToldChange, TouchedKey } from '../realtime/materialize/foreign-changes.ts'
 import type { Realtime } from '../realtime/service.ts'
-import { spellTable } from '../sql/sql-text.ts'
+import { qualifiedName, spellTable } from '../sql/sql-text.ts'
 import { featureSchema, type NewColumn, type Warehouse, type WarehouseTable } from '../warehouse/port.ts'
 import { suggestTables } from '../warehouse/unknown-table.ts'
 
@@ -82,10 +82,6 @@ export function findTable<Table extends Pick<WarehouseTable, 'schema' | 'name'>>
     const short = table.schema === featureSchema ? [table.name] : []
     return [spellTable(table), qualifiedName(table), ...short].includes(name)
   })
-}
-
-export function qualifiedName({ schema, name }: Pick<WarehouseTable, 'schema' | 'name'>): string {
-  return `${schema}.${name}`
 }
 
 function qualified(table: string): string {

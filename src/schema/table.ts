@@ -2,8 +2,8 @@
 
 import { type DefaultConnectionArguments, resolveCursorConnection } from '@pothos/plugin-relay'
 import { z } from 'zod'
-import { parseTouchedKeys, qualifiedName } from '../publish/tables.ts'
-import { spellTable } from '../sql/sql-text.ts'
+import { parseTouchedKeys } from '../publish/tables.ts'
+import { qualifiedName, spellTable } from '../sql/sql-text.ts'
 import type { WarehouseTable } from '../warehouse/port.ts'
 import { tableReaders } from './authorization.ts'
 import { type Builder, pageSize } from './builder.ts'

@@ -37,6 +37,11 @@ export function spellTable({ schema, name }: { schema: string; name: string }): 
   return `${spellName(schema)}.${spellName(name)}`
 }
 
+/** By which the gateway knows a table, as its names are, with no quotes. */
+export function qualifiedName({ schema, name }: { schema: string; name: string }): string {
+  return `${schema}.${name}`
+}
+
 /** Two names are one to the engine when they differ in the case of ASCII letters only: \u212a is no k. */
 export function nameInEngine(name: string): string {
   return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())

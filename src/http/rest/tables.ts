@@ -1,9 +1,9 @@
 // The warehouse's tables over REST.
 
 import { z } from 'zod'
-import { parseTouchedKeys, qualifiedName } from '../../publish/tables.ts'
+import { parseTouchedKeys } from '../../publish/tables.ts'
 import type { Services } from '../../schema/services.ts'
-import { spellTable } from '../../sql/sql-text.ts'
+import { qualifiedName, spellTable } from '../../sql/sql-text.ts'
 import { answer, columns, failures } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 

@@ -5,6 +5,7 @@ import type { Catalog } from '../../catalog/open.ts'
 import { AppError } from '../../errors.ts'
 import { qualified, sameName, tablesReadBy } from '../../features/followed.ts'
 import type { View, Views } from '../../features/views.ts'
+import { qualifiedName } from '../../sql/sql-text.ts'
 import { type KeyValues, keyText } from '../../values/entity-key.ts'
 import type { StoredKeys, TableChange, Warehouse } from '../../warehouse/port.ts'
 import type { Incremental } from './incremental.ts'
@@ -63,9 +64,7 @@ export function createForeignChanges(options: {
   /** Those that somebody has told of by hand, an on-run-end of dbt say, which is how they are kept from then on. */
   async function withoutSigns(tables: readonly string[]): Promise<string[]> {
     const all = await options.warehouse.tables()
-    const signed = new Set(
-      all.filter(({ keptBy }) => keptBy === 'SIGNS').map(({ schema, name }) => `${schema}.${name}`),
-    )
+    const signed = new Set(all.filter(({ keptBy }) => keptBy === 'SIGNS').map(qualifiedName))
     return tables.filter((table) => !signed.has(table))
   }
 

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../../errors.ts'
 import type { FileReader } from '../../parquet/file-reader.ts'
+import { qualifiedName } from '../../sql/sql-text.ts'
 import type { Column, Row } from '../../values/columns.ts'
 import { changeOfFiles } from '../file-changes.ts'
 import { appendOnce, type Transactional } from '../ledger.ts'
@@ -192,10 +193,7 @@ async function changesOfBefore(session: Session, { into, known }: Bringing): Pro
   const own = await known()
   if (!into.some(({ way }) => way.isBent)) return mergeChanges(own)
   const all = await listTables(session)
-  return mergeChanges([
-    ...own,
-    ...all.map(({ schema, name }) => ({ table: `${schema}.${name}`, keys: null })),
-  ])
+  return mergeChanges([...own, ...all.map((table) => ({ table: qualifiedName(table), keys: null }))])
 }
 
 export async function findMisfit(session: Session, rows: TableRows): Promise<Misfit | null> {

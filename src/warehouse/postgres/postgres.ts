@@ -1,6 +1,7 @@
 // The warehouse on a PostgreSQL server: reads in read-only transactions, exports streamed, appends counted by a version.
 
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import { qualifiedName } from '../../sql/sql-text.ts'
 import { readVersion } from '../ledger.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
@@ -103,7 +104,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
       async read(keysRead) {
         const signs = await use('write', {}, takeSigns)
         if (signs.length === 0) return null
-        const wanted = await keysRead(signs.map(({ schema, name }) => `${schema}.${name}`))
+        const wanted = await keysRead(signs.map(qualifiedName))
         const changes = await use('quick', {}, (session) => changesOf(session, signs, wanted))
         return { changes, done: () => use('write', {}, (session) => endSigns(session, signs)) }
       },
