@@ -286,7 +286,7 @@ test('a thousand connections that say nothing, or half of something, are closed;
   )
   const beganAtMs = performance.now()
   for (let i = 0; i < 20; i++) await server.rest('POST', '/query/realtime', lookup)
-  expect(performance.now() - beganAtMs).toBeLessThan(20_000)
+  expect(performance.now() - beganAtMs).toBeLessThan(5_000)
   await Promise.all(sockets.map(({ closed }) => closed))
 })
 
