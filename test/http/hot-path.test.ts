@@ -88,6 +88,13 @@ async function sendToBoth(body: BodyInit, headers?: Record<string, string>) {
   }
 }
 
+/** A failure is remembered for ten seconds: where they ended between the two, it was computed at another moment. */
+async function answersOf(body: string) {
+  const answers = await sendToBoth(body)
+  const isAlike = answers.fromHot.body === answers.fromReference.body
+  return isAlike || !answers.fromReference.body.includes('FAILED') ? answers : sendToBoth(body)
+}
+
 /** Whether the hot path by itself answers what the pipeline found valid. */
 async function isTaken(request: GeneratedRequest): Promise<boolean> {
   probe.accept(request.query, holder.current.schema)
@@ -107,7 +114,7 @@ test(`${operationCount} generated operations are answered alike`, { timeout: 300
     ) {
       sent++
       const body = JSON.stringify(request.value)
-      const { fromHot, fromReference } = await sendToBoth(body)
+      const { fromHot, fromReference } = await answersOf(body)
       expect(fromHot, body).toEqual(fromReference)
       const { data, errors } = JSON.parse(fromReference.body) as { data?: unknown; errors?: unknown }
       if (errors === undefined && fromReference.body.includes('"FAILED"')) counts.failedValues++

@@ -22,19 +22,18 @@ test('a training query’s progress in datasetProgress is the engine’s own, an
     )
     const { id } = queryTrain.dataset
     const seen: number[] = []
-    const events = gateway.follow<{ datasetProgress: { status: string; progress: number | null } }>(
-      'subscription ($id: ID!) { datasetProgress(id: $id) { status progress } }',
-      { id },
-    )
-    let status = ''
+    const events = gateway.follow<{
+      datasetProgress: { status: string; progress: number | null; error: string | null }
+    }>('subscription ($id: ID!) { datasetProgress(id: $id) { status progress error } }', { id })
+    let end = {}
     for await (const { datasetProgress } of events) {
-      status = datasetProgress.status
+      end = { status: datasetProgress.status, error: datasetProgress.error }
       const { progress } = datasetProgress
       if (progress !== null && progress > 0 && progress < 1) seen.push(progress)
       if (seen.length === 2)
         await gateway.data('mutation ($id: ID!) { cancelJob(id: $id) { __typename } }', { id })
     }
-    expect(status).toBe('CANCELLED')
+    expect(end).toEqual({ status: 'CANCELLED', error: null })
     expect(seen.length).toBeGreaterThan(1)
     expect(seen).toEqual([...seen].sort((a, b) => a - b))
   } finally {
