@@ -7,6 +7,7 @@ import { openAccess } from './access/access.ts'
 import { openOperatorSocket } from './access/operator-socket.ts'
 import { acquireLock } from './catalog/database/lock.ts'
 import { openCatalog } from './catalog/open.ts'
+import { usualDelaysMs } from './concurrency/retry.ts'
 import { type Config, dataPaths } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { makeFolder } from './config/folders.ts'
@@ -17,6 +18,7 @@ import { observeEtlEngine } from './etl/observed.ts'
 import { createEtlService } from './etl/service.ts'
 import { createEtlLoader } from './etl/source/source.ts'
 import { createDeletions } from './features/deletions.ts'
+import { httpLimits } from './http/server/limits.ts'
 import { createHttpServer } from './http/server/server.ts'
 import { createOnlineStore, createSharedCounters } from './online/index.ts'
 import { observeOnlineStore } from './online/observed.ts'
@@ -55,7 +57,7 @@ export async function createApp(
     const counters = await openCounters(config, log, parts)
     const http = await parts.open(
       'the HTTP server',
-      createHttpServer({ config, services, counters, gatherMetrics, log }),
+      createHttpServer({ config, services, counters, limits: httpLimits, gatherMetrics, log }),
     )
     const { training, publishing } = services
     async function close() {
@@ -254,6 +256,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
         lookupTimeoutMs: config.lookupTimeoutMs,
         maxIndexValues: config.maxIndexValues,
         absentMaxBytes: config.absentMaxBytes,
+        checkTimeoutMs: 60_000,
       },
       viewsOnFirstUse: config.viewsOnFirstUse,
       wholeParityEveryMs: config.wholeParityEveryMs,
@@ -280,6 +283,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       concurrency: config.publishConcurrency,
       maxQueued: config.publishQueue,
       retentionMs: config.retention.jobsMs,
+      retryDelaysMs: usualDelaysMs,
     }),
   )
   const { restored, socket } = dataPaths(config.dataDir)

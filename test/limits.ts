@@ -2,6 +2,8 @@
 
 import { parseConfig } from '../src/config/config.ts'
 
+export const checkTimeoutMs = 60_000
+
 export const { absentMaxBytes, lookupLimits, trainLimits, viewsOnFirstUse } = parseConfig({})
 
 /** Who may have views made by lookups. */

@@ -5,7 +5,7 @@ import type { Events } from '../events.ts'
 import { type ApiKeys, createApiKeys } from './api-keys.ts'
 import { type Backlog, readBacklog } from './backlog.ts'
 import type { Database } from './database/database.ts'
-import { migrate } from './database/migrate.ts'
+import { migrate, migrationsFolder } from './database/migrate.ts'
 import { withClearFailures } from './database/violations.ts'
 import { createDatasets, type Datasets } from './datasets.ts'
 import { createEtls, type Etls } from './etls.ts'
@@ -66,7 +66,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
   }
 
   try {
-    await migrate({ database, log })
+    await migrate({ database, folder: migrationsFolder, log })
     const prisma = withClearFailures(new PrismaClient({ adapter: database.adapter, errorFormat: 'minimal' }))
     closing.push(() => prisma.$disconnect())
     const queue = await createJobQueue({ database, log })

@@ -14,13 +14,21 @@ export interface OnlineStoreOptions {
   log: Logger
 }
 
+/** How long a call may wait for its answer. */
+const commandTimeoutMs = 2000
+
 const adapters: Record<string, (options: OnlineStoreOptions) => Promise<OnlineStore>> = {
   lmdb: async ({ folder, log }) => (await import('./lmdb.ts')).createLmdbStore({ folder, log }),
-  redis: async (options) => (await import('./redis/redis.ts')).createRedisStore(options),
-  rediss: async (options) => (await import('./redis/redis.ts')).createRedisStore(options),
-  'redis-sentinel': async (options) => (await import('./redis/redis.ts')).createSentinelStore(options),
-  'redis-cluster': async (options) => (await import('./redis/cluster.ts')).createRedisClusterStore(options),
-  'rediss-cluster': async (options) => (await import('./redis/cluster.ts')).createRedisClusterStore(options),
+  redis: async (options) =>
+    (await import('./redis/redis.ts')).createRedisStore({ ...options, commandTimeoutMs }),
+  rediss: async (options) =>
+    (await import('./redis/redis.ts')).createRedisStore({ ...options, commandTimeoutMs }),
+  'redis-sentinel': async (options) =>
+    (await import('./redis/redis.ts')).createSentinelStore({ ...options, commandTimeoutMs }),
+  'redis-cluster': async (options) =>
+    (await import('./redis/cluster.ts')).createRedisClusterStore({ ...options, commandTimeoutMs }),
+  'rediss-cluster': async (options) =>
+    (await import('./redis/cluster.ts')).createRedisClusterStore({ ...options, commandTimeoutMs }),
 }
 
 /** Opens the online store that the URL names; rejects with ONLINE_STORE_UNAVAILABLE when it cannot be reached. */
@@ -39,5 +47,5 @@ export async function createOnlineStore(options: OnlineStoreOptions): Promise<On
 /** Counts beside the online store; null for an embedded one, which one process has for itself. */
 export async function createSharedCounters(options: OnlineStoreOptions): Promise<SharedCounters | null> {
   if (!options.url.startsWith('redis')) return null
-  return (await import('./redis/counters.ts')).createRedisCounters(options)
+  return (await import('./redis/counters.ts')).createRedisCounters({ ...options, commandTimeoutMs: 500 })
 }

@@ -22,8 +22,6 @@ import type { OnlineEntry, OnlineStore, ReadRequest, WriteEntry } from './port.t
 export interface LmdbStoreOptions {
   folder: string
   log: Logger
-  /** How often expired entries are swept. */
-  sweepEveryMs?: number
 }
 
 export interface LmdbStore extends OnlineStore {
@@ -31,6 +29,8 @@ export interface LmdbStore extends OnlineStore {
   sweep(): Promise<number>
 }
 
+/** How often expired entries are swept. */
+const sweepEveryMs = 30_000
 /** Entries a transaction: its callback runs in one go, so this bounds how long a lookup may have to wait. */
 const transactionEntries = 1000
 /** Keys between two marks when a sample is drawn. */
@@ -42,11 +42,7 @@ const latestExpiryMs = 2 ** 47
 
 type Store = Database<Buffer, string>
 
-export async function createLmdbStore({
-  folder,
-  log,
-  sweepEveryMs = 30_000,
-}: LmdbStoreOptions): Promise<LmdbStore> {
+export async function createLmdbStore({ folder, log }: LmdbStoreOptions): Promise<LmdbStore> {
   const db = openFolder(folder)
   let closing: Promise<void> | undefined
 

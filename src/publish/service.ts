@@ -6,7 +6,6 @@ import { checkKey } from '../catalog/idempotency-keys.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { type Repetition, repeat } from '../concurrency/repeat.ts'
-import { usualDelaysMs } from '../concurrency/retry.ts'
 import { AppError, unavailable } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Realtime } from '../realtime/service.ts'
@@ -88,7 +87,7 @@ interface PublishingOptions {
   /** Jobs that ended so long ago are forgotten. */
   retentionMs: number
   /** Waits before further tries of a failed step; the last one again and again. */
-  retryDelaysMs?: readonly number[]
+  retryDelaysMs: readonly number[]
   metrics: Metrics
   log: Logger
 }
@@ -98,7 +97,6 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const closing = new AbortController()
   const runner = createRunner({
     ...options,
-    retryDelaysMs: options.retryDelaysMs ?? usualDelaysMs,
     untilEnded: (jobId, signal) => wait(jobId, { signal }),
     closing: closing.signal,
   })

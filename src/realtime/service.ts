@@ -110,12 +110,16 @@ export function createRealtime(options: {
   etlEngine: EtlEngine
   events: Events
   temporaryFolder: string
-  limits: { lookupTimeoutMs: number; maxIndexValues: number; absentMaxBytes: number }
+  limits: {
+    lookupTimeoutMs: number
+    maxIndexValues: number
+    absentMaxBytes: number
+    /** How long a check of one view that nobody has asked for may take. */
+    checkTimeoutMs: number
+  }
   viewsOnFirstUse: { byAnyone: boolean; most: number }
   /** How often by-key views that have changed are compared whole with training; null never does. */
   wholeParityEveryMs: number | null
-  /** How long a check of one view that nobody has asked for may take; a minute unless given. */
-  checkTimeoutMs?: number
   metrics: Metrics
   log: Logger
 }): Realtime {

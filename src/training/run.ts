@@ -62,7 +62,7 @@ export interface RunnerOptions {
   metrics: Metrics
   limits: TrainLimits
   /** How long a call waits for a catalog that is away when its dataset has ended. */
-  catalogPatienceMs?: number | undefined
+  catalogPatienceMs: number
   log: Logger
 }
 

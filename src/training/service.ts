@@ -31,6 +31,8 @@ import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWor
 import { whileCatalogIsAway } from './stored-end.ts'
 import { sweep } from './sweep.ts'
 
+const catalogPatienceMs = 60_000
+
 export interface QueryTrainRequest extends SavedQueryNotes {
   sql: string
   name: string
@@ -79,7 +81,7 @@ export interface Training {
   close(): Promise<void>
 }
 
-export interface TrainingOptions extends Omit<RunnerOptions, 'datasets'> {
+export interface TrainingOptions extends Omit<RunnerOptions, 'datasets' | 'catalogPatienceMs'> {
   catalog: Catalog
   warehouse: Warehouse
   parquet: ParquetEngine
@@ -93,7 +95,7 @@ export interface TrainingOptions extends Omit<RunnerOptions, 'datasets'> {
 export function createTraining(options: TrainingOptions): Training {
   const { catalog, warehouse, parquet, events, datasetsFolder, temporaryFolder, log } = options
   const { datasets, savedQueries } = catalog
-  const runner = createRunner({ ...options, datasets })
+  const runner = createRunner({ ...options, datasets, catalogPatienceMs })
   const queryColumns = createQueryColumns(catalog)
   const extraction = createExtraction({ ...options, queryColumns })
   const downloads = createDownloads({

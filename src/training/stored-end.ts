@@ -17,8 +17,6 @@ const catalogAway = new Set(['CATALOG_UNAVAILABLE'] as const)
 
 type Changes = Parameters<Datasets['update']>[1]
 
-const usualPatienceMs = 60_000
-
 /** The caller is to wait no longer; the end is stored once the catalog is back. */
 export class EndNotStored extends Error {
   override readonly name = 'EndNotStored'
@@ -31,12 +29,12 @@ export class EndNotStored extends Error {
 export function createEndStore({
   update,
   isStopping,
-  patienceMs = usualPatienceMs,
+  patienceMs,
   log,
 }: {
   update(id: string, changes: Changes): Promise<DatasetRecord>
   isStopping(): boolean
-  patienceMs?: number | undefined
+  patienceMs: number
   log: Logger
 }) {
   const untold = new Set<string>()

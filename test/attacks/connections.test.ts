@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import { type Gateway, openGateway } from '../http/gateway.ts'
 
 const headersMs = 600
@@ -26,9 +27,7 @@ beforeAll(async () => {
   }
   server = await gateway.serve({
     config,
-    receiveWithin: { headersMs, requestMs },
-    connectionInitWaitMs: 800,
-    pingEveryMs: 500,
+    limits: { ...httpLimits, headersMs, requestMs, connectionInitMs: 800, pingEveryMs: 500 },
   })
   const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
     'mutation { queryTrain(query: "SELECT i AS n FROM range(9) r(i)", queryName: "n") { query { id } } }',

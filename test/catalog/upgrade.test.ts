@@ -103,7 +103,7 @@ describe.each([
     await catalog.close()
 
     const upgraded = await openDatabase(place)
-    expect(await migrate({ database: upgraded, log: quiet })).toEqual([])
+    expect(await migrate({ database: upgraded, folder: migrationsFolder, log: quiet })).toEqual([])
     expect(await readAll(upgraded, columns)).toEqual(before)
     await upgraded.close()
     await place.remove()

@@ -3,6 +3,7 @@
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createDemoTables } from '../../src/demo/tables.ts'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import { createHttpServer, type HttpServerOptions } from '../../src/http/server/server.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createDataFolder } from '../data-folder.ts'
@@ -21,7 +22,14 @@ export async function openGateway(settings: Record<string, string> = {}) {
   await createDemoTables(app.services.warehouse)
 
   async function serve(options: Partial<HttpServerOptions> = {}) {
-    const server = await createHttpServer({ config, services: app.services, log, ...options })
+    const server = await createHttpServer({
+      config,
+      services: app.services,
+      counters: null,
+      limits: httpLimits,
+      log,
+      ...options,
+    })
     const { url } = await server.listen()
     const { close, routes, schema } = server
     return { url, close, routes, schema, ...createClient(url) }

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
 const maxHeldBytes = 16_500_000
@@ -17,7 +18,7 @@ let queryId: string
 
 beforeAll(async () => {
   gateway = await openGateway()
-  server = await gateway.serve({ maxHeldBytes })
+  server = await gateway.serve({ limits: { ...httpLimits, heldBytes: maxHeldBytes } })
   const { query } = await gateway.services.training.queryTrain({
     sql: `SELECT i AS n, repeat('x', CASE i WHEN 2 THEN ${answerBytes} WHEN 3 THEN ${answerBytes / 2} ELSE 5 END) AS text
       FROM range(4) r(i)`,

@@ -9,6 +9,7 @@ import { holdSchema } from '../../src/schema/held.ts'
 import { createSchema } from '../../src/schema/index.ts'
 import { lookupFields } from '../../src/schema/lookup-fields.ts'
 import { tries } from '../thorough.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { type Gateway, openGateway, type Services } from './gateway.ts'
 import { type GeneratedRequest, generateOperations, type Ids } from './realtime-operations.ts'
 
@@ -19,7 +20,9 @@ const schema = createSchema({} as Services)
 const holder = holdSchema({ schema, lookupFields })
 let gateway: Gateway
 let hot: Awaited<ReturnType<Gateway['serve']>>
-let reference: Awaited<ReturnType<Gateway['serve']>>
+/** No request with a query string takes the hot path. */
+const reference = '/graphql?by=yoga'
+const { operations } = createMetrics()
 let ids: Ids
 /** The hot path by itself, to see what it takes. */
 let probe: HotPath
@@ -27,11 +30,11 @@ let probe: HotPath
 beforeAll(async () => {
   gateway = await openGateway({ ETL_SOURCES: `${import.meta.dirname}/etl` })
   hot = await gateway.serve()
-  reference = await gateway.serve({ hotPath: false })
   probe = createHotPath({
     holder,
     services: gateway.services,
     trusted: { find: () => null },
+    operations,
     log: pino({ level: 'silent' }),
   })
   ids = await saveQueries()
@@ -39,7 +42,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await hot.close()
-  await reference.close()
   await gateway.close()
 })
 
@@ -73,8 +75,13 @@ interface Answer {
 
 const json = { 'content-type': 'application/json' }
 
-async function send(url: string, body: BodyInit, headers: Record<string, string> = json): Promise<Answer> {
-  const response = await fetch(`${url}/graphql`, { method: 'POST', headers, body })
+async function send(
+  url: string,
+  body: BodyInit,
+  headers: Record<string, string> = json,
+  path = '/graphql',
+): Promise<Answer> {
+  const response = await fetch(url + path, { method: 'POST', headers, body })
   const { 'x-request-id': _, date: __, ...kept } = Object.fromEntries(response.headers)
   return { status: response.status, headers: kept, body: await response.text() }
 }
@@ -84,7 +91,7 @@ async function sendToBoth(body: BodyInit, headers?: Record<string, string>) {
   await send(hot.url, body, headers)
   return {
     fromHot: await send(hot.url, body, headers),
-    fromReference: await send(reference.url, body, headers),
+    fromReference: await send(hot.url, body, headers, reference),
   }
 }
 
@@ -142,7 +149,7 @@ async function warmUp() {
   const operations = generateOperations(seed, ids)
   for (let i = 0; i < operationCount; i += 10) {
     const batch = Array.from({ length: 10 }, () => operations.next().value as GeneratedRequest)
-    await Promise.all(batch.map((request) => send(reference.url, JSON.stringify(request))))
+    await Promise.all(batch.map((request) => send(hot.url, JSON.stringify(request), json, reference)))
   }
 }
 
@@ -236,17 +243,17 @@ test('a failure that nobody foresaw is logged and masked as on the full pipeline
   expect(lines[1]).toContain('hunter2')
 })
 
-describe('plans', () => {
+describe('compiled operations', () => {
   test('are kept for documents that were found valid, and for no other', () => {
-    const plans = createCompiledOperations(holder)
-    expect(plans.find(lookup, null)).toBeNull()
-    plans.accept(lookup, schema)
-    expect(plans.find(lookup, null)).not.toBeNull()
-    expect(plans.find(lookup, 'Nobody')).toBeNull()
+    const compiled = createCompiledOperations(holder, operations)
+    expect(compiled.find(lookup, null)).toBeNull()
+    compiled.accept(lookup, schema)
+    expect(compiled.find(lookup, null)).not.toBeNull()
+    expect(compiled.find(lookup, 'Nobody')).toBeNull()
   })
 
   test('are made only for operations whose root fields are realtime lookups', () => {
-    const plans = createCompiledOperations(holder)
+    const compiled = createCompiledOperations(holder, operations)
     const row = 'queryRealtime(queryId: "q", indexKey: "k", indexValue: "v") { rows }'
     const others = [
       `{ ${row} savedQueries { totalCount } }`,
@@ -259,39 +266,39 @@ describe('plans', () => {
       )} }`,
     ]
     for (const document of others) {
-      plans.accept(document, schema)
-      expect(plans.find(document, null), document).toBeNull()
+      compiled.accept(document, schema)
+      expect(compiled.find(document, null), document).toBeNull()
     }
   })
 
   test('are of one schema: with the next all are made anew, and what was valid before is not by that', () => {
     const own = holdSchema({ schema, lookupFields })
-    const plans = createCompiledOperations(own)
-    plans.accept(lookup, schema)
-    expect(plans.find(lookup, null)).not.toBeNull()
+    const compiled = createCompiledOperations(own, operations)
+    compiled.accept(lookup, schema)
+    expect(compiled.find(lookup, null)).not.toBeNull()
     const next = createSchema({} as Services)
     own.swap({ schema: next, lookupFields })
-    expect(plans.find(lookup, null)).toBeNull()
-    plans.accept(lookup, schema)
-    expect(plans.find(lookup, null)).toBeNull()
-    plans.accept(lookup, next)
-    expect(plans.find(lookup, null)).not.toBeNull()
+    expect(compiled.find(lookup, null)).toBeNull()
+    compiled.accept(lookup, schema)
+    expect(compiled.find(lookup, null)).toBeNull()
+    compiled.accept(lookup, next)
+    expect(compiled.find(lookup, null)).not.toBeNull()
     own.swap({ schema: next, lookupFields: new Map() })
-    plans.accept(lookup, next)
-    expect(plans.find(lookup, null)).toBeNull()
+    compiled.accept(lookup, next)
+    expect(compiled.find(lookup, null)).toBeNull()
   })
 
   test('of ever new documents stay few, and those in use stay', () => {
-    const plans = createCompiledOperations(holder)
-    plans.accept(lookup, schema)
+    const compiled = createCompiledOperations(holder, operations)
+    compiled.accept(lookup, schema)
     for (let i = 0; i < 5_000; i++) {
-      plans.accept(`${lookup} # ${i} ${'x'.repeat(i % 3_000)}`, schema)
-      plans.find(lookup, null)
+      compiled.accept(`${lookup} # ${i} ${'x'.repeat(i % 3_000)}`, schema)
+      compiled.find(lookup, null)
     }
-    plans.accept(`${lookup} # ${'x'.repeat(20_000)}`, schema)
-    expect(plans.size.documents).toBeLessThanOrEqual(1_000)
-    expect(plans.size.characters).toBeLessThanOrEqual(512 * 1024)
-    expect(plans.find(lookup, null)).not.toBeNull()
+    compiled.accept(`${lookup} # ${'x'.repeat(20_000)}`, schema)
+    expect(compiled.size.documents).toBeLessThanOrEqual(1_000)
+    expect(compiled.size.characters).toBeLessThanOrEqual(512 * 1024)
+    expect(compiled.find(lookup, null)).not.toBeNull()
   })
 })
 
@@ -301,22 +308,21 @@ test('what every answer carries is alike: for pages of other sites, and of what 
     corsOrigins: ['https://named.example'],
     rateLimit: { requests: 20, windowMs: 86_400_000 },
   }
-  const both = [await gateway.serve({ config }), await gateway.serve({ config, hotPath: false })]
+  const paths = ['/graphql', reference]
   const bodies = [lookupOf(['1']), lookupOf(['1', '2']), '{"query": 7}', 'nonsense', lookupOf(['3'])]
   const pages = [undefined, 'https://named.example', 'https://other.example']
   const answers = await Promise.all(
-    both.map(async ({ url, close }) => {
+    paths.map(async (path) => {
+      const { url, close } = await gateway.serve({ config })
       const all: Answer[] = []
       for (let i = 0; i < 25; i++) {
         const origin = pages[i % pages.length]
-        const answer = await send(url, bodies[i % bodies.length] ?? '', {
-          ...json,
-          ...(origin && { origin }),
-        })
+        const headers = { ...json, ...(origin && { origin }) }
+        const answer = await send(url, bodies[i % bodies.length] ?? '', headers, path)
         // A limit's window is told in seconds left.
-        const { ratelimit = '', 'retry-after': _, ...headers } = answer.headers
+        const { ratelimit = '', 'retry-after': _, ...rest } = answer.headers
         const body = answer.status === 429 ? '' : answer.body
-        all.push({ ...answer, body, headers: { ...headers, ratelimit: ratelimit.replace(/t=\d+/, 't') } })
+        all.push({ ...answer, body, headers: { ...rest, ratelimit: ratelimit.replace(/t=\d+/, 't') } })
       }
       await close()
       return all

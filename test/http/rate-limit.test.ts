@@ -3,10 +3,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { networkOf } from '../../src/http/guards/callers.ts'
 import { createRateLimiter } from '../../src/http/guards/rate-limit.ts'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import type { HttpServerOptions } from '../../src/http/server/server.ts'
 import type { SharedCounters } from '../../src/online/counters.ts'
 import { createSharedCounters } from '../../src/online/index.ts'
@@ -43,13 +44,14 @@ function takeMany(
 
 describe('in one process', () => {
   const limit = { requests: 10, windowMs: 60_000 }
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: 120_000 }))
+  afterEach(() => void vi.useRealTimers())
 
   test('a caller is let through as often as the limit says, and again in the next window', () => {
-    let nowMs = 120_000
-    const limiter = createRateLimiter({ limit, counters: null, log, nowMs: () => nowMs })
+    const limiter = createRateLimiter({ limit, counters: null, log })
     expect(takeMany(limiter, 'ada', 15)).toBe(10)
     expect(takeMany(limiter, 'grace', 1)).toBe(1)
-    nowMs += 45_500
+    vi.setSystemTime(165_500)
     expect(limiter.take('ada')).toEqual({
       allowed: false,
       retryAfterSeconds: 15,
@@ -59,19 +61,19 @@ describe('in one process', () => {
         'retry-after': '15',
       },
     })
-    nowMs += 14_500
+    vi.setSystemTime(180_000)
     expect(limiter.take('ada')).toMatchObject({ allowed: true, headers: { ratelimit: '"default";r=9;t=60' } })
   })
 
   test('a hundred index values count as one more request', () => {
-    const limiter = createRateLimiter({ limit, counters: null, log, nowMs: () => 0 })
+    const limiter = createRateLimiter({ limit, counters: null, log })
     limiter.take('ada')
     limiter.charge('ada', 500)
     expect(takeMany(limiter, 'ada', 15)).toBe(4)
   })
 
   test('ever new callers are forgotten one after the other', () => {
-    const limiter = createRateLimiter({ limit, counters: null, log, nowMs: () => 0 })
+    const limiter = createRateLimiter({ limit, counters: null, log })
     const before = process.memoryUsage().heapUsed
     for (let i = 0; i < 60_000; i++) limiter.take(`caller ${i}`)
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6)
@@ -268,7 +270,7 @@ describe('the gateway', () => {
       'POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n',
     ],
   ])('lets go of a client that sends %s', async (_what, sent) => {
-    const { url } = await serve({}, { receiveWithin: { headersMs: 400, requestMs: 800 } })
+    const { url } = await serve({}, { limits: { ...httpLimits, headersMs: 400, requestMs: 800 } })
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
     socket.on('error', () => undefined)
     await once(socket, 'connect')

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import type { RealtimeResult } from '../../src/realtime/service.ts'
 import { toByteText } from '../../src/values/byte-text.ts'
 import { type Gateway, openGateway, type Services } from './gateway.ts'
@@ -20,7 +21,7 @@ beforeAll(async () => {
   gateway = await openGateway()
   const services = { ...gateway.services, realtime: createTalkative(gateway.services.realtime) }
   const config = { ...gateway.config, stallTimeoutMs: 1_000 }
-  server = await gateway.serve({ services, config, pingEveryMs: 500 })
+  server = await gateway.serve({ services, config, limits: { ...httpLimits, pingEveryMs: 500 } })
 })
 
 afterAll(async () => {

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Authentication, Credentials } from '../../src/access/authentication.ts'
 import { everyone, type Identity } from '../../src/access/identity.ts'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import type { HttpServerOptions } from '../../src/http/server/server.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 
@@ -152,7 +153,7 @@ describe('close codes of WebSockets', () => {
   })
 
   test('4408 for a client that does not introduce itself in time', async () => {
-    const impatient = await serve({ connectionInitWaitMs: 100 })
+    const impatient = await serve({ limits: { ...httpLimits, connectionInitMs: 100 } })
     const socket = new WebSocket(`${impatient.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
     const [code] = await once(socket, 'close')
     expect(code).toBe(4408)

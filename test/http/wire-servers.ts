@@ -10,6 +10,7 @@ import { createHeldBytes } from '../../src/http/guards/held-bytes.ts'
 import { createHotPathRouter, type HotPathRoute } from '../../src/http/hot-path/router.ts'
 import { receiveConnections } from '../../src/http/server/connections.ts'
 import { createLeaving } from '../../src/http/server/leaving.ts'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import { endStalled } from '../../src/http/server/stalled.ts'
 import { addWire } from '../../src/http/wire/wire.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -103,7 +104,7 @@ export async function start({
   const counts = { taken: 0 }
   if (withWire) {
     const [metrics, log] = [createMetrics(), testLog()]
-    const held = createHeldBytes({ metrics, log })
+    const held = createHeldBytes({ maxBytes: httpLimits.heldBytes, metrics, log })
     addWire(server, { router: routerOf(counts), held, isStopping: () => leaving.isBegun(), log })
     const { refused } = metrics
     receiveConnections(server, { maxOfAddress: maxOfAddress ?? null, refused, held, log })

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createOnlineStore } from '../../src/online/index.ts'
 import { createLmdbStore } from '../../src/online/lmdb.ts'
 import type { WriteEntry } from '../../src/online/port.ts'
@@ -106,10 +106,15 @@ test('expired entries are swept without being asked', async () => {
   onTestFinished(stop)
   const swept = new EventEmitter()
   const listening = pino({ level: 'debug' }, { write: (line: string) => swept.emit('line', line) })
-  const store = await createLmdbStore({ folder, log: listening, sweepEveryMs: 10 })
+  vi.useFakeTimers({ toFake: ['setInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const store = await createLmdbStore({ folder, log: listening })
   onTestFinished(() => store.close())
   const said = once(swept, 'line')
   await store.write('v', [entry('soon', 1, 1), entry('kept', 1)])
+  const isGone = async () => (await store.read([{ view: 'v', values: ['soon'] }]))[0]?.entries[0] === null
+  await expect.poll(isGone, { interval: 5 }).toBe(true)
+  vi.advanceTimersByTime(30_000)
   expect(JSON.parse(String((await said)[0]))).toMatchObject({ entries: 1 })
   expect(await store.removeBelow('v', 9)).toBe(1)
 })

@@ -282,7 +282,9 @@ test('TLS is spoken with a server whose certificate comes from ONLINE_TLS_CA, an
   for (const tlsCa of [certificates.stranger, null]) {
     await expect(open('127.0.0.1', tlsCa)).rejects.toMatchObject({ code: 'ONLINE_STORE_UNAVAILABLE' })
   }
-  await expect(createRedisStore({ url: server.url.replace('rediss', 'redis'), log })).rejects.toMatchObject({
+  await expect(
+    createRedisStore({ url: server.url.replace('rediss', 'redis'), log, commandTimeoutMs }),
+  ).rejects.toMatchObject({
     code: 'ONLINE_STORE_UNAVAILABLE',
   })
   await expect(open('127.0.0.1', '/nowhere/authority.pem')).rejects.toThrow(
@@ -296,7 +298,7 @@ test('a server that would evict watermarks is warned of at the start, one that w
     const stream: DestinationStream = { write: (line) => void lines.push(line) }
     const server = await startRedis({ args: settings })
     onTestFinished(server.stop)
-    const store = await createRedisStore({ url: server.url, log: pino({}, stream) })
+    const store = await createRedisStore({ url: server.url, log: pino({}, stream), commandTimeoutMs })
     await store.close()
     return lines.join('')
   }

@@ -7,7 +7,7 @@ import { createRealtime, type Realtime } from '../../src/realtime/service.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTraining } from '../../src/training/service.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { absentMaxBytes, trainLimits, viewsOnFirstUse } from '../limits.ts'
+import { absentMaxBytes, checkTimeoutMs, trainLimits, viewsOnFirstUse } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 /** SQL of many joins that users have; each of its tables has `user_id`, so its view is refreshed by key. */
@@ -49,7 +49,7 @@ export async function openGateway(options: GatewayOptions) {
     metrics: createMetrics(),
     viewsOnFirstUse,
     wholeParityEveryMs: null,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes, checkTimeoutMs },
   })
   await realtime.start()
   const uploads = await createUploads({

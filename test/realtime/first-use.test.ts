@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createEvents } from '../../src/events.ts'
 import { createRealtime } from '../../src/realtime/service.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { absentMaxBytes, viewsOnFirstUse, writer } from '../limits.ts'
+import { absentMaxBytes, checkTimeoutMs, viewsOnFirstUse, writer } from '../limits.ts'
 import { openStack, type Stack, sortedRows } from './stack.ts'
 
 const reader = { writesCatalog: false }
@@ -77,7 +77,7 @@ test('where it is set, every caller has views made', async () => {
   const open = createRealtime({
     ...stack,
     metrics: createMetrics(),
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes, checkTimeoutMs },
     viewsOnFirstUse: { ...viewsOnFirstUse, byAnyone: true },
     wholeParityEveryMs: null,
   })
@@ -126,7 +126,7 @@ test('one that nobody has asked for in a week goes, with its rows; one that is u
   const other = createRealtime({
     ...stack,
     metrics: createMetrics(),
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes, checkTimeoutMs },
     viewsOnFirstUse,
     wholeParityEveryMs: null,
   })
@@ -174,7 +174,7 @@ test('a publish asks the catalog for all views only once one has changed, and kn
     ...stack,
     metrics: createMetrics(),
     events: createEvents(),
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10, absentMaxBytes, checkTimeoutMs },
     viewsOnFirstUse,
     wholeParityEveryMs: null,
   })

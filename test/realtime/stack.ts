@@ -17,7 +17,7 @@ import { toText } from '../../src/values/byte-text.ts'
 import { encodeFrame, type Row } from '../../src/values/columns.ts'
 import { keyText, parseKeyText } from '../../src/values/entity-key.ts'
 import { createDataFolder } from '../data-folder.ts'
-import { absentMaxBytes, viewsOnFirstUse, writer } from '../limits.ts'
+import { absentMaxBytes, checkTimeoutMs, viewsOnFirstUse, writer } from '../limits.ts'
 import { openParts } from '../parts.ts'
 
 export type Stack = Awaited<ReturnType<typeof openStack>>
@@ -31,9 +31,8 @@ interface StackOptions {
   warehouseUrl?: string
   onlineUrl?: string
   wholeParityEveryMs?: number | null
-  checkTimeoutMs?: number
   firstUse?: Partial<typeof viewsOnFirstUse>
-  limits?: Partial<{ lookupTimeoutMs: number; maxIndexValues: number; absentMaxBytes: number }>
+  limits?: Partial<Parameters<typeof createRealtime>[0]['limits']>
   log?: Logger
 }
 
@@ -65,7 +64,6 @@ export async function openStack(options: StackOptions = {}) {
     limits,
     firstUse,
     wholeParityEveryMs = null,
-    checkTimeoutMs,
     ...rest
   } = options
   const parts = await openParts({ folder: folder.path, ...rest })
@@ -80,10 +78,9 @@ export async function openStack(options: StackOptions = {}) {
     catalog: { ...catalog, featureViews: viewCalls.proxy, savedQueries: queryCalls.proxy },
     warehouse: warehouseCalls.proxy,
     online: onlineCalls.proxy,
-    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes, ...limits },
+    limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes, checkTimeoutMs, ...limits },
     viewsOnFirstUse: { ...viewsOnFirstUse, ...firstUse },
     wholeParityEveryMs,
-    ...(checkTimeoutMs !== undefined && { checkTimeoutMs }),
   })
   const { load } = realtime.createLoader(writer)
   const jobId = randomUUID()

@@ -62,7 +62,7 @@ test('one whose work does not end is given up in bounded time, and the publish w
 test('a check of it that does not end is given up too, and is told', async () => {
   const told: string[] = []
   const log = pino({ level: 'warn' }, { write: (line) => void told.push(line) })
-  const impatient = await openStack({ limits: { lookupTimeoutMs: 300 }, checkTimeoutMs: 300, log })
+  const impatient = await openStack({ limits: { lookupTimeoutMs: 300, checkTimeoutMs: 300 }, log })
   onTestFinished(() => impatient.remove())
   await impatient.view('slow', endless, 'user_id', 'BY_KEY')
   await impatient.publish('users', columns, [['a', 'one', 1]])

@@ -5,6 +5,7 @@ import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { ConfigError } from '../../src/config/config-error.ts'
 import { AppError } from '../../src/errors.ts'
+import { httpLimits } from '../../src/http/server/limits.ts'
 import { createHttpServer } from '../../src/http/server/server.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -33,7 +34,13 @@ afterAll(async () => {
 
 async function serve(services: Partial<typeof app.services> = {}) {
   const config = parseConfig({ PORT: '0', DATA_DIR: folder.path })
-  const server = await createHttpServer({ config, services: { ...app.services, ...services }, log })
+  const server = await createHttpServer({
+    config,
+    services: { ...app.services, ...services },
+    counters: null,
+    limits: httpLimits,
+    log,
+  })
   const { url } = await server.listen()
   return { url, ...createClient(url), close: server.close }
 }

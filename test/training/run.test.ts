@@ -30,6 +30,7 @@ beforeAll(async () => {
     concurrency: 1,
     timeoutMs: 30_000,
     limits: trainLimits,
+    catalogPatienceMs: 60_000,
     log,
   })
 }, 180_000)

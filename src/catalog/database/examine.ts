@@ -45,7 +45,7 @@ async function examineServer(database: Database): Promise<Notice[]> {
 }
 
 async function checkMigrations(database: Database): Promise<Notice> {
-  const found = await compareMigrations({ database })
+  const found = await compareMigrations(database)
   if (typeof found === 'string')
     return fail(found, 'start the version of the gateway that has used it last, or a later one')
   const { applied, missing } = found

@@ -35,11 +35,11 @@ export async function readMigrations(folder: string): Promise<Migration[]> {
  */
 export async function migrate({
   database,
-  folder = migrationsFolder,
+  folder,
   log,
 }: {
   database: Database
-  folder?: string
+  folder: string
   log: Logger
 }): Promise<string[]> {
   const migrations = await readMigrations(folder)
@@ -54,14 +54,10 @@ export async function migrate({
 }
 
 /** What `migrate` would have to do, changing nothing; a sentence where it would refuse. */
-export async function compareMigrations({
-  database,
-  folder = migrationsFolder,
-}: {
-  database: Pick<Database, 'read'>
-  folder?: string
-}): Promise<{ applied: number; missing: string[] } | string> {
-  const migrations = await readMigrations(folder)
+export async function compareMigrations(
+  database: Pick<Database, 'read'>,
+): Promise<{ applied: number; missing: string[] } | string> {
+  const migrations = await readMigrations(migrationsFolder)
   const known = await readHistoryBy(database.read)
   try {
     checkHistory(known, migrations)

@@ -250,7 +250,7 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
         ...request,
         names: JSON.stringify(request.inputColumns.map(({ name }) => name)),
         gatherer: createGatherer(script.etl, script.declared),
-        spool: createSpool({ folder: temporaryFolder }),
+        spool: createSpool(temporaryFolder),
         log: createScriptLog(),
       }
       try {

@@ -22,10 +22,7 @@ export interface Sandbox {
   close(): Promise<void>
 }
 
-export interface SandboxOptions extends ChildOptions {
-  size?: number
-}
-
+const size = 2
 const abortGraceMs = 250
 
 function closedError(): AppError {
@@ -38,7 +35,7 @@ interface Waiting {
   refuse: (error: unknown) => void
 }
 
-export function createSandbox({ size = 2, ...options }: SandboxOptions): Sandbox {
+export function createSandbox(options: ChildOptions): Sandbox {
   const children = Array.from({ length: size }, () => createChild(options))
   const free = [...children]
   const waiting: Waiting[] = []
@@ -46,7 +43,7 @@ export function createSandbox({ size = 2, ...options }: SandboxOptions): Sandbox
   let closed = false
 
   function mayRun(urgency: Urgency): boolean {
-    return urgency !== 'FRAME' || size === 1 || frames < size - 1
+    return urgency !== 'FRAME' || frames < size - 1
   }
 
   function dispatch(): void {

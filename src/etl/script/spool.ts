@@ -13,16 +13,11 @@ export interface Spool {
   remove(): Promise<void>
 }
 
+const memoryBytes = 32_000_000
 /** How much goes into the file at once. */
 const flushBytes = 4_000_000
 
-export function createSpool({
-  folder,
-  memoryLimit = 32_000_000,
-}: {
-  folder: string
-  memoryLimit?: number
-}): Spool {
+export function createSpool(folder: string): Spool {
   const path = join(folder, `etl-${randomUUID()}.spool`)
   let batches: OutputRows[] = []
   let bytes = 0
@@ -59,7 +54,7 @@ export function createSpool({
     async add(batch) {
       batches.push(batch)
       bytes += batch.data.byteLength
-      if (bytes > memoryLimit || (file !== null && bytes > flushBytes)) await flush()
+      if (bytes > memoryBytes || (file !== null && bytes > flushBytes)) await flush()
     },
     async *batches() {
       if (file !== null) {

@@ -14,6 +14,10 @@ import { publicAddressOf } from './private-address.ts'
 const commitText = /^[0-9a-f]{40}([0-9a-f]{24})?$/
 const shortCommitText = /^[0-9a-f]{4,64}$/
 
+const timeLimitMs = 60_000
+/** What a fetch may bring before it is ended: a server that does not filter sends a commit's whole tree. */
+const sizeLimitBytes = 256_000_000
+
 export interface GitFile {
   bytes: Uint8Array
   commit: string
@@ -23,9 +27,6 @@ export interface GitSourceOptions {
   allowList: AllowList
   temporaryFolder: string
   sshCommand?: string | undefined
-  timeLimitMs?: number
-  /** What a fetch may bring before it is ended: a server that does not filter sends a commit's whole tree. */
-  sizeLimitBytes?: number
 }
 
 interface Work {
@@ -34,13 +35,7 @@ interface Work {
   git: RunGit
 }
 
-export function createGitSource({
-  allowList,
-  temporaryFolder,
-  sshCommand,
-  timeLimitMs = 60_000,
-  sizeLimitBytes = 256_000_000,
-}: GitSourceOptions) {
+export function createGitSource({ allowList, temporaryFolder, sshCommand }: GitSourceOptions) {
   /** `reach` is the address to connect to, where the host was not allowed by its own name. */
   async function remoteOf({ host, publicPath, remote }: GitAddress) {
     if (host === null)

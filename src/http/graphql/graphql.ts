@@ -46,7 +46,7 @@ export interface GraphQLOptions {
   operations: OperationFinder
   log: Logger
   /** Is told of every document that is valid. */
-  hotPath?: Pick<HotPath, 'accept'>
+  hotPath: Pick<HotPath, 'accept'>
 }
 
 /** Parses, validates and executes; the same for HTTP and sockets. */
@@ -80,7 +80,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
       ...(settings.introspection ? [] : [closeSchema()]),
       codedErrors(log),
       countOperations(operations),
-      ...(hotPath ? [acceptance(hotPath)] : []),
+      acceptance(hotPath),
     ],
   })
 }

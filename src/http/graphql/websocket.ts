@@ -17,6 +17,7 @@ import type { HeldBytes } from '../guards/held-bytes.ts'
 import type { Identities } from '../guards/identities.ts'
 import type { Overload } from '../guards/overload.ts'
 import { asksThisMachine } from '../guards/own-names.ts'
+import type { HttpLimits } from '../server/limits.ts'
 import { originOf } from '../server/origin.ts'
 import { refuseRaw } from '../server/raw-refusal.ts'
 import { inCallersTrace, nameRequest } from '../server/traced-requests.ts'
@@ -54,10 +55,7 @@ export interface SocketOptions {
   corsOrigins: readonly string[]
   /** Whether it answers to this machine's own names alone. */
   ownNamesOnly: boolean
-  /** A client that sends no connection_init for so long is closed with 4408. */
-  connectionInitWaitMs: number
-  /** A client is pinged this often, and dropped when it does not answer for as long. */
-  pingEveryMs: number
+  limits: Pick<HttpLimits, 'connectionInitMs' | 'pingEveryMs'>
   /** The connection is a WebSocket from here on, which its caller holds. */
   countNoLonger(connection: Duplex): void
   /** From then on no client may connect: it is to find another gateway. */
@@ -138,7 +136,7 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
       },
       extra,
     )
-    const stopPinging = keepAlive(socket, options.pingEveryMs)
+    const stopPinging = keepAlive(socket, options.limits.pingEveryMs)
     socket.on('error', (error) => log.debug({ err: error }, 'A WebSocket broke'))
     socket.once('close', (code, reason) => {
       stopPinging()
@@ -159,9 +157,9 @@ export function createSocketServer(options: SocketOptions): { size(): number; cl
 
 function createProtocol(options: SocketOptions) {
   const { yoga, trusted, operations, admission, overload, identities } = options
-  const { maxSubscriptions, log, connectionInitWaitMs } = options
+  const { maxSubscriptions, log, limits } = options
   return makeServer<Record<string, unknown>, Extra>({
-    connectionInitWaitTimeout: connectionInitWaitMs,
+    connectionInitWaitTimeout: limits.connectionInitMs,
     onConnect: ({ connectionParams = {}, extra }) => admit(extra, connectionParams, identities),
     onSubscribe: (context, id, payload) => prepare(context, id, payload),
     onComplete: ({ extra: { turns } }, id) => turns.end(id),

@@ -5,9 +5,6 @@ import type { Logger } from 'pino'
 import { type AppError, unavailable } from '../../errors.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 
-const megabyte = 1024 * 1024
-/** Room for four of the longest answers or eight of the longest requests at once, in a process that takes twice as much itself. */
-const maxHeldBytes = 256 * megabyte
 const retryAfterSeconds = 1
 const tellEveryMs = 1_000
 
@@ -31,13 +28,13 @@ interface Holder {
 }
 
 export interface HeldBytesOptions {
-  maxBytes?: number | undefined
+  maxBytes: number
   metrics: Pick<Metrics, 'refused' | 'gauge'>
   log: Logger
 }
 
 /** Where there is no more room, the address that holds most gives up its largest connection, or is refused. */
-export function createHeldBytes({ maxBytes = maxHeldBytes, metrics, log }: HeldBytesOptions): HeldBytes {
+export function createHeldBytes({ maxBytes, metrics, log }: HeldBytesOptions): HeldBytes {
   const refusedCount = metrics.refused('memory')
   const holders = new WeakMap<object, Holder>()
   const ledger = createLedger()

@@ -52,7 +52,7 @@ export function createRateLimiter(options: {
   log: Logger
   nowMs?: () => number
 }): RateLimiter {
-  const { limit, counters, log, nowMs = Date.now } = options
+  const { limit, counters, log } = options
   const maxUnits = limit.requests * unitsOfRequest
   const policy = `"default";q=${limit.requests};w=${limit.windowMs / 1000}`
   let window = 0
@@ -63,7 +63,7 @@ export function createRateLimiter(options: {
   let closed = false
 
   function usageOf(caller: string): Usage {
-    const current = Math.floor(nowMs() / limit.windowMs)
+    const current = Math.floor(Date.now() / limit.windowMs)
     if (current !== window) {
       window = current
       usages = new Map()
@@ -97,7 +97,7 @@ export function createRateLimiter(options: {
     const allowed = usage.shared + usage.own < maxUnits
     if (allowed) add(caller, usage, unitsOfRequest)
     const left = Math.max(0, maxUnits - usage.shared - usage.own)
-    const retryAfterSeconds = Math.max(1, Math.ceil(((window + 1) * limit.windowMs - nowMs()) / 1000))
+    const retryAfterSeconds = Math.max(1, Math.ceil(((window + 1) * limit.windowMs - Date.now()) / 1000))
     const headers: Record<string, string> = {
       'ratelimit-policy': policy,
       ratelimit: `"default";r=${Math.floor(left / unitsOfRequest)};t=${retryAfterSeconds}`,

@@ -39,7 +39,7 @@ export function createHotPath({
   holder: Pick<SchemaHolder, 'current'>
   services: Pick<Services, 'realtime'>
   trusted: Pick<TrustedDocuments, 'find'>
-  operations?: Operations
+  operations: Operations
   log: Logger
 }): HotPath {
   const compiled = createCompiledOperations(holder, operations)

@@ -3,7 +3,6 @@
 import { type GraphQLSchema, parse } from 'graphql'
 import { createTextCache, type TextCache } from '../../concurrency/text-cache.ts'
 import type { SchemaHolder } from '../../schema/held.ts'
-import { createMetrics } from '../../telemetry/metrics.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { nameOperation } from '../graphql/operation-names.ts'
 import { type CompiledOperation, compile, findOperation } from './compile.ts'
@@ -36,7 +35,7 @@ export interface CompiledOperations {
 /** They are of the schema in force: with the next one all are made anew. */
 export function createCompiledOperations(
   holder: Pick<SchemaHolder, 'current'>,
-  operations: Operations = createMetrics().operations,
+  operations: Operations,
 ): CompiledOperations {
   let known: TextCache<Known> = createTextCache<Known>(limits)
   let version = holder.current.version

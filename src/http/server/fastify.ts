@@ -15,17 +15,18 @@ import type { HeldBytes } from '../guards/held-bytes.ts'
 import { sendRestFailure, sendUnknownRoute } from '../rest/rest-failures.ts'
 import { isUpload } from '../rest/table-rows.ts'
 import { parseJson } from './json.ts'
-import { receiveWithin as limitBodies } from './receive-within.ts'
+import type { HttpLimits } from './limits.ts'
+import { receiveWithin } from './receive-within.ts'
 import { inRequestsTrace } from './traced-requests.ts'
 
 export interface FastifyOptions {
   /** A client has so long to send a request's headers, and all of it. */
-  receiveWithin: { headersMs: number; requestMs: number }
+  limits: Pick<HttpLimits, 'headersMs' | 'requestMs'>
   held: HeldBytes
   log: Logger
 }
 
-export function createFastify({ receiveWithin, held, log }: FastifyOptions): FastifyInstance {
+export function createFastify({ limits, held, log }: FastifyOptions): FastifyInstance {
   const app: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -35,13 +36,13 @@ export function createFastify({ receiveWithin, held, log }: FastifyOptions): Fas
     // What still comes on open connections is answered, and told that it was the last.
     return503OnClosing: false,
     http: {
-      headersTimeout: receiveWithin.headersMs,
-      connectionsCheckingInterval: Math.min(receiveWithin.headersMs, 5_000),
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: Math.min(limits.headersMs, 5_000),
     },
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => sendRestFailure(error, request, reply, log),
   })
-  limitBodies(app.server, { requestMs: receiveWithin.requestMs, isLong: isUpload })
+  receiveWithin(app.server, { requestMs: limits.requestMs, isLong: isUpload })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', async (request: FastifyRequest, body: Readable) => {
     const text = String(await readBody(request, body, { most: maxPlainBytes, held }))

@@ -36,6 +36,7 @@ import { receiveConnections } from './connections.ts'
 import { createFastify } from './fastify.ts'
 import { addHealth, createProbes, type Probe } from './health.ts'
 import { createLeaving } from './leaving.ts'
+import type { HttpLimits } from './limits.ts'
 import { listen } from './listening.ts'
 import { addMetrics } from './metrics.ts'
 import { createOpenStreams, type OpenStreams } from './open-streams.ts'
@@ -44,7 +45,6 @@ import { tracedAnswer, traceRequests } from './traced-requests.ts'
 
 /** Answers still under way when the server closes have so long to end. */
 const closeWithinMs = 10_000
-const usualReceiveWithin = { headersMs: 15_000, requestMs: 60_000 }
 
 export interface HttpServer {
   /** Opens the port; rejects with a ConfigError when it cannot be had. */
@@ -80,27 +80,15 @@ export interface HttpServerOptions {
   gatherMetrics?: GatherMetrics | undefined
   log: Logger
   /** What rate limits are counted in together with other gateways; null counts for this process alone. */
-  counters?: SharedCounters | null
-  /** False has the full pipeline answer everything, for tests and benchmarks that compare. */
-  hotPath?: boolean
-  /** For tests that do not wait so long: see SocketOptions. */
-  connectionInitWaitMs?: number
-  pingEveryMs?: number
-  /** For tests that hold less: see HeldBytes. */
-  maxHeldBytes?: number
-  /** A client has so long to send a request's headers, and all of it. */
-  receiveWithin?: { headersMs: number; requestMs: number }
+  counters: SharedCounters | null
+  limits: HttpLimits
 }
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { config, log } = options
+  const { config, limits, log } = options
   const guards = createGuards(options)
   const { identities, overload, limiter, held } = guards
-  const app = createFastify({
-    receiveWithin: options.receiveWithin ?? usualReceiveWithin,
-    held,
-    log,
-  })
+  const app = createFastify({ limits, held, log })
   addOverload(app, overload)
   endStalled(app.server, config.stallTimeoutMs)
   let closing = false
@@ -157,7 +145,7 @@ interface Parts {
 }
 
 /** Who asks, and whether there is room for another request. */
-function createGuards({ config, services, counters = null, maxHeldBytes, log }: HttpServerOptions) {
+function createGuards({ config, services, counters, limits, log }: HttpServerOptions) {
   const { trustProxy, maxConnectionsPerCaller } = config
   const limiter = config.rateLimit && createRateLimiter({ limit: config.rateLimit, counters, log })
   const { authentication, isRequired: asksWho } = services.access
@@ -173,13 +161,13 @@ function createGuards({ config, services, counters = null, maxHeldBytes, log }: 
     maxDelayMs: config.maxEventLoopDelayMs,
     log,
   })
-  const held = createHeldBytes({ maxBytes: maxHeldBytes, metrics: services.metrics, log })
+  const held = createHeldBytes({ maxBytes: limits.heldBytes, metrics: services.metrics, log })
   const ownNamesOnly = config.auth.ownNamesOnly && !trustProxy
   return { limiter, asksWho, identities, admission, overload, held, ownNamesOnly }
 }
 
 /** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
-async function createGraphQL({ config, services, hotPath: isWanted = true, log }: HttpServerOptions) {
+async function createGraphQL({ config, services, log }: HttpServerOptions) {
   const holder = holdSchema({ schema: createSchema(services), lookupFields })
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { holder, log })
   services.deletions.alsoUsedBy((noun, { id }) => ({
@@ -189,17 +177,21 @@ async function createGraphQL({ config, services, hotPath: isWanted = true, log }
     cure: 'take the documents from their manifest (TRUSTED_DOCUMENTS_FILE) first',
   }))
   const operations = createOperationFinder(services.metrics.operations)
-  const hotPath = isWanted
-    ? createHotPath({ holder, services, trusted, operations: services.metrics.operations, log })
-    : undefined
+  const hotPath = createHotPath({
+    holder,
+    services,
+    trusted,
+    operations: services.metrics.operations,
+    log,
+  })
   const yoga = createGraphQLServer({
     holder,
     services,
     settings: config.graphql,
     trusted,
     operations,
+    hotPath,
     log,
-    ...(hotPath && { hotPath }),
   })
   return { holder, trusted, operations, hotPath, yoga }
 }
@@ -231,7 +223,7 @@ async function addRoutes(
 
 function addSockets(
   app: FastifyInstance,
-  { config, services, connectionInitWaitMs = 3_000, pingEveryMs = 12_000, log }: HttpServerOptions,
+  { config, services, limits, log }: HttpServerOptions,
   { guards, graphql, streams, isStopping, countNoLonger }: Parts & { countNoLonger(socket: object): void },
 ) {
   const { admission, identities, overload, held, ownNamesOnly } = guards
@@ -248,8 +240,7 @@ function addSockets(
     trustProxy,
     corsOrigins,
     ownNamesOnly,
-    connectionInitWaitMs,
-    pingEveryMs,
+    limits,
     countNoLonger,
     isStopping,
     overload,
@@ -273,7 +264,7 @@ function addSockets(
 /** What stands before the server's routes; each that is added comes before those added earlier, the router for lookups before all. */
 function addBeforeRoutes(
   { server }: FastifyInstance,
-  { config, services, receiveWithin = usualReceiveWithin, log }: HttpServerOptions,
+  { config, services, limits, log }: HttpServerOptions,
   { guards, graphql: { hotPath }, isStopping }: Parts,
 ) {
   const { admission, identities, overload, held, ownNamesOnly } = guards
@@ -283,7 +274,6 @@ function addBeforeRoutes(
   // After all that refuse, so that a page reads why.
   if (corsOrigins.length > 0) addCrossOrigin(server, corsOrigins)
   if (tracing) traceRequests(server)
-  if (hotPath === undefined) return
   const router = createHotPathRouter({
     routes: new Map([
       [graphqlPath, createGraphQLRoute(hotPath, admission)],
@@ -297,5 +287,5 @@ function addBeforeRoutes(
     overload,
     log,
   })
-  addWire(server, { router, held, isStopping, requestMs: receiveWithin.requestMs, log })
+  addWire(server, { router, held, isStopping, requestMs: limits.requestMs, log })
 }

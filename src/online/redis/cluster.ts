@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { ConfigError } from '../../config/config-error.ts'
 import type { OnlineStore } from '../port.ts'
 import { type Guards, type OpeningConnection, openStoreOnRedis, type RedisStoreOptions } from './open.ts'
-import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './options.ts'
+import { connectionOptions, pauseBeforeAttempt } from './options.ts'
 import { readStored } from './replies.ts'
 import { callScript, defineScripts, type RedisScripts, type ScriptName } from './scripts.ts'
 import { slotOf } from './slot.ts'
@@ -25,7 +25,7 @@ const example = 'redis-cluster://user:password@host1:6379,host2:6379'
 const slotsRefreshMs = 5000
 
 export async function createRedisClusterStore(options: RedisStoreOptions): Promise<OnlineStore> {
-  const { log, tlsCa = null, commandTimeoutMs = defaultCommandTimeoutMs } = options
+  const { log, tlsCa = null, commandTimeoutMs } = options
   const cluster = createCluster(options.url, { tlsCa, commandTimeoutMs })
   return openStoreOnRedis({
     name: 'redis-cluster',

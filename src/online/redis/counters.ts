@@ -22,8 +22,8 @@ type Client = ReturnType<typeof createClient> & {
 }
 
 export function createRedisCounters(options: RedisStoreOptions): SharedCounters {
-  const { commandTimeoutMs = 500 } = options
-  const client = createClient({ ...options, commandTimeoutMs }) as Client
+  const { commandTimeoutMs } = options
+  const client = createClient(options) as Client
   client.defineCommand('gatewayCount', { lua: addToCount, numberOfKeys: 1 })
   let lastError: Error | null = null
   client.on('error', (error: Error) => {
@@ -42,7 +42,7 @@ export function createRedisCounters(options: RedisStoreOptions): SharedCounters 
 }
 
 /** Nothing waits for a connection: a count that cannot be added now is of no use later. */
-function createClient(options: RedisStoreOptions & { commandTimeoutMs: number }) {
+function createClient(options: RedisStoreOptions) {
   const { commandTimeoutMs, tlsCa = null } = options
   const limits = { commandTimeoutMs, tlsCa }
   if (/^rediss?-cluster:/.test(options.url)) return createCluster(options.url, limits)

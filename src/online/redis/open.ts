@@ -16,7 +16,7 @@ export interface RedisStoreOptions {
   tlsCa?: string | null
   log: Logger
   /** How long a call may wait for its answer. */
-  commandTimeoutMs?: number
+  commandTimeoutMs: number
 }
 
 export interface Guards {

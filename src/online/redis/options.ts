@@ -5,9 +5,6 @@ import type { RedisOptions } from 'ioredis'
 import { ConfigError } from '../../config/config-error.ts'
 import type { RedisUrl } from './url.ts'
 
-/** How long a call may wait for its answer, unless told otherwise. */
-export const defaultCommandTimeoutMs = 2000
-
 /** Growing to two seconds, and never the same for all gateways. */
 export function pauseBeforeAttempt(attempt: number): number {
   return Math.min(50 * 2 ** Math.min(attempt, 10), 2000) * (0.75 + Math.random() / 2)

@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { ConfigError } from '../../config/config-error.ts'
 import type { OnlineStore } from '../port.ts'
 import { type Guards, type OpeningConnection, openStoreOnRedis, type RedisStoreOptions } from './open.ts'
-import { connectionOptions, defaultCommandTimeoutMs, pauseBeforeAttempt } from './options.ts'
+import { connectionOptions, pauseBeforeAttempt } from './options.ts'
 import { readValues, withSplitReplies } from './replies.ts'
 import { callScript, defineScripts, type RedisScripts } from './scripts.ts'
 import { parseDatabase, parseRedisUrl } from './url.ts'
@@ -66,7 +66,7 @@ interface Limits {
 }
 
 async function open(name: string, options: RedisStoreOptions): Promise<OnlineStore> {
-  const { log, tlsCa = null, commandTimeoutMs = defaultCommandTimeoutMs } = options
+  const { log, tlsCa = null, commandTimeoutMs } = options
   const redisOptions = {
     ...redisTarget(options.url, { tlsCa, commandTimeoutMs }),
     ...oneServer(commandTimeoutMs),

@@ -24,7 +24,6 @@ const maxViewsAtOnce = 20
 /** Views of more index values than this are not compared whole. */
 const maxWholeValues = 10_000
 /** A view whose statement takes longer for a sample is not checked, so that it keeps no other waiting and no engine busy. */
-const longestCheckMs = 60_000
 /** For all of a view's values. */
 const timesForAll = 5
 
@@ -47,14 +46,14 @@ export function createWatch(options: {
   /** How often views that have changed are compared whole; null never does. */
   wholeEveryMs: number | null
   /** How long a view's check may take. */
-  checkTimeoutMs?: number
+  checkTimeoutMs: number
   settled: () => Promise<void>
   events: Events
   background: Background
   log: Logger
 }): Watch {
   const { views, parity, warehouse, online, store, fullRefresh, recentKeys, settled } = options
-  const { wholeEveryMs, checkTimeoutMs = longestCheckMs, events, background, log } = options
+  const { wholeEveryMs, checkTimeoutMs, events, background, log } = options
   /** Views that are due for a check, in the order in which they came to be. */
   const due = new Set<string>()
   const touched = new Set<string>()
