@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { openAccess } from './access/access.ts'
-import { openOperatorSocket } from './access/operator-socket.ts'
 import { acquireLock } from './catalog/database/lock.ts'
 import { openCatalog } from './catalog/open.ts'
 import { usualDelaysMs } from './concurrency/retry.ts'
@@ -22,10 +21,10 @@ import { httpLimits } from './http/server/limits.ts'
 import { createHttpServer } from './http/server/server.ts'
 import { createOnlineStore, createSharedCounters } from './online/index.ts'
 import { observeOnlineStore } from './online/observed.ts'
-import { listenForCommands } from './operations/backup/talk.ts'
 import { createAnswers } from './operations/commands.ts'
 import { createParquetEngine } from './parquet/engine.ts'
 import { createSqlRunner } from './parquet/engine-client.ts'
+import { listenForCommands } from './processes/command-socket.ts'
 import { createPublishing } from './publish/service.ts'
 import { createTables } from './publish/tables.ts'
 import { createUploads } from './publish/upload/uploads.ts'
@@ -293,13 +292,9 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
     await rm(restored)
   }
   const access = await parts.open('access', openAccess(config.auth, { catalog, log }))
-  if (!catalog.isShared) {
-    const path = dataPaths(config.dataDir).operatorSocket
-    await parts.open('the operator’s socket', openOperatorSocket({ path, keyDesk: access.keyDesk, log }))
-  }
   await realtime.start()
   await publishing.start()
-  const answers = createAnswers({ catalog, warehouse, online, realtime })
+  const answers = createAnswers({ catalog, warehouse, online, realtime, keyDesk: access.keyDesk })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
   const tables = createTables({ catalog, warehouse, realtime })
   const deletions = createDeletions(catalog)

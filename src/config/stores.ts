@@ -147,10 +147,8 @@ export function dataPaths(dataDir: string) {
     datasets: join(dataDir, 'datasets'),
     temporary: join(dataDir, 'tmp'),
     lock: join(dataDir, 'gateway.lock'),
-    /** In a folder that its owner alone may enter. */
-    operatorSocket: join(dataDir, 'operator', 'gateway.sock'),
-    /** Where the gateway that has the folder hears commands. */
-    socket: join(dataDir, 'gateway.sock'),
+    /** Where the gateway that has the folder hears commands: in one that its owner alone may enter. */
+    socket: join(dataDir, 'operator', 'gateway.sock'),
     /** There while a backup is put back, and when that was cut short. */
     restoring: join(dataDir, 'restoring'),
     /** There until the first start on a backup that was put back. */

@@ -1,15 +1,17 @@
-// What commands on the same machine may ask of the running gateway: copies of its embedded stores, and how it is.
+// What commands on the same machine may ask of the running gateway: copies of its embedded stores, how it is, API keys.
 
 import { join } from 'node:path'
+import type { KeyDesk } from '../access/key-desk.ts'
+import { answerForKeys } from '../access/remote-key-desk.ts'
 import type { Catalog } from '../catalog/open.ts'
 import { messageOf } from '../errors.ts'
 import { freshnessOf } from '../features/freshness.ts'
 import type { OnlineStore } from '../online/port.ts'
+import type { Answers } from '../processes/command-socket.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { fail, type Notice, ok, warn } from '../telemetry/notices.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { parts } from './backup/backup.ts'
-import type { Answers } from './backup/talk.ts'
 
 interface Running {
   catalog: Catalog
@@ -22,10 +24,11 @@ interface Running {
 const maxViews = 20
 const sampled = 10
 
-export function createAnswers(running: Running): Answers {
+export function createAnswers({ keyDesk, ...running }: Running & { keyDesk: KeyDesk }): Answers {
   return {
     copyStores: ({ folder }) => copyStores(running, String(folder)),
     examine: () => examine(running),
+    ...answerForKeys(keyDesk),
   }
 }
 

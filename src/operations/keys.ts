@@ -3,13 +3,14 @@
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { createKeyDesk, type KeyDesk, type KeyEntry } from '../access/key-desk.ts'
-import { callKeyDesk } from '../access/operator-socket.ts'
+import { remoteKeyDesk } from '../access/remote-key-desk.ts'
 import { scopes } from '../access/scopes.ts'
 import { acquireLock } from '../catalog/database/lock.ts'
 import { type Config, dataPaths, parseConfig } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { makeFolder } from '../config/folders.ts'
 import { AppError, messageOf } from '../errors.ts'
+import { NoGateway } from '../processes/command-socket.ts'
 import { endOnClosedPipe } from './closed-pipe.ts'
 
 const usage = `API keys for callers of the gateway. Set what the gateway has: DATA_DIR, CATALOG_URL.
@@ -106,8 +107,11 @@ async function withKeyDesk<T>(work: (desk: KeyDesk) => Promise<T>): Promise<T> {
   const config = parseConfig(process.env)
   if (!config.catalogUrl.startsWith('pglite:')) return withCatalog(config, work)
   const paths = dataPaths(config.dataDir)
-  const gateway = await callKeyDesk(paths.operatorSocket)
-  if (gateway !== null) return work(gateway)
+  try {
+    return await work(remoteKeyDesk(paths.socket))
+  } catch (error) {
+    if (!(error instanceof NoGateway)) throw error
+  }
   await makeFolder(config.dataDir, 'DATA_DIR')
   const lock = await acquireLock(paths.lock)
   try {

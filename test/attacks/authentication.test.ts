@@ -508,8 +508,8 @@ describe('where nobody is asked', () => {
   )
 })
 
-test('the operator’s socket is for the owner of DATA_DIR alone', async () => {
-  const folder = dirname(dataPaths(gateway.config.dataDir).operatorSocket)
+test('the socket for commands is for the owner of DATA_DIR alone', async () => {
+  const folder = dirname(dataPaths(gateway.config.dataDir).socket)
   expect((await stat(folder)).mode & 0o777).toBe(0o700)
 })
 

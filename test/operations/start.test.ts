@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { callKeyDesk, openOperatorSocket } from '../../src/access/operator-socket.ts'
 import { createApp } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -73,20 +72,4 @@ function headerChecksum(bytes: Buffer): bigint {
   for (let at = 8; at < 4096; at += 8)
     sum ^= BigInt.asUintN(64, bytes.readBigUInt64LE(at) * 0xbf58476d1ce4e5b9n)
   return sum
-}
-
-test('looking whether a gateway listens is no failure of its operator’s socket', async () => {
-  const lines: string[] = []
-  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
-  const path = join(folder.path, 'operator', 'gateway.sock')
-  const keyDesk = { create: never, revoke: never, list: async () => [] }
-  const socket = await openOperatorSocket({ path, keyDesk, log })
-  const desk = await callKeyDesk(path)
-  await expect(desk?.list()).resolves.toEqual([])
-  await socket.close()
-  expect(lines).toEqual([])
-})
-
-function never(): never {
-  throw new Error('Not asked for')
 }

@@ -6,8 +6,8 @@ import { dirname, join, resolve } from 'node:path'
 import { acquireLock, FolderInUse } from '../../catalog/database/lock.ts'
 import { type Config, dataPaths } from '../../config/config.ts'
 import { ConfigError } from '../../config/config-error.ts'
+import { askGateway } from '../../processes/command-socket.ts'
 import { type Manifest, writeManifest } from './manifest.ts'
-import { askGateway } from './talk.ts'
 
 /** Where a backup's parts are in its folder. */
 export const parts = { catalog: 'catalog', warehouse: 'warehouse.duckdb', datasets: 'datasets' } as const
