@@ -1,11 +1,10 @@
 // An engine in a process of its own: what makes it hang, crash or take too much memory ends that process, not the gateway.
 
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { env } from 'node:process'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
-import { sharedCompileCache } from './compile-cache.ts'
 import { fromFailure, passLogOn, type Reply, type Request } from './engine-messages.ts'
+import { type Running, startProcess } from './running.ts'
 
 export interface EngineOptions {
   /** For messages: `warehouse`. */
@@ -56,8 +55,8 @@ interface Pending {
 }
 
 /** One process that runs, or has ended. */
-interface Running {
-  process: ChildProcess
+interface Engine {
+  process: Running<Request>
   pending: Map<number, Pending>
   /** What all calls from its end on get. */
   ended: AppError | null
@@ -73,19 +72,19 @@ class ProcessEnded extends AppError {}
 
 export async function startEngine(options: EngineOptions): Promise<EngineProcess> {
   const { name, log } = options
-  let running: Running | undefined
+  let running: Engine | undefined
   let closing: Promise<void> | undefined
   let nextId = 1
 
   /** Sends the request and waits for the reply that ends it. */
-  function exchange(target: Running, message: Request, { signal, onProgress }: CallOptions = {}) {
+  function exchange(target: Engine, message: Request, { signal, onProgress }: CallOptions = {}) {
     const { id } = message
     let timer: NodeJS.Timeout | undefined
     const onAbort = () => {
-      post(target, { id, control: 'abort' })
+      target.process.post({ id, control: 'abort' })
       timer = setTimeout(() => {
         log.warn(`The ${name}'s process runs what cannot be interrupted; it is started anew`)
-        target.process.kill('SIGKILL')
+        target.process.kill()
       }, interruptWithinMs)
     }
     return new Promise<FinalReply>((resolve, reject) => {
@@ -101,22 +100,22 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
         },
         end: (error) => reject(signal?.aborted ? signal.reason : error),
       })
-      post(target, message)
+      target.process.post(message)
     }).finally(() => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
     })
   }
 
-  function start(): Running {
-    const started = startProcess(options, () => {
+  function start(): Engine {
+    const started = startEngineProcess(options, () => {
       if (running === started) running = undefined
     })
     running = started
     const request = { options: options.options, memoryMb: options.memoryMb }
     started.ready = exchange(started, { id: nextId++, method: 'open', request })
     // Who waits for it hears of it.
-    started.ready.catch(() => started.process.kill('SIGKILL'))
+    started.ready.catch(() => started.process.kill())
     return started
   }
 
@@ -140,7 +139,7 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
     }
   }
 
-  async function* batchesOf<Batch>(target: Running, id: number, signal: AbortSignal | undefined) {
+  async function* batchesOf<Batch>(target: Engine, id: number, signal: AbortSignal | undefined) {
     let isOpen = true
     try {
       for (;;) {
@@ -158,13 +157,12 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
   async function close(): Promise<void> {
     const target = running
     if (target === undefined) return
-    const exited = target.ended === null ? once(target.process, 'exit') : undefined
     const message: Request = { id: nextId++, method: 'close', request: null }
     await exchange(target, message, { signal: AbortSignal.timeout(interruptWithinMs) }).catch((error) =>
       log.warn({ err: error }, `The ${name}'s process did not close by itself`),
     )
-    target.process.kill('SIGKILL')
-    await exited
+    target.process.kill()
+    await target.process.exited
   }
 
   if (options.isLazy !== true) await start().ready
@@ -192,47 +190,31 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
   }
 }
 
-/** To a process that has ended, nothing is sent: its end tells all who wait. */
-function post({ process: child }: Running, request: Request): void {
-  if (child.connected) child.send(request, () => undefined)
-}
-
-function startProcess({ name, entry, log }: EngineOptions, onExit: () => void): Running {
-  const child = fork(entry, [], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    // Nothing of the gateway's environment. Each statement that runs holds one of libuv's threads.
-    env: {
-      TZ: 'UTC',
-      UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? '16',
-      ...sharedCompileCache(),
-    },
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  })
-  const running: Running = { process: child, pending: new Map(), ended: null, ready: Promise.resolve() }
+function startEngineProcess({ name, entry, log }: EngineOptions, onExit: () => void): Engine {
+  const title = `The ${name}'s process`
   let outgrownMb: number | null = null
-  let complaint = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-4000)
-  })
-  child.on('message', (reply: Reply) => {
-    if ('log' in reply) return passLogOn(reply.log, log)
-    if ('outgrown' in reply) {
-      outgrownMb = reply.outgrown
-      return
-    }
-    running.pending.get(reply.id)?.settle(reply)
-  })
-  child.on('error', (error) => log.error({ err: error }, `The ${name}'s process could not be used`))
-  child.once('exit', (code, signal) => {
-    running.ended = endedError(name, outgrownMb)
-    onExit()
-    if (running.pending.size === 0) return
-    log.warn({ code, signal, outgrownMb, complaint }, `The ${name}'s process ended; it is started anew`)
-    for (const { end } of running.pending.values()) end(running.ended)
-    running.pending.clear()
-  })
-  return running
+  const pending: Engine['pending'] = new Map()
+  const process = startProcess<Request, Reply>(
+    // Each statement that runs holds one of libuv's threads.
+    { title, entry, env: { UV_THREADPOOL_SIZE: env.UV_THREADPOOL_SIZE ?? '16' }, log },
+    {
+      heard(reply) {
+        if ('log' in reply) passLogOn(reply.log, log)
+        else if ('outgrown' in reply) outgrownMb = reply.outgrown
+        else pending.get(reply.id)?.settle(reply)
+      },
+      ended(how) {
+        engine.ended = endedError(name, outgrownMb)
+        onExit()
+        if (pending.size === 0) return
+        log.warn({ ...how, outgrownMb }, `${title} ended; it is started anew`)
+        for (const { end } of pending.values()) end(engine.ended)
+        pending.clear()
+      },
+    },
+  )
+  const engine: Engine = { process, pending, ended: null, ready: Promise.resolve() }
+  return engine
 }
 
 function endedError(name: string, outgrownMb: number | null): AppError {

@@ -9,6 +9,7 @@ import { createWarehouse } from '../../src/warehouse/index.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { withDemoTables } from '../demo-tables.ts'
 import { lookupLimits } from '../limits.ts'
+import { startPostgres } from '../servers/postgres.ts'
 
 /** `prepare` runs as the database's owner before the warehouse is opened. */
 export async function createPostgresWarehouseFolder(url: string, prepare = 'SELECT 1') {
@@ -34,6 +35,26 @@ export async function createPostgresWarehouseFolder(url: string, prepare = 'SELE
         }),
       ),
     remove: () => rm(folder, { recursive: true }),
+  }
+}
+
+export type PostgresWarehouse = Awaited<ReturnType<typeof startPostgresWarehouse>>
+
+/** A PostgreSQL of its own, with a warehouse open on it. */
+export async function startPostgresWarehouse() {
+  const server = await startPostgres()
+  const folder = await createPostgresWarehouseFolder(server.url)
+  const warehouse = await folder.open()
+  return {
+    ...folder,
+    server,
+    warehouse,
+    execute: (sql: string) => execute(server.url, sql),
+    async stop() {
+      await warehouse.close()
+      await server.stop()
+      await folder.remove()
+    },
   }
 }
 

@@ -3,21 +3,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { blankSemicolons, writtenTexts } from '../../src/warehouse/postgres/text.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { createRandom, type Random } from './generated-statements.ts'
-import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import { type PostgresWarehouse, startPostgresWarehouse } from './open-postgres.ts'
 
-let server: PostgresServer
-let folder: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
+let postgres: PostgresWarehouse
 let warehouse: Warehouse
 
 beforeAll(async () => {
-  server = await startPostgres()
-  folder = await createPostgresWarehouseFolder(server.url)
-  warehouse = await folder.open()
-  await execute(
-    server.url,
-    `CREATE TABLE words (k int, word text, list text[], body jsonb, mood text, day date, n int);
+  postgres = await startPostgresWarehouse()
+  warehouse = postgres.warehouse
+  await postgres.execute(`CREATE TABLE words (k int, word text, list text[], body jsonb, mood text, day date, n int);
      INSERT INTO words VALUES (1, 'now', '{now}', '{"t": "now"}', 'now', '2026-01-01', 5);
      CREATE DOMAIN moment AS timestamptz; CREATE DOMAIN later AS moment;
      CREATE TYPE span AS (label text, at moment); CREATE TYPE mood AS ENUM ('now', 'then');
@@ -26,15 +21,10 @@ beforeAll(async () => {
      CREATE FUNCTION noted(k int, word text DEFAULT 'now') RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT word';
      CREATE AGGREGATE latest(timestamptz) (SFUNC = timestamptz_larger, STYPE = timestamptz, INITCOND = 'now');
      CREATE VIEW spoken AS SELECT k, word::timestamptz AS t FROM words;
-     CREATE VIEW frozen AS SELECT k, 'now'::timestamptz AS t FROM words`,
-  )
+     CREATE VIEW frozen AS SELECT k, 'now'::timestamptz AS t FROM words`)
 })
 
-afterAll(async () => {
-  await warehouse?.close()
-  await server?.stop()
-  await folder?.remove()
-})
+afterAll(() => postgres?.stop())
 
 const changeOf = async (sql: string) => (await warehouse.describe(sql, { key: ['k'] })).changing
 
@@ -169,7 +159,7 @@ test('generated texts are read as the server reads them', async () => {
   for (let i = 0; i < 50; i++) {
     const texts = Array.from({ length: 10 }, (_, column) => `${writeText(random)} AS a$b$${column}`)
     const sql = `SELECT ${texts.join(", /* ' /* ; */ $a$ */ ")} --';\r;`
-    const [row] = await execute(server.url, blankSemicolons(sql))
+    const [row] = await postgres.execute(blankSemicolons(sql))
     expect(
       writtenTexts(sql).map(({ value }) => value),
       sql,

@@ -4,14 +4,12 @@
 import { afterAll, beforeAll } from 'vitest'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { tries } from '../thorough.ts'
 import type { Random } from './generated-statements.ts'
-import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import { type PostgresWarehouse, startPostgresWarehouse } from './open-postgres.ts'
 import { testGeneratedPromises, testPromises } from './promise-cases.ts'
 
-let server: PostgresServer
-let folder: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
+let postgres: PostgresWarehouse
 let warehouse: Warehouse
 let engine: ParquetEngine
 
@@ -19,17 +17,14 @@ const columns =
   'id int, user_id text NOT NULL, x double precision, r real, n numeric(12, 3), i int, t int, s text, b boolean'
 
 beforeAll(async () => {
-  server = await startPostgres()
-  folder = await createPostgresWarehouseFolder(server.url)
-  warehouse = await folder.open()
+  postgres = await startPostgresWarehouse()
+  warehouse = postgres.warehouse
   engine = await createParquetEngine({
-    folders: [folder.datasetsFolder],
+    folders: [postgres.datasetsFolder],
     memoryMb: 512,
-    temporaryFolder: folder.datasetsFolder,
+    temporaryFolder: postgres.datasetsFolder,
   })
-  await execute(
-    server.url,
-    `CREATE TABLE marks (${columns}); CREATE INDEX ON marks (user_id);
+  await postgres.execute(`CREATE TABLE marks (${columns}); CREATE INDEX ON marks (user_id);
      INSERT INTO marks SELECT i, 'u' || i % 40, sin(i) * sin(i) + 0.01, sin(i), sin(i), i * 7 % 11, i % 3, chr(97 + i % 5), i % 2 = 0
      FROM generate_series(1, 800) i ORDER BY md5(i::text);
      CREATE TABLE keyed (${columns}, PRIMARY KEY (id)); CREATE INDEX ON keyed (user_id);
@@ -40,15 +35,12 @@ beforeAll(async () => {
      CREATE TABLE later (${columns}, PRIMARY KEY (id) DEFERRABLE); CREATE TABLE nullable (${columns}, UNIQUE (id));
      CREATE TABLE partly (${columns}); CREATE UNIQUE INDEX ON partly (id) WHERE i > 3;
      CREATE VIEW sums AS SELECT user_id, sum(x) AS total, count(*) AS rows FROM marks GROUP BY user_id;
-     UPDATE marks SET i = i WHERE id % 3 = 0; UPDATE keyed SET i = i WHERE id % 4 = 1; ANALYZE`,
-  )
+     UPDATE marks SET i = i WHERE id % 3 = 0; UPDATE keyed SET i = i WHERE id % 4 = 1; ANALYZE`)
 })
 
 afterAll(async () => {
-  await warehouse?.close()
   await engine?.close()
-  await server?.stop()
-  await folder?.remove()
+  await postgres?.stop()
 })
 
 const grouped = (expressions: string, table = 'marks') =>
@@ -162,7 +154,12 @@ const openly: [string, RegExp][] = [
   ],
 ]
 
-const sides = () => ({ trained: warehouse, served: warehouse, engine, datasetsFolder: folder.datasetsFolder })
+const sides = () => ({
+  trained: warehouse,
+  served: warehouse,
+  engine,
+  datasetsFolder: postgres.datasetsFolder,
+})
 
 testPromises(sides, { exactly, roundly, cure: /NUMERIC/, openly })
 
@@ -205,8 +202,7 @@ function createStatement(random: Random): string {
 /** The same rows in other places. */
 async function shuffle(): Promise<void> {
   for (const table of ['marks', 'keyed', 'twins', 'parents', 'children'])
-    await execute(
-      server.url,
+    await postgres.execute(
       `CREATE INDEX ${table}_shuffled ON ${table} (md5(id::text || 'b')); CLUSTER ${table} USING ${table}_shuffled`,
     )
 }

@@ -6,30 +6,27 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createParquetEngine } from '../../src/parquet/engine.ts'
 import type { Column } from '../../src/values/columns.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { startProxy } from '../servers/proxy.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
-import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import {
+  createPostgresWarehouseFolder,
+  type PostgresWarehouse,
+  startPostgresWarehouse,
+} from './open-postgres.ts'
 
 const slow = 'SELECT sum(a * b) AS s FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b'
 const rows = 'SELECT a FROM generate_series(1, 100000) a'
 const endless = "SELECT a, 'some text' AS t FROM generate_series(1, 1000000000) a"
 
-let server: PostgresServer
-let subject: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
+let postgres: PostgresWarehouse
 let warehouse: Warehouse
 
 beforeAll(async () => {
-  server = await startPostgres()
-  subject = await createPostgresWarehouseFolder(server.url)
-  warehouse = await subject.open()
+  postgres = await startPostgresWarehouse()
+  warehouse = postgres.warehouse
 })
 
-afterAll(async () => {
-  await warehouse?.close()
-  await server?.stop()
-  await subject?.remove()
-})
+afterAll(() => postgres?.stop())
 
 const addUser = (id: string, batch: number, through = warehouse) =>
   through.append({ jobId: 'faults', batch, tables: [{ table: 'users', columns: ['user_id'], rows: [[id]] }] })
@@ -39,12 +36,12 @@ const findUser = (id: string) =>
 /** Resolves once the server runs a statement that begins so. */
 async function isRunning(beginning: string): Promise<void> {
   const sql = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '${beginning}%' AND pid <> pg_backend_pid()`
-  while ((await execute(server.url, sql))[0]?.n === 0);
+  while ((await postgres.execute(sql))[0]?.n === 0);
 }
 
 async function isGone(beginning: string): Promise<void> {
   const sql = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '${beginning}%' AND pid <> pg_backend_pid()`
-  while ((await execute(server.url, sql))[0]?.n !== 0);
+  while ((await postgres.execute(sql))[0]?.n !== 0);
 }
 
 /** A killed server's own processes outlive it until they see that their client is gone; no other starts before. */
@@ -52,7 +49,7 @@ async function restartOnceFree(): Promise<void> {
   const givenUpMs = performance.now() + 30_000
   for (;;) {
     try {
-      return await server.restart()
+      return await postgres.server.restart()
     } catch (error) {
       if (performance.now() > givenUpMs) throw error
     }
@@ -71,22 +68,22 @@ const failure = (promise: Promise<unknown>) =>
 test('an aborted export is stopped in the server too, before its first row and amidst its rows', async () => {
   for (const sql of [slow, endless]) {
     const controller = new AbortController()
-    const path = join(subject.datasetsFolder, 'aborted.parquet')
+    const path = join(postgres.datasetsFolder, 'aborted.parquet')
     const exporting = warehouse.exportParquet({ sql, path, signal: controller.signal })
     await isRunning('COPY')
     controller.abort(new Error('enough'))
     await expect(exporting).rejects.toThrow('enough')
     await isGone('COPY')
   }
-  expect(await readdir(subject.datasetsFolder)).toEqual([])
-  expect(await readdir(join(subject.folder, 'tmp', 'pipes'))).toEqual([])
+  expect(await readdir(postgres.datasetsFolder)).toEqual([])
+  expect(await readdir(join(postgres.folder, 'tmp', 'pipes'))).toEqual([])
 })
 
 test('an export tells its progress by the rows sent, from nothing towards everything', async () => {
   const seen: (number | null)[] = []
   const { rowCount } = await warehouse.exportParquet({
     sql: "SELECT a, repeat('x', 40) || a AS t FROM generate_series(1, 3000000) a",
-    path: join(subject.datasetsFolder, 'progress.parquet'),
+    path: join(postgres.datasetsFolder, 'progress.parquet'),
     onProgress: ({ fraction }) => seen.push(fraction),
   })
   expect(rowCount).toBe(3_000_000n)
@@ -108,8 +105,7 @@ test('a scan that is aborted, and one whose reader left, hold nothing in the ser
   const { batches } = await warehouse.scan({ sql: rows, key: ['a'] })
   for await (const _ of batches) break
   await isGone('FETCH')
-  const [row] = await execute(
-    server.url,
+  const [row] = await postgres.execute(
     "SELECT count(*)::int AS n FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'",
   )
   expect(row).toEqual({ n: 0 })
@@ -117,10 +113,10 @@ test('a scan that is aborted, and one whose reader left, hold nothing in the ser
 
 test('a server that is killed fails what runs at once; when it is back, all goes on without a restart', async () => {
   await addUser('before', 1)
-  const path = join(subject.datasetsFolder, 'killed.parquet')
+  const path = join(postgres.datasetsFolder, 'killed.parquet')
   const exporting = failure(warehouse.exportParquet({ sql: slow, path }))
   await isRunning('COPY')
-  await server.kill()
+  await postgres.server.kill()
   await exporting
   expect(await elapsedMs(failure(warehouse.ping()))).toBeLessThan(10_000)
   expect(await elapsedMs(failure(findUser('before')))).toBeLessThan(10_000)
@@ -141,7 +137,7 @@ test('lookups over a restart fail or are right, and after it none fails', async 
       else expect(result).toMatchObject({ rows: [['before']] })
     }
   })()
-  await server.restart()
+  await postgres.server.restart()
   restarting = false
   await lookingUp
   const results = await Promise.all(Array.from({ length: 40 }, () => findUser('before')))
@@ -150,9 +146,9 @@ test('lookups over a restart fail or are right, and after it none fails', async 
 
 test('a server that hangs fails everything within seconds, and serves again when it goes on', async () => {
   await addUser('before', 1)
-  const proxy = await startProxy(server.port)
+  const proxy = await startProxy(postgres.server.port)
   const beyond = await createPostgresWarehouseFolder(
-    server.url.replace(`:${server.port}/`, `:${proxy.port}/`),
+    postgres.server.url.replace(`:${postgres.server.port}/`, `:${proxy.port}/`),
   )
   const far = await beyond.open()
   const sql = 'SELECT user_id FROM feature_store.users'
@@ -186,8 +182,8 @@ test('a server that hangs fails everything within seconds, and serves again when
 }, 120_000)
 
 test('two gateways that open one empty database at once both do', async () => {
-  await execute(server.url, 'CREATE DATABASE shared')
-  const url = server.databaseUrl('shared')
+  await postgres.execute('CREATE DATABASE shared')
+  const url = postgres.server.databaseUrl('shared')
   const [one, two] = await Promise.all([
     createPostgresWarehouseFolder(url),
     createPostgresWarehouseFolder(url),
@@ -198,7 +194,7 @@ test('two gateways that open one empty database at once both do', async () => {
 })
 
 test('appends of two gateways are each applied once, and versions tell what a snapshot sees', async () => {
-  const other = await subject.open()
+  const other = await postgres.open()
   const before = await warehouse.version()
   const results = await Promise.all(
     Array.from({ length: 60 }, (_, i) =>
@@ -222,15 +218,12 @@ test('appends of two gateways are each applied once, and versions tell what a sn
 })
 
 test('a role that may make nothing serves a database where everything is made already', async () => {
-  await execute(
-    server.url,
-    `CREATE ROLE modest LOGIN; GRANT USAGE ON SCHEMA gateway, feature_store TO modest;
+  await postgres.execute(`CREATE ROLE modest LOGIN; GRANT USAGE ON SCHEMA gateway, feature_store TO modest;
      GRANT SELECT ON ALL TABLES IN SCHEMA gateway, feature_store TO modest;
      GRANT INSERT ON ALL TABLES IN SCHEMA feature_store TO modest;
      GRANT INSERT ON gateway.ledger TO modest; GRANT UPDATE ON gateway.version TO modest;
-     REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE TABLE secret (a int)`,
-  )
-  const modest = await createPostgresWarehouseFolder(server.url.replace('postgres@', 'modest@'))
+     REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE TABLE secret (a int)`)
+  const modest = await createPostgresWarehouseFolder(postgres.server.url.replace('postgres@', 'modest@'))
   const own = await modest.open()
   expect((await addUser('modest', 200, own)).applied).toBe(true)
   await expect(own.lookup({ sql: 'SELECT a FROM secret', key: ['a'], values: [[1]] })).rejects.toMatchObject({
@@ -246,9 +239,9 @@ test('what both engines can hold arrives in the same columns, types and values f
   const embedded = await createWarehouseFolder()
   const duckdb = await embedded.open()
   const parquet = await createParquetEngine({
-    folders: [subject.datasetsFolder, embedded.datasetsFolder],
+    folders: [postgres.datasetsFolder, embedded.datasetsFolder],
     memoryMb: 256,
-    temporaryFolder: subject.folder,
+    temporaryFolder: postgres.folder,
   })
   const sql = `SELECT 1 AS k, true AS b, 7::SMALLINT AS i2, -5::INTEGER AS i4, 9007199254740993::BIGINT AS i8, 0.1::REAL AS f4,
     CAST('NaN' AS DOUBLE PRECISION) AS f8, 1234567890123456.78::DECIMAL(18,2) AS d, 'é🦆'::VARCHAR AS t, NULL::VARCHAR AS n, '' AS e,
@@ -271,7 +264,7 @@ test('what both engines can hold arrives in the same columns, types and values f
       file,
     }
   }
-  expect(await all(warehouse, subject.datasetsFolder)).toEqual(await all(duckdb, embedded.datasetsFolder))
+  expect(await all(warehouse, postgres.datasetsFolder)).toEqual(await all(duckdb, embedded.datasetsFolder))
   await parquet.close()
   await duckdb.close()
   await embedded.remove()

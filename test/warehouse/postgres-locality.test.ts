@@ -2,22 +2,21 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { ofTwoColumns, quotes, testGeneratedLocality, testLocality, users } from './locality-cases.ts'
-import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import {
+  createPostgresWarehouseFolder,
+  type PostgresWarehouse,
+  startPostgresWarehouse,
+} from './open-postgres.ts'
 
-let server: PostgresServer
-let subject: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
+let postgres: PostgresWarehouse
 let warehouse: Warehouse
 const others: { remove(): Promise<void> }[] = []
 
 beforeAll(async () => {
-  server = await startPostgres()
-  subject = await createPostgresWarehouseFolder(server.url)
-  warehouse = await subject.open()
-  await execute(
-    server.url,
-    `CREATE VIEW paid AS SELECT q.user_id, count(*) AS n FROM ${quotes} q WHERE is_paid GROUP BY q.user_id;
+  postgres = await startPostgresWarehouse()
+  warehouse = postgres.warehouse
+  await postgres.execute(`CREATE VIEW paid AS SELECT q.user_id, count(*) AS n FROM ${quotes} q WHERE is_paid GROUP BY q.user_id;
      CREATE VIEW paid_users AS SELECT u.user_id, u.name, p.n FROM ${users} u LEFT JOIN paid p USING (user_id);
      CREATE VIEW newest AS SELECT * FROM ${users} ORDER BY creation_date DESC LIMIT 10;
      CREATE VIEW youngest AS SELECT user_id, '2020-01-01'::timestamp < now() AS old FROM ${users};
@@ -35,14 +34,12 @@ beforeAll(async () => {
      CREATE FUNCTION sly(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT max(name)::text FROM feature_store.users WHERE $1 IS NOT NULL';
      CREATE FUNCTION same(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT lower($1) = lower($2)';
      CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = same);
-     CREATE SCHEMA other; CREATE TABLE other.users (user_id text, name text)`,
-  )
+     CREATE SCHEMA other; CREATE TABLE other.users (user_id text, name text)`)
 })
 
 afterAll(async () => {
-  await warehouse?.close()
-  await server?.stop()
-  for (const { remove } of [subject, ...others]) await remove?.()
+  await postgres?.stop()
+  for (const { remove } of others) await remove()
 })
 
 testLocality(() => warehouse, {
@@ -170,8 +167,8 @@ test('a table is the one that the server finds, whatever the names look like', a
 
 async function openNew() {
   const name = `generated_${others.length}`
-  await execute(server.url, `CREATE DATABASE ${name}`)
-  const other = await createPostgresWarehouseFolder(server.databaseUrl(name))
+  await postgres.execute(`CREATE DATABASE ${name}`)
+  const other = await createPostgresWarehouseFolder(postgres.server.databaseUrl(name))
   others.push(other)
   return other.open()
 }

@@ -3,10 +3,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Warehouse } from '../../src/warehouse/port.ts'
 import { onAdapter } from '../adapters.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { tries } from '../thorough.ts'
 import { callOf, type EngineFunction, expectNoFaultOfOurs } from './odd-arguments.ts'
-import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import { type PostgresWarehouse, startPostgresWarehouse } from './open-postgres.ts'
 
 /** As many of the functions, at random, as are called in so long. */
 const sweepMs = tries({ all: 10_000, part: 3000 })
@@ -54,21 +53,15 @@ function odd(type: string, turn: number): string {
 }
 
 onAdapter('postgres', () => {
-  let server: PostgresServer
-  let subject: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
+  let postgres: PostgresWarehouse
   let warehouse: Warehouse
 
   beforeAll(async () => {
-    server = await startPostgres()
-    subject = await createPostgresWarehouseFolder(server.url)
-    warehouse = await subject.open()
+    postgres = await startPostgresWarehouse()
+    warehouse = postgres.warehouse
   })
 
-  afterAll(async () => {
-    await warehouse?.close()
-    await server?.stop()
-    await subject?.remove()
-  })
+  afterAll(() => postgres?.stop())
 
   test.each([
     [`SELECT array_in('{1}', 0, 0)::text AS a`, 'INVALID_SQL', /cache lookup failed for type 0/],
@@ -80,7 +73,7 @@ onAdapter('postgres', () => {
   })
 
   test('no function makes a statement’s fault the warehouse’s, whatever it is called with', async () => {
-    const functions = (await execute(server.url, functionsOfServer)) as unknown as EngineFunction[]
+    const functions = (await postgres.execute(functionsOfServer)) as unknown as EngineFunction[]
     const calls = functions.flatMap((each) => [callOf(each, odd, 0), callOf(each, odd, 1)])
     expect(await expectNoFaultOfOurs(warehouse, calls, { boundMs: sweepMs, atOnce: 4 })).toBeGreaterThan(
       sweepMs / 300,

@@ -3,22 +3,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createParquetEngine } from '../../src/parquet/engine.ts'
 import type { Warehouse } from '../../src/warehouse/port.ts'
-import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { createPostgresWarehouseFolder, execute } from './open-postgres.ts'
+import { type PostgresWarehouse, startPostgresWarehouse } from './open-postgres.ts'
 
 const savedSql = `SELECT Q.user_id, Q.is_binded, Q.creation_date, Q.binding_date, T.card_type, F.failed_count, P.purchase_time FROM feature_store.quotes Q LEFT JOIN feature_store.policies P ON Q.user_id = P.user_id LEFT JOIN feature_store.transactions T ON P.user_id = T.user_id LEFT JOIN (select T2.user_id, COUNT(T2.transaction_id) AS failed_count from feature_store.transactions T2 WHERE T2.successful=false GROUP BY T2.user_id) F ON Q.user_id = F.user_id`
 
-let server: PostgresServer
-let subject: Awaited<ReturnType<typeof createPostgresWarehouseFolder>>
+let postgres: PostgresWarehouse
 let warehouse: Warehouse
 
 beforeAll(async () => {
-  server = await startPostgres()
-  subject = await createPostgresWarehouseFolder(server.url)
-  warehouse = await subject.open()
-  await execute(
-    server.url,
-    `CREATE TABLE sales (id int PRIMARY KEY, user_id text, amount numeric(9,2)) PARTITION BY RANGE (id);
+  postgres = await startPostgresWarehouse()
+  warehouse = postgres.warehouse
+  await postgres.execute(`CREATE TABLE sales (id int PRIMARY KEY, user_id text, amount numeric(9,2)) PARTITION BY RANGE (id);
      CREATE TABLE sales_1 PARTITION OF sales FOR VALUES FROM (0) TO (100);
      CREATE VIEW buyers AS SELECT s.user_id, u.name FROM sales s JOIN feature_store.users u ON u.user_id = s.user_id;
      CREATE VIEW big_buyers AS SELECT * FROM buyers WHERE name IS NOT NULL;
@@ -29,15 +24,10 @@ beforeAll(async () => {
      CREATE POLICY p ON guarded USING (user_id IN (SELECT name FROM allowed));
      CREATE VIEW peeping AS SELECT version FROM gateway.version;
      CREATE VIEW sleeping AS SELECT pg_sleep(1)::text AS a;
-     INSERT INTO sales VALUES (1, 'u1', 5)`,
-  )
+     INSERT INTO sales VALUES (1, 'u1', 5)`)
 })
 
-afterAll(async () => {
-  await warehouse?.close()
-  await server?.stop()
-  await subject?.remove()
-})
+afterAll(() => postgres?.stop())
 
 /** Of a table that has children or partitions, or is one, all of them: a row may come in by each. */
 const buyersAndSales = ['feature_store.users', 'public.archive', 'public.sales', 'public.sales_1']
@@ -101,8 +91,7 @@ test('names and texts that imitate the server’s own tree change nothing', asyn
 })
 
 test('judging leaves nothing behind in the database', async () => {
-  const [row] = await execute(
-    server.url,
+  const [row] = await postgres.execute(
     "SELECT count(*)::int AS n FROM pg_class WHERE relname LIKE 'gateway_judged%'",
   )
   expect(row).toEqual({ n: 0 })
@@ -159,7 +148,7 @@ test('a table that gains a column meanwhile answers with it, and never shifts a 
   const sql = 'SELECT * FROM sales'
   const first = await warehouse.lookup({ sql, key: ['id'], values: [[1]] })
   expect(first.rows).toEqual([[1, 'u1', 5]])
-  await execute(server.url, 'ALTER TABLE sales ADD COLUMN note text; UPDATE sales SET note = id::text')
+  await postgres.execute('ALTER TABLE sales ADD COLUMN note text; UPDATE sales SET note = id::text')
   const second = await warehouse.lookup({ sql, key: ['id'], values: [[1]] })
   expect(second.columns.map(({ name }) => name)).toEqual([...first.columns.map(({ name }) => name), 'note'])
   expect(second.rows).toEqual([[1, 'u1', 5, '1']])
@@ -167,14 +156,14 @@ test('a table that gains a column meanwhile answers with it, and never shifts a 
 
 test('an array of several dimensions is refused on every path, with what to write instead', async () => {
   const sql = 'SELECT 1 AS k, ARRAY[[1, 2], [3, 4]] AS v'
-  const path = `${subject.datasetsFolder}/dimensions.parquet`
+  const path = `${postgres.datasetsFolder}/dimensions.parquet`
   await expect(warehouse.lookup({ sql, key: ['k'], values: [[1]] })).rejects.toThrow(/to_jsonb/)
   await expect(warehouse.exportParquet({ sql, path })).rejects.toThrow(/to_jsonb/)
 })
 
 test('a numeric that is not a number is refused on every path where its type has a precision', async () => {
   const sql = "SELECT 1 AS k, 'NaN'::numeric(9,2) AS v"
-  const path = `${subject.datasetsFolder}/nan.parquet`
+  const path = `${postgres.datasetsFolder}/nan.parquet`
   await expect(warehouse.lookup({ sql, key: ['k'], values: [[1]] })).rejects.toMatchObject({
     code: 'INVALID_SQL',
   })
@@ -183,13 +172,13 @@ test('a numeric that is not a number is refused on every path where its type has
 
 test('rows of a few bytes and of megabytes are exported as they are, wherever the connection cuts them', async () => {
   const sql = `SELECT n::int4 AS n, CASE WHEN n % 20000 = 0 THEN repeat('é,"' || n || E'"\\n', 900000) ELSE 'x' || n END AS t FROM generate_series(1, 60000) n`
-  const path = `${subject.datasetsFolder}/lengths.parquet`
+  const path = `${postgres.datasetsFolder}/lengths.parquet`
   const { rowCount, columns } = await warehouse.exportParquet({ sql, path })
   expect(rowCount).toBe(60_000n)
   const parquet = await createParquetEngine({
-    folders: [subject.datasetsFolder],
+    folders: [postgres.datasetsFolder],
     memoryMb: 512,
-    temporaryFolder: subject.datasetsFolder,
+    temporaryFolder: postgres.datasetsFolder,
   })
   try {
     const { rows } = await parquet.read(path, { columns })
@@ -205,7 +194,7 @@ test('rows of a few bytes and of megabytes are exported as they are, wherever th
 
 test('a row longer than 16 MB is refused with what it is, and leaves the connections in order', async () => {
   const sql = "SELECT 1 AS k, repeat('x', 17000000) AS t"
-  const path = `${subject.datasetsFolder}/long.parquet`
+  const path = `${postgres.datasetsFolder}/long.parquet`
   await expect(warehouse.exportParquet({ sql, path })).rejects.toMatchObject({
     code: 'TOO_LARGE',
     message: expect.stringMatching(/row is longer than 16 MB/),

@@ -1,10 +1,7 @@
 // A child process as the gateway sees it: started on need, asked, limited in time, and replaced when it has ended.
 
-import { type ChildProcess, fork } from 'node:child_process'
-import type { Socket } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { sharedCompileCache } from '../../processes/compile-cache.ts'
+import { type Running, startProcess } from '../../processes/running.ts'
 import type { Failure } from './isolate/evaluation.ts'
 import type { Description } from './isolate/harness.ts'
 import type { Reply, Request, Told, Work } from './messages.ts'
@@ -44,60 +41,48 @@ type Message = { op: 'load'; script: ScriptSource } | Work
 type Answer = Exclude<Reply, { alive: true }>
 
 /** One running process and what it has been asked. */
-interface Running {
-  process: ChildProcess
+interface Asked {
+  process: Running<Request>
   pending: Map<number, Pending>
 }
 
-function startProcess({ timeoutMs, memoryMb, log }: ChildOptions, onExit: (ended: Running) => void): Running {
-  const entry = fileURLToPath(new URL('./child.ts', import.meta.url))
-  const started = fork(entry, [String(timeoutMs), String(memoryMb)], {
-    // isolated-vm needs a process without a start-up snapshot; a fixed zone and language make dates read alike everywhere.
-    // Batches are short-lived: where they fit among an isolate's young objects, collecting them costs half as much.
-    execArgv: [
-      '--no-node-snapshot',
-      '--disable-warning=ExperimentalWarning',
-      '--min-semi-space-size=16',
-      '--max-semi-space-size=16',
-    ],
-    env: { TZ: 'UTC', LC_ALL: 'en_US.UTF-8', ...sharedCompileCache() },
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  })
-  const running: Running = { process: started, pending: new Map() }
-  let complaint = ''
-  started.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-4000)
-  })
-  started.on('message', (reply: Reply) => {
-    if ('alive' in reply) running.pending.get(reply.id)?.timer.refresh()
-    else settle(running, reply.id)?.resolve(reply)
-  })
-  started.on('error', (error) => log.error({ error }, 'The process that runs ETLs could not be used'))
-  started.once('exit', (code, signal) => {
-    onExit(running)
-    if (running.pending.size === 0) return
-    log.warn({ code, signal, complaint }, 'The process that runs ETLs ended; the next one is started on need')
-    const message = `the process it ran in ended (${signal ?? `code ${code}`}): most likely it asked for far too much memory at once`
-    for (const id of [...running.pending.keys()]) {
-      settle(running, id)?.reject(new SandboxError({ kind: 'crash', message }))
-    }
-  })
-  return running
+function startChild({ timeoutMs, memoryMb, log }: ChildOptions, onExit: (ended: Asked) => void): Asked {
+  const title = 'The process that runs ETLs'
+  const process = startProcess<Request, Reply>(
+    {
+      title,
+      entry: new URL('./child.ts', import.meta.url),
+      args: [String(timeoutMs), String(memoryMb)],
+      // isolated-vm needs a process without a start-up snapshot; a fixed zone and language make dates read alike everywhere.
+      // Batches are short-lived: where they fit among an isolate's young objects, collecting them costs half as much.
+      execArgv: ['--no-node-snapshot', '--min-semi-space-size=16', '--max-semi-space-size=16'],
+      env: { LC_ALL: 'en_US.UTF-8' },
+      log,
+    },
+    {
+      heard(reply) {
+        if ('alive' in reply) asked.pending.get(reply.id)?.timer.refresh()
+        else settle(asked, reply.id)?.resolve(reply)
+      },
+      ended(how) {
+        onExit(asked)
+        if (asked.pending.size === 0) return
+        log.warn(how, `${title} ended; the next one is started on need`)
+        const message = `the process it ran in ended (${how.signal ?? `code ${how.code}`}): most likely it asked for far too much memory at once`
+        for (const id of [...asked.pending.keys()])
+          settle(asked, id)?.reject(new SandboxError({ kind: 'crash', message }))
+      },
+    },
+  )
+  const asked: Asked = { process, pending: new Map() }
+  return asked
 }
 
-function settle({ pending }: Running, id: number): Pending | undefined {
+function settle({ pending }: Asked, id: number): Pending | undefined {
   const entry = pending.get(id)
   pending.delete(id)
   if (entry !== undefined) clearTimeout(entry.timer)
   return entry
-}
-
-/** An idle process does not keep the gateway's own alive. */
-function rest({ process }: Running): void {
-  process.unref()
-  process.channel?.unref()
-  if (process.stderr !== null && 'unref' in process.stderr) (process.stderr as Socket).unref()
 }
 
 /** Is given what the script has said, as JSON, before the work's end is told. */
@@ -107,22 +92,23 @@ export type Child = ReturnType<typeof createChild>
 
 /** A process that is started on need, and again after it has ended. */
 export function createChild(options: ChildOptions) {
-  let running: Running | null = null
+  let running: Asked | null = null
   let nextId = 1
 
-  function start(): Running {
-    const fresh = startProcess(options, (ended) => {
+  /** An idle process does not keep the gateway's own alive. */
+  function start(): Asked {
+    const fresh = startChild(options, (ended) => {
       if (running === ended) running = null
     })
     running = fresh
-    rest(fresh)
+    fresh.process.hold(false)
     return fresh
   }
 
   function kill(): void {
     const dying = running
     running = null
-    dying?.process.kill('SIGKILL')
+    dying?.process.kill()
   }
 
   async function send(key: string, message: Message, limitMs: number): Promise<Answer> {
@@ -138,16 +124,11 @@ export function createChild(options: ChildOptions) {
           kill()
         }
         target.pending.set(id, { resolve, reject, timer: setTimeout(overdue, limitMs) })
-        target.process.channel?.ref()
-        target.process.send({ ...message, id, key } satisfies Request, (error) => {
-          if (error === null) return
-          settle(target, id)?.reject(
-            new SandboxError({ kind: 'crash', message: 'its process ended before it was asked' }),
-          )
-        })
+        target.process.hold(true)
+        target.process.post({ ...message, id, key })
       })
     } finally {
-      if (target.pending.size === 0) rest(target)
+      if (target.pending.size === 0) target.process.hold(false)
     }
   }
 
@@ -183,10 +164,10 @@ export function createChild(options: ChildOptions) {
   async function close(): Promise<void> {
     const dying = running?.process
     if (dying === undefined) return
-    const exited = new Promise((resolve) => dying.once('exit', resolve))
-    dying.ref()
+    dying.hold(true)
     kill()
-    await exited
+    await dying.exited
   }
+
   return { load, ask, kill, close }
 }
