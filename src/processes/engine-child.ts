@@ -1,6 +1,8 @@
-// A process that runs an engine for the gateway: answers its calls, and ends itself before it takes the machine's memory.
+// A process, or a thread, that runs an engine for the gateway: answers its calls, and a process ends itself before it takes
+// the machine's memory.
 
 import { flushCompileCache } from 'node:module'
+import { parentPort } from 'node:worker_threads'
 import { type Logger, pino } from 'pino'
 import { type Reply, type Request, toFailure } from './engine-messages.ts'
 import { closeInheritedFiles } from './inherited-files.ts'
@@ -27,7 +29,6 @@ const watchMs = 50
 
 /** `open` is called with what the gateway gave as options, a log that goes to the gateway's, and the signal that it need not. */
 export function serveEngine<Options>(open: (options: Options, log: Logger) => Promise<Opened>): void {
-  closeInheritedFiles()
   const calls = new Map<number, Call>()
   let opened: Opened | undefined
 
@@ -35,8 +36,8 @@ export function serveEngine<Options>(open: (options: Options, log: Logger) => Pr
 
   async function answer(id: number, method: string, request: unknown): Promise<Reply> {
     if (method === 'open') {
-      const { options, memoryMb } = request as { options: Options; memoryMb: number }
-      watchMemory(memoryMb)
+      const { options, memoryMb } = request as { options: Options; memoryMb: number | null }
+      if (memoryMb !== null) watchMemory(memoryMb)
       opened = await open(options, log)
       // It is killed rather than ended, which leaves Node no time for this.
       flushCompileCache()
@@ -79,7 +80,7 @@ export function serveEngine<Options>(open: (options: Options, log: Logger) => Pr
     return { id, done: true }
   }
 
-  process.on('message', (message: Request) => {
+  hear((message) => {
     const { id } = message
     if ('method' in message) return void settle(id, () => answer(id, message.method, message.request))
     const { controller, batches } = calls.get(id) ?? {}
@@ -87,6 +88,13 @@ export function serveEngine<Options>(open: (options: Options, log: Logger) => Pr
     if (batches === undefined) return send({ id, done: true })
     void settle(id, () => (message.control === 'next' ? next(id, batches) : end(id, batches)))
   })
+}
+
+/** Before the process opens any file of its own. */
+function hear(heard: (message: Request) => void): void {
+  if (parentPort !== null) return void parentPort.on('message', heard)
+  closeInheritedFiles()
+  process.on('message', heard)
   // A Ctrl-C at the terminal reaches this process too: the gateway drains, and ends it when it is done.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   process.on('disconnect', endAtOnce)
@@ -97,7 +105,8 @@ function isStream(result: unknown): result is { batches: AsyncIterable<unknown> 
 }
 
 function send(reply: Reply): void {
-  process.send?.(reply)
+  if (parentPort === null) process.send?.(reply)
+  else parentPort.postMessage(reply)
 }
 
 /** An exit would wait for what the engine does at that moment. */

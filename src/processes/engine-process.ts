@@ -1,10 +1,11 @@
-// An engine in a process of its own: what makes it hang, crash or take too much memory ends that process, not the gateway.
+// An engine in a process of its own: what makes it hang, crash or take too much memory ends that process, not the gateway. Or
+// in a thread, whose work passes by the gateway's own.
 
 import { env } from 'node:process'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
 import { fromFailure, passLogOn, type Reply, type Request } from './engine-messages.ts'
-import { type Running, startProcess } from './running.ts'
+import { type Hearing, type Running, startProcess, startThread } from './running.ts'
 
 export interface EngineOptions {
   /** For messages: `warehouse`. */
@@ -13,8 +14,8 @@ export interface EngineOptions {
   entry: URL
   /** What its `open` is given. */
   options: unknown
-  /** The process ends once it holds more. */
-  memoryMb: number
+  /** The process ends once it holds more; null for a thread of the gateway's own process, which is never cut short. */
+  memoryMb: number | null
   /** Starts the process with the first call, not before. */
   isLazy?: boolean
   log: Logger
@@ -82,6 +83,7 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
     let timer: NodeJS.Timeout | undefined
     const onAbort = () => {
       target.process.post({ id, control: 'abort' })
+      if (options.memoryMb === null) return
       timer = setTimeout(() => {
         log.warn(`The ${name}'s process runs what cannot be interrupted; it is started anew`)
         target.process.kill()
@@ -190,29 +192,31 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
   }
 }
 
-function startEngineProcess({ name, entry, log }: EngineOptions, onExit: () => void): Engine {
+function startEngineProcess({ name, entry, memoryMb, log }: EngineOptions, onExit: () => void): Engine {
   const title = `The ${name}'s process`
   let outgrownMb: number | null = null
   const pending: Engine['pending'] = new Map()
-  const process = startProcess<Request, Reply>(
-    // Each statement that runs holds one of libuv's threads.
-    { title, entry, env: { UV_THREADPOOL_SIZE: env.UV_THREADPOOL_SIZE ?? '16' }, log },
-    {
-      heard(reply) {
-        if ('log' in reply) passLogOn(reply.log, log)
-        else if ('outgrown' in reply) outgrownMb = reply.outgrown
-        else pending.get(reply.id)?.settle(reply)
-      },
-      ended(how) {
-        engine.ended = endedError(name, outgrownMb)
-        onExit()
-        if (pending.size === 0) return
-        log.warn({ ...how, outgrownMb }, `${title} ended; it is started anew`)
-        for (const { end } of pending.values()) end(engine.ended)
-        pending.clear()
-      },
+  const hearing: Hearing<Reply> = {
+    heard(reply) {
+      if ('log' in reply) passLogOn(reply.log, log)
+      else if ('outgrown' in reply) outgrownMb = reply.outgrown
+      else pending.get(reply.id)?.settle(reply)
     },
-  )
+    ended(how) {
+      engine.ended = endedError(name, outgrownMb)
+      onExit()
+      if (pending.size === 0) return
+      log.warn({ ...how, outgrownMb }, `${title} ended; it is started anew`)
+      for (const { end } of pending.values()) end(engine.ended)
+      pending.clear()
+    },
+  }
+  // Each statement that runs holds one of libuv's threads.
+  const threads = { UV_THREADPOOL_SIZE: env.UV_THREADPOOL_SIZE ?? '16' }
+  const process: Running<Request> =
+    memoryMb === null
+      ? startThread(entry, hearing)
+      : startProcess({ title, entry, env: threads, log }, hearing)
   const engine: Engine = { process, pending, ended: null, ready: Promise.resolve() }
   return engine
 }
