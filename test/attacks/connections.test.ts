@@ -127,7 +127,7 @@ describe('a refused body is answered where its client can read why, and the next
     ['too long for REST', '/query/train', 5, 'HTTP/1.1 413'],
     ['more than there is room for', '/graphql', 3, 'HTTP/1.1 503'],
   ])('%s', async (_name, path, megabytes, refusal) => {
-    const cramped = await gateway.serve({ maxHeldBytes: 2 ** 20 })
+    const cramped = await gateway.serve({ limits: { ...httpLimits, heldBytes: 2 ** 20 } })
     const { socket, closed, received } = await open(cramped.url)
     const body = Buffer.alloc(megabytes * 2 ** 20, ' ')
     socket.write(head(path, [`Content-Length: ${body.length}`]))
