@@ -2,13 +2,15 @@
 
 import { AppError, type ErrorCode } from '../errors.ts'
 import { diskFullError, isDiskFull } from '../full-disk.ts'
-import { type Place, placeOf } from '../sql/sql-text.ts'
+import { type Place, placeAfter } from '../sql/sql-text.ts'
 import { refusedServerName } from './server-names.ts'
 
 export interface EngineErrorContext {
   /** The user's own text, and how many bytes of the statement that ran stand before it. */
   sql?: string
   offsetBytes?: number
+  /** Makes of the text that ran the user's own, where it is another. */
+  restore?: (text: string) => string
   signal?: AbortSignal | undefined
   /** The code for what is not the statement's fault. */
   otherwise?: ErrorCode
@@ -63,10 +65,12 @@ export function toAppError(error: unknown, context: EngineErrorContext = {}): un
 }
 
 function createRefusal(failure: EngineFailure, cause: unknown, context: EngineErrorContext): AppError {
-  const { sql, offsetBytes = 0 } = context
+  const { sql, offsetBytes = 0, restore = (text) => text } = context
   const place =
-    sql === undefined || failure.position === null ? null : placeWithin(sql, failure.position - offsetBytes)
-  return refuse(refusedServerName(failure.message) ?? failure.message, place, {
+    sql === undefined || failure.position === null
+      ? null
+      : placeWithin(sql, failure.position - offsetBytes, restore)
+  return refuse(refusedServerName(failure.message) ?? restore(failure.message), place, {
     cause,
     code: unboundKinds.has(failure.kind) ? 'INVALID_SQL' : (context.refused ?? 'INVALID_SQL'),
   })
@@ -84,8 +88,11 @@ export function refuse(
   })
 }
 
-function placeWithin(sql: string, position: number): Place | null {
-  return position < 0 || position > Buffer.byteLength(sql) ? null : placeOf(sql, position)
+function placeWithin(sql: string, position: number, restore: (text: string) => string): Place | null {
+  const text = Buffer.from(sql)
+  return position < 0 || position > text.length
+    ? null
+    : placeAfter(restore(text.toString('utf8', 0, position)))
 }
 
 /** The engine is set to write its errors as JSON; some have its kind before it. */

@@ -17,25 +17,34 @@ export interface StatementPlan {
   carriers: readonly StatementCarrier[]
   /** The statement with every column cast to its storage type. */
   select: string
+  /** What the statement is called in it, with its columns where they have other names than its own. */
+  alias: string
   /** How many bytes of `select` stand before the user's own text. */
   offsetBytes: number
 }
 
-/** Prepares the judged statement without running it. Two columns of one name are refused: names differ in more than case. */
-export async function planStatement(connection: DuckDBConnection, sql: string): Promise<StatementPlan> {
-  const asked = await prepareColumns(connection, sql)
+/** Prepares the judged statement without running it. Two columns of one name are refused: names differ in more than case. `nameOf` says what a column is to be called. */
+export async function planStatement(
+  connection: DuckDBConnection,
+  sql: string,
+  nameOf = (name: string) => name,
+): Promise<StatementPlan> {
+  const prepared = await prepareColumns(connection, sql)
+  const asked = prepared.map(({ name, type }) => ({ name: nameOf(name), type }))
   const names = asked.map(({ name }) => name)
   refuseDuplicates(names)
   const carried = asked.map(({ name, type: own }) => ({ name, own, ...carrierOf(own) }))
   const columns = carried.map(({ name, type, storage }) => ({ name, type, nullable: true, storage }))
   const prefix = `SELECT ${castList(columns)} FROM (\n`
-  const select = `${prefix}${sql}\n) t`
+  const isRenamed = prepared.some(({ name }, i) => name !== names[i])
+  const alias = isRenamed ? `t(${names.map(quoteName).join(', ')})` : 't'
+  const select = `${prefix}${sql}\n) ${alias}`
   const stored = await prepareColumns(connection, select)
   const carriers = carried.map(({ name: _, ...carrier }, i) => ({
     ...carrier,
     stored: stored[i]?.type ?? carrier.own,
   }))
-  return { columns, carriers, select, offsetBytes: Buffer.byteLength(prefix) }
+  return { columns, carriers, select, alias, offsetBytes: Buffer.byteLength(prefix) }
 }
 
 async function prepareColumns(

@@ -69,7 +69,11 @@ export interface Place {
 
 /** The place of a byte of the UTF-8 text: the engine counts in bytes. */
 export function placeOf(sql: string, byteOffset: number): Place {
-  const before = Buffer.from(sql).subarray(0, Math.max(0, byteOffset)).toString()
+  return placeAfter(Buffer.from(sql).subarray(0, Math.max(0, byteOffset)).toString())
+}
+
+/** The place behind the text. */
+export function placeAfter(before: string): Place {
   const lines = before.split('\n')
   return { line: lines.length, column: [...(lines.at(-1) ?? '')].length + 1 }
 }

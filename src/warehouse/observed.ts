@@ -19,6 +19,7 @@ export function observeWarehouse(warehouse: Warehouse, { warehouseSeconds }: Met
   return {
     ...warehouse,
     describe: (sql, options) => observed('describe', () => warehouse.describe(sql, options)),
+    atMoment: (...asked) => observed('describe', () => warehouse.atMoment(...asked)),
     exportParquet: (request) => observed('export', () => warehouse.exportParquet(request)),
     lookup: (request) => observed('lookup', () => warehouse.lookup(request)),
     scan: (request) => observed('scan', () => warehouse.scan(request)),

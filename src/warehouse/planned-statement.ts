@@ -1,8 +1,10 @@
 // A statement ready to run, alike in every warehouse: its columns, and the one SELECT around it that all paths share.
 
+import { type Asking, checkMoment, fill, momentLiteral, unfill } from '../sql/as-of.ts'
 import { quoteName } from '../sql/sql-text.ts'
 import type { Column, ColumnType } from '../values/columns.ts'
-import type { BaseTable } from './port.ts'
+import type { Dialect } from './dialect.ts'
+import type { BaseTable, StatementRequest } from './port.ts'
 import { pick, placesOf } from './saved-columns.ts'
 
 /** How values of a type travel, as far as every engine's do alike. */
@@ -20,8 +22,12 @@ export interface PlannedStatement<Carried = unknown> {
   /** Each column as it is read, under the name that it has in the select. */
   expressions: readonly string[]
   tables: readonly BaseTable[]
-  /** The user's text, which fits into parentheses when a newline follows it. */
+  /** The user's text, with a moment where it asks for one; it fits into parentheses when a newline follows it. */
   sql: string
+  /** Null where it asks for no moment. */
+  asking: Asking | null
+  /** What stands in place of as_of(). */
+  moment: string
   /** What the statement is called in the select, perhaps with its columns. */
   alias: string
 }
@@ -60,6 +66,40 @@ export function pickSaved<Planned extends PlannedStatement>(
 /** Texts are told with the engine's own type, by which keys of them are compared. */
 export function toColumn(name: string, { type, storage, native }: Carrier): Column {
   return { name, type, nullable: true, storage, ...(type === 'STRING' && { native }) }
+}
+
+/** The statement as it is asked for: as it was saved, as of its moment. Throws BAD_USER_INPUT where that is missing, or in vain. */
+export function asAsked<Planned extends PlannedStatement>(
+  plan: Planned,
+  { saved, asOf }: Pick<StatementRequest, 'saved' | 'asOf'>,
+  dialect: Dialect,
+): Planned {
+  checkMoment(plan.asking, asOf)
+  const picked = pickSaved(plan, saved)
+  return asOf === undefined ? picked : withMoment(picked, momentLiteral(asOf, momentType(dialect)))
+}
+
+export function withMoment<Planned extends PlannedStatement>(plan: Planned, moment: string): Planned {
+  return plan.asking === null ? plan : { ...plan, sql: fill(plan.asking, moment), moment }
+}
+
+/** For errors: the text that the engine is given, and how it is made the user's own. */
+export function writtenOf({ sql, asking, moment }: Pick<PlannedStatement, 'sql' | 'asking' | 'moment'>) {
+  return { sql, ...(asking !== null && { restore: (text: string) => unfill(text, moment) }) }
+}
+
+export function momentType({ types }: Dialect): string {
+  return types.TIMESTAMP ?? 'TIMESTAMP'
+}
+
+/** The statement with an expression in place of as_of(), ready to stand in parentheses when a newline follows it. */
+export function atMoment(plan: PlannedStatement, expression: string): string {
+  const { sql, alias, columns } = withMoment(plan, `(${expression})`)
+  return plan.alias === 't' ? sql : `SELECT * FROM (\n${sql}\n) ${tableOf(alias, columns)}`
+}
+
+function tableOf(alias: string, columns: readonly Column[]): string {
+  return `${alias.replace(/\(.*/s, '')}(${columns.map(({ name }) => quoteName(name)).join(', ')})`
 }
 
 /** `x AS "a"` */

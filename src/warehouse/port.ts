@@ -24,6 +24,8 @@ export interface QueryDescription {
   tables: readonly BaseTable[]
   /** What the statement promises of its columns and of its rows, from one run to the next over the same tables. Left out where the adapter cannot tell. */
   determinism?: Certainty
+  /** Whether it calls `as_of()`, so that it gives its rows as of a moment. */
+  asksForMoment: boolean
   /** With a `key` asked for: what gives the statement another result at each run (`random()`); null when nothing does, left out where the adapter cannot tell. */
   changing?: string | null
   /** With a `key`: null when it is proven that the rows of one key are made of nothing but the tables' rows that hold its values in their columns of those names; else why that is not proven. Left out where the adapter cannot tell. */
@@ -90,6 +92,8 @@ export interface StatementRequest extends RunOptions {
    * longer gives one of them by name and type. Without it all that it gives now.
    */
   saved?: readonly Column[] | undefined
+  /** In microseconds since 1970, UTC: what `as_of()` in the statement is. BAD_USER_INPUT without it, and where nothing calls `as_of()`. */
+  asOf?: bigint | undefined
 }
 
 export interface ExportRequest extends StatementRequest {
@@ -250,6 +254,8 @@ export interface EraseResult extends AppendResult {
  *   (from 1) where the engine tells. Two result columns of one name are INVALID_SQL too.
  * - `describe`, `exportParquet`, `lookup` and `scan` run the same statement and give the same values and types for the
  *   same row. A column of a type that the table of types does not carry is cast to text on every path alike.
+ * - `as_of()` in a statement is a timestamp without zone: the moment that a request asks about. Calls of it are found by the
+ *   engine's own parser. What a statement promises, and whose rows it reads, is told of it as of one moment.
  * - Tables may be changed by others at any moment. Values are read as of the types that they have then, and columns are
  *   told as they are then, whatever they were when the statement ran before.
  * - `lookup` and `scan` bind their values and never splice them into the statement. A lookup's rows come in no order.
@@ -264,6 +270,8 @@ export interface Warehouse {
   /** The adapter's name, for messages and metrics: `duckdb`. */
   readonly name: string
   describe(sql: string, options?: RunOptions & { key?: readonly string[] }): Promise<QueryDescription>
+  /** The statement with an SQL expression in place of each `as_of()`; it fits into parentheses when a newline follows it. */
+  atMoment(sql: string, expression: string, options?: RunOptions): Promise<string>
   exportParquet(request: ExportRequest): Promise<ExportResult>
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: ScanRequest): Promise<ScanResult>

@@ -8,6 +8,8 @@ export interface ErrorContext {
   /** The user's own text, and how many characters of the statement that ran stand before it. */
   sql?: string
   offset?: number
+  /** Makes of the text that ran the user's own, where it is another. */
+  restore?: ((text: string) => string) | undefined
   signal?: AbortSignal | undefined
   /** The code for what is the statement's or its values' fault; INVALID_SQL when not given, BAD_USER_INPUT for rows to be written. */
   refused?: ErrorCode

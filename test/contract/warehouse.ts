@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createParquetEngine } from '../../src/parquet/engine.ts'
 import { quoteName } from '../../src/sql/sql-text.ts'
+import { type OwnMoments, testAsOf } from './as-of.ts'
 import { testCompositeKeys } from './composite-keys.ts'
 import { testCreateTable } from './create-table.ts'
 import { testErase } from './erase.ts'
@@ -13,11 +14,11 @@ import { testExports } from './warehouse-exports.ts'
 import { testReads } from './warehouse-reads.ts'
 import { askWarehouse, type Opened, type WarehouseUnderTest } from './warehouse-tests.ts'
 
-/** `erases`: whether rows can be taken away. */
+/** `erases`: whether rows can be taken away; `moments`: statements that call as_of(). */
 export function testWarehouse(
   name: string,
   start: () => Promise<WarehouseUnderTest>,
-  { erases = true } = {},
+  { erases = true, moments = {} }: { erases?: boolean; moments?: OwnMoments } = {},
 ): void {
   describe(`${name} as a warehouse`, () => {
     const at = {} as Opened
@@ -134,6 +135,7 @@ export function testWarehouse(
     testExports(at, asking)
     testCreateTable(() => at.warehouse)
     testErase(() => at.warehouse, { erases })
+    testAsOf(at, asking, moments)
     testCompositeKeys(
       () => at.warehouse,
       () => at.subject.sql.values,

@@ -6,10 +6,31 @@ import { createWarehouseFolder } from './open-duckdb.ts'
 
 const slow = 'SELECT sum(a.range * b.range) AS s FROM range(1000000) a, range(1000000) b'
 
-testWarehouse('DuckDB', async () => {
-  const { datasetsFolder, open, remove } = await createWarehouseFolder()
-  return { folder: datasetsFolder, open, remove, sql: { slow, refused, values } }
-})
+testWarehouse(
+  'DuckDB',
+  async () => {
+    const { datasetsFolder, open, remove } = await createWarehouseFolder()
+    return { folder: datasetsFolder, open, remove, sql: { slow, refused, values } }
+  },
+  {
+    moments: {
+      statements: [
+        'SELECT x, § AS t FROM (SELECT unnest([1, 2, 3]) AS x) QUALIFY row_number() OVER (ORDER BY CASE WHEN § IS NULL THEN x ELSE -x END) = 1',
+        "SELECT list_transform([1, 2], x -> x + year(§)) AS l, [§ FOR x IN [1, 2]] AS m, {'a': §} AS s",
+        'SELECT §.date_trunc_day AS d FROM (SELECT 1) WHERE false'.replace(
+          '§.date_trunc_day',
+          "date_trunc('day', §)",
+        ),
+        "FROM (SELECT 1 AS k, TIMESTAMP '2026-03-04 12:00:00' AS ts) SELECT k, max_by(k, ts) FILTER (ts <= §) AS m GROUP BY ALL",
+        "PIVOT (SELECT 1 AS k, 'a' AS c, TIMESTAMP '2026-03-04 12:00:00' AS ts) ON c IN ('a', 'b') USING count(*) FILTER (WHERE ts <= §) GROUP BY k",
+        "SELECT 1 AS k, $$as_of()$$ AS s, $a$ as_of() $$ $a$ AS u, E'\\'as_of()' AS e, § AS t",
+        'SELECT * REPLACE (§ AS k) FROM (SELECT 1 AS k)',
+        'SELECT § ::DATE AS d, (§)::VARCHAR AS v, -(year(§)) AS y, § IN (§, NULL) AS i',
+      ],
+      spellings: ['"AS_OF"()', 'as_of /* /* nested ) */ ( */ (  )'],
+    },
+  },
+)
 
 const refused = [
   "SELECT * FROM '/etc/passwd'",

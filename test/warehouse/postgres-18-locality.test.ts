@@ -53,8 +53,14 @@ function createEmbeddedSession(embedded: PGlite): typeof session {
 async function describe(sql: string, { key = [] }: { key?: readonly string[] } = {}) {
   await session.script('BEGIN')
   try {
-    const { analysis, tables } = await judgeStatement(session as Session, sql)
-    return { columns: [], tables, ...(await prove(session as Session, { sql, analysis, key })) }
+    const { analysis, tables } = await judgeStatement(session as Session, { sql })
+    const asksForMoment = false
+    return {
+      columns: [],
+      tables,
+      asksForMoment,
+      ...(await prove(session as Session, { sql, analysis, key })),
+    }
   } finally {
     await session.script('ROLLBACK')
   }

@@ -15,20 +15,36 @@ const types = `
   CREATE FUNCTION poke() RETURNS int8 LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
   CREATE AGGREGATE first_seen(int8) (SFUNC = int8pl, STYPE = int8);`
 
+const moments = {
+  statements: [
+    "SELECT 1 AS k, $$as_of()$$ AS s, $a$ as_of() $$ $a$ AS u, E'\\'as_of()' AS e, U&'as_of()' AS c, § AS t",
+    "SELECT DISTINCT ON (k) k, t FROM (VALUES (1, §), (1, § - INTERVAL '1' DAY)) v(k, t) ORDER BY k, t DESC",
+    "SELECT k FROM generate_series(§ - INTERVAL '2' DAY, §, INTERVAL '1' DAY) g(k)",
+    "SELECT k, array_agg(k ORDER BY § - ts) AS l FROM (VALUES (1, TIMESTAMP '2026-03-04 12:00:00')) v(k, ts) GROUP BY k",
+    "SELECT k, § BETWEEN SYMMETRIC § AND ts AS b FROM (VALUES (1, TIMESTAMP '2026-03-04 12:00:00')) v(k, ts)",
+    "WITH RECURSIVE r(n, t) AS (SELECT 1, § UNION ALL SELECT n + 1, t - INTERVAL '1' DAY FROM r WHERE n < 3 AND t <= §) SELECT * FROM r",
+  ],
+  spellings: ['as_of /* /* nested ) */ ( */ (  )'],
+}
+
 onAdapter('postgres', () =>
-  testWarehouse('PostgreSQL', async () => {
-    const server = await startPostgres()
-    const { datasetsFolder, open, remove } = await createPostgresWarehouseFolder(server.url, types)
-    return {
-      folder: datasetsFolder,
-      open,
-      async remove() {
-        await server.stop()
-        await remove()
-      },
-      sql: { slow, refused, values },
-    }
-  }),
+  testWarehouse(
+    'PostgreSQL',
+    async () => {
+      const server = await startPostgres()
+      const { datasetsFolder, open, remove } = await createPostgresWarehouseFolder(server.url, types)
+      return {
+        folder: datasetsFolder,
+        open,
+        async remove() {
+          await server.stop()
+          await remove()
+        },
+        sql: { slow, refused, values },
+      }
+    },
+    { moments },
+  ),
 )
 
 const refused = [

@@ -28,6 +28,8 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
     handlers: {
       describe: ({ sql, key }: { sql: string; key?: readonly string[] }, { signal }) =>
         warehouse.describe(sql, { signal, ...(key !== undefined && { key }) }),
+      atMoment: ({ sql, expression }: { sql: string; expression: string }, { signal }) =>
+        warehouse.atMoment(sql, expression, { signal }),
       exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>
         warehouse.exportParquet({ ...request, signal, onProgress }),
       lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),

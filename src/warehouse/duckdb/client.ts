@@ -30,6 +30,8 @@ export async function createDuckdbWarehouseProcess({
     name: 'duckdb',
     describe: (sql, { signal, key } = {}) =>
       engine.call('describe', { sql, key }, { signal, limit: describeLimit }),
+    atMoment: (sql, expression, { signal } = {}) =>
+      engine.call('atMoment', { sql, expression }, { signal, limit: describeLimit }),
     exportParquet: ({ signal, onProgress, ...request }) =>
       engine.call('exportParquet', request, {
         signal,

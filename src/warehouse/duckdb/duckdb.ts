@@ -16,15 +16,8 @@ import { ok } from '../../telemetry/notices.ts'
 import { readVersion } from '../ledger.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
-import { selectFrom } from '../planned-statement.ts'
-import type {
-  LookupRequest,
-  LookupResult,
-  ScanRequest,
-  ScanResult,
-  StatementRequest,
-  Warehouse,
-} from '../port.ts'
+import { atMoment, selectFrom } from '../planned-statement.ts'
+import type { LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from '../port.ts'
 import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { duckdbDialect } from './dialect.ts'
@@ -32,7 +25,14 @@ import { erase } from './erase.ts'
 import { createFiles, type Files, type Found } from './files.ts'
 import { folderOf, parseLake } from './lakes.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
-import { assertFilesStand, createPlans, type DuckdbStatement, explainFailure } from './plans.ts'
+import {
+  assertFilesStand,
+  createPlans,
+  type DuckdbStatement,
+  explainFailure,
+  heardText,
+  type PlanRequest,
+} from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import { createSchemas, listTables, makeTable, type TableList, withEstimates } from './schema.ts'
 import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
@@ -98,21 +98,22 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
   async function withPlan<T>(
     workload: 'quick' | 'slow',
-    request: StatementRequest,
+    request: PlanRequest,
     prefixBytes: number,
     work: (connection: DuckDBConnection, plan: DuckdbStatement) => Promise<T>,
   ): Promise<T> {
-    const { sql, signal } = request
+    const { signal } = request
+    const { asWritten, onWritten } = heardText(request)
     let offsetBytes = 0
     try {
       return await database.use(workload, signal, (connection) =>
-        withCurrentPlan(connection, request, (made) => {
+        withCurrentPlan(connection, { ...request, onWritten }, (made) => {
           offsetBytes = prefixBytes + Buffer.byteLength(selectFrom(made).prefix)
           return work(connection, made)
         }),
       )
     } catch (error) {
-      throw toAppError(error, { sql, offsetBytes, signal })
+      throw toAppError(error, { ...asWritten(), offsetBytes, signal })
     }
   }
 
@@ -127,12 +128,16 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }
 
   async function scan(request: ScanRequest): Promise<ScanResult> {
-    const { sql, key, after, signal } = request
+    const { key, after, signal } = request
+    const { asWritten, onWritten } = heardText(request)
     const lease = await database.lease('stream', signal)
     const { connection } = lease
-    const fail = (error: unknown, offsetBytes: number) => toAppError(error, { sql, offsetBytes, signal })
+    const fail = (error: unknown, offsetBytes: number) =>
+      toAppError(error, { ...asWritten(), offsetBytes, signal })
     try {
-      const made = await lease.run(() => withCurrentPlan(connection, request, async (planned) => planned))
+      const made = await lease.run(() =>
+        withCurrentPlan(connection, { ...request, onWritten }, async (planned) => planned),
+      )
       const { among, by, bounds, types } = scanOrder(made, key, after)
       const { prefix, text } = selectFrom(made)
       const version = await lease.run(async () => {
@@ -181,10 +186,11 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }
 
   const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
-    withPlan('quick', { sql, signal }, 0, async (connection, { columns, tables: read }) => ({
-      columns,
-      tables: read,
-      ...(await prove?.prove(connection, { sql, key, columns, tables: read })),
+    withPlan('quick', { sql, signal, isTold: true }, 0, async (connection, made) => ({
+      columns: made.columns,
+      tables: made.tables,
+      asksForMoment: made.asking !== null,
+      ...(await prove?.prove(connection, { ...made, key })),
     }))
   const version = () => run((connection) => readVersion(transactionOf(connection)))
   const listAll = async () => {
@@ -195,6 +201,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   return {
     name: 'duckdb',
     describe,
+    atMoment: (sql, expression, { signal } = {}) =>
+      withPlan('quick', { sql, signal, isTold: true }, 0, async (_, made) => atMoment(made, expression)),
     exportParquet: (request) =>
       withPlan('slow', request, copyPrefixBytes, (connection, made) =>
         writeParquet(connection, {

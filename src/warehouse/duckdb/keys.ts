@@ -37,10 +37,13 @@ const collated = 'VARCHAR COLLATE'
 export async function withNatives(
   connection: DuckDBConnection,
   sql: string,
-  { columns, carriers }: StatementPlan,
+  { columns, carriers, alias }: StatementPlan,
 ): Promise<Column[]> {
   const places = carriers.flatMap(({ own }, i) => (own.typeId === DuckDBTypeId.VARCHAR ? [i] : []))
-  const isCollated = await findCollated(connection, sql, { places, names: columns.map(({ name }) => name) })
+  const isCollated = await findCollated(connection, `${sql}\n) ${alias}`, {
+    places,
+    names: columns.map(({ name }) => name),
+  })
   return columns.map((column, i) => {
     const type = carriers[i]?.own
     if (column.type !== 'STRING' || type === undefined) return column
@@ -52,7 +55,7 @@ export async function withNatives(
 /** Told by the binder, which combines a collation with no other. */
 async function findCollated(
   connection: DuckDBConnection,
-  sql: string,
+  relation: string,
   { places, names }: { places: readonly number[]; names: readonly string[] },
 ): Promise<ReadonlySet<number>> {
   async function combines(asked: readonly number[], collations: readonly string[]): Promise<boolean> {
@@ -60,7 +63,7 @@ async function findCollated(
       collations.map((collation) => `t.${quoteName(names[i] ?? '')} = ('' COLLATE ${collation})`),
     )
     try {
-      const prepared = await connection.prepare(`SELECT ${tests.join(', ')} FROM (\n${sql}\n) t`)
+      const prepared = await connection.prepare(`SELECT ${tests.join(', ')} FROM (\n${relation}`)
       prepared.destroySync()
       return true
     } catch (error) {

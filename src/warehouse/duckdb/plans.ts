@@ -1,13 +1,16 @@
 // Statements of the embedded warehouse ready to run, and whether they still give what they gave when they were planned.
 
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { findAsking } from '../../duckdb/as-of.ts'
 import { planStatement, type StatementCarrier } from '../../duckdb/plan.ts'
 import { judgeStatement, type TableReference } from '../../duckdb/statement.ts'
+import { anyMoment, fill, momentLiteral, unfill } from '../../sql/as-of.ts'
 import { nameInEngine, quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
-import { named, type PlannedStatement, pickSaved } from '../planned-statement.ts'
+import { asAsked, momentType, named, type PlannedStatement, writtenOf } from '../planned-statement.ts'
 import type { BaseTable, StatementRequest } from '../port.ts'
+import { duckdbDialect } from './dialect.ts'
 import { hasOnlyGrown, isUnchanged, type Looked, lookAt } from './file-states.ts'
 import type { Files } from './files.ts'
 import { withNatives } from './keys.ts'
@@ -18,6 +21,14 @@ export interface DuckdbStatement extends PlannedStatement<StatementCarrier> {
   /** What it reads of files, which others write, and how they stood before it was planned. */
   files: Looked
   mounts: readonly Mount[]
+}
+
+type Written = Pick<DuckdbStatement, 'sql' | 'asking' | 'moment'>
+
+export interface PlanRequest extends StatementRequest {
+  /** It is only told of, as of no moment. */
+  isTold?: boolean
+  onWritten?: (written: Written) => void
 }
 
 /** So long what a bucket held a moment ago is taken for what it holds. */
@@ -60,8 +71,16 @@ export function createPlans({
     await refresh()
   }
 
-  async function makePlan(connection: DuckDBConnection, sql: string): Promise<DuckdbStatement> {
-    const { sql: judged, tables: read } = await judgeStatement(connection, sql, foreign())
+  async function makePlan(
+    connection: DuckDBConnection,
+    { sql, onWritten }: PlanRequest,
+  ): Promise<DuckdbStatement> {
+    const statement = await judgeStatement(connection, sql, foreign())
+    const asking = await findAsking(connection, statement)
+    const moment = momentLiteral(anyMoment, momentType(duckdbDialect))
+    const judged = asking === null ? statement.sql : fill(asking, moment)
+    onWritten?.({ sql: judged, asking, moment })
+    const { tables: read } = statement
     const resolved = await resolve(read)
     const mounts = resolved.flatMap(({ schema, name }) =>
       schema === filesSchema ? (behind(name) ?? []) : [],
@@ -71,11 +90,13 @@ export function createPlans({
       states: mounts.flatMap(({ states }) => states),
     }
     try {
-      const planned = await planStatement(connection, judged)
+      // The engine calls a column without a name by its expression, less the parentheses.
+      const planned = await planStatement(connection, judged, (name) => unfill(name, moment.slice(1, -1)))
       const columns = await withNatives(connection, judged, planned)
       const expressions = await expressionsOf(connection, { columns, judged, hasFiles: mounts.length > 0 })
-      const { carriers } = planned
-      return { columns, carriers, expressions, tables: resolved, sql: judged, alias: 't', files, mounts }
+      const { carriers, alias } = planned
+      const told = { columns, carriers, expressions, tables: resolved, sql: judged, alias }
+      return { ...told, asking, moment, files, mounts }
     } catch (error) {
       throw (await stand(files, isUnchanged)) ? error : new PlanOutdated()
     }
@@ -88,15 +109,17 @@ export function createPlans({
    */
   function withCurrentPlan<T>(
     connection: DuckDBConnection,
-    { sql, saved, signal }: StatementRequest,
+    request: PlanRequest,
     work: (plan: DuckdbStatement) => Promise<T>,
   ): Promise<T> {
+    const { sql, signal, onWritten, isTold = false } = request
     return cache.withPlan(
       sql,
-      () => makePlan(connection, sql),
+      () => makePlan(connection, request),
       async (made) => {
         if (!(await isCurrent(made))) throw new PlanOutdated()
-        const plan = pickSaved(made, saved)
+        const plan = isTold ? made : asAsked(made, request, duckdbDialect)
+        onWritten?.(plan)
         try {
           const result = await work(plan)
           await assertFilesStand(made)
@@ -109,6 +132,17 @@ export function createPlans({
   }
 
   return { withCurrentPlan }
+}
+
+/** Hears of the text that the engine is given, for errors. */
+export function heardText({ sql }: PlanRequest) {
+  let written: Written = { sql, asking: null, moment: '' }
+  return {
+    onWritten(given: Written) {
+      written = given
+    },
+    asWritten: () => writtenOf(written),
+  }
 }
 
 async function stand({ paths, states }: Looked, isSo: typeof isUnchanged): Promise<boolean> {

@@ -1,7 +1,7 @@
 // What PostgreSQL throws: whose fault it was, by its states, and where.
 
 import { AppError, type ErrorCode } from '../../errors.ts'
-import { type Place, placeOf } from '../../sql/sql-text.ts'
+import { type Place, placeAfter } from '../../sql/sql-text.ts'
 import { createErrorTranslator, type ErrorContext } from '../server-error.ts'
 
 /** By SQLSTATE, the longest beginning that fits. All others are the statement's fault. */
@@ -64,16 +64,20 @@ export const toPostgresError = createErrorTranslator({
   codeOf,
   tell(error, context) {
     const more = [context.refused && error.detail, error.hint].filter((part) => part !== undefined)
-    const message = `${error.message}${more.map((part) => ` (${part})`).join('')}`
+    const { restore = (text) => text } = context
+    const message = `${restore(error.message)}${more.map((part) => ` (${part})`).join('')}`
     return { message, place: placeWithin(error, context) }
   },
 })
 
 /** The server counts characters of the whole statement, from 1. */
-function placeWithin({ position }: ServerError, { sql, offset = 0 }: ErrorContext): Place | null {
+function placeWithin(
+  { position }: ServerError,
+  { sql, offset = 0, restore = (text) => text }: ErrorContext,
+): Place | null {
   if (sql === undefined || position === undefined) return null
   const before = Number(position) - 1 - offset
   const characters = [...sql]
   if (before < 0 || before > characters.length) return null
-  return placeOf(sql, Buffer.byteLength(characters.slice(0, before).join('')))
+  return placeAfter(restore(characters.slice(0, before).join('')))
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { Logger } from 'pino'
 import type { CsvWriter } from '../../parquet/csv-to-parquet.ts'
 import { exportCsv } from '../csv-export.ts'
-import { selectFrom } from '../planned-statement.ts'
+import { selectFrom, writtenOf } from '../planned-statement.ts'
 import type { ExportRequest, ExportResult } from '../port.ts'
 import { toPostgresError } from './error.ts'
 import { explain } from './lookup.ts'
@@ -28,7 +28,7 @@ export async function exportParquet(
   request: ExportRequest,
   { sessions, csv, timeoutMs, log }: ExportParts,
 ): Promise<ExportResult> {
-  const { sql, signal, onProgress } = request
+  const { signal, onProgress } = request
   const { expressions } = plan
   const { prefix, text } = selectFrom(plan, expressions.length === 1 ? [...expressions, '1'] : expressions)
   let timer: NodeJS.Timeout | undefined
@@ -63,7 +63,8 @@ export async function exportParquet(
       throw error
     }
   } catch (error) {
-    throw toPostgresError(error, { sql, signal, offset: lengthInCharacters(`COPY (${prefix}`) })
+    const offset = lengthInCharacters(`COPY (${prefix}`)
+    throw toPostgresError(error, { ...writtenOf(plan), signal, offset })
   } finally {
     clearInterval(timer)
   }

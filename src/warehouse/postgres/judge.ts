@@ -4,6 +4,7 @@ import { refuse } from '../../duckdb/engine-error.ts'
 import { quoteName, refuseLong } from '../../sql/sql-text.ts'
 import type { BaseTable } from '../port.ts'
 import { internalSchema } from '../port.ts'
+import type { ErrorContext } from '../server-error.ts'
 import { toPostgresError } from './error.ts'
 import { type CalledFunction, type Calls, findCalls, judgeFunctions } from './proof/functions.ts'
 import type { ResultField, Session } from './session.ts'
@@ -37,17 +38,21 @@ const refusedSchemas = new Set([internalSchema, 'pg_catalog', 'information_schem
  * Rejects with INVALID_SQL what is not one SELECT, WITH or VALUES, and what reads or calls what it must not.
  * The session must stand in a transaction that may write; nothing of it is to be kept.
  */
-export async function judgeStatement(session: Session, sql: string): Promise<JudgedStatement> {
+export async function judgeStatement(
+  session: Session,
+  written: { sql: string; restore?: (text: string) => string },
+): Promise<JudgedStatement> {
+  const { sql } = written
   refuseLong(sql)
   const fields = await session.describe(sql).catch((error: unknown) => {
-    throw toPostgresError(error, { sql })
+    throw toPostgresError(error, written)
   })
   const blanked = blankSemicolons(sql)
   if (fields === null) {
     throw refuse(isEmpty(blanked) ? 'The statement is empty; write one SELECT.' : onlySelect, null)
   }
   if (fields.length === 0) throw refuse('The statement gives no columns; name at least one.', null)
-  await createView(session, sql, blanked)
+  await createView(session, written, blanked)
   const [row] = await session.query(
     `SELECT c.oid::text, r.ev_action::text FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
      WHERE c.relname = '${viewName}' AND c.relnamespace = pg_catalog.pg_my_temp_schema()`,
@@ -58,14 +63,14 @@ export async function judgeStatement(session: Session, sql: string): Promise<Jud
 const onlySelect = 'Only one SELECT (or WITH, VALUES) may run here.'
 
 /** Analysed like any statement, but neither planned nor run. */
-async function createView(session: Session, sql: string, blanked: string): Promise<void> {
+async function createView(session: Session, written: ErrorContext, blanked: string): Promise<void> {
   try {
     await session.query(`${viewPrefix}${blanked}\n) t`)
   } catch (error) {
     const { code } = error as { code?: string }
     // By itself it was well formed: it is of a kind that cannot stand in parentheses.
     if (code === '42601') throw refuse(onlySelect, null, { cause: error })
-    throw toPostgresError(error, { sql, offset: [...viewPrefix].length })
+    throw toPostgresError(error, { ...written, offset: [...viewPrefix].length })
   }
 }
 

@@ -7,7 +7,7 @@ import { type KeyWriter, keyPlaces, writeKeys, writeKeyValue } from '../key-colu
 import { readVersion } from '../ledger.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from '../lookup-limits.ts'
 import { PlanOutdated } from '../plan-cache.ts'
-import { type Selection, selectFrom } from '../planned-statement.ts'
+import { type Selection, selectFrom, writtenOf } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import { internalSchema } from '../port.ts'
 import { isWithinRange, quoteItem } from './column-types.ts'
@@ -44,7 +44,7 @@ export async function lookup(
     refuseLargeRows(rows, limits)
     return { version: Number(found[0]?.[0]), columns: plan.columns, rows }
   } catch (error) {
-    throw toPostgresError(error, { sql: request.sql, offset: lengthInCharacters(statement.prefix) })
+    throw toPostgresError(error, { ...writtenOf(plan), offset: lengthInCharacters(statement.prefix) })
   }
 }
 

@@ -2,13 +2,15 @@
 
 import { refuseDuplicates } from '../../duckdb/plan.ts'
 import { AppError } from '../../errors.ts'
+import { fill } from '../../sql/as-of.ts'
 import { quoteName } from '../../sql/sql-text.ts'
-import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
-import { named, type PlannedStatement, pickSaved, toColumn } from '../planned-statement.ts'
+import { asAsked, named, type PlannedStatement, toColumn, writtenOf } from '../planned-statement.ts'
 import type { StatementRequest } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
+import { findAsking, judgedMoment, namesOf, restoreMoment } from './as-of.ts'
 import { type PostgresCarrier, postgresCarrier } from './column-types.ts'
+import { postgresDialect } from './dialect.ts'
 import { isServerError } from './error.ts'
 import { type JudgedStatement, judgeStatement } from './judge.ts'
 import { findLooseCollations } from './proof/collations.ts'
@@ -46,16 +48,16 @@ export function createPlans(): Plans {
 
   return {
     make: async (session, sql) => cache.keep(sql, await makePlan(session, sql)),
-    withPlan: (session, { sql, saved }, work) =>
+    withPlan: (session, request, work) =>
       cache.withPlan(
-        sql,
+        request.sql,
         async () => {
           await leaveTransaction(session)
-          return makePlan(session, sql)
+          return makePlan(session, request.sql)
         },
         async (plan) => {
           await leaveTransaction(session)
-          return work(await pickCurrent(session, plan, saved))
+          return work(await pickCurrent(session, plan, request))
         },
       ),
   }
@@ -101,10 +103,10 @@ export async function assertCurrent(session: Session, { sql, fields }: PostgresS
 async function pickCurrent(
   session: Session,
   plan: PostgresStatement,
-  saved: readonly Column[] | undefined,
+  request: StatementRequest,
 ): Promise<PostgresStatement> {
   try {
-    return pickSaved(plan, saved)
+    return asAsked(plan, request, postgresDialect)
   } catch (error) {
     await assertCurrent(session, plan)
     throw error
@@ -114,12 +116,12 @@ async function pickCurrent(
 /** Judges the statement and hands it over while the session still stands in the judging transaction, of which nothing is kept. */
 async function withJudged<T>(
   session: Session,
-  sql: string,
+  written: Parameters<typeof judgeStatement>[1],
   work: (judged: JudgedStatement) => Promise<T>,
 ): Promise<T> {
   await session.script('BEGIN READ WRITE')
   try {
-    return await work(await judgeStatement(session, sql))
+    return await work(await judgeStatement(session, written))
   } catch (error) {
     await session.script('ROLLBACK').catch(() => undefined)
     throw await explainUnknown(session, error)
@@ -140,13 +142,21 @@ async function explainUnknown(session: Session, error: unknown): Promise<unknown
 }
 
 /** Judged anew: what is proven of a statement is asked for seldom, and its analysis is large. */
-export function proveStatement(session: Session, sql: string, key: readonly string[] | undefined) {
-  return withJudged(session, sql, ({ analysis }) => prove(session, { sql, analysis, key }))
+export function proveStatement(
+  session: Session,
+  plan: PostgresStatement,
+  key: readonly string[] | undefined,
+) {
+  const written = writtenOf(plan)
+  return withJudged(session, written, ({ analysis }) => prove(session, { ...written, analysis, key }))
 }
 
-function makePlan(session: Session, sql: string): Promise<PostgresStatement> {
-  return withJudged(session, sql, async (judged) => {
-    const names = judged.fields.map(({ name }) => name)
+async function makePlan(session: Session, sql: string): Promise<PostgresStatement> {
+  const asking = await findAsking(session, sql)
+  const written = asking === null ? { sql } : { sql: fill(asking, judgedMoment), restore: restoreMoment }
+  return withJudged(session, written, async (judged) => {
+    const given = judged.fields.map(({ name }) => name)
+    const names = asking === null ? given : await namesOf(session, asking, judged.fields)
     refuseDuplicates(names)
     const entries = await readTypes(
       session,
@@ -166,6 +176,8 @@ function makePlan(session: Session, sql: string): Promise<PostgresStatement> {
       return named(select(`t.${quoteName(name)}`), name)
     })
     const { analysis: _, ...told } = judged
-    return { ...told, columns, carriers, expressions, alias: 't', ways: new Map() }
+    const alias = names === given ? 't' : `t(${names.map(quoteName).join(', ')})`
+    const moment = judgedMoment
+    return { ...told, asking, moment, columns, carriers, expressions, alias, ways: new Map() }
   })
 }

@@ -5,6 +5,7 @@ import { qualifiedName } from '../../sql/sql-text.ts'
 import { readVersion } from '../ledger.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
+import { atMoment } from '../planned-statement.ts'
 import type { Warehouse, WarehouseTable } from '../port.ts'
 import type { ErrorContext } from '../server-error.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
@@ -66,8 +67,10 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
 
   const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
     use('quick', { sql, signal }, async (session) => {
-      const { columns, tables } = await plans.make(session, sql)
-      return { columns, tables, ...(await proveStatement(session, sql, key)) }
+      const plan = await plans.make(session, sql)
+      const { columns, tables: read, asking } = plan
+      const proven = await proveStatement(session, plan, key)
+      return { columns, tables: read, asksForMoment: asking !== null, ...proven }
     })
 
   async function tables(): Promise<WarehouseTable[]> {
@@ -81,6 +84,8 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   return {
     name: 'postgres',
     describe,
+    atMoment: (sql, expression, { signal } = {}) =>
+      use('quick', { sql, signal }, async (session) => atMoment(await plans.make(session, sql), expression)),
     exportParquet: (request) =>
       use('slow', request, (session) =>
         plans.withPlan(session, request, (plan) =>

@@ -5,7 +5,7 @@ import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
 import { keyPlaces, writeKeyValue } from '../key-columns.ts'
 import { readVersion } from '../ledger.ts'
-import { selectFrom } from '../planned-statement.ts'
+import { selectFrom, writtenOf } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { createRowReader } from './copy-rows.ts'
 import { toPostgresError } from './error.ts'
@@ -26,7 +26,7 @@ export async function scan(
   parts: { sessions: Sessions; plans: Plans; timeoutMs: number },
 ): Promise<ScanResult> {
   const { sql, key, after, signal } = request
-  const fail = (error: unknown, offset = 0) => toPostgresError(error, { sql, signal, offset })
+  const fail = (error: unknown) => toPostgresError(error, { sql, signal })
   const lease = await parts.sessions.lease('stream', signal).catch((error: unknown) => {
     throw fail(error)
   })
@@ -35,7 +35,8 @@ export async function scan(
     const { plan, version, prefix, statement } = await lease.run(() =>
       parts.plans.withPlan(session, request, (made) => begin(session, made, parts.timeoutMs, { key, after })),
     )
-    const failed = (error: unknown) => fail(error, lengthInCharacters(prefix))
+    const written = { ...writtenOf(plan), signal, offset: lengthInCharacters(prefix) }
+    const failed = (error: unknown) => toPostgresError(error, written)
     return { version, columns: plan.columns, batches: streamRows({ lease, plan, statement, failed }) }
   } catch (error) {
     await lease.release()

@@ -1,5 +1,6 @@
 // The text of a statement as the server's scanner reads it: its texts, its semicolons, and names quoted.
 
+import { asOf, type Call, callAt } from '../../sql/as-of.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 
 /** A text of the statement, written in whichever way: its value, and where it stands from quote to quote. */
@@ -9,8 +10,15 @@ export interface WrittenText {
   to: number
 }
 
+/** A name of the statement, quoted or not. */
+interface WrittenName {
+  name: string
+  from: number
+  to: number
+}
+
 const token =
-  /(?<escaped>[eE]')|(?<coded>[uU]&')|[bBxX]'[^']*'|(?<plain>')|"(?:[^"]|"")*"|--[^\n\r]*|(?<comment>\/\*)|\$(?<tag>[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$(?<body>[\s\S]*?)\$\k<tag>\$|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|(?<semicolon>;)/g
+  /(?<escaped>[eE]')|(?<coded>[uU]&')|[bBxX]'[^']*'|(?<plain>')|(?<quoted>"(?:[^"]|"")*")|--[^\n\r]*|(?<comment>\/\*)|\$(?<tag>[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$(?<body>[\s\S]*?)\$\k<tag>\$|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<semicolon>;)/g
 const plainText = continued("'((?:[^']|'')*)'")
 const escapedText = continued("'((?:[^'\\\\]|\\\\[\\s\\S]|'')*)'")
 const escapeSign = /(?:\s|--[^\n\r]*[\n\r])*UESCAPE(?:\s|--[^\n\r]*[\n\r])*'(.)'/iy
@@ -21,14 +29,16 @@ function continued(quoted: string) {
   return { first: new RegExp(quoted, 'y'), next: new RegExp(`${gap}${quoted}`, 'y') }
 }
 
-/** The texts, and the places of the semicolons, in their order. */
-function* scan(sql: string): Generator<WrittenText | number> {
+/** The texts, the names, and the places of the semicolons, in their order. */
+function* scan(sql: string): Generator<WrittenText | WrittenName | number> {
   token.lastIndex = 0
   for (let match = token.exec(sql); match; match = token.exec(sql)) {
-    const { escaped, coded, plain, comment, body, semicolon } = match.groups ?? {}
+    const { escaped, coded, plain, quoted, comment, body, word, semicolon } = match.groups ?? {}
     const { index: from } = match
     let to = token.lastIndex
     if (semicolon !== undefined) yield from
+    else if (word !== undefined) yield { name: word.toLowerCase(), from, to }
+    else if (quoted !== undefined) yield { name: quoted.slice(1, -1).replaceAll('""', '"'), from, to }
     else if (comment !== undefined) to = endOfComment(sql, from)
     else if (body !== undefined) yield { value: body, from, to }
     else if (escaped !== undefined || coded !== undefined || plain !== undefined) {
@@ -93,7 +103,16 @@ function characterOf(hex: string): string {
 }
 
 export function writtenTexts(sql: string): WrittenText[] {
-  return [...scan(sql)].filter((found) => typeof found !== 'number')
+  return [...scan(sql)].filter((found) => typeof found !== 'number' && 'value' in found)
+}
+
+/** Where as_of() may be called: the server knows whether it is. */
+export function writtenCalls(sql: string): Call[] {
+  return [...scan(sql)].flatMap((found) => {
+    if (typeof found === 'number' || !('name' in found) || found.name !== asOf) return []
+    const isOfSchema = /\.\s*$/.test(sql.slice(0, found.from))
+    return isOfSchema ? [] : (callAt(sql, found) ?? [])
+  })
 }
 
 /** The statement with its semicolons turned to blanks, so that it fits into parentheses; every place stays what it was. */

@@ -45,15 +45,24 @@ export const toTrinoError = createErrorTranslator({
   server: 'Trino',
   isFailure: (error): error is TrinoFailure => error instanceof TrinoFailure,
   codeOf: ({ kind, fault }) => codesByKind[kind] ?? codesByFault[fault],
-  tell: ({ message, place }, { sql }) => ({
-    message: message.replace(/^line \d+:\d+: /, ''),
-    place: placeWithin(place, sql),
+  tell: ({ message, place }, { sql, restore = (text) => text }) => ({
+    message: restore(message.replace(/^line \d+:\d+: /, '')),
+    place: placeWithin(place, sql, restore),
   }),
 })
 
 /** The user's text stands from the second line of the statement on. */
-function placeWithin(place: Place | null, sql: string | undefined): Place | null {
+function placeWithin(
+  place: Place | null,
+  sql: string | undefined,
+  restore: (text: string) => string,
+): Place | null {
   if (place === null || sql === undefined) return null
+  const lines = sql.split('\n')
   const line = place.line - 1
-  return line >= 1 && line <= sql.split('\n').length ? { line, column: place.column } : null
+  if (line < 1 || line > lines.length) return null
+  const before = [...(lines[line - 1] ?? '')].slice(0, place.column - 1).join('')
+  // Where the engine counts further than the line is long, so be it.
+  const shift = [...before].length - [...restore(before)].length
+  return { line, column: place.column - shift }
 }

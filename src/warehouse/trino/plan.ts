@@ -3,14 +3,16 @@
 
 import { refuse } from '../../duckdb/engine-error.ts'
 import { refuseDuplicates } from '../../duckdb/plan.ts'
+import { fill } from '../../sql/as-of.ts'
 import { blankSemicolons } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { PlanOutdated } from '../plan-cache.ts'
 import { type PlannedStatement, toColumn } from '../planned-statement.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { type Analysis, readAnalysis } from './analysis.ts'
+import { findAsking, judgedMoment, restoreMoment } from './as-of.ts'
 import { type TrinoCarrier, trinoCarrier } from './column-types.ts'
-import { TrinoFailure } from './error.ts'
+import { TrinoFailure, toTrinoError } from './error.ts'
 import { listTables } from './schema.ts'
 import type { TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
@@ -39,13 +41,16 @@ export async function makePlan(
   given: string,
   signal?: AbortSignal,
 ): Promise<TrinoStatement> {
-  const sql = blankSemicolons(given)
+  const asking = await findAsking(session, given, signal)
+  const sql = asking === null ? blankSemicolons(given) : fill(asking, judgedMoment)
   const validated = session.query('quick', `EXPLAIN (TYPE VALIDATE)\n${sql}`, { signal })
   const described = session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
   // What the text is told by itself says more.
   const [valid, planned] = await Promise.allSettled([validated, described])
-  if (valid.status === 'rejected') throw await explainUnknown(session, address, valid.reason)
-  if (planned.status === 'rejected') throw planned.reason
+  const told = (failure: unknown) =>
+    asking === null ? failure : toTrinoError(failure, { sql, restore: restoreMoment, signal })
+  if (valid.status === 'rejected') throw told(await explainUnknown(session, address, valid.reason))
+  if (planned.status === 'rejected') throw told(planned.reason)
   const { queryId, columns: found } = planned.value
   const analysis = readAnalysis(await session.info(queryId, signal), { sql, address })
   if (found.length === 0) throw refuse('The statement has no columns.', null)
@@ -61,6 +66,8 @@ export async function makePlan(
     tables: analysis.tables,
     analysis,
     sql,
+    asking,
+    moment: judgedMoment,
     alias: `t(${names.join(', ')})`,
   }
 }

@@ -4,7 +4,7 @@ import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
-import { pickSaved } from '../planned-statement.ts'
+import { asAsked, atMoment, writtenOf } from '../planned-statement.ts'
 import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
 import type { ErrorContext } from '../server-error.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
@@ -49,16 +49,22 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
 
   /** The work has the engine analyse the statement; what comes of it counts if that still gives what the plan says. */
   function withPlan<T>(
-    { sql, saved, signal }: StatementRequest,
+    request: StatementRequest & { isTold?: boolean },
     work: (plan: TrinoStatement) => Promise<T>,
     leave: (outcome: T) => Promise<void> = async () => {},
   ): Promise<T> {
+    const { sql, signal, isTold = false } = request
     return plans.withPlan(
       sql,
       () => makePlan(session, address, sql, signal),
       async (plan) => {
-        const given = async () => work(pickSaved(plan, saved))
-        const [outcome] = await Promise.allSettled([given()])
+        const run = async () => {
+          const given = isTold ? plan : asAsked(plan, request, trinoDialect)
+          return work(given).catch((error: unknown) => {
+            throw plan.asking === null ? error : toTrinoError(error, { ...writtenOf(given), signal })
+          })
+        }
+        const [outcome] = await Promise.allSettled([run()])
         const [asserted] = await Promise.allSettled([assertCurrent(session, plan, signal)])
         const isOutdated = asserted.status === 'rejected' && asserted.reason instanceof PlanOutdated
         // A failure of the work may be its outdated plan's.
@@ -71,10 +77,11 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   }
 
   async function describe(sql: string, { signal, key }: RunOptions & { key?: readonly string[] }) {
-    const plan = await withPlan({ sql, signal }, async (planned) => planned)
+    const plan = await withPlan({ sql, signal, isTold: true }, async (planned) => planned)
     const changing = await findChange(plan.analysis)
     const described: QueryDescription = {
       columns: plan.columns,
+      asksForMoment: plan.asking !== null,
       tables: await completeColumns(session, address, plan.tables, signal),
       determinism: await promiseOf(plan, changing, signal),
     }
@@ -112,6 +119,10 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   return {
     name: 'trino',
     describe: describeStatement,
+    atMoment: (sql, expression, { signal } = {}) =>
+      guarded({ sql, signal }, () =>
+        withPlan({ sql, signal, isTold: true }, async (plan) => atMoment(plan, expression)),
+      ),
     exportParquet: (request) =>
       guarded(request, () =>
         withPlan(request, (plan) => exportPages({ session, address, ledger, csv }, plan, request)),
