@@ -191,10 +191,10 @@ export function testAsOf(at: Opened, { refusal }: WarehouseTests, own: OwnMoment
     })
 
     test('MUST tell places of the text as the user wrote it', async () => {
-      const sql = "SELECT as_of() AS a,\n  as_of() - INTERVAL '1' DAY AS b, as_of() AS é, nothing AS c"
+      const sql = `SELECT as_of() AS a,\n  as_of() - INTERVAL '1' DAY AS b, as_of() AS "é", nothing AS c`
       const error = await refusal(at.warehouse.describe(sql))
       expect(error.code).toBe('INVALID_SQL')
-      expect(error.details).toMatchObject({ line: 2, column: 50 })
+      expect(error.details).toMatchObject({ line: 2, column: 52 })
     })
 
     test('MUST give the statement with an expression in place of each call', async () => {
