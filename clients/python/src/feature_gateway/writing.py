@@ -1,0 +1,183 @@
+"""Rows into tables, and tables that are made for them."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from . import documents
+from .catalog import Column, Table, read_table
+from .errors import error_of
+from .frames import to_arrow, to_parquet
+from .progress import ProgressBar
+from .transport import Transport
+
+# So long one request waits for the rows to be served; then the job is asked how far it is.
+WAIT_SECONDS = 20
+FILE_TYPES = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".arrows": "application/vnd.apache.arrow.stream",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".ndjson": "application/x-ndjson",
+    ".jsonl": "application/x-ndjson",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows that a durable job has written, or writes: `rows` is None as long as it does."""
+
+    job_id: str
+    rows: int | None
+
+
+def ingest(
+    transport: Transport,
+    table: str,
+    rows: Any,
+    *,
+    idempotency_key: str | None,
+    wait: bool,
+    progress: bool | None,
+) -> Written:
+    """
+    Every request has an idempotency key, so that one that is sent again is never more rows; with one of the caller's
+    own the same holds when the caller runs again.
+    """
+    body, content_type, length = _body(rows)
+    answer = transport.call(
+        "POST",
+        f"/tables/{quote(table, safe='')}/rows",
+        body,
+        again=True,
+        content_type=content_type,
+        headers={"idempotency-key": idempotency_key or str(uuid.uuid4()), "content-length": str(length)},
+        query={"wait": "true", "wait_ms": str(WAIT_SECONDS * 1000)} if wait else None,
+        wait=WAIT_SECONDS,
+    )
+    job_id = str(answer["job_id"])
+    if "rows" in answer or not wait:
+        return Written(job_id, answer.get("rows"))
+    return _until_written(transport, job_id, progress)
+
+
+def _body(rows: Any) -> tuple[Callable[[], IO[bytes]], str, int]:
+    """A frame goes as Parquet, a file as it is."""
+    if isinstance(rows, (str, os.PathLike)):
+        path = os.fspath(rows)
+        content_type = FILE_TYPES.get(os.path.splitext(path)[1].lower())
+        if content_type is None:
+            message = f"{path} ends in no known format; expected one of {', '.join(FILE_TYPES)}"
+            raise error_of("BAD_USER_INPUT", message)
+        return lambda: open(path, "rb"), content_type, os.path.getsize(path)
+    file = to_parquet(rows)
+
+    def again() -> IO[bytes]:
+        file.seek(0)
+        return file
+
+    return again, FILE_TYPES[".parquet"], file.getbuffer().nbytes
+
+
+def _until_written(transport: Transport, job_id: str, progress: bool | None) -> Written:
+    pause = 0.2
+    with ProgressBar(f"job {job_id}", progress) as bar:
+        while True:
+            job = transport.call("GET", f"/jobs/{job_id}", again=True)
+            if job["status"] == "SUCCEEDED":
+                return Written(job_id, job["done"])
+            if job["status"] in ("FAILED", "CANCELLED"):
+                raise error_of("WAREHOUSE_FAILED", job["error"] or f"job {job_id} was cancelled")
+            bar.show(job["done"] / job["total"] if job["total"] else None, job["waiting_for"] or "writing")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+
+def create_table(transport: Transport, name: str, columns: Any) -> Table:
+    """A table with the columns of a frame, or of a mapping of names to types."""
+    if isinstance(columns, Mapping) and all(isinstance(kind, str) for kind in columns.values()):
+        wanted = [_of_type(each, kind) for each, kind in columns.items()]
+    elif isinstance(columns, (list, tuple)) and all(isinstance(each, Column) for each in columns):
+        wanted = [{"name": each.name, "type": each.type, "nullable": each.nullable} for each in columns]
+    else:
+        wanted = [_of_field(field) for field in to_arrow(columns).schema]
+    data = transport.graphql(documents.CREATE_TABLE, {"name": name, "columns": wanted}, again=True)
+    return read_table(data["createTable"])
+
+
+def _of_type(name: str, kind: str) -> dict[str, Any]:
+    """`DECIMAL(18,2)` says its storage too; a list or a struct is told as a frame."""
+    return {"name": name, "type": kind.partition("(")[0], **({"storage": kind} if "(" in kind else {})}
+
+
+def _of_field(field: pa.Field) -> dict[str, Any]:
+    kind, storage = _column_type(field.name, field.type)
+    return {"name": field.name, "type": kind, **({"storage": storage} if storage else {})}
+
+
+def _column_type(name: str, kind: pa.DataType) -> tuple[str, str | None]:
+    """The gateway's type of a column of Arrow's, and its storage where the type alone does not say it."""
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _column_type(name, kind.value_type)
+    if types.is_decimal(kind):
+        return "DECIMAL", f"DECIMAL({kind.precision},{kind.scale})"
+    if any(fits(kind) for fits in LISTS):
+        inner, storage = _column_type(name, kind.value_type)
+        return "LIST", f"{storage or USUAL_STORAGE[inner]}[]"
+    for fits, found in KINDS:
+        if fits(kind):
+            return found, None
+    raise error_of(
+        "BAD_USER_INPUT",
+        f'column "{name}" is of Arrow\'s type {kind}, which no column of a table is',
+        hint="cast it",
+    )
+
+
+USUAL_STORAGE = {
+    "BOOLEAN": "BOOLEAN",
+    "INT32": "INTEGER",
+    "INT64": "BIGINT",
+    "FLOAT64": "DOUBLE",
+    "STRING": "VARCHAR",
+    "DATE": "DATE",
+    "TIMESTAMP": "TIMESTAMP",
+}
+
+
+def _is_small(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind)) and kind.bit_width <= (
+        32 if pa.types.is_signed_integer(kind) else 16
+    )
+
+
+def _is_wide(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind)) and kind != pa.uint64()
+
+
+LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
+KINDS: list[tuple[Callable[[pa.DataType], bool], str]] = [
+    (pa.types.is_boolean, "BOOLEAN"),
+    (_is_small, "INT32"),
+    (_is_wide, "INT64"),
+    (pa.types.is_floating, "FLOAT64"),
+    (pa.types.is_string, "STRING"),
+    (pa.types.is_large_string, "STRING"),
+    (pa.types.is_string_view, "STRING"),
+    (pa.types.is_null, "STRING"),
+    (pa.types.is_binary, "BYTES"),
+    (pa.types.is_large_binary, "BYTES"),
+    (pa.types.is_binary_view, "BYTES"),
+    (pa.types.is_fixed_size_binary, "BYTES"),
+    (pa.types.is_date, "DATE"),
+    (pa.types.is_timestamp, "TIMESTAMP"),
+]
