@@ -4,15 +4,14 @@ import { z } from 'zod'
 import { type Column, columnTypes } from '../values/columns.ts'
 import type { Prisma } from './generated/client.ts'
 
-const schema = z.array(
-  z.object({
-    name: z.string(),
-    type: z.enum(columnTypes),
-    nullable: z.boolean(),
-    storage: z.string(),
-    native: z.string().exactOptional(),
-  }),
-)
+export const columnJson = z.object({
+  name: z.string(),
+  type: z.enum(columnTypes),
+  nullable: z.boolean(),
+  storage: z.string(),
+  native: z.string().exactOptional(),
+})
+const schema = z.array(columnJson)
 
 export function parseColumns(json: unknown): Column[] {
   return schema.parse(json)

@@ -14,11 +14,14 @@ export interface DatasetRecord extends Omit<Dataset, 'columns' | 'owner'> {
 }
 
 export interface NewDataset {
+  id?: string
   queryId: string | null
   etlId: string | null
   sql: string
   /** What whoever makes it in this one's place has to know of an ETL that is not in the catalog. */
   unsavedEtl?: Prisma.InputJsonObject
+  /** Of a training set all that it is made of. */
+  trainingSet?: Prisma.InputJsonObject
 }
 
 export interface DatasetChanges {

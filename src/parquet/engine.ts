@@ -61,6 +61,8 @@ export interface ParquetEngine {
    * Results are as many and in the order of the groups; `nullable` is as observed over all of them.
    */
   runSqlGroups(request: RunSqlGroupsRequest): Promise<{ columns: Column[]; groups: Row[][] }>
+  /** Runs a statement of the gateway's own, which no caller has written, over files under names. */
+  runOver(request: RunOverRequest): Promise<WrittenFile>
   /** Of files that somebody else may have written. */
   readFacts(files: readonly string[], options?: { signal?: AbortSignal | undefined }): Promise<FileFacts>
   /** The values in such files that do not fit columns of a table. */
@@ -87,6 +89,11 @@ export interface RunSqlRequest {
   outputPath: string
   signal?: AbortSignal | undefined
   onProgress?: ((fraction: number | null) => void) | undefined
+}
+
+export interface RunOverRequest extends Pick<RunSqlRequest, 'sql' | 'outputPath' | 'signal' | 'onProgress'> {
+  /** Read as `temp.name`. */
+  inputs: readonly { name: string; path: string; columns: readonly Column[] }[]
 }
 
 export interface RunSqlGroupsRequest {
@@ -251,6 +258,20 @@ export async function createParquetEngine(options: ParquetEngineOptions): Promis
           return await writeParquet(connection, { select, columns, path, onProgress })
         } finally {
           await connection.run(`DROP VIEW IF EXISTS temp.${inputTable}`).catch(() => undefined)
+        }
+      })
+    },
+
+    runOver({ sql, inputs, outputPath: path, signal, onProgress }) {
+      return run('slow', { signal, otherwise: 'INTERNAL', refused: 'INTERNAL' }, async (connection) => {
+        try {
+          for (const { name, path: file, columns } of inputs)
+            await connection.run(`CREATE TEMP VIEW ${quoteName(name)} AS ${selectFile(file, columns)}`)
+          const { columns, select } = await planStatement(connection, sql)
+          return await writeParquet(connection, { select, columns, path, onProgress })
+        } finally {
+          for (const { name } of inputs)
+            await connection.run(`DROP VIEW IF EXISTS temp.${quoteName(name)}`).catch(() => undefined)
         }
       })
     },

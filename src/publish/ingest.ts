@@ -6,11 +6,11 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { AppError } from '../errors.ts'
 import { spellTable } from '../sql/sql-text.ts'
+import { createCellReader, describeGiven, isObject } from '../values/cells.ts'
 import { encodeValue, type Row, type Value } from '../values/columns.ts'
 import { formatJson } from '../values/json-text.ts'
 import { featureSchema, type TableRows, type Warehouse, type WarehouseTable } from '../warehouse/port.ts'
 import { rowsTableName } from '../warehouse/rows-table.ts'
-import { createCellReader, describeGiven, isObject } from './cells.ts'
 import { findTable } from './tables.ts'
 
 export const maxRows = 100_000

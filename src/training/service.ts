@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { longestName } from '../catalog/database/violations.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
+import { createId } from '../catalog/ids.ts'
+import { isEnded } from '../catalog/job-states.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryNotes, SavedQueryRecord } from '../catalog/saved-queries.ts'
 import type { Repetition } from '../concurrency/repeat.ts'
@@ -28,6 +30,13 @@ import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
 import { keepRetention, type Retention } from './retention.ts'
 import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
+import { notPointInTime } from './sets/recipe.ts'
+import {
+  createTrainingSets,
+  type FeaturesRequest,
+  type PlannedSet,
+  type TrainingSetRequest,
+} from './sets/sets.ts'
 import { whileCatalogIsAway } from './stored-end.ts'
 import { sweep } from './sweep.ts'
 
@@ -38,6 +47,16 @@ export interface QueryTrainRequest extends SavedQueryNotes {
   name: string
   save: boolean
   waitMs: number
+}
+
+export interface CreateTrainingSetRequest extends TrainingSetRequest {
+  waitMs: number
+}
+
+/** `notPointInTime` names the views without a time, whose rows are those of now. */
+export interface MadeTrainingSet {
+  dataset: DatasetRecord
+  notPointInTime: readonly string[]
 }
 
 export interface ExtractTrainRequest {
@@ -57,6 +76,12 @@ export interface ExtractTrainRequest {
 export interface Training {
   queryTrain(request: QueryTrainRequest): Promise<{ query: SavedQueryRecord | null; dataset: DatasetRecord }>
   extractTrain(request: ExtractTrainRequest): Promise<{ etl: EtlRecord | null; dataset: DatasetRecord }>
+  /** Refuses at once what cannot be made: names, keys and types that do not fit. */
+  createTrainingSet(request: CreateTrainingSetRequest): Promise<MadeTrainingSet>
+  /** A training set anew, by the same statements and ETLs; BAD_USER_INPUT for another dataset. */
+  remake(datasetId: string, options: { waitMs: number }): Promise<MadeTrainingSet>
+  /** What a training set holds for entities at one moment: their features alone, a row for each. */
+  features(request: FeaturesRequest): Promise<Frame>
   /** Stops the engine, not only the waiting. Rejects with CONFLICT when the dataset has ended. */
   cancel(datasetId: string): Promise<DatasetRecord>
   /** Takes away the dataset and its files. Rejects with CONFLICT while it is made. */
@@ -98,6 +123,7 @@ export function createTraining(options: TrainingOptions): Training {
   const runner = createRunner({ ...options, datasets, catalogPatienceMs })
   const queryColumns = createQueryColumns(catalog)
   const extraction = createExtraction({ ...options, queryColumns })
+  const sets = createTrainingSets(options)
   const downloads = createDownloads({
     parquet,
     folder: join(temporaryFolder, 'downloads'),
@@ -160,8 +186,27 @@ export function createTraining(options: TrainingOptions): Training {
     return (await whileCatalogIsAway(reading, () => savedQueries.byId(queryId))).columns
   }
 
+  /** The spine's rows stay for whoever takes it up. */
+  async function runSet(dataset: DatasetRecord): Promise<RunEnd> {
+    const end = await runner.start(dataset, async (context) =>
+      queryColumns.observed(await sets.run(dataset, context)),
+    )
+    if (isEnded(end.dataset.status)) await sets.dropSpine(dataset.id)
+    return end
+  }
+
+  async function startSet(planned: PlannedSet, waitMs: number): Promise<MadeTrainingSet> {
+    const { recipe, sql } = planned
+    const id = createId('dst')
+    await sets.keepSpine(id, planned)
+    const dataset = await datasets.create({ id, queryId: null, etlId: null, sql, trainingSet: recipe })
+    const ended = await settled(dataset.id, runSet(dataset), waitMs)
+    return { dataset: ended, notPointInTime: notPointInTime(recipe) }
+  }
+
   /** Whoever asked for it asked another gateway, or this one before it was started again. */
   function resume(dataset: DatasetRecord): void {
+    if (dataset.trainingSet !== null) return void runSet(dataset)
     void runner.start(dataset, async (context) => {
       const reading = { what: 'Reading what a dataset is made of', signal: context.signal, log }
       const parts = await whileCatalogIsAway(reading, () => partsOf(dataset))
@@ -245,6 +290,23 @@ export function createTraining(options: TrainingOptions): Training {
         })
       return { etl, dataset: await settled(dataset.id, run, waitMs) }
     },
+
+    async createTrainingSet({ waitMs, ...request }) {
+      integerWithin('waitMs', waitMs, 0, maxWaitMs)
+      if (request.name !== null) nameWithin('name', request.name, longestName)
+      assertRoom()
+      await started
+      return startSet(await sets.plan(request), waitMs)
+    },
+
+    async remake(datasetId, { waitMs }) {
+      integerWithin('waitMs', waitMs, 0, maxWaitMs)
+      assertRoom()
+      await started
+      return startSet(sets.remake(await datasets.byId(datasetId)), waitMs)
+    },
+
+    features: sets.features,
 
     async cancel(datasetId) {
       await started

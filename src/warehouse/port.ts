@@ -4,6 +4,7 @@ import type { Certainty } from '../sql/determinism.ts'
 import type { Notice } from '../telemetry/notices.ts'
 import type { Column, ColumnType, Row } from '../values/columns.ts'
 import type { KeyValues } from '../values/entity-key.ts'
+import type { ComposedSet, TrainingSet } from './training-set.ts'
 
 /** The schema of the tables that are named without one. */
 export const featureSchema = 'feature_store'
@@ -102,6 +103,8 @@ export interface ExportRequest extends StatementRequest {
   /** Nobody but the gateway reads the file: it may be written in a way that others do not know. */
   isIntermediate?: boolean | undefined
   onProgress?: ((progress: ExportProgress) => void) | undefined
+  /** Statements that give the same: of all of them that runs which the engine thinks the cheapest. */
+  otherwise?: readonly string[] | undefined
 }
 
 export interface ExportResult {
@@ -273,6 +276,8 @@ export interface Warehouse {
   /** The statement with an SQL expression in place of each `as_of()`; it fits into parentheses when a newline follows it. */
   atMoment(sql: string, expression: string, options?: RunOptions): Promise<string>
   exportParquet(request: ExportRequest): Promise<ExportResult>
+  /** What an export is asked for of a training set, whose parts' statements have been described. */
+  composeTrainingSet(set: TrainingSet): ComposedSet
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: ScanRequest): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>

@@ -1,9 +1,9 @@
 // One field of CSV: the text of a value, read by its column's type alone, as the same value in JSON would be.
 
+import { type CellReading, createCellReader } from '../../values/cells.ts'
 import type { Column } from '../../values/columns.ts'
 import { parseJson } from '../../values/json-text.ts'
 import { integerRange, parseStorage } from '../../values/storage-text.ts'
-import { type CellReading, createCellReader } from '../cells.ts'
 
 const wholeText = /^-?\d{1,39}$/
 const numberText = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?$/

@@ -1,8 +1,10 @@
 // The embedded warehouse as the gateway uses it: its engine runs in a process of its own, which a statement may bring down.
 
+import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { processMemoryMb, startEngine } from '../../processes/engine-process.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { ExportProgress, SignedChanges, Warehouse } from '../port.ts'
+import { composeWith } from '../training-set.ts'
 
 /** Constants are computed while a statement is planned, and may take any time. */
 const describeLimit = {
@@ -37,6 +39,7 @@ export async function createDuckdbWarehouseProcess({
         signal,
         onProgress: (progress: ExportProgress) => onProgress?.(progress),
       }),
+    composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
     lookup: ({ signal, ...request }) => engine.call('lookup', request, { signal }),
     scan: ({ signal, ...request }) => engine.stream('scan', request, { signal }),
     async append(request) {

@@ -7,6 +7,7 @@ import { type DuckDBConnection, version as engineVersion } from '@duckdb/node-ap
 import { createTurns } from '../../concurrency/turns.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { makeFolder } from '../../config/folders.ts'
+import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { openDatabase } from '../../duckdb/database.ts'
 import { readChunk } from '../../duckdb/decode.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
@@ -18,6 +19,7 @@ import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { atMoment, selectFrom } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from '../port.ts'
+import { composeWith } from '../training-set.ts'
 import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { duckdbDialect } from './dialect.ts'
@@ -213,6 +215,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
           onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),
         }),
       ),
+    composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
     lookup,
     scan,
     append: (request) => writing(() => appends.append(request)),

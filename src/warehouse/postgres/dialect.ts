@@ -1,6 +1,7 @@
 // PostgreSQL's sheet: the types and the names of its tables.
 
-import type { Dialect } from '../dialect.ts'
+import type { Column } from '../../values/columns.ts'
+import type { AsOfDialect, Dialect } from '../dialect.ts'
 import { internalSchema } from '../port.ts'
 
 /** Where the server's word for a type is another than the Parquet engine's. */
@@ -27,4 +28,17 @@ export const postgresDialect: Dialect = {
   struct: () => 'jsonb',
   ignoresCase: false,
   closedSchemas: [internalSchema, 'information_schema', 'pg_catalog', 'pg_toast', 'pg_temp'],
+}
+
+const isZoned = ({ storage }: Column) => storage === 'TIMESTAMP WITH TIME ZONE'
+
+export const postgresAsOf: AsOfDialect = {
+  materialized: 'MATERIALIZED ',
+  notMaterialized: 'NOT MATERIALIZED ',
+  moment: (value, column) => (isZoned(column) ? `(${value} AT TIME ZONE 'UTC')` : `${value}::timestamp`),
+  inTypeOf: (moment, column) => (isZoned(column) ? `(${moment} AT TIME ZONE 'UTC')` : moment),
+  secondsBefore: (moment, seconds) => `(${moment} - interval '${seconds} seconds')`,
+  text: (value) => `${value}::text`,
+  ordered: (value, { type }) =>
+    ['STRING', 'JSON', 'STRUCT', 'LIST'].includes(type) ? `${value}::text COLLATE "C"` : value,
 }

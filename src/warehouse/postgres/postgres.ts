@@ -5,16 +5,17 @@ import { qualifiedName } from '../../sql/sql-text.ts'
 import { readVersion } from '../ledger.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
-import { atMoment } from '../planned-statement.ts'
-import type { Warehouse, WarehouseTable } from '../port.ts'
+import { atMoment, selectFrom } from '../planned-statement.ts'
+import type { ExportRequest, Warehouse, WarehouseTable } from '../port.ts'
 import type { ErrorContext } from '../server-error.ts'
+import { composeWith } from '../training-set.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
-import { postgresDialect } from './dialect.ts'
+import { postgresAsOf, postgresDialect } from './dialect.ts'
 import { erase } from './erase.ts'
 import { toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
 import { exportParquet } from './export.ts'
-import { lookup } from './lookup.ts'
+import { explain, lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
 import { createSchemas, listTables, makeTable } from './schema.ts'
@@ -78,6 +79,19 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     return all.map(({ oid: _, carriers, ownTypes, keeps, ...table }) => table)
   }
 
+  async function cheapest(session: Session, request: ExportRequest): Promise<ExportRequest> {
+    const { sql, otherwise = [] } = request
+    if (otherwise.length === 0) return request
+    let best = { sql, cost: Number.POSITIVE_INFINITY }
+    for (const each of [sql, ...otherwise]) {
+      const expected = await plans.withPlan(session, { ...request, sql: each }, (plan) =>
+        explain(session, selectFrom(plan).text),
+      )
+      if (expected.cost < best.cost) best = { sql: each, cost: expected.cost }
+    }
+    return { ...request, sql: best.sql }
+  }
+
   const make = (table: TableToMake) =>
     use('write', { refused: 'BAD_USER_INPUT' }, (session) => makeTable(session, table))
 
@@ -87,11 +101,12 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     atMoment: (sql, expression, { signal } = {}) =>
       use('quick', { sql, signal }, async (session) => atMoment(await plans.make(session, sql), expression)),
     exportParquet: (request) =>
-      use('slow', request, (session) =>
-        plans.withPlan(session, request, (plan) =>
+      use('slow', request, async (session) =>
+        plans.withPlan(session, await cheapest(session, request), (plan) =>
           exportParquet(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
         ),
       ),
+    composeTrainingSet: (set) => composeWith(postgresAsOf, set, ['lateral', 'window']),
     lookup: (request) =>
       use('quick', request, (session) =>
         plans.withPlan(session, request, (plan) => lookup(session, plan, request, options.lookupLimits)),

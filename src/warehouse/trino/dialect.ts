@@ -1,7 +1,7 @@
 // Trino's sheet: the types and the names of its tables.
 
 import { quoteName } from '../../sql/sql-text.ts'
-import type { Dialect } from '../dialect.ts'
+import type { AsOfDialect, Dialect } from '../dialect.ts'
 import { internalSchema } from '../port.ts'
 
 const types: Readonly<Record<string, string>> = {
@@ -25,4 +25,21 @@ export const trinoDialect: Dialect = {
   struct: (fields) => `row(${fields.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')})`,
   ignoresCase: true,
   closedSchemas: [internalSchema, 'information_schema'],
+}
+
+/** The engine computes what has a name wherever that stands. */
+export const trinoAsOf: AsOfDialect = {
+  materialized: '',
+  notMaterialized: '',
+  moment: (value, { storage }) =>
+    storage === 'TIMESTAMP WITH TIME ZONE'
+      ? `CAST(${value} AT TIME ZONE 'UTC' AS timestamp(6))`
+      : `CAST(${value} AS timestamp(6))`,
+  inTypeOf: (moment) => moment,
+  secondsBefore: (moment, seconds) => `date_add('second', -${seconds}, ${moment})`,
+  text: (value) => `CAST(${value} AS varchar)`,
+  ordered(value, { type }) {
+    if (type === 'STRING') return `CAST(${value} AS varchar)`
+    return ['JSON', 'LIST', 'STRUCT'].includes(type) ? `json_format(CAST(${value} AS JSON))` : value
+  },
 }

@@ -7,10 +7,11 @@ import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import { asAsked, atMoment, writtenOf } from '../planned-statement.ts'
 import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
 import type { ErrorContext } from '../server-error.ts'
+import { composeWith } from '../training-set.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
 import { createChangeFinder } from './changes.ts'
 import { judgePlan, readPlan } from './determinism.ts'
-import { trinoDialect } from './dialect.ts'
+import { trinoAsOf, trinoDialect } from './dialect.ts'
 import { erase } from './erase.ts'
 import { toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
@@ -127,6 +128,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       guarded(request, () =>
         withPlan(request, (plan) => exportPages({ session, address, ledger, csv }, plan, request)),
       ),
+    composeTrainingSet: (set) => composeWith(trinoAsOf, set, ['window']),
     lookup: (request) =>
       guarded(request, () =>
         withPlan(request, (plan) => lookup(session, ledger, plan, request, options.lookupLimits)),

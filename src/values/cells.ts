@@ -1,9 +1,9 @@
 // One cell of an application's row: from JSON to the value the warehouse takes, never coerced in silence.
 
-import { formatMicros, parseDays } from '../values/calendar.ts'
-import type { Column, Value } from '../values/columns.ts'
-import { readDecimal, writeDecimal } from '../values/decimal.ts'
-import { integerRange, parseStorage, type Storage } from '../values/storage-text.ts'
+import { formatMicros, parseDays } from './calendar.ts'
+import type { Column, Value } from './columns.ts'
+import { readDecimal, writeDecimal } from './decimal.ts'
+import { integerRange, parseStorage, type Storage } from './storage-text.ts'
 
 /** What a cell holds once read, or what it should have been. */
 export type CellReading = { value: Value } | { expected: string }

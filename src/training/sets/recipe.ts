@@ -1,0 +1,132 @@
+// What a training set is made of, as its dataset keeps it: with it alone it is made by another gateway, or made again.
+
+import { z } from 'zod'
+import { columnJson } from '../../catalog/columns-json.ts'
+import type { Column } from '../../values/columns.ts'
+import type { SetReference } from '../../warehouse/training-set.ts'
+
+const columns = z.array(columnJson)
+
+const spine = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('statement'),
+    sql: z.string(),
+    /** Of a saved query: its id, and its name and version. */
+    queryId: z.string().nullable(),
+    query: z.string().nullable(),
+    columns,
+  }),
+  /** The dataset's columns of these names. */
+  z.object({ kind: z.literal('dataset'), datasetId: z.string(), columns }),
+  /** Rows that came with the request; they wait beside the dataset until it is made. */
+  z.object({ kind: z.literal('rows'), rowCount: z.number(), columns }),
+])
+
+const reference = z.object({
+  view: z.string(),
+  viewId: z.string(),
+  queryId: z.string(),
+  /** Its name and version. */
+  query: z.string(),
+  sql: z.string(),
+  /** Those that the query was saved with. */
+  columns,
+  isExact: z.boolean(),
+  etl: z
+    .object({
+      id: z.string(),
+      name: z.string(),
+      version: z.number(),
+      commit: z.string().nullable(),
+      contentSha256: z.string(),
+      /** What it gave in training. */
+      columns,
+    })
+    .nullable(),
+  keys: z.array(z.object({ key: columnJson, column: z.string() })),
+  timestampColumn: z.string().nullable(),
+  createdColumn: z.string().nullable(),
+  eventTtlSeconds: z.number().nullable(),
+  prefix: z.string().nullable(),
+  features: z.array(z.object({ column: z.string(), name: z.string() })),
+})
+
+const recipe = z.object({
+  name: z.string().nullable(),
+  spine,
+  /** Of the spine; null where no view has a time. */
+  timestampColumn: z.string().nullable(),
+  knownAsOf: z.boolean(),
+  service: z.object({ name: z.string(), version: z.number() }).nullable(),
+  references: z.array(reference),
+})
+
+export type SetRecipe = z.infer<typeof recipe>
+export type RecipeSpine = SetRecipe['spine']
+export type RecipeReference = SetRecipe['references'][number]
+
+export function parseRecipe(json: unknown): SetRecipe {
+  return recipe.parse(json)
+}
+
+/** As the dataset tells it. */
+export function describeSpine({ spine: made }: SetRecipe): object {
+  switch (made.kind) {
+    case 'statement':
+      return made.queryId === null ? { sql: made.sql } : { queryId: made.queryId, query: made.query }
+    case 'dataset':
+      return { datasetId: made.datasetId }
+    case 'rows':
+      return { rows: made.rowCount }
+  }
+}
+
+export function describeReferences({ references }: SetRecipe): object[] {
+  return references.map(({ sql: _, columns: __, isExact: ___, etl, keys, features, ...told }) => ({
+    ...told,
+    etl: etl && {
+      id: etl.id,
+      name: etl.name,
+      version: etl.version,
+      commit: etl.commit,
+      contentSha256: etl.contentSha256,
+    },
+    keys: keys.map(({ key, column }) => ({ key: key.name, column })),
+    features,
+  }))
+}
+
+export function notPointInTime({ references }: SetRecipe): string[] {
+  const names = references.filter(({ timestampColumn }) => timestampColumn === null).map(({ view }) => view)
+  return [...new Set(names)]
+}
+
+/** What the rows of a reference hold, after its ETL. */
+export function columnsOfReference({ etl, columns: own }: RecipeReference): readonly Column[] {
+  return etl?.columns ?? own
+}
+
+/** As a relation to be joined: `sql` gives its rows. */
+export function toSetReference(
+  made: RecipeReference,
+  { sql, columns: own, spine: asked }: { sql: string; columns: readonly Column[]; spine: readonly Column[] },
+): SetReference {
+  const find = (name: string) => columnOf(own, name)
+  const { timestampColumn, createdColumn, eventTtlSeconds, isExact } = made
+  return {
+    sql,
+    columns: own,
+    keys: made.keys.map(({ key, column }) => ({ key: find(key.name), column: columnOf(asked, column) })),
+    timestamp: timestampColumn === null ? null : find(timestampColumn),
+    created: createdColumn === null ? null : find(createdColumn),
+    eventTtlSeconds,
+    isExact,
+    features: made.features.map(({ column, name }) => ({ column: find(column), name })),
+  }
+}
+
+export function columnOf(all: readonly Column[], name: string): Column {
+  const found = all.find((column) => column.name === name)
+  if (found === undefined) throw new Error(`There is no column ${name}`)
+  return found
+}

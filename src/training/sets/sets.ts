@@ -1,0 +1,228 @@
+// Training sets: what is asked for becomes a recipe, checked as a whole before anything runs; a dataset is made by it, and made again.
+
+import { randomUUID } from 'node:crypto'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { DatasetRecord } from '../../catalog/datasets.ts'
+import type { EtlRecord } from '../../catalog/etls.ts'
+import type { Catalog } from '../../catalog/open.ts'
+import { AppError } from '../../errors.ts'
+import type { EtlEngine } from '../../etl/engine.ts'
+import {
+  type FeatureReference,
+  type ResolvedReference,
+  resolveReferences,
+} from '../../features/references.ts'
+import { createViewRecords, type View } from '../../features/view-records.ts'
+import type { ParquetEngine } from '../../parquet/engine.ts'
+import { formatMicros } from '../../values/calendar.ts'
+import type { Column, Frame } from '../../values/columns.ts'
+import type { Warehouse } from '../../warehouse/port.ts'
+import { assertReadable } from '../download.ts'
+import { datasetPath, type RunContext, type RunResult } from '../run.ts'
+import { parseRecipe, type RecipeReference, type SetRecipe } from './recipe.ts'
+import { createSetRun } from './run.ts'
+import { assertFits, readSpine, type SpineRequest } from './spine.ts'
+
+export interface TrainingSetRequest {
+  spine: SpineRequest
+  /** Of these, or of a service. */
+  features: readonly FeatureReference[]
+  service: { name: string; version: number } | null
+  timestampColumn: string
+  fullNames: boolean
+  knownAsOf: boolean
+  name: string | null
+}
+
+export interface PlannedSet {
+  recipe: SetRecipe
+  sql: string
+  /** The file of a spine's rows, which becomes the set's own. */
+  spinePath: string | null
+}
+
+export interface FeaturesRequest {
+  references: readonly ResolvedReference[]
+  /** Entities: columns of the index keys, and perhaps others. */
+  entities: Frame
+  /** In microseconds UTC. */
+  moment: bigint
+  signal: AbortSignal
+}
+
+export interface TrainingSetsOptions {
+  catalog: Catalog
+  warehouse: Warehouse
+  parquet: ParquetEngine
+  etlEngine: EtlEngine
+  datasetsFolder: string
+  temporaryFolder: string
+}
+
+/** A name that no caller's column has. */
+const momentColumn = 'gateway moment'
+
+export function createTrainingSets(options: TrainingSetsOptions) {
+  const { catalog, warehouse, parquet, datasetsFolder, temporaryFolder } = options
+  const records = createViewRecords(options)
+  const runs = createSetRun(options)
+  const spinePathOf = (datasetId: string) => join(datasetsFolder, `${datasetId}.spine.parquet`)
+
+  async function viewByName(name: string): Promise<View> {
+    const found = await catalog.prisma.featureView.findUnique({ where: { name }, select: { id: true } })
+    if (found === null)
+      throw new AppError('NOT_FOUND', `There is no feature view ${JSON.stringify(name)} in the catalog.`)
+    return records.toView(await catalog.featureViews.byId(found.id))
+  }
+
+  async function columnsOf({ etl, query, record }: View): Promise<readonly Column[]> {
+    if (etl === null) return query.columns
+    const columns = await catalog.etls.outputColumns(etl.id, query.id)
+    if (columns !== null) return columns
+    throw new AppError(
+      'CONFLICT',
+      `The feature view ${record.name} has an ETL whose output nobody has seen yet; run it once by extractTrain(queryId: ${JSON.stringify(query.id)}, etlPath: ${JSON.stringify(etl.id)}).`,
+    )
+  }
+
+  async function recipeReference(reference: ResolvedReference): Promise<RecipeReference> {
+    const { view, keys, features, prefix } = reference
+    const { record, query, etl } = view
+    const output = await columnsOf(view)
+    const own = (key: Column) => output.find(({ name }) => name === key.name) ?? lacksKey(view, key)
+    return {
+      view: record.name,
+      viewId: view.id,
+      queryId: query.id,
+      query: `${query.name}@${query.version}`,
+      sql: query.sql,
+      columns: [...query.columns],
+      isExact: query.determinism === 'EXACT',
+      etl: etl && describeEtl(etl, output),
+      keys: keys.map(({ key, column }) => ({ key: etl === null ? key : own(key), column })),
+      timestampColumn: record.timestampColumn,
+      createdColumn: record.createdColumn,
+      eventTtlSeconds: record.eventTtlSeconds,
+      prefix,
+      features: features.map(({ column, name }) => ({ column: column.name, name })),
+    }
+  }
+
+  async function plan(request: TrainingSetRequest): Promise<PlannedSet> {
+    const { features, fullNames, timestampColumn, knownAsOf, service, name } = request
+    const resolving = { viewByName, columnsOf, fullNames }
+    const path = join(temporaryFolder, `spine-${randomUUID()}.parquet`)
+    const unnamed = await resolveReferences(features, resolving)
+    const spine = await readSpine(options, request.spine, { references: unnamed, timestampColumn, path })
+    try {
+      const { columns } = spine.made
+      const taken = new Map(columns.map((column) => [column.name, 'a column of the spine']))
+      const references = await resolveReferences(features, { ...resolving, taken })
+      assertFits(columns, references, timestampColumn)
+      const recipe: SetRecipe = {
+        name,
+        spine: spine.made,
+        timestampColumn: references.some(({ view }) => view.record.timestampColumn !== null)
+          ? timestampColumn
+          : null,
+        knownAsOf,
+        service,
+        references: await Promise.all(references.map(recipeReference)),
+      }
+      return { recipe, sql: sqlOf(recipe), spinePath: spine.path }
+    } catch (error) {
+      if (spine.path !== null) await rm(spine.path, { force: true })
+      throw error
+    }
+  }
+
+  /** What the warehouse runs, or that it is made of files. */
+  function sqlOf(recipe: SetRecipe): string {
+    const set = runs.statementOf(recipe)
+    if (set !== null) return warehouse.composeTrainingSet(set).ways[0]
+    return recipe.spine.kind === 'statement' ? recipe.spine.sql : ''
+  }
+
+  async function spineFileOf({ spine }: SetRecipe, datasetId: string): Promise<string | null> {
+    if (spine.kind === 'statement') return null
+    if (spine.kind === 'rows') return spinePathOf(datasetId)
+    const dataset = await catalog.datasets.byId(spine.datasetId)
+    const path = datasetPath(datasetsFolder, dataset.id)
+    await assertReadable(dataset, path)
+    return path
+  }
+
+  return {
+    plan,
+
+    /** Rows of the spine wait beside the dataset until it has ended. */
+    async keepSpine(datasetId: string, { spinePath }: PlannedSet): Promise<void> {
+      if (spinePath === null) return
+      await copyFile(spinePath, spinePathOf(datasetId))
+      await rm(spinePath, { force: true })
+    },
+
+    async dropSpine(datasetId: string): Promise<void> {
+      await rm(spinePathOf(datasetId), { force: true })
+    },
+
+    async run(dataset: DatasetRecord, context: RunContext): Promise<RunResult> {
+      const recipe = parseRecipe(dataset.trainingSet)
+      return runs.run({ ...context, recipe, spinePath: await spineFileOf(recipe, dataset.id) })
+    },
+
+    /** The same set anew, of the tables' rows as they are now; rows that came with the request are taken from the dataset. */
+    remake(dataset: DatasetRecord): PlannedSet {
+      if (dataset.trainingSet === null)
+        throw new AppError(
+          'BAD_USER_INPUT',
+          `The dataset ${dataset.id} is no training set; run its query or its ETL again by queryTrain or extractTrain.`,
+        )
+      const made = parseRecipe(dataset.trainingSet)
+      if (made.spine.kind !== 'rows') return { recipe: made, sql: dataset.sql, spinePath: null }
+      const { columns } = made.spine
+      const recipe: SetRecipe = { ...made, spine: { kind: 'dataset', datasetId: dataset.id, columns } }
+      return { recipe, sql: dataset.sql, spinePath: null }
+    },
+
+    /** The features of entities as of one moment, a row for each: what a training set holds for them. */
+    async features({ references, entities, moment, signal }: FeaturesRequest): Promise<Frame> {
+      const folder = join(temporaryFolder, `features-${randomUUID()}`)
+      const spinePath = join(folder, 'spine.parquet')
+      const path = join(folder, 'set.parquet')
+      const time: Column = { name: momentColumn, type: 'TIMESTAMP', nullable: false, storage: 'TIMESTAMP' }
+      const columns = [...entities.columns, time]
+      const rows = entities.rows.map((row) => [...row, formatMicros(moment)])
+      try {
+        assertFits(columns, references, momentColumn)
+        await mkdir(folder)
+        await parquet.writeFrames({ path: spinePath, columns, batches: [rows], signal })
+        const recipe: SetRecipe = {
+          name: null,
+          spine: { kind: 'rows', rowCount: rows.length, columns },
+          timestampColumn: momentColumn,
+          knownAsOf: false,
+          service: null,
+          references: await Promise.all(references.map(recipeReference)),
+        }
+        const made = await runs.run({ recipe, spinePath, path, temporaryPath: path, signal, onProgress() {} })
+        const features = made.columns.slice(columns.length)
+        return await parquet.read(path, { columns: features, signal })
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    },
+  }
+}
+
+function describeEtl({ id, name, version, commit, contentSha256 }: EtlRecord, columns: readonly Column[]) {
+  return { id, name, version, commit, contentSha256, columns: [...columns] }
+}
+
+function lacksKey({ record, etl }: View, { name }: Column): never {
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The feature view ${record.name} cannot be joined: the output of its ETL ${etl?.name} lacks the index key ${name}. Let the ETL give that column too.`,
+  )
+}

@@ -1,0 +1,92 @@
+// A spine of JSON rows as typed cells: keys of their views' types, times as times, other columns of the type that their values have.
+
+import { AppError } from '../../errors.ts'
+import type { ResolvedReference } from '../../features/references.ts'
+import { createCellReader, describeExpected, describeGiven, isObject } from '../../values/cells.ts'
+import {
+  type Column,
+  type ColumnType,
+  type Frame,
+  type Row,
+  usualStorage,
+  type Value,
+} from '../../values/columns.ts'
+import { createKeyType } from '../../values/entity-key.ts'
+
+interface Needed {
+  references: readonly ResolvedReference[]
+  timestampColumn: string
+}
+
+type Read = (given: unknown) => { value: Value } | { expected: string }
+
+/** Throws BAD_USER_INPUT with the row and the column of the first value that does not fit. */
+export function frameOfRows(given: unknown, needed: Needed): Frame {
+  if (!Array.isArray(given) || given.length === 0 || !given.every(isObject))
+    throw new AppError(
+      'BAD_USER_INPUT',
+      'The rows of a spine are a JSON array of objects, with one at least.',
+    )
+  const objects: readonly Record<string, unknown>[] = given
+  const names = [...new Set(objects.flatMap((object) => Object.keys(object)))]
+  const columns = names.map((name) => readerOf(name, objects, needed))
+  const rows = objects.map(
+    (object, row): Row =>
+      columns.map(({ column, read }) => {
+        const cell = Object.hasOwn(object, column.name) ? object[column.name] : null
+        if (cell === null || cell === undefined) return null
+        const reading = read(cell)
+        if ('value' in reading) return reading.value
+        throw new AppError(
+          'BAD_USER_INPUT',
+          `Row ${row} of the spine has ${describeGiven(cell)} in ${JSON.stringify(column.name)}; it must be ${reading.expected}.`,
+          { details: { row, column: column.name } },
+        )
+      }),
+  )
+  return { columns: columns.map(({ column }) => column), rows }
+}
+
+function readerOf(
+  name: string,
+  objects: readonly Record<string, unknown>[],
+  { references, timestampColumn }: Needed,
+): { column: Column; read: Read } {
+  const key = references.flatMap(({ keys }) => keys).find(({ column }) => column === name)?.key
+  if (key !== undefined) return keyReader(name, key)
+  const type = name === timestampColumn ? 'TIMESTAMP' : typeOf(objects.map((object) => object[name]))
+  const column: Column = { name, type, nullable: true, storage: usualStorage[type] }
+  const read = createCellReader(column)
+  return { column, read: name === timestampColumn ? (cell) => read(inUtc(cell)) : read }
+}
+
+/** Any spelling that a lookup takes. */
+function keyReader(name: string, { native: _, ...key }: Column): { column: Column; read: Read } {
+  const type = createKeyType([key])
+  const column = { ...key, name, nullable: true }
+  return {
+    column,
+    read(given) {
+      const value = type.ofCells([given as Value])?.values[0]
+      return value === undefined ? { expected: describeExpected(column) } : { value }
+    },
+  }
+}
+
+type Inferred = Extract<ColumnType, keyof typeof usualStorage>
+
+function typeOf(cells: readonly unknown[]): Inferred {
+  const present = cells.filter((cell) => cell !== null && cell !== undefined)
+  const are = (test: (cell: unknown) => boolean) => present.every(test)
+  if (are((cell) => typeof cell === 'string')) return 'STRING'
+  if (are((cell) => typeof cell === 'boolean')) return 'BOOLEAN'
+  if (are((cell) => Number.isSafeInteger(cell) || typeof cell === 'bigint')) return 'INT64'
+  return are((cell) => typeof cell === 'number') ? 'FLOAT64' : 'JSON'
+}
+
+/** What has no zone is UTC; a day is its first moment. */
+function inUtc(cell: unknown): unknown {
+  if (typeof cell !== 'string') return cell
+  if (/^[+-]?\d{4,6}-\d\d-\d\d$/.test(cell)) return `${cell}T00:00:00Z`
+  return /T\d\d:\d\d(:\d\d(\.\d+)?)?$|\d \d\d:\d\d(:\d\d(\.\d+)?)?$/.test(cell) ? `${cell}Z` : cell
+}

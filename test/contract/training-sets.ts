@@ -1,0 +1,221 @@
+// What every warehouse gives as a training set, held against the rules of features in time: random histories and spines, and worked examples.
+
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
+import { formatMicros } from '../../src/values/calendar.ts'
+import type { Column, ColumnType, Row, Value } from '../../src/values/columns.ts'
+import type { Warehouse } from '../../src/warehouse/port.ts'
+import type { TrainingSet } from '../../src/warehouse/training-set.ts'
+import { createDice } from '../fuzz/promise/dice.ts'
+import { tries } from '../thorough.ts'
+import { type Asked, type Happened, type History, makeHistory } from '../training/histories.ts'
+import { featuresAsOf } from '../training/plain-reference.ts'
+import { asOfExamples, statementsOf } from './as-of-examples.ts'
+
+export interface TrainingSetsSubject {
+  open(): Promise<Warehouse>
+  remove(): Promise<void>
+  datasetsFolder: string
+}
+
+const episodes = tries({ all: 400, part: 40 })
+
+type Cells = Record<string, [type: ColumnType, storage?: string]>
+
+const kinds = {
+  plain: { row: 'TIMESTAMP', spine: 'TIMESTAMP WITH TIME ZONE' },
+  zoned: { row: 'TIMESTAMP WITH TIME ZONE', spine: 'TIMESTAMP' },
+} as const
+type Kind = keyof typeof kinds
+
+const rowCells = (kind: Kind): Cells => ({
+  episode: ['INT64'],
+  'key one': ['INT64'],
+  select: ['STRING'],
+  'ts µs': ['TIMESTAMP', kinds[kind].row],
+  made: ['TIMESTAMP'],
+  value: ['INT64'],
+  näme: ['STRING'],
+})
+const spineCells = (kind: Kind): Cells => ({
+  episode: ['INT64'],
+  nr: ['INT64'],
+  'key one': ['INT32'],
+  select: ['STRING'],
+  'asked at': ['TIMESTAMP', kinds[kind].spine],
+  'la"bel': ['STRING'],
+})
+
+const moment = (micros: bigint | null): Value => (micros === null ? null : formatMicros(micros))
+const rowOf = (episode: number, { key, other, time, made, value, name }: Happened): Row => [
+  episode,
+  key,
+  other,
+  moment(time),
+  moment(made),
+  value,
+  name,
+]
+const spineOf = (episode: number, nr: number, { key, other, time, label }: Asked): Row => [
+  episode,
+  nr,
+  key,
+  other,
+  moment(time),
+  label,
+]
+
+export function testTrainingSets(name: string, start: () => Promise<TrainingSetsSubject>): void {
+  describe(`${name}'s training sets`, () => {
+    let subject: TrainingSetsSubject
+    let warehouse: Warehouse
+    let engine: ParquetEngine
+    const generated: { kind: Kind; history: History }[] = []
+
+    async function make(table: string, cells: Cells, rows: readonly Row[]) {
+      const columns = Object.entries(cells).map(([column, [type, storage]]) => ({
+        name: column,
+        type,
+        nullable: true,
+        ...(storage !== undefined && { storage }),
+      }))
+      await warehouse.createTable({ name: table, columns })
+      const tables = [{ table, columns: Object.keys(cells), rows }]
+      await warehouse.append({ jobId: randomUUID(), batch: 0, tables })
+    }
+
+    beforeAll(async () => {
+      subject = await start()
+      warehouse = await subject.open()
+      const { datasetsFolder } = subject
+      const temporaryFolder = join(datasetsFolder, 'tmp')
+      engine = await createParquetEngine({ folders: [datasetsFolder], memoryMb: 256, temporaryFolder })
+      const dice = createDice(20_261_130)
+      for (let i = 0; i < episodes; i++)
+        generated.push({ kind: dice.pick(['plain', 'zoned'] as const), history: makeHistory(dice) })
+      for (const kind of ['plain', 'zoned'] as const) {
+        const own = [...generated.entries()].filter(([, each]) => each.kind === kind)
+        const rows = own.flatMap(([i, { history }]) => history.rows.map((row) => rowOf(i, row)))
+        await make(`rows_${kind}`, rowCells(kind), rows)
+        const spine = own.flatMap(([i, { history }]) => history.spine.map((row, nr) => spineOf(i, nr, row)))
+        await make(`spine_${kind}`, spineCells(kind), spine)
+      }
+    })
+
+    afterAll(async () => {
+      await engine?.close()
+      await warehouse?.close()
+      await subject?.remove()
+    })
+
+    async function relation(sql: string) {
+      const { columns } = await warehouse.describe(sql)
+      const column = (wanted: string): Column => {
+        const found = columns.find((each) => each.name === wanted)
+        if (found === undefined)
+          throw new Error(`${wanted} is none of ${columns.map((each) => each.name).join(', ')}`)
+        return found
+      }
+      return { sql, columns, column }
+    }
+
+    /** By each of the statements that the warehouse has for it. */
+    async function run(set: TrainingSet): Promise<(readonly Row[])[]> {
+      const found: (readonly Row[])[] = []
+      for (const sql of warehouse.composeTrainingSet(set).ways) {
+        const path = join(subject.datasetsFolder, `${randomUUID()}.parquet`)
+        const { columns } = await warehouse.exportParquet({ sql, path })
+        found.push((await engine.read(path, { columns })).rows)
+      }
+      return found
+    }
+
+    async function setOf(
+      episode: number,
+      { kind, history }: (typeof generated)[number],
+    ): Promise<TrainingSet> {
+      const view = await relation(
+        `SELECT "key one", "select", "ts µs", made, value, "näme" FROM feature_store.rows_${kind} WHERE episode = ${episode}`,
+      )
+      const spine = await relation(
+        `SELECT nr, "key one", "select", "asked at", "la""bel" FROM feature_store.spine_${kind} WHERE episode = ${episode} ORDER BY nr`,
+      )
+      const names = history.isComposite ? ['key one', 'select'] : ['key one']
+      const reference = {
+        sql: view.sql,
+        columns: view.columns,
+        keys: names.map((key) => ({ key: view.column(key), column: spine.column(key) })),
+        timestamp: view.column('ts µs'),
+        created: history.hasCreated ? view.column('made') : null,
+        eventTtlSeconds: history.ttlSeconds,
+        isExact: true,
+      }
+      return {
+        spine,
+        timestamp: spine.column('asked at'),
+        knownAsOf: history.knownAsOf,
+        references: [
+          { ...reference, features: [{ column: view.column('value'), name: 'value' }] },
+          {
+            ...reference,
+            eventTtlSeconds: null,
+            features: [{ column: view.column('näme'), name: 'last näme' }],
+          },
+        ],
+      }
+    }
+
+    test(`are as the rules say over ${episodes} random histories`, async () => {
+      let compared = 0
+      for (const [episode, each] of generated.entries()) {
+        const { history } = each
+        const expected = history.spine.map((asked, nr): Row => {
+          const within = featuresAsOf(history, asked, history.ttlSeconds)
+          const ever = featuresAsOf(history, asked, null)
+          return [
+            nr,
+            asked.key,
+            asked.other,
+            moment(asked.time),
+            asked.label,
+            within?.value ?? null,
+            ever?.name ?? null,
+          ]
+        })
+        for (const [way, rows] of (await run(await setOf(episode, each))).entries()) {
+          expect(
+            rows,
+            `episode ${episode}, way ${way}: ${JSON.stringify(history, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`,
+          ).toEqual(expected)
+          compared += rows.length
+        }
+      }
+      expect(compared).toBeGreaterThan(10 * episodes)
+    }, 900_000)
+
+    test.each(asOfExamples)('$name', async (example) => {
+      const statements = statementsOf(example)
+      const [spine, view] = [await relation(statements.spine), await relation(statements.rows)]
+      const amount = { column: view.column('amount'), name: 'amount' }
+      const set: TrainingSet = {
+        spine,
+        timestamp: spine.column('event_timestamp'),
+        knownAsOf: example.knownAsOf ?? false,
+        references: [
+          {
+            ...view,
+            keys: [{ key: view.column('entity'), column: spine.column('entity') }],
+            timestamp: view.column('happened'),
+            created: view.column('created'),
+            eventTtlSeconds: example.eventTtlSeconds ?? null,
+            isExact: true,
+            features: [amount],
+          },
+        ],
+      }
+      for (const rows of await run(set)) expect(rows.map((row) => row[2])).toEqual(example.expected)
+    })
+  })
+}
