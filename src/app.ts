@@ -29,6 +29,7 @@ import { createPublishing } from './publish/service.ts'
 import { createTables } from './publish/tables.ts'
 import { createUploads } from './publish/upload/uploads.ts'
 import { createRealtime } from './realtime/service.ts'
+import { createTypedCatalog } from './schema/typed/typed-catalog.ts'
 import type { GatherMetrics } from './telemetry/gather.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createTraining } from './training/service.ts'
@@ -298,6 +299,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
   const tables = createTables({ catalog, warehouse, realtime })
   const deletions = createDeletions(catalog)
-  const known = { catalog, warehouse, online, tables, etlService, deletions }
+  const typed = await parts.open('the typed schema', createTypedCatalog({ catalog, realtime, log }))
+  const known = { catalog, warehouse, online, tables, etlService, deletions, typed }
   return { ...known, training, realtime, publishing, metrics, access }
 }

@@ -3,7 +3,13 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import { keyLabel } from '../values/entity-key.ts'
-import { checkName, checkText, isMissingReference, retryOnUniqueViolation } from './database/violations.ts'
+import {
+  checkName,
+  checkText,
+  isMissingReference,
+  isUniqueViolation,
+  retryOnUniqueViolation,
+} from './database/violations.ts'
 import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 
@@ -78,6 +84,8 @@ export interface FeatureViews {
   /** Those made on first use that nobody has asked for since. */
   unused(since: Date): Promise<string[]>
   noteUse(id: string, at: Date): Promise<void>
+  /** Gives it the name unless it has one, or another has this one; answers with what it is called then. */
+  nameForGraphQL(id: string, name: string): Promise<string | null>
   /** Throws NOT_FOUND. */
   update(id: string, changes: FeatureViewChanges): Promise<FeatureViewRecord>
   /** Lifts the view's watermark, never lowers it; of a view that is gone nothing is kept. */
@@ -147,7 +155,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     async stamp() {
       const [row] = await prisma.$queryRaw<{ stamp: string }[]>`
         SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "driftNote", "ttlSeconds", "refreshEvery", implicit,
-          extract(epoch FROM "lastUsedAt"), array_to_string(tables, ' ')), 0)), 0) AS stamp FROM "FeatureView"`
+          extract(epoch FROM "lastUsedAt"), array_to_string(tables, ' '), "graphqlName", description, owner, array_to_string(tags, ' '), "featureNotes"), 0)), 0) AS stamp FROM "FeatureView"`
       return row?.stamp ?? ''
     },
 
@@ -160,6 +168,16 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
 
     async noteUse(id, at) {
       await prisma.featureView.updateMany({ where: { id, OR: notUsedSince(at) }, data: { lastUsedAt: at } })
+    },
+
+    async nameForGraphQL(id, name) {
+      try {
+        await prisma.featureView.updateMany({ where: { id, graphqlName: null }, data: { graphqlName: name } })
+      } catch (error) {
+        if (!isUniqueViolation(error)) throw error
+      }
+      const view = await prisma.featureView.findUnique({ where: { id }, select: { graphqlName: true } })
+      return view?.graphqlName ?? null
     },
 
     async update(id, changes) {

@@ -17,11 +17,12 @@ import type { LookupTarget } from '../features/target.ts'
 import { createViewHealth } from '../features/view-health.ts'
 import { checkTtl, type NewView } from '../features/view-makers.ts'
 import { sweepUnused } from '../features/view-use.ts'
-import { createViews } from '../features/views.ts'
+import { createViews, type View } from '../features/views.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Finding } from '../sql/finding.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { Column } from '../values/columns.ts'
 import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
 import { createCompute } from './compute.ts'
 import { createLoader, type RealtimeLoader } from './loader.ts'
@@ -67,6 +68,10 @@ export interface Realtime {
   /** The rows now, then after every change. Its `return` unsubscribes at once. */
   updates(target: LookupTarget, indexValue: string, caller: Caller): AsyncIterable<RealtimeResult>
   createFeatureView(view: NewView): Promise<FeatureViewRecord>
+  /** All that lookups can reach, the oldest first. */
+  views(): Promise<readonly View[]>
+  /** Of its rows: the query's, or what its ETL gives; null before the ETL's first run. */
+  columnsOf(view: View): Promise<readonly Column[] | null>
   /** What is left out stays as it is. */
   updateFeatureView(id: string, changes: ViewChanges): Promise<void>
   deleteFeatureView(id: string): Promise<void>
@@ -278,6 +283,8 @@ export function createRealtime(options: {
   return {
     createLoader: (caller) => loaderOf(mayMake(caller)),
     updates: (target, value, caller) => updates(target, value, mayMake(caller)),
+    views: views.all,
+    columnsOf: async (view) => (view.etl === null ? view.query.columns : views.outputColumns(view)),
     async createFeatureView(view) {
       const { view: created, isNew, replacedId } = await views.create(view)
       if (!isNew) return created.record

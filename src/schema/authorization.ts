@@ -34,15 +34,25 @@ export function callerOf(identity: Identity | null): Caller {
   return { writesCatalog: identity?.grants('catalog:write') ?? false }
 }
 
+type Field = Pick<GraphQLResolveInfo, 'parentType' | 'fieldName'>
+
 /** What a caller is told that may not see a field. */
-export function refuseField(
+export function refuseField(identity: Identity | null, field: Field, { failure }: ForbiddenResult): AppError {
+  return refusalOf(identity, field, [...new Set(missingScopes(failure))])
+}
+
+/** For fields that Pothos does not know. Throws what refuseField gives. */
+export function assertScope(identity: Identity | null, field: Field, scope: Scope): void {
+  if (!identity?.grants(scope)) throw refusalOf(identity, field, [scope])
+}
+
+function refusalOf(
   identity: Identity | null,
-  { parentType, fieldName }: Pick<GraphQLResolveInfo, 'parentType' | 'fieldName'>,
-  { failure }: ForbiddenResult,
+  { parentType, fieldName }: Field,
+  needs: readonly string[],
 ): AppError {
   const field = `${parentType.name}.${fieldName}`
   if (identity === null) return new AppError('UNAUTHENTICATED', `${field} is for callers that sign in`)
-  const needs = [...new Set(missingScopes(failure))]
   return new AppError('FORBIDDEN', `${field} needs ${describeScopes(needs)}; ${describeOwn(identity)}`, {
     details: { needs },
   })

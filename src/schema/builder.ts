@@ -19,13 +19,9 @@ import type { Context } from './context.ts'
 import type PrismaTypes from './generated/pothos.ts'
 import { getDatamodel } from './generated/pothos.ts'
 import type { JsonText } from './json-text.ts'
+import { operationLimits, tooCostly } from './operation-cost.ts'
 import type { Services } from './services.ts'
-
-/**
- * What one operation may ask for. A realtime field costs its keys times the fields selected beneath it, so the
- * largest allowed list of index values passes with every field selected.
- */
-export const operationLimits = { depth: 16, breadth: 5_000, complexity: 500_000 }
+import type { SchemaProblem } from './typed/entries.ts'
 
 /** What a connection gives when `first` is left out, and the most that it gives. */
 export const pageSize = { usual: 20, largest: 500 }
@@ -58,6 +54,7 @@ interface SchemaTypes {
     ExtractTrainPayload: { etlId: string | null; datasetId: string }
     CreateApiKeyPayload: { keyId: string; token: string }
     Caller: Identity
+    SchemaProblem: SchemaProblem
   }
   Scalars: {
     ID: { Input: string; Output: string }
@@ -100,11 +97,7 @@ export function createBuilder(services: Services) {
     },
     complexity: {
       limit: operationLimits,
-      complexityError: (kind, cost) =>
-        new AppError(
-          'TOO_LARGE',
-          `This operation asks for too much: its ${kind.toLowerCase()} is ${JSON.stringify(cost)}. Ask in several operations.`,
-        ),
+      complexityError: (kind, cost) => tooCostly(kind, cost),
     },
     validation: {
       validationError: (failure) =>

@@ -89,6 +89,11 @@ export function addFeatureView(
         description:
           'How often it is computed anew for what others have written; null where no schedule does.',
       }),
+      graphqlName: t.exposeString('graphqlName', {
+        nullable: true,
+        description:
+          'Its field beneath `features`; null for one that lookups have made, and where `schemaProblems` says why it has none.',
+      }),
       refreshedAt: t.expose('refreshedAt', { type: 'DateTime', nullable: true }),
       refreshing: t.relation('refreshing', {
         nullable: true,
@@ -176,6 +181,7 @@ export function addFeatureView(
           createdColumn: args.createdColumn ?? null,
           lateness: args.lateness ?? null,
         })
+        await services.typed.refreshed()
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),
@@ -196,6 +202,7 @@ export function addFeatureView(
           ...(ttlSeconds !== undefined && { ttlSeconds }),
           ...(refreshEvery !== undefined && { refreshEvery }),
         })
+        await services.typed.refreshed()
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),
@@ -228,6 +235,7 @@ export function addFeatureView(
       args: { id: t.arg.id({ required: true }) },
       resolve: async (_root, { id }) => {
         await services.realtime.deleteFeatureView(id)
+        await services.typed.refreshed()
         return id
       },
     }),

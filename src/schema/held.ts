@@ -2,11 +2,14 @@
 
 import type { GraphQLSchema } from 'graphql'
 import type { LookupFields } from './lookup-fields.ts'
+import type { TypedEntry } from './typed/entries.ts'
 
 export interface HeldSchema {
   readonly schema: GraphQLSchema
   /** Those of its fields that look features up. */
   readonly lookupFields: LookupFields
+  /** What stands beneath its field `features`, by name. */
+  readonly typed: ReadonlyMap<string, TypedEntry>
   /** What is remembered of a schema is remembered by this number; it only grows. */
   readonly version: number
 }

@@ -15,6 +15,7 @@ import { addPublishJob } from './publish-job.ts'
 import { addRealtime } from './realtime.ts'
 import { addSavedQuery } from './saved-query.ts'
 import { addScalars } from './scalars.ts'
+import { addSchemaProblem } from './schema-problem.ts'
 import type { Services } from './services.ts'
 import { addTable } from './table.ts'
 import { addTraining } from './training.ts'
@@ -39,5 +40,6 @@ export function createSchema(services: Services): GraphQLSchema {
   addRealtime(builder, services)
   addParity(builder, services)
   addApiKey(builder, services)
+  addSchemaProblem(builder, services)
   return builder.toSchema()
 }

@@ -116,13 +116,22 @@ export function targetOf({ queryId, etlPath, indexKey }: LookupArguments): Looku
   }
 }
 
+function lookUpOne(loading: Loading, args: LookupArguments): Promise<RealtimeResult> {
+  return lookUpValue(loading, targetOf(args), args.indexValue as string)
+}
+
+function lookUpMany(loading: Loading, args: LookupArguments): Promise<readonly RealtimeResult[]> {
+  return lookUpValues(loading, targetOf(args), args.indexValues as readonly string[])
+}
+
 /** Rejects for what concerns the target, or the stores; what is wrong with the value is a result that FAILED. */
-async function lookUpOne(
+export async function lookUpValue(
   { realtimeLoader, charge, answer }: Loading,
-  args: LookupArguments,
+  target: LookupTarget,
+  value: string,
 ): Promise<RealtimeResult> {
   charge?.(1)
-  const [result] = await realtimeLoader.load(targetOf(args), [args.indexValue as string])
+  const [result] = await realtimeLoader.load(target, [value])
   if (result === undefined || result instanceof AppError) {
     throw result ?? new Error('the realtime loader gave no result for one value')
   }
@@ -131,13 +140,12 @@ async function lookUpOne(
 }
 
 /** Rejects for what concerns the target alone: no value that fails takes the others. */
-async function lookUpMany(
+export async function lookUpValues(
   { realtimeLoader, charge, answer }: Loading,
-  args: LookupArguments,
+  target: LookupTarget,
+  values: readonly string[],
 ): Promise<readonly RealtimeResult[]> {
-  const values = args.indexValues as readonly string[]
   charge?.(values.length)
-  const target = targetOf(args)
   const answers = await realtimeLoader.load(target, values)
   for (const each of answers) if (!(each instanceof AppError)) answer.take(each.rows.length)
   if (!answers.some((each) => each instanceof AppError)) return answers as readonly RealtimeResult[]

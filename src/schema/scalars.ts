@@ -25,10 +25,14 @@ function quote(value: unknown): string {
   return typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value))
 }
 
-/** A number where JavaScript's carry it exactly, else its digits. */
-function serializeBigInt(value: bigint): number | string {
+/** A number where JavaScript's carry it exactly, else its digits, as rows have it in JSON already. */
+function serializeBigInt(value: bigint | number | string): number | string {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : String(value)
+}
+
+function parseBigIntLiteral(node: ValueNode): bigint {
+  return parseBigInt(node.kind === 'IntValue' || node.kind === 'StringValue' ? node.value : undefined)
 }
 
 /** A literal of the query document as JSON data; integers too large to be exact as numbers become their digits. */
@@ -71,5 +75,6 @@ export function addScalars(builder: Builder) {
     description: 'An integer of any size: a number up to ±2^53, beyond that a string of its digits.',
     serialize: serializeBigInt,
     parseValue: parseBigInt,
+    parseLiteral: parseBigIntLiteral,
   })
 }

@@ -8,6 +8,7 @@ import type { Publishing } from '../publish/service.ts'
 import type { Tables } from '../publish/tables.ts'
 import type { Realtime } from '../realtime/service.ts'
 import type { Training } from '../training/service.ts'
+import type { TypedState } from './typed/entries.ts'
 
 export interface Services {
   catalog: Catalog
@@ -18,4 +19,5 @@ export interface Services {
   etlService: EtlService
   deletions: Deletions
   access: Access
+  typed: TypedState
 }

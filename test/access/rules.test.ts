@@ -68,6 +68,7 @@ describe('fields', () => {
     'Query.queryRealtimeMany': ['realtime'],
     'Query.savedQueries': read,
     'Query.savedQuery': read,
+    'Query.schemaProblems': views,
     'Query.table': [...read, 'publish'],
     'Query.tables': [...read, 'publish'],
     'Mutation.cancelJob': ['publish'],

@@ -17,7 +17,7 @@ const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_123)
 const operationCount = tries({ all: 1500, part: 400 })
 
 const schema = createSchema({} as Services)
-const holder = holdSchema({ schema, lookupFields })
+const holder = holdSchema({ schema, lookupFields, typed: new Map() })
 let gateway: Gateway
 let hot: Awaited<ReturnType<Gateway['serve']>>
 /** No request with a query string takes the hot path. */
@@ -272,18 +272,18 @@ describe('compiled operations', () => {
   })
 
   test('are of one schema: with the next all are made anew, and what was valid before is not by that', () => {
-    const own = holdSchema({ schema, lookupFields })
+    const own = holdSchema({ schema, lookupFields, typed: new Map() })
     const compiled = createCompiledOperations(own, operations)
     compiled.accept(lookup, schema)
     expect(compiled.find(lookup, null)).not.toBeNull()
     const next = createSchema({} as Services)
-    own.swap({ schema: next, lookupFields })
+    own.swap({ schema: next, lookupFields, typed: new Map() })
     expect(compiled.find(lookup, null)).toBeNull()
     compiled.accept(lookup, schema)
     expect(compiled.find(lookup, null)).toBeNull()
     compiled.accept(lookup, next)
     expect(compiled.find(lookup, null)).not.toBeNull()
-    own.swap({ schema: next, lookupFields: new Map() })
+    own.swap({ schema: next, lookupFields: new Map(), typed: new Map() })
     compiled.accept(lookup, next)
     expect(compiled.find(lookup, null)).toBeNull()
   })

@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Identity } from '../../access/identity.ts'
 import { AppError } from '../../errors.ts'
+import type { FieldGone } from '../../schema/typed/field-gone.ts'
 import { withRequestId } from '../../telemetry/request-id.ts'
 import { type Admission, tooManyConnections } from '../guards/admission.ts'
 import { maxRowsBytes } from '../guards/body-limits.ts'
@@ -21,6 +22,7 @@ import type { HttpLimits } from '../server/limits.ts'
 import { originOf } from '../server/origin.ts'
 import { refuseRaw } from '../server/raw-refusal.ts'
 import { inCallersTrace, nameRequest } from '../server/traced-requests.ts'
+import { endWhenGone } from './gone-fields.ts'
 import type { GraphQLServer } from './graphql.ts'
 import { graphqlPath } from './graphql.ts'
 import { codeOf, formatError, formatResult, formatResults } from './graphql-errors.ts'
@@ -38,6 +40,8 @@ import type { TrustedDocuments } from './trusted-documents.ts'
 
 /** Upon which clients connect anew. */
 const tryAgainLater = 1013
+/** Upon which they do too: what they follow on this socket is of a schema that is no longer in force. */
+const schemaChanged = 4205
 /** Answers that wait for a client to read them, before no more is taken from it. */
 const maxUnreadBytes = 1024 * 1024
 
@@ -192,7 +196,7 @@ function createProtocol(options: SocketOptions) {
       const invalid: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document)
       if (invalid.length > 0) return refuseAll(invalid.map((error) => formatError(error, failing)))
       if (!getOperationAST(document, payload.operationName)) throw noOperation(payload.operationName)
-      const { turns } = context.extra
+      const { turns, socket } = context.extra
       return {
         schema: enveloped.schema,
         document,
@@ -204,6 +208,7 @@ function createProtocol(options: SocketOptions) {
           subscribe: enveloped.subscribe,
           failing,
           request,
+          socket,
           startedAtMs,
           turns,
           id,
@@ -240,10 +245,13 @@ function createProtocol(options: SocketOptions) {
   }
 
   async function perform(rootValue: RootValue, args: ExecutionArgs, how: 'execute' | 'subscribe') {
-    const { failing } = rootValue
+    const { failing, socket } = rootValue
     try {
       const result = await rootValue[how](args)
-      return Symbol.asyncIterator in result ? formatResults(result, failing) : formatResult(result, failing)
+      if (!(Symbol.asyncIterator in result)) return formatResult(result, failing)
+      // Its client connects anew, and is told by the next schema what became of the field.
+      const close = ({ message }: FieldGone) => socket.close(schemaChanged, toCloseReason(message))
+      return formatResults(endWhenGone(result, close), failing)
     } catch (error) {
       return { errors: [formatError(error, failing)] }
     }
@@ -302,6 +310,7 @@ interface RootValue {
   failing: { requestId: string; log: Logger }
   /** That became the socket. */
   request: IncomingMessage
+  socket: WebSocket
   startedAtMs: number
   turns: SocketTurns
   id: string

@@ -10,8 +10,8 @@ import {
   OperationTypeNode,
   type SelectionSetNode,
 } from 'graphql'
-import { operationLimits } from '../../schema/builder.ts'
 import type { AnswerType, ArgumentKind, LookupField, LookupFields } from '../../schema/lookup-fields.ts'
+import { operationLimits } from '../../schema/operation-cost.ts'
 import { collectFields, conditionOf, type Fragments } from './fields.ts'
 import { fieldOf, type Layout, layOut, type PlacedCall } from './layout.ts'
 import { type Argument, compileArgument, compileSlots, type Slot } from './variables.ts'

@@ -1,7 +1,7 @@
 // A compiled operation at work: variables in, the response's text out. What it declines the reference path answers, before anything was looked up.
 
-import { operationLimits } from '../../schema/builder.ts'
 import type { Loading, LookupArguments } from '../../schema/lookup-fields.ts'
+import { operationLimits } from '../../schema/operation-cost.ts'
 import type { ByteText } from '../../values/byte-text.ts'
 import type { Call, CompiledOperation } from './compile.ts'
 import { type RootField, writeRow, writeRows } from './layout.ts'

@@ -5,10 +5,11 @@ import type { Logger } from 'pino'
 import packageJson from '../../../package.json' with { type: 'json' }
 import type { Config } from '../../config/config.ts'
 import type { SharedCounters } from '../../online/counters.ts'
-import { holdSchema, type SchemaHolder } from '../../schema/held.ts'
+import type { SchemaHolder } from '../../schema/held.ts'
 import { createSchema } from '../../schema/index.ts'
 import { lookupFields } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
+import type { TypedCatalog } from '../../schema/typed/typed-catalog.ts'
 import type { GatherMetrics } from '../../telemetry/gather.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { addGraphQLRoute, createGraphQLServer, graphqlPath } from '../graphql/graphql.ts'
@@ -75,7 +76,7 @@ export interface HttpServerOptions {
     | 'maxEventLoopDelayMs'
     | 'stallTimeoutMs'
   >
-  services: Services & { warehouse: Probe; online: Probe; metrics: Metrics }
+  services: Services & { warehouse: Probe; online: Probe; metrics: Metrics; typed: TypedCatalog }
   /** Metrics of all processes that share the port; by default this is the only one. */
   gatherMetrics?: GatherMetrics | undefined
   log: Logger
@@ -128,6 +129,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     clearTimeout(timer)
     limiter?.close()
     overload.close()
+    graphql.release()
     await graphql.yoga.dispose()
   }
 
@@ -168,7 +170,7 @@ function createGuards({ config, services, counters, limits, log }: HttpServerOpt
 
 /** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
 async function createGraphQL({ config, services, log }: HttpServerOptions) {
-  const holder = holdSchema({ schema: createSchema(services), lookupFields })
+  const { holder, release } = await services.typed.hold(createSchema(services), lookupFields)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { holder, log })
   services.deletions.alsoUsedBy((noun, { id }) => ({
     names: trusted
@@ -193,7 +195,7 @@ async function createGraphQL({ config, services, log }: HttpServerOptions) {
     hotPath,
     log,
   })
-  return { holder, trusted, operations, hotPath, yoga }
+  return { holder, release, trusted, operations, hotPath, yoga }
 }
 
 async function addRoutes(
