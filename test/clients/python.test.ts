@@ -61,8 +61,9 @@ test.each(isThorough ? ['pandas>=3', 'pandas>=2.2,<3'] : ['pandas>=3'])(
   'its own tests pass with %s',
   async (pandas) => {
     const older = join(folder.path, 'older')
+    const requirements = [pandas, 'pytz', 'tzdata']
     if (pandas !== 'pandas>=3')
-      await run(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', older, pandas])
+      await run(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', older, ...requirements])
     expect(await runTests([older])).toMatch(/^\d{2,} passed/m)
   },
   300_000,
