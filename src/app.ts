@@ -17,6 +17,7 @@ import { observeEtlEngine } from './etl/observed.ts'
 import { createEtlService } from './etl/service.ts'
 import { createEtlLoader } from './etl/source/source.ts'
 import { createDeletions } from './features/deletions.ts'
+import { createFeatureServices } from './features/services.ts'
 import { httpLimits } from './http/server/limits.ts'
 import { createHttpServer } from './http/server/server.ts'
 import { createOnlineStore, createSharedCounters } from './online/index.ts'
@@ -29,6 +30,8 @@ import { createPublishing } from './publish/service.ts'
 import { createTables } from './publish/tables.ts'
 import { createUploads } from './publish/upload/uploads.ts'
 import { createRealtime } from './realtime/service.ts'
+import { createSampler } from './realtime/vectors/sample.ts'
+import { createVectors } from './realtime/vectors/vectors.ts'
 import { createTypedCatalog } from './schema/typed/typed-catalog.ts'
 import type { GatherMetrics } from './telemetry/gather.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -262,6 +265,20 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       wholeParityEveryMs: config.wholeParityEveryMs,
     }),
   )
+  const featureServices = createFeatureServices({
+    ...shared,
+    views: realtime.registry,
+    sampleOf: createSampler({ ...shared, realtime }),
+  })
+  const vectors = await parts.open(
+    'feature vectors',
+    createVectors({
+      ...shared,
+      services: featureServices,
+      realtime,
+      maxIndexValues: config.maxIndexValues,
+    }),
+  )
   const uploads = await parts.open(
     'uploads',
     createUploads({
@@ -301,5 +318,5 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   const deletions = createDeletions(catalog)
   const typed = await parts.open('the typed schema', createTypedCatalog({ catalog, realtime, log }))
   const known = { catalog, warehouse, online, tables, etlService, deletions, typed }
-  return { ...known, training, realtime, publishing, metrics, access }
+  return { ...known, featureServices, vectors, training, realtime, publishing, metrics, access }
 }

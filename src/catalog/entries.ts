@@ -1,4 +1,4 @@
-// What saved queries and ETLs have in common: names with versions, which nothing gets twice, and users that keep them from being deleted.
+// What saved queries, ETLs and feature services have in common: names with versions, which nothing gets twice, and users that keep them from being deleted.
 
 import { AppError } from '../errors.ts'
 import type { EntryNoun, Prisma, PrismaClient } from './generated/client.ts'
@@ -14,7 +14,11 @@ export interface Entry {
 const nouns = {
   SAVED_QUERY: { called: 'saved query', table: 'SavedQuery', reference: 'queryId' },
   ETL: { called: 'ETL', table: 'Etl', reference: 'etlId' },
+  FEATURE_SERVICE: { called: 'feature service', table: 'FeatureService', reference: null },
 } as const satisfies Record<EntryNoun, object>
+
+/** Of a name: `quotes@2`. */
+export const versionedName = /^(.+)@(\d{1,9})$/s
 
 /** Names in a message; the details have them all. */
 const maxNamed = 10
@@ -26,7 +30,7 @@ export async function deletedVersion(prisma: PrismaClient, noun: EntryNoun, name
 }
 
 /**
- * Throws NOT_FOUND, and CONFLICT with the names of the feature views and the unfinished datasets that use it: whoever
+ * Throws NOT_FOUND, and CONFLICT with the names of the feature views, services and unfinished datasets that use it: whoever
  * begins to use it meanwhile is seen here, or finds it gone.
  */
 export async function deleteEntry(prisma: PrismaClient, noun: EntryNoun, id: string): Promise<void> {
@@ -46,11 +50,16 @@ export async function deleteEntry(prisma: PrismaClient, noun: EntryNoun, id: str
 }
 
 async function assertUnused(within: Within, noun: EntryNoun, entry: Entry): Promise<void> {
-  const where = { [nouns[noun].reference]: entry.id }
+  const { reference } = nouns[noun]
+  if (reference === null) return
+  const where = { [reference]: entry.id }
   const views = await within.featureView.findMany({
     where,
     orderBy: { name: 'asc' },
     select: { id: true, name: true, implicit: true },
+  })
+  const services = await servicesUsing(within, {
+    OR: [{ views: { some: { view: where } } }, ...(noun === 'ETL' ? [{ etlId: entry.id }] : [])],
   })
   const datasets = await within.dataset.findMany({
     where: { ...where, status: { in: ['QUEUED', 'RUNNING'] } },
@@ -61,17 +70,36 @@ async function assertUnused(within: Within, noun: EntryNoun, entry: Entry): Prom
     ...views.map(
       ({ id, name, implicit }) => `the feature view ${name} (${id}${implicit ? ', made on first use' : ''})`,
     ),
+    ...services.map(nameService),
     ...datasets.map(({ id, status }) => `the dataset ${id}, which is ${status}`),
   ]
   if (uses.length === 0) return
+  const first = [...(services.length > 0 ? ['services'] : []), ...(views.length > 0 ? ['views'] : [])]
   const cures = [
-    ...(views.length > 0 ? ['delete the feature views first'] : []),
+    ...(first.length > 0 ? [`delete the feature ${first.join(', then the feature ')} first`] : []),
     ...(datasets.length > 0 ? ['cancel the datasets or wait for their end'] : []),
   ]
   throw inUse(noun, entry, uses, cures.join(', and '), {
     featureViewIds: views.map(({ id }) => id),
+    featureServiceIds: services.map(({ id }) => id),
     datasetIds: datasets.map(({ id }) => id),
   })
+}
+
+/** In the order of their names and versions. */
+export function servicesUsing(
+  prisma: Pick<PrismaClient, 'featureService'>,
+  where: Prisma.FeatureServiceWhereInput,
+): Promise<Entry[]> {
+  return prisma.featureService.findMany({
+    where,
+    orderBy: [{ name: 'asc' }, { version: 'asc' }],
+    select: { id: true, name: true, version: true },
+  })
+}
+
+export function nameService({ id, name, version }: Entry): string {
+  return `the feature service ${name}, version ${version} (${id})`
 }
 
 /** CONFLICT: who uses the entry, and what to do about it. */
@@ -82,8 +110,11 @@ export function inUse(
   cure: string,
   details: Record<string, unknown>,
 ): AppError {
-  const more = uses.length > maxNamed ? ` and ${uses.length - maxNamed} more` : ''
-  const named = uses.slice(0, maxNamed).join('; ') + more
-  const message = `The ${nouns[noun].called} ${name}, version ${version} (${id}), is used by ${named}. To delete it, ${cure}.`
+  const message = `The ${nouns[noun].called} ${name}, version ${version} (${id}), is used by ${listUses(uses)}. To delete it, ${cure}.`
   return new AppError('CONFLICT', message, { details })
+}
+
+export function listUses(uses: readonly string[]): string {
+  const more = uses.length > maxNamed ? ` and ${uses.length - maxNamed} more` : ''
+  return uses.slice(0, maxNamed).join('; ') + more
 }

@@ -37,7 +37,7 @@ export interface Etls {
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<EtlRecord>
   newestByPath(path: string, name?: string): Promise<EtlRecord | null>
-  /** Removes an entry that nothing has come of: no columns, no feature view, no dataset that is made or was. Else it stays. */
+  /** Removes an entry that nothing has come of: no columns, no feature view or service, no dataset that is made or was. Else it stays. */
   removeUnused(id: string): Promise<void>
   /** The columns that the ETL gave for this query on its first training run; null before that. */
   outputColumns(etlId: string, queryId: string): Promise<Column[] | null>
@@ -109,6 +109,7 @@ export function createEtls(prisma: PrismaClient): Etls {
           id,
           outputs: { none: {} },
           featureViews: { none: {} },
+          services: { none: {} },
           datasets: { none: { status: { in: ['QUEUED', 'RUNNING', 'SUCCEEDED'] } } },
         },
       })

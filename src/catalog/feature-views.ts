@@ -10,6 +10,7 @@ import {
   isUniqueViolation,
   retryOnUniqueViolation,
 } from './database/violations.ts'
+import { type Entry, listUses, nameService, servicesUsing } from './entries.ts'
 import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 
@@ -74,6 +75,8 @@ export interface FeatureViews {
   create(view: NewFeatureView, retire?: (id: string) => Promise<void>): Promise<FeatureViewRecord>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<FeatureViewRecord>
+  /** Throws NOT_FOUND. */
+  byName(name: string): Promise<FeatureViewRecord>
   find(target: ViewTarget): Promise<FeatureViewRecord | null>
   /** Oldest first. */
   all(): Promise<FeatureViewRecord[]>
@@ -90,6 +93,8 @@ export interface FeatureViews {
   update(id: string, changes: FeatureViewChanges): Promise<FeatureViewRecord>
   /** Lifts the view's watermark, never lowers it; of a view that is gone nothing is kept. */
   raiseWatermark(id: string, version: number): Promise<void>
+  /** Throws CONFLICT with the names of the feature services that use it. */
+  assertUnused(id: string): Promise<void>
   /** Throws NOT_FOUND. */
   remove(id: string): Promise<void>
   /** The ids of those that were removed, until what is left of them is gone too. */
@@ -142,6 +147,12 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       return toRecord(view)
     },
 
+    async byName(name) {
+      const view = await prisma.featureView.findUnique({ where: { name } })
+      if (view === null) throw notFound(name)
+      return toRecord(view)
+    },
+
     async find(target) {
       const view = await findByTarget(targetOf(target))
       return view === null ? null : toRecord(view)
@@ -162,7 +173,12 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     countImplicit: () => prisma.featureView.count({ where: { implicit: true } }),
 
     async unused(since) {
-      const idle = { implicit: true, createdAt: { lt: since }, OR: notUsedSince(since) }
+      const idle = {
+        implicit: true,
+        createdAt: { lt: since },
+        services: { none: {} },
+        OR: notUsedSince(since),
+      }
       return (await prisma.featureView.findMany({ where: idle, select: { id: true } })).map(({ id }) => id)
     },
 
@@ -191,6 +207,11 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
         where: { id, OR: [{ watermark: null }, { watermark: { lt: version } }] },
         data: { watermark: version },
       })
+    },
+
+    async assertUnused(id) {
+      const services = await servicesUsing(prisma, { views: { some: { viewId: id } } })
+      if (services.length > 0) throw usedByServices(id, services)
     },
 
     async remove(id) {
@@ -255,6 +276,17 @@ function toRecord(view: FeatureView): FeatureViewRecord {
     refreshedVersion: refreshedVersion === null ? null : Number(refreshedVersion),
     watermark: watermark === null ? null : Number(watermark),
   }
+}
+
+function usedByServices(id: string, services: readonly Entry[]): AppError {
+  const uses = listUses(services.map(nameService))
+  return new AppError(
+    'CONFLICT',
+    `The feature view ${id} is used by ${uses}. To delete it, delete the feature services first.`,
+    {
+      details: { featureServiceIds: services.map((service) => service.id) },
+    },
+  )
 }
 
 function notFound(id: string): AppError {

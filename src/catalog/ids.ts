@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 
-export const idPrefixes = ['qry', 'etl', 'dst', 'fv', 'job', 'key'] as const
+export const idPrefixes = ['qry', 'etl', 'dst', 'fv', 'svc', 'job', 'key'] as const
 
 export type IdPrefix = (typeof idPrefixes)[number]
 

@@ -9,6 +9,7 @@ import { migrate, migrationsFolder } from './database/migrate.ts'
 import { withClearFailures } from './database/violations.ts'
 import { createDatasets, type Datasets } from './datasets.ts'
 import { createEtls, type Etls } from './etls.ts'
+import { createFeatureServices, type FeatureServices } from './feature-services.ts'
 import { createFeatureViews, type FeatureViews } from './feature-views.ts'
 import { PrismaClient } from './generated/client.ts'
 import { createPublishJobs, type PublishJobs } from './publish-jobs.ts'
@@ -23,6 +24,7 @@ export interface Catalog {
   savedQueries: SavedQueries
   etls: Etls
   featureViews: FeatureViews
+  featureServices: FeatureServices
   viewRefreshes: ViewRefreshes
   tableNotices: TableNotices
   datasets: Datasets
@@ -77,6 +79,7 @@ export async function openCatalog({ url, folder, log }: CatalogOptions): Promise
       savedQueries: createSavedQueries(prisma, database.events),
       etls: createEtls(prisma),
       featureViews: createFeatureViews(prisma),
+      featureServices: createFeatureServices(prisma, database.events),
       viewRefreshes: createViewRefreshes(prisma, owner),
       tableNotices: createTableNotices(prisma),
       datasets: createDatasets(prisma, owner),

@@ -7,7 +7,7 @@ import type { Finding } from '../sql/finding.ts'
 import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
 import { checkName, checkText, retryOnUniqueViolation } from './database/violations.ts'
-import { deletedVersion, deleteEntry } from './entries.ts'
+import { deletedVersion, deleteEntry, versionedName } from './entries.ts'
 import type { PrismaClient, SavedQuery } from './generated/client.ts'
 import { createId } from './ids.ts'
 
@@ -51,9 +51,6 @@ export interface SavedQueries {
   remove(id: string): Promise<void>
 }
 
-/** Of a name: `quotes@2`. */
-const version = /^(.+)@(\d{1,9})$/s
-
 export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'publish'>): SavedQueries {
   async function create(query: NewSavedQuery, sqlSha256: string): Promise<SavedQuery> {
     const { name, sql, columns, promise, description = null, tags = [] } = query
@@ -77,7 +74,7 @@ export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'p
       },
     })
     // Whoever is served by the name, or by what looked like a version of another, is served by this entry from here on.
-    if (made.version > 1 || version.test(name)) events.publish('views', 'all', { changed: true })
+    if (made.version > 1 || versionedName.test(name)) events.publish('views', 'all', { changed: true })
     return made
   }
 
@@ -88,7 +85,7 @@ export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'p
   /** A name may look like another's version: it goes first. */
   async function named(reference: string): Promise<SavedQuery | null> {
     const entry = await newestNamed(reference)
-    const [, name, number] = version.exec(reference) ?? []
+    const [, name, number] = versionedName.exec(reference) ?? []
     if (entry !== null || name === undefined) return entry
     return prisma.savedQuery.findUnique({ where: { name_version: { name, version: Number(number) } } })
   }

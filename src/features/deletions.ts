@@ -1,4 +1,4 @@
-// Saved queries and ETLs that somebody deletes, unless something uses them.
+// Saved queries, ETLs and feature services that somebody deletes, unless something uses them.
 
 import { type Entry, inUse } from '../catalog/entries.ts'
 import type { EntryNoun } from '../catalog/generated/client.ts'
@@ -11,6 +11,7 @@ export interface Deletions {
   /** Throws NOT_FOUND, and CONFLICT with the names of what uses it. */
   deleteSavedQuery(id: string): Promise<void>
   deleteEtl(id: string): Promise<void>
+  deleteFeatureService(id: string): Promise<void>
   /** Asked before anything is deleted. */
   alsoUsedBy(users: OtherUsers): void
 }
@@ -18,8 +19,9 @@ export interface Deletions {
 export function createDeletions({
   savedQueries,
   etls,
+  featureServices,
   events,
-}: Pick<Catalog, 'savedQueries' | 'etls' | 'events'>): Deletions {
+}: Pick<Catalog, 'savedQueries' | 'etls' | 'featureServices' | 'events'>): Deletions {
   const others: OtherUsers[] = []
 
   function assertNotUsedByOthers(noun: EntryNoun, entry: Entry) {
@@ -30,7 +32,7 @@ export function createDeletions({
   }
 
   async function remove(noun: EntryNoun, id: string) {
-    const entries = noun === 'ETL' ? etls : savedQueries
+    const entries = { SAVED_QUERY: savedQueries, ETL: etls, FEATURE_SERVICE: featureServices }[noun]
     assertNotUsedByOthers(noun, await entries.byId(id))
     await entries.remove(id)
     // By a name or a path another entry is found from here on.
@@ -40,6 +42,7 @@ export function createDeletions({
   return {
     deleteSavedQuery: (id) => remove('SAVED_QUERY', id),
     deleteEtl: (id) => remove('ETL', id),
+    deleteFeatureService: (id) => remove('FEATURE_SERVICE', id),
     alsoUsedBy: (users) => void others.push(users),
   }
 }

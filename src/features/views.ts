@@ -28,6 +28,8 @@ export interface Views {
    */
   resolve(target: LookupTarget, mayMake: boolean): Promise<View>
   byId(id: string): Promise<View>
+  /** NOT_FOUND. */
+  byName(name: string): Promise<View>
   /** All views as the catalog has them now, from memory while it has changed none. */
   all(): Promise<readonly View[]>
   /** Also tells whether it was not there before, and which view, made on first use, had to give way: what it stored is to be dropped. */
@@ -112,6 +114,7 @@ export function createViews(options: {
   /** In this order, so that no gateway serves rows which publishes no longer refresh. */
   async function removeRecord(id: string) {
     await catalog.featureViews.byId(id)
+    await catalog.featureViews.assertUnused(id)
     await retire(id)
     await catalog.featureViews.remove(id)
     removed.add(id)
@@ -178,6 +181,11 @@ export function createViews(options: {
 
   return {
     byId,
+    async byName(name) {
+      const view = await records.toView(await catalog.featureViews.byName(name))
+      noteUse(view)
+      return view
+    },
     forget,
     isLive: (id) => !removed.has(id),
     noteRemoved(id) {

@@ -16,14 +16,21 @@ import { type OnlineAccess, retiredWatermark } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
 import { failedResult, type LookupAnswers, type RealtimeResult, type RealtimeSource } from './result.ts'
 
-export interface LookupRequest {
-  target: LookupTarget
+export type LookupRequest = {
   indexValues: readonly string[]
-  /** Whether a view that is not there yet is made for whoever asks. */
-  mayMake: boolean
   /** Of whoever asks, where that is traced. */
   span: Span | undefined
-}
+} & (
+  | {
+      target: LookupTarget
+      /** Whether a view that is not there yet is made for whoever asks. */
+      mayMake: boolean
+    }
+  | {
+      /** Which is at hand; the index values are in their canonical text then. */
+      view: View
+    }
+)
 
 /** A result for each of a request's values, or the error that concerns it whole. */
 type Answered = LookupAnswers | AppError
@@ -74,17 +81,16 @@ export function createLookup(options: {
   const count = createCounting(options.metrics.lookups)
 
   /** At once for a view that is known. */
-  function prepare({
-    target,
-    indexValues,
-    mayMake,
-  }: Omit<LookupRequest, 'span'>): Prepared | AppError | Promise<Prepared | AppError> {
+  function prepare(request: LookupRequest): Prepared | AppError | Promise<Prepared | AppError> {
+    const { indexValues } = request
     if (indexValues.length > maxIndexValues) {
       return new AppError(
         'TOO_LARGE',
         `${indexValues.length} index values were asked for at once; at most ${maxIndexValues} are answered (MAX_INDEX_VALUES).`,
       )
     }
+    if ('view' in request) return { view: request.view, indexValues, keys: indexValues }
+    const { target, mayMake } = request
     const view = views.cached(target)
     if (view !== undefined) return parse(view, indexValues)
     return views.resolve(target, mayMake).then((resolved) => parse(resolved, indexValues), toAppError)

@@ -17,7 +17,7 @@ import type { LookupTarget } from '../features/target.ts'
 import { createViewHealth } from '../features/view-health.ts'
 import { checkTtl, type NewView } from '../features/view-makers.ts'
 import { sweepUnused } from '../features/view-use.ts'
-import { createViews, type View } from '../features/views.ts'
+import { createViews, type View, type Views } from '../features/views.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Finding } from '../sql/finding.ts'
@@ -25,7 +25,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Column } from '../values/columns.ts'
 import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
 import { createCompute } from './compute.ts'
-import { createLoader, type RealtimeLoader } from './loader.ts'
+import { createLoader, type RealtimeLoader, type WantedOfView } from './loader.ts'
 import { createLookup } from './lookup.ts'
 import { createDriftWatch } from './materialize/drift-watch.ts'
 import { createErasure, type ErasedEntity, type ViewLeft } from './materialize/erasure.ts'
@@ -41,7 +41,7 @@ import { createParity, type ParityReport } from './parity/parity.ts'
 import { createTrainingRows } from './parity/training-rows.ts'
 import { createWatch } from './parity/watch.ts'
 import { createReadThrough } from './read-through.ts'
-import type { RealtimeResult } from './result.ts'
+import type { LookupAnswers, RealtimeResult } from './result.ts'
 import { createUpdates } from './updates.ts'
 
 export type { LookupTarget } from '../features/target.ts'
@@ -65,6 +65,10 @@ export interface Realtime {
    * Rejects when the target is wrong: NOT_FOUND, BAD_USER_INPUT, TOO_LARGE, FORBIDDEN.
    */
   createLoader(caller: Caller): RealtimeLoader
+  /** Of views that are at hand, all in one read of the online store; answers for each, in order. */
+  lookUpIn(wanted: readonly WantedOfView[]): Promise<readonly LookupAnswers[]>
+  /** Views as lookups know them. */
+  readonly registry: Pick<Views, 'byId' | 'byName' | 'change' | 'outputColumns'>
   /** The rows now, then after every change. Its `return` unsubscribes at once. */
   updates(target: LookupTarget, indexValue: string, caller: Caller): AsyncIterable<RealtimeResult>
   createFeatureView(view: NewView): Promise<FeatureViewRecord>
@@ -155,7 +159,7 @@ export function createRealtime(options: {
   const compute = createCompute({ ...shared, views, onMisfit: (view) => drift.checkSoon(view) })
   const readThrough = createReadThrough({ ...shared, compute, store, views })
   const lookup = createLookup({ ...shared, views, store, readThrough })
-  const loaderOf = createLoader(lookup)
+  const loader = createLoader(lookup)
   const updates = createUpdates({ views, lookup, events })
   let sweeping: Repetition | undefined
   const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
@@ -281,7 +285,9 @@ export function createRealtime(options: {
   }
 
   return {
-    createLoader: (caller) => loaderOf(mayMake(caller)),
+    createLoader: (caller) => loader.of(mayMake(caller)),
+    lookUpIn: loader.ofViews,
+    registry: views,
     updates: (target, value, caller) => updates(target, value, mayMake(caller)),
     views: views.all,
     columnsOf: async (view) => (view.etl === null ? view.query.columns : views.outputColumns(view)),

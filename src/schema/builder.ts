@@ -10,8 +10,10 @@ import { z } from 'zod'
 import type { Identity } from '../access/identity.ts'
 import { type IdPrefix, idPrefix } from '../catalog/ids.ts'
 import { AppError } from '../errors.ts'
+import type { ServiceFeature } from '../features/services.ts'
 import type { PublishProgress } from '../publish/service.ts'
 import type { ParityReport, RealtimeResult } from '../realtime/service.ts'
+import type { FeatureVector, VectorPart } from '../realtime/vectors/vectors.ts'
 import type { Column } from '../values/columns.ts'
 import type { WarehouseTable } from '../warehouse/port.ts'
 import { type AuthScopes, authScopesOf, refuseField } from './authorization.ts'
@@ -31,6 +33,7 @@ const typeNames: Record<IdPrefix, string> = {
   etl: 'Etl',
   dst: 'Dataset',
   fv: 'FeatureView',
+  svc: 'FeatureService',
   job: 'PublishJob',
   key: 'ApiKey',
 }
@@ -46,6 +49,9 @@ interface SchemaTypes {
     Column: Column
     RealtimeResult: RealtimeResult
     RealtimeFailure: Pick<AppError, 'code' | 'message'>
+    ServiceFeature: ServiceFeature
+    FeatureVector: FeatureVector
+    VectorPart: VectorPart
     ParityReport: ParityReport
     PublishProgress: PublishProgress
     WarehouseTable: WarehouseTable

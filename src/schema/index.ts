@@ -7,6 +7,8 @@ import { addColumn } from './column.ts'
 import { addDataset } from './dataset.ts'
 import { addDeterminism } from './determinism.ts'
 import { addEtl } from './etl.ts'
+import { addFeatureReference } from './feature-reference.ts'
+import { addFeatureService } from './feature-service.ts'
 import { addFeatureView } from './feature-view.ts'
 import { addFreshness } from './freshness.ts'
 import { addJobStatus } from './job-status.ts'
@@ -19,6 +21,7 @@ import { addSchemaProblem } from './schema-problem.ts'
 import type { Services } from './services.ts'
 import { addTable } from './table.ts'
 import { addTraining } from './training.ts'
+import { addVectors } from './vectors.ts'
 
 /** Builds the schema; the services are called by its resolvers only. */
 export function createSchema(services: Services): GraphQLSchema {
@@ -37,7 +40,9 @@ export function createSchema(services: Services): GraphQLSchema {
   addTraining(builder, services)
   addPublishJob(builder, services, jobStatus)
   addTable(builder, services, columnInput)
-  addRealtime(builder, services)
+  const reference = addFeatureReference(builder)
+  addFeatureService(builder, services, { columnInput, reference })
+  addVectors(builder, services, { reference, realtime: addRealtime(builder, services) })
   addParity(builder, services)
   addApiKey(builder, services)
   addSchemaProblem(builder, services)

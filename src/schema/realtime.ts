@@ -8,6 +8,8 @@ import { JsonText } from './json-text.ts'
 import { lookups, queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
+export type RealtimeEnums = ReturnType<typeof addRealtime>
+
 export function addRealtime(builder: Builder, services: Services) {
   const status = builder.enumType('RealtimeStatus', {
     values: {
@@ -142,6 +144,7 @@ export function addRealtime(builder: Builder, services: Services) {
       resolve: (result) => result,
     }),
   )
+  return { status, source }
 }
 
 const indexKeyDescription =

@@ -1,0 +1,131 @@
+// Features out of a row's JSON text, copied from it as they stand: of all that it holds nothing is parsed.
+
+import { type ByteText, toByteText } from '../../values/byte-text.ts'
+
+export interface Picker {
+  /** The members of a JSON object, without its braces, of an array's one row; null where it has more rows than one. */
+  pick(rows: ByteText): ByteText | null
+  /** The members where there is no row. */
+  nothing: ByteText
+}
+
+/** A column of the rows, and where in the answer it goes; -1 where it is not asked for. */
+interface Place {
+  /** As a row's text has it: `"rate":` */
+  label: string
+  feature: number
+}
+
+const quote = 0x22
+const comma = 0x2c
+const backslash = 0x5c
+const openBracket = 0x5b
+const openBrace = 0x7b
+const closeBracket = 0x5d
+const closeBrace = 0x7d
+
+export function createPicker(features: readonly { column: string; name: string }[]): Picker {
+  const labels = features.map(({ column }) => labelOf(column))
+  const heads = features.map(({ name }) => labelOf(name))
+  const nothing = toByteText(features.map(({ name }) => `${JSON.stringify(name)}:null`).join())
+  /** What the row before had, in its order: the rows of a view nearly always are alike. */
+  let places: Place[] = []
+  /** From the start of a feature's label to the end of its value. */
+  const starts = new Int32Array(features.length)
+  const ends = new Int32Array(features.length)
+
+  /** Where the value begins whose label is at `at`; its place is the `nth` then. */
+  function readLabel(rows: ByteText, at: number, nth: number): number {
+    const known = places[nth]
+    if (known !== undefined && rows.startsWith(known.label, at)) return at + known.label.length
+    const end = endOfString(rows, at) + 1
+    const label = rows.slice(at, end)
+    places = [...places.slice(0, nth), { label, feature: labels.indexOf(label as ByteText) }]
+    return end
+  }
+
+  /** Notes where the features of the object at `at` stand, and answers with its end. */
+  function survey(rows: ByteText, at: number): number {
+    starts.fill(-1)
+    let position = at + 1
+    if (rows.charCodeAt(position) === closeBrace) return position + 1
+    for (let nth = 0; ; nth++) {
+      const start = position
+      const value = readLabel(rows, start, nth)
+      position = endOfValue(rows, value)
+      const feature = places[nth]?.feature ?? -1
+      if (feature >= 0) {
+        starts[feature] = start
+        ends[feature] = position
+      }
+      if (rows.charCodeAt(position) !== comma) return position + 1
+      position++
+    }
+  }
+
+  /** Neighbours that keep their names are one slice. */
+  function copy(rows: ByteText): ByteText {
+    let text = ''
+    for (let i = 0; i < features.length; i++) {
+      const start = starts[i] ?? -1
+      let end = ends[i] ?? 0
+      if (i > 0) text += ','
+      const head = heads[i] ?? ''
+      if (start < 0) text += `${head}null`
+      else if (head !== labels[i]) text += head + rows.slice(start + (labels[i]?.length ?? 0), end)
+      else {
+        while (i + 1 < features.length && starts[i + 1] === end + 1 && heads[i + 1] === labels[i + 1])
+          end = ends[++i] ?? end
+        text += rows.slice(start, end)
+      }
+    }
+    return text as ByteText
+  }
+
+  return {
+    nothing,
+    pick(rows) {
+      if (rows.charCodeAt(1) !== openBrace) return nothing
+      const end = survey(rows, 1)
+      return rows.charCodeAt(end) === comma ? null : copy(rows)
+    },
+  }
+}
+
+function labelOf(name: string): ByteText {
+  return toByteText(`${JSON.stringify(name)}:`)
+}
+
+/** Behind the closing quote of the string that begins at `at`. */
+function endOfString(text: string, at: number): number {
+  for (let end = text.indexOf('"', at + 1); ; end = text.indexOf('"', end + 1)) {
+    let before = end - 1
+    while (text.charCodeAt(before) === backslash) before--
+    if ((end - before) % 2 === 1) return end + 1
+  }
+}
+
+function endOfValue(text: string, at: number): number {
+  const first = text.charCodeAt(at)
+  if (first === quote) return endOfString(text, at)
+  if (first === openBrace || first === openBracket) return endOfNested(text, at)
+  let end = at + 1
+  for (let code = text.charCodeAt(end); code !== comma && code !== closeBrace; code = text.charCodeAt(++end));
+  return end
+}
+
+function endOfNested(text: string, at: number): number {
+  let depth = 0
+  let position = at
+  for (;;) {
+    const code = text.charCodeAt(position)
+    if (code === quote) {
+      position = endOfString(text, position)
+      continue
+    }
+    if (code === openBrace || code === openBracket) depth++
+    else if (code === closeBrace || code === closeBracket) depth--
+    position++
+    if (depth === 0) return position
+  }
+}
