@@ -36,11 +36,17 @@ export async function createTable(
   {
     dialect,
     make,
+    ownTypes,
     ...warehouse
   }: Pick<Warehouse, 'describe' | 'tables'> & {
     dialect: Dialect
     /** Makes it, its schema too, unless it is there meanwhile. */
     make(table: TableToMake): Promise<void>
+    /**
+     * The types of a statement's columns in the engine's words, which differ where files hold columns alike. Left out
+     * where a table's columns may have other types than they were made of.
+     */
+    ownTypes?(sql: string): Promise<readonly string[]>
   },
   { schema = featureSchema, name, columns, indexed = [] }: NewTable,
 ): Promise<WarehouseTable> {
@@ -62,7 +68,9 @@ export async function createTable(
       'WAREHOUSE_FAILED',
       `The table ${schema}.${name} was made, and cannot be seen: another statement may have removed it.`,
     )
-  assertSame(found, wanted, dialect)
+  assertSame(found, differencesOf(found, wanted, dialect))
+  if (ownTypes !== undefined && columns.some(({ storage }) => storage !== undefined))
+    assertSame(found, await differencesOfTypes(ownTypes, found, made))
   return found
 }
 
@@ -123,10 +131,7 @@ async function describeColumns(
   asked: readonly NewColumn[],
   made: readonly ColumnToMake[],
 ): Promise<Column[]> {
-  const describe = async (types: readonly string[]) => {
-    const nulls = types.map((type, i) => `CAST(NULL AS ${type}) AS c${i}`)
-    return (await warehouse.describe(`SELECT ${nulls.join(', ')}`)).columns
-  }
+  const describe = async (types: readonly string[]) => (await warehouse.describe(selectNulls(types))).columns
   const described = await describe(made.map(({ type }) => type)).catch(async (error: unknown) => {
     for (const { name, type } of made) await describe([type]).catch(refused(name, type))
     throw error
@@ -140,6 +145,10 @@ async function describeColumns(
   })
 }
 
+function selectNulls(types: readonly string[]): string {
+  return `SELECT ${types.map((type, i) => `CAST(NULL AS ${type}) AS c${i}`).join(', ')}`
+}
+
 function refused(name: string, type: string) {
   return (error: unknown): never => {
     if (!(error instanceof AppError) || error.code !== 'INVALID_SQL') throw error
@@ -148,11 +157,11 @@ function refused(name: string, type: string) {
   }
 }
 
-function assertSame(
-  { schema, name, kind, columns: found }: WarehouseTable,
+function differencesOf(
+  { kind, columns: found }: WarehouseTable,
   wanted: readonly Column[],
   { ignoresCase }: Dialect,
-): void {
+): string[] {
   const keyOf = (column: Column) => (ignoresCase ? column.name.toLowerCase() : column.name)
   const differences = kind === 'TABLE' ? [] : [`it is a ${kind.toLowerCase()}`]
   const known = new Map(found.map((column) => [keyOf(column), column]))
@@ -169,6 +178,24 @@ function assertSame(
   for (const column of known.values()) differences.push(`it has a column "${column.name}" besides`)
   if (differences.length === 0 && wanted.some((column, i) => keyOf(column) !== keyOf(found[i] ?? column)))
     differences.push(`its columns are in the order ${found.map((column) => column.name).join(', ')}`)
+  return differences
+}
+
+/** Of the columns for which a storage was asked: without one, whatever holds the type will do. */
+async function differencesOfTypes(
+  ownTypes: (sql: string) => Promise<readonly string[]>,
+  { schema, name: table, columns }: WarehouseTable,
+  made: readonly (ColumnToMake & Pick<NewColumn, 'storage'>)[],
+): Promise<string[]> {
+  const names = columns.map((column) => quoteName(column.name)).join(', ')
+  const found = await ownTypes(`SELECT ${names} FROM ${quoteName(schema)}.${quoteName(table)}`)
+  const asked = await ownTypes(selectNulls(made.map(({ type }) => type)))
+  return made.flatMap(({ name, storage }, i) =>
+    storage === undefined || found[i] === asked[i] ? [] : [`"${name}" is ${found[i]}, not ${asked[i]}`],
+  )
+}
+
+function assertSame({ schema, name }: WarehouseTable, differences: readonly string[]): void {
   if (differences.length === 0) return
   throw new AppError(
     'CONFLICT',

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { AppError } from '../../src/errors.ts'
-import type { Value } from '../../src/values/columns.ts'
+import type { ColumnType, Value } from '../../src/values/columns.ts'
 import type { NewColumn, NewTable, Warehouse } from '../../src/warehouse/port.ts'
 import { ingest } from './own-tables.ts'
 
@@ -31,7 +31,10 @@ const everyType: readonly (Omit<NewColumn, 'nullable'> & { value: Value })[] = [
 ]
 const inJson = (value: Value) => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value)
 
-export function testCreateTable(opened: () => Warehouse): void {
+/** Columns that files hold alike and the engine does not: of which type, made as what, asked for as what. */
+export type AlikeStorages = readonly (readonly [type: ColumnType, made: string, asked: string])[]
+
+export function testCreateTable(opened: () => Warehouse, { alike }: { alike: AlikeStorages }): void {
   const columns = (...names: string[]): NewColumn[] =>
     names.map((name) => ({ name, type: 'STRING', nullable: true }))
   const create = (table: NewTable) => opened().createTable(table)
@@ -97,6 +100,17 @@ export function testCreateTable(opened: () => Warehouse): void {
         expect(error.code).toBe('CONFLICT')
         expect(error.message).toMatch(message)
       }
+    })
+
+    test.for(alike)('MUST hold a %s made as %s to what is asked for: %s', async ([type, made, asked]) => {
+      const table = (storage?: string): NewTable => ({
+        name: `made_as ${made}, not ${asked}`,
+        columns: [{ name: 'a', type, nullable: true, ...(storage !== undefined && { storage }) }],
+      })
+      await create(table(made))
+      const error = await refusal(table(asked))
+      expect([error.code, error.message]).toEqual(['CONFLICT', expect.stringMatching(/"a" is .+, not /)])
+      await create(table(made))
     })
 
     test('MUST make its schema where it is missing, and let statements read it', async () => {

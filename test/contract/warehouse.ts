@@ -7,18 +7,22 @@ import { createParquetEngine } from '../../src/parquet/engine.ts'
 import { quoteName } from '../../src/sql/sql-text.ts'
 import { type OwnMoments, testAsOf } from './as-of.ts'
 import { testCompositeKeys } from './composite-keys.ts'
-import { testCreateTable } from './create-table.ts'
+import { type AlikeStorages, testCreateTable } from './create-table.ts'
 import { testErase } from './erase.ts'
 import { testAppends } from './warehouse-appends.ts'
 import { testExports } from './warehouse-exports.ts'
 import { testReads } from './warehouse-reads.ts'
 import { askWarehouse, type Opened, type WarehouseUnderTest } from './warehouse-tests.ts'
 
-/** `erases`: whether rows can be taken away; `moments`: statements that call as_of(). */
+/** `erases`: whether rows can be taken away; `moments`: statements that call as_of(); `alike`: see testCreateTable. */
 export function testWarehouse(
   name: string,
   start: () => Promise<WarehouseUnderTest>,
-  { erases = true, moments = {} }: { erases?: boolean; moments?: OwnMoments } = {},
+  {
+    erases = true,
+    moments = {},
+    alike = [],
+  }: { erases?: boolean; moments?: OwnMoments; alike?: AlikeStorages } = {},
 ): void {
   describe(`${name} as a warehouse`, () => {
     const at = {} as Opened
@@ -133,7 +137,7 @@ export function testWarehouse(
 
     testReads(at, asking)
     testExports(at, asking)
-    testCreateTable(() => at.warehouse)
+    testCreateTable(() => at.warehouse, { alike })
     testErase(() => at.warehouse, { erases })
     testAsOf(at, asking, moments)
     testCompositeKeys(

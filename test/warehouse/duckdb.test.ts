@@ -29,6 +29,14 @@ testWarehouse(
       ],
       spellings: ['"AS_OF"()', 'as_of /* /* nested ) */ ( */ (  )'],
     },
+    alike: [
+      ['LIST', 'FLOAT[3]', 'FLOAT[4]'],
+      ['LIST', 'FLOAT[3]', 'FLOAT[]'],
+      ['LIST', 'UUID[]', 'VARCHAR[]'],
+      ['STRING', 'UUID', 'VARCHAR'],
+      ['STRING', 'VARCHAR', 'UUID'],
+      ['STRUCT', 'STRUCT(v FLOAT[3])', 'STRUCT(v FLOAT[4])'],
+    ],
   },
 )
 

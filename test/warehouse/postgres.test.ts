@@ -43,7 +43,15 @@ onAdapter('postgres', () =>
         sql: { slow, refused, values },
       }
     },
-    { moments },
+    {
+      moments,
+      alike: [
+        ['LIST', 'UUID[]', 'VARCHAR[]'],
+        ['STRING', 'UUID', 'VARCHAR'],
+        ['STRING', 'VARCHAR(3)', 'VARCHAR(4)'],
+        ['STRING', 'VARCHAR', 'UUID'],
+      ],
+    },
   ),
 )
 

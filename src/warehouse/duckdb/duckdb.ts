@@ -36,7 +36,7 @@ import {
   type PlanRequest,
 } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
-import { createSchemas, listTables, makeTable, type TableList, withEstimates } from './schema.ts'
+import { createSchemas, listTables, makeTable, type TableList, typesOf, withEstimates } from './schema.ts'
 import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
 import { findMisfit } from './staging.ts'
 
@@ -85,6 +85,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       await makeTable(connection, table)
       listed = await listTables(connection, files.foreign())
     })
+  const ownTypes = (sql: string) => run((connection) => typesOf(connection, sql))
   const refresh = createRefresh(files, (found) =>
     appends.inTurn(async (connection) => {
       const changed = await files.mount(connection, found)
@@ -241,7 +242,9 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     },
     tables: listAll,
     createTable: (table) =>
-      writing(() => createTable({ describe, tables: listAll, dialect: duckdbDialect, make }, table)),
+      writing(() =>
+        createTable({ describe, tables: listAll, dialect: duckdbDialect, make, ownTypes }, table),
+      ),
     version,
     signs: {
       async read() {

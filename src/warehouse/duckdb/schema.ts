@@ -1,6 +1,6 @@
 // The tables of the embedded warehouse: those of feature_store, the gateway's own, and what statements may read.
 
-import type { DuckDBConnection } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
 import { carrierOf } from '../../duckdb/column-types.ts'
 import { refuse } from '../../duckdb/engine-error.ts'
 import { displayTable, type TableReference } from '../../duckdb/statement.ts'
@@ -124,6 +124,27 @@ async function readFilled(connection: DuckDBConnection): Promise<Map<string, Fil
   return filled
 }
 
+/** Of what a statement would give. */
+async function columnsOf(
+  connection: DuckDBConnection,
+  sql: string,
+): Promise<{ name: string; type: DuckDBType }[]> {
+  const prepared = await connection.prepare(sql)
+  try {
+    return Array.from({ length: prepared.columnCount }, (_, i) => ({
+      name: prepared.columnName(i),
+      type: prepared.columnType(i),
+    }))
+  } finally {
+    prepared.destroySync()
+  }
+}
+
+/** In the engine's words. */
+export async function typesOf(connection: DuckDBConnection, sql: string): Promise<string[]> {
+  return (await columnsOf(connection, sql)).map(({ type }) => String(type))
+}
+
 async function readTable(
   connection: DuckDBConnection,
   { schema, name, filled }: { schema: string; name: string; filled: Map<string, FilledColumn[]> },
@@ -131,19 +152,12 @@ async function readTable(
   const place = `${quoteName(schema)}.${quoteName(name)}`
   const own = filled.get(keyOf(schema, name))
   const required = new Set(own?.filter((column) => column.isRequired).map((column) => column.name))
-  const prepared = await connection.prepare(`SELECT * FROM ${place}`)
-  const columns: Column[] = []
-  const ownTypes: string[] = []
-  try {
-    for (let i = 0; i < prepared.columnCount; i++) {
-      const { type, storage } = carrierOf(prepared.columnType(i))
-      const column = prepared.columnName(i)
-      columns.push({ name: column, type, nullable: !required.has(column), storage })
-      ownTypes.push(String(prepared.columnType(i)))
-    }
-  } finally {
-    prepared.destroySync()
-  }
+  const given = await columnsOf(connection, `SELECT * FROM ${place}`)
+  const columns = given.map(({ name: column, type: ownType }): Column => {
+    const { type, storage } = carrierOf(ownType)
+    return { name: column, type, nullable: !required.has(column), storage }
+  })
+  const ownTypes = given.map(({ type }) => String(type))
   const judged = columns.filter(({ storage }, i) => storage !== ownTypes[i]).map((column) => column.name)
   const kind = own !== undefined ? 'TABLE' : schema === filesSchema ? 'FILE' : 'VIEW'
   return {

@@ -18,7 +18,7 @@ import { exportParquet } from './export.ts'
 import { explain, lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
-import { createSchemas, listTables, makeTable } from './schema.ts'
+import { createSchemas, listTables, makeTable, typesOf } from './schema.ts'
 import type { Session } from './session.ts'
 import { openSessions, type Workload } from './sessions.ts'
 import { listenForSigns } from './sign-listener.ts'
@@ -95,6 +95,8 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   const make = (table: TableToMake) =>
     use('write', { refused: 'BAD_USER_INPUT' }, (session) => makeTable(session, table))
 
+  const ownTypes = (sql: string) => use('quick', {}, (session) => typesOf(session, sql))
+
   return {
     name: 'postgres',
     describe,
@@ -118,7 +120,8 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     erase: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => erase(session, request)),
     findMisfit: (rows) => use('quick', {}, (session) => findMisfit(session, rows)),
     tables,
-    createTable: (table) => createTable({ describe, tables, dialect: postgresDialect, make }, table),
+    createTable: (table) =>
+      createTable({ describe, tables, dialect: postgresDialect, make, ownTypes }, table),
     version: () => use('quick', {}, readVersion),
     signs: {
       async read(keysRead) {

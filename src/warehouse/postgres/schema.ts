@@ -181,3 +181,17 @@ function toTable(rows: readonly (readonly string[])[], entries: TypeEntries): Li
     }),
   }
 }
+
+/** Of a statement's columns, in the server's words. */
+export async function typesOf(session: Session, sql: string): Promise<string[]> {
+  const fields = (await session.describe(sql)) ?? []
+  const rows = await session.query(
+    `SELECT pg_catalog.format_type(oid, modifier)
+     FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY field (oid, modifier, place) ORDER BY place`,
+    [
+      `{${fields.map(({ typeOid }) => typeOid).join()}}`,
+      `{${fields.map(({ typeModifier }) => typeModifier).join()}}`,
+    ],
+  )
+  return rows.map(([type]) => String(type))
+}
