@@ -36,3 +36,18 @@ export function repeat(options: {
     },
   }
 }
+
+/** For a turn over many: the work is done for each in turn, whatever becomes of the others, and what failed is thrown after. */
+export async function forEachOf<Item>(
+  items: Iterable<Item>,
+  signal: AbortSignal,
+  work: (item: Item) => Promise<unknown>,
+): Promise<void> {
+  const failures: unknown[] = []
+  for (const item of items) {
+    if (signal.aborted) return
+    await work(item).catch((error: unknown) => failures.push(error))
+  }
+  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} of them failed`)
+  if (failures.length === 1) throw failures[0]
+}

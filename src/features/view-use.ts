@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { FeatureViewRecord, FeatureViews } from '../catalog/feature-views.ts'
-import { type Repetition, repeat } from '../concurrency/repeat.ts'
+import { forEachOf, type Repetition, repeat } from '../concurrency/repeat.ts'
 import { AppError } from '../errors.ts'
 
 /** A view's use is written down so often at most, over all gateways. */
@@ -40,8 +40,8 @@ export function sweepUnused(options: {
     failure: 'Feature views that nobody uses could not be removed',
     log,
     async turn(signal) {
-      for (const id of await featureViews.unused(new Date(Date.now() - removedAfterMs))) {
-        if (signal.aborted) return
+      const unused = await featureViews.unused(new Date(Date.now() - removedAfterMs))
+      await forEachOf(unused, signal, async (id) => {
         await remove(id).catch((error: unknown) => {
           // Another gateway was faster.
           if (!(error instanceof AppError) || error.code !== 'NOT_FOUND') throw error
@@ -50,7 +50,7 @@ export function sweepUnused(options: {
           { featureViewId: id },
           'A feature view made on first use is removed: nobody asked for it in a week',
         )
-      }
+      })
     },
   })
 }

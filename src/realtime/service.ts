@@ -363,6 +363,7 @@ export function createRealtime(options: {
         watch.close(),
         sweeping?.close(),
         schedules.close(),
+        drift.close(),
         signs.close(),
         background.close(),
       ])

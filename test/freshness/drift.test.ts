@@ -1,6 +1,8 @@
 // Tables that change under saved queries: the views say what changed, lookups say it with a fitting code, and what still holds goes on.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { AppError } from '../../src/errors.ts'
+import { openStack } from '../realtime/stack.ts'
 import { startWithPostgres } from './gateway.ts'
 
 let place: Awaited<ReturnType<typeof startWithPostgres>>
@@ -79,4 +81,17 @@ test('a database view that is made anew over another table is followed there', a
     '{ table(name: "sales.archive") { featureViews { name } } }',
   )
   expect(table.featureViews).toEqual([{ name: 'behind' }])
+})
+
+test('a comparison that fails keeps no other view from its own', async () => {
+  const stack = await openStack()
+  const views = ['first', 'second', 'third']
+  for (const name of views)
+    await stack.view(name, `SELECT user_id, '${name}' AS of FROM feature_store.users`, 'user_id')
+  await stack.realtime.idle()
+  const before = stack.warehouseCalls.count('describe')
+  stack.warehouseCalls.failures.set('describe', new AppError('TIMEOUT', 'It took too long to be planned'))
+  await stack.realtime.start()
+  await expect.poll(() => stack.warehouseCalls.count('describe') - before).toBe(views.length)
+  await stack.remove()
 })

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Background } from '../../concurrency/background.ts'
-import { type Repetition, repeat } from '../../concurrency/repeat.ts'
+import { forEachOf, type Repetition, repeat } from '../../concurrency/repeat.ts'
 import type { Events } from '../../events.ts'
 import { examineFit } from '../../features/drift.ts'
 import { choosePolicy } from '../../features/policy.ts'
@@ -81,10 +81,8 @@ export function createDriftWatch(options: {
         failure: 'Feature views could not be compared with their tables',
         log,
         async turn(signal) {
-          for (const view of await views.all()) {
-            if (signal.aborted) return
-            if (!isIdle(view.record)) await check(view)
-          }
+          const used = (await views.all()).filter(({ record }) => !isIdle(record))
+          await forEachOf(used, signal, check)
         },
       })
     },

@@ -3,7 +3,7 @@
 import type { Logger } from 'pino'
 import type { FeatureViewRecord } from '../../catalog/feature-views.ts'
 import type { Catalog } from '../../catalog/open.ts'
-import { type Repetition, repeat } from '../../concurrency/repeat.ts'
+import { forEachOf, type Repetition, repeat } from '../../concurrency/repeat.ts'
 import { AppError } from '../../errors.ts'
 import { nextDue } from '../../features/refresh-every.ts'
 
@@ -59,9 +59,7 @@ export function createSchedules(options: {
         everyMs: ensureEveryMs,
         failure: 'Scheduled refreshes could not be looked after',
         log,
-        async turn() {
-          for (const view of await featureViews.all()) await add(view)
-        },
+        turn: async (signal) => forEachOf(await featureViews.all(), signal, add),
       })
     },
     async close() {

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { Background } from '../../concurrency/background.ts'
-import { repeat } from '../../concurrency/repeat.ts'
+import { forEachOf, repeat } from '../../concurrency/repeat.ts'
 import type { Events } from '../../events.ts'
 import { tablesReadBy } from '../../features/followed.ts'
 import { isIdle } from '../../features/view-use.ts'
@@ -112,15 +112,16 @@ export function createWatch(options: {
   /** What samples miss: every value of the by-key views that have changed, where they are not too many. */
   async function compareWhole(signal: AbortSignal) {
     if (changedSinceWhole.size === 0) return
-    for (const view of await views.all()) {
-      if (signal.aborted || !changedSinceWhole.delete(view.id)) continue
-      if (view.record.refresh !== 'BY_KEY') continue
-      const values = await online.sample(view.id, maxWholeValues + 1)
-      if (values.length <= maxWholeValues)
+    const changed = (await views.all()).filter(({ id }) => changedSinceWhole.has(id))
+    await forEachOf(changed, signal, async (view) => {
+      const isByKey = view.record.refresh === 'BY_KEY'
+      const values = isByKey ? await online.sample(view.id, maxWholeValues + 1) : []
+      changedSinceWhole.delete(view.id)
+      if (isByKey && values.length <= maxWholeValues)
         await attempt(view, timesForAll * checkTimeoutMs, (whole) =>
           parity.report(view, { sample: 2 * maxWholeValues, signal: whole }),
         )
-    }
+    })
   }
 
   const comparingWhole =
