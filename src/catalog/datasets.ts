@@ -22,6 +22,8 @@ export interface NewDataset {
   unsavedEtl?: Prisma.InputJsonObject
   /** Of a training set all that it is made of. */
   trainingSet?: Prisma.InputJsonObject
+  /** The moment that stands for as_of(), in microseconds since 1970, UTC. */
+  asOf?: bigint | null
 }
 
 export interface DatasetChanges {

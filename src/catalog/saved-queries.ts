@@ -27,6 +27,8 @@ export interface NewSavedQuery extends SavedQueryNotes {
   columns: readonly Column[]
   /** What the SQL promises of itself; left out where nobody has judged it. */
   promise?: Finding | undefined
+  /** Whether the SQL calls as_of(). */
+  asksForMoment?: boolean
 }
 
 export interface SavedQueries {
@@ -53,7 +55,7 @@ export interface SavedQueries {
 
 export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'publish'>): SavedQueries {
   async function create(query: NewSavedQuery, sqlSha256: string): Promise<SavedQuery> {
-    const { name, sql, columns, promise, description = null, tags = [] } = query
+    const { name, sql, columns, promise, description = null, tags = [], asksForMoment = false } = query
     const key = { name_sqlSha256: { name, sqlSha256 } }
     const existing = await prisma.savedQuery.findUnique({ where: key })
     if (existing !== null) return existing
@@ -71,6 +73,7 @@ export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'p
         columns: toColumnsJson(columns),
         determinism: promise?.level ?? null,
         determinismNote: promise?.note ?? null,
+        asksForMoment,
       },
     })
     // Whoever is served by the name, or by what looked like a version of another, is served by this entry from here on.

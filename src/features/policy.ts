@@ -35,7 +35,7 @@ export async function choosePolicy(request: {
   if (typeof changing === 'string' && asked !== 'MANUAL') {
     throw new AppError(
       'BAD_USER_INPUT',
-      `The query cannot be served in real time: ${changing} gives another result at each run, so serving would differ from training. Take it from a column; or create a feature view with refresh MANUAL, which serves the rows of the time they were first looked up.`,
+      `The query cannot be served in real time: ${changing} gives another result at each run, so serving would differ from training. Write as_of() for the moment that is asked about, or take it from a column; or create a feature view with refresh MANUAL, which serves the rows of the time they were first looked up.`,
     )
   }
   if (asked === 'FULL' || asked === 'MANUAL') return { refresh: asked, refreshNote: null, tables }

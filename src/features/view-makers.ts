@@ -9,6 +9,7 @@ import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { checkAsOfView } from './as-of-views.ts'
 import { findKeepers, freshnessOf, unkeptTables, unkeptTtlSeconds } from './freshness.ts'
 import type { KeyTypeOf } from './key-columns.ts'
 import { choosePolicy, type RefreshAsked } from './policy.ts'
@@ -101,6 +102,7 @@ export function createViewMakers(options: {
     const { createdColumn = null, lateness } = view
     if (refreshEvery !== null) nextDue(refreshEvery, new Date(), catalog.queue.nextByCron)
     const query = await freshQuery(view.queryId)
+    checkAsOfView(query, view)
     if (createdColumn !== null) checkCreatedColumn(query, createdColumn)
     if (lateness != null) parseLateness(lateness)
     const key = await keyTypeOf(query, indexKeys)

@@ -8,6 +8,7 @@ import type { AppError } from '../errors.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Column } from '../values/columns.ts'
 import type { Warehouse } from '../warehouse/port.ts'
+import { checkAsOfView, isPassing, passingRecord } from './as-of-views.ts'
 import { namesOfKey } from './key-columns.ts'
 import type { LookupTarget } from './target.ts'
 import { createViewMakers, type NewView, viewNotMade } from './view-makers.ts'
@@ -38,7 +39,7 @@ export interface Views {
   /** Notes a refresh in full; who is served by the view does not change. */
   noteRefresh(id: string, at: Date, version: number): Promise<void>
   remove(id: string): Promise<void>
-  /** False once the view is known to be removed: nothing more is to be stored for it. */
+  /** False once the view is known to be removed, and for what stands for one that was never made: nothing more is to be stored for it. */
   isLive(id: string): boolean
   /** Another gateway has removed it. */
   noteRemoved(id: string): void
@@ -88,7 +89,9 @@ export function createViews(options: {
     await records.keyTypeOf(query, indexKeys)
     const refuse = () => viewNotMade({ ...target, query: query.name })
     const etlId = await etlIdOf(target.etlPath, mayMake, refuse)
-    const found = await catalog.featureViews.find({ queryId: query.id, etlId, indexKeys })
+    const wanted = { queryId: query.id, etlId, indexKeys }
+    const found = await catalog.featureViews.find(wanted)
+    if (found === null && query.asksForMoment) return records.toView(passingRecord(query, wanted))
     if (found === null && !mayMake) throw refuse()
     const record = found ?? (await turns.alone(() => makers.onFirstUse(query, etlId, indexKeys)))
     const view = await records.toView(record)
@@ -187,7 +190,7 @@ export function createViews(options: {
       return view
     },
     forget,
-    isLive: (id) => !removed.has(id),
+    isLive: (id) => !removed.has(id) && !isPassing(id),
     noteRemoved(id) {
       if (removed.has(id)) return
       removed.add(id)
@@ -213,6 +216,9 @@ export function createViews(options: {
       }),
     change: (id, changes) =>
       turns.alone(async () => {
+        const { query, record: before } = await byId(id)
+        if (changes.ttlSeconds !== undefined)
+          checkAsOfView(query, { ...before, ttlSeconds: changes.ttlSeconds })
         const record = await catalog.featureViews.update(id, changes)
         forget()
         return records.toView(record)

@@ -6,6 +6,7 @@ import { examineFit } from '../features/drift.ts'
 import type { View, Views } from '../features/views.ts'
 import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row } from '../values/columns.ts'
 import type { KeysByText } from '../values/entity-key.ts'
+import { microsOfMs } from '../values/moment.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { type Computed, noRows, type Outcome } from './entry.ts'
 
@@ -13,8 +14,8 @@ import { type Computed, noRows, type Outcome } from './entry.ts'
 export type Groups = ReadonlyMap<string, readonly Row[]>
 
 export interface Compute {
-  /** The outcome of each key, all at one snapshot; a key without rows has the outcome `[]`. */
-  byKey(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed>
+  /** The outcome of each key, all at one snapshot and as of one moment, now unless it is given; a key without rows has the outcome `[]`. */
+  byKey(view: View, keys: KeysByText, signal: AbortSignal, computedAtMs?: number): Promise<Computed>
   /** The outcome of each group: its rows as JSON, or what the ETL makes of them. */
   ofGroups(
     view: View,
@@ -34,33 +35,38 @@ export function createCompute(options: {
   const { warehouse, etlEngine, views, onMisfit } = options
 
   /** Of keys that are too large together, each half on its own: in the end those that are it alone have that as their outcome. */
-  async function byKey(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed> {
+  async function byKey(
+    view: View,
+    keys: KeysByText,
+    signal: AbortSignal,
+    computedAtMs = Date.now(),
+  ): Promise<Computed> {
     try {
-      return await byKeyAtOnce(view, keys, signal)
+      return await byKeyAtOnce(view, keys, computedAtMs, signal)
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'TOO_LARGE') throw error
       const all = [...keys]
       const [only] = all
       if (all.length === 1 && only !== undefined) {
         const version = await warehouse.version()
-        return { version, computedAtMs: Date.now(), outcomes: new Map([[only[0], { ok: false, error }]]) }
+        return { version, computedAtMs, outcomes: new Map([[only[0], { ok: false, error }]]) }
       }
       const middle = Math.ceil(all.length / 2)
-      const first = await byKey(view, new Map(all.slice(0, middle)), signal)
-      const second = await byKey(view, new Map(all.slice(middle)), signal)
+      const first = await byKey(view, new Map(all.slice(0, middle)), signal, computedAtMs)
+      const second = await byKey(view, new Map(all.slice(middle)), signal, computedAtMs)
       return {
         version: Math.min(first.version, second.version),
-        computedAtMs: Math.min(first.computedAtMs, second.computedAtMs),
+        computedAtMs,
         outcomes: new Map([...first.outcomes, ...second.outcomes]),
       }
     }
   }
 
   /** A saved statement that runs no more is not its caller's fault: the tables have changed under it. */
-  async function lookUp(view: View, keys: KeysByText, signal: AbortSignal) {
-    const { sql, columns: saved } = view.query
+  async function lookUp(view: View, keys: KeysByText, computedAtMs: number, signal: AbortSignal) {
+    const values = [...keys.values()]
     try {
-      return await warehouse.lookup({ sql, saved, key: view.key.names, values: [...keys.values()], signal })
+      return await warehouse.lookup({ ...requestOf(view, computedAtMs), values, signal })
     } catch (error) {
       if (!(error instanceof AppError) || !/^(SCHEMA_MISMATCH|INVALID_SQL)$/.test(error.code)) throw error
       onMisfit(view)
@@ -70,9 +76,13 @@ export function createCompute(options: {
     }
   }
 
-  async function byKeyAtOnce(view: View, keys: KeysByText, signal: AbortSignal): Promise<Computed> {
-    const computedAtMs = Date.now()
-    const result = await lookUp(view, keys, signal)
+  async function byKeyAtOnce(
+    view: View,
+    keys: KeysByText,
+    computedAtMs: number,
+    signal: AbortSignal,
+  ): Promise<Computed> {
+    const result = await lookUp(view, keys, computedAtMs, signal)
     const groups = new Map<string, Row[]>()
     const places = placesOfKey(result.columns, view)
     for (const row of result.rows) {
@@ -125,6 +135,12 @@ export function createCompute(options: {
   }
 
   return { byKey, ofGroups }
+}
+
+/** What is asked of the warehouse for a view's rows as of a moment. */
+export function requestOf({ query, key }: View, computedAtMs: number) {
+  const asOf = query.asksForMoment ? microsOfMs(computedAtMs) : undefined
+  return { sql: query.sql, saved: query.columns, key: key.names, asOf }
 }
 
 export function placesOfKey(columns: readonly Column[], { key, query }: View): number[] {

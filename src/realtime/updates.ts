@@ -3,6 +3,7 @@
 import { followState } from '../concurrency/follow.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { isPassing } from '../features/as-of-views.ts'
 import type { LookupTarget } from '../features/target.ts'
 import type { View, Views } from '../features/views.ts'
 import { toText } from '../values/byte-text.ts'
@@ -36,12 +37,15 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
     let change = () => {}
     let viewId: string | undefined
     let endOnline = () => {}
+    let endTime = () => {}
 
     /** Asked at each reading: the view may be another by then. */
     function listenTo(view: View) {
       if (view.id === viewId) return
       endOnline()
+      endTime()
       viewId = view.id
+      endTime = followTime(view, () => change())
       const text = canonicalOf(view, indexValue)
       endOnline = events.listen('online', view.id, ({ values }) => {
         if (values === null || (text !== null && values.includes(text))) change()
@@ -59,6 +63,7 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
           clearInterval(using)
           endViews()
           endOnline()
+          endTime()
         }
       },
       async read() {
@@ -71,6 +76,21 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
     })
   }
 }
+
+/** What a query with as_of() gives changes as time passes: it is looked up once more when an answer may no longer be used. */
+function followTime({ id, query, record }: View, change: () => void): () => void {
+  if (!query.asksForMoment) return () => {}
+  if (record.ttlSeconds === null || isPassing(id))
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `The query ${query.name} calls as_of(), so that its rows change at every moment: they are followed through a feature view, whose ttlSeconds says how often (createFeatureView).`,
+    )
+  const timer = setInterval(change, Math.min(record.ttlSeconds * 1000, longestTimerMs) + 1).unref()
+  return () => clearInterval(timer)
+}
+
+/** What a timer holds. */
+const longestTimerMs = 2 ** 31 - 2
 
 /** Null for what is no value of the key's type: the lookup says so. */
 function canonicalOf({ key }: View, indexValue: string): string | null {

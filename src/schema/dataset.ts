@@ -5,6 +5,7 @@ import { parseColumns } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { type DownloadFormat, downloadFormats } from '../training/download.ts'
 import { maxPage } from '../training/limits.ts'
+import { Moment } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 import { encodePage } from './dataset-page.ts'
 import type { JobStatusRef } from './job-status.ts'
@@ -48,6 +49,13 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       }),
       etl: t.relation('etl', { nullable: true }),
       sql: t.exposeString('sql'),
+      asOf: t.field({
+        type: 'DateTime',
+        nullable: true,
+        description:
+          'The moment that stood for as_of(); null where nothing calls it, or each row has its own.',
+        resolve: ({ asOf }) => (asOf === null ? null : new Moment(asOf)),
+      }),
       columns: t.field({
         type: ['Column'],
         description: 'Empty until it has SUCCEEDED.',

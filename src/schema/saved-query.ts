@@ -36,6 +36,9 @@ export function addSavedQuery(builder: Builder, services: Services, determinism:
         description: noteDescription,
         resolve: async (query) => (await promise(query)).note,
       }),
+      asksForMoment: t.exposeBoolean('asksForMoment', {
+        description: 'Whether its SQL calls as_of(), the moment that is asked about.',
+      }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
       featureViews: t.relation('featureViews', {
         description: 'The feature views that serve it online.',

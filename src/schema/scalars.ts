@@ -1,17 +1,16 @@
 // The scalars beyond GraphQL's own: DateTime, JSON and BigInt, exact in both directions.
 
 import { GraphQLError, type ValueNode } from 'graphql'
+import { formatMoment, type Moment, parseMoment } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 
-/** RFC 3339 with a time zone, as far as Date carries it. */
-const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
-
-function parseDateTime(value: unknown): Date {
-  const date = typeof value === 'string' && rfc3339.test(value) ? new Date(value) : null
-  if (date === null || Number.isNaN(date.getTime())) {
+/** To the microsecond. */
+function parseDateTime(value: unknown): Moment {
+  const moment = typeof value === 'string' ? parseMoment(value) : null
+  if (moment === null) {
     throw new GraphQLError(`DateTime must be RFC 3339 text such as 2026-01-31T12:00:00Z, not ${quote(value)}`)
   }
-  return date
+  return moment
 }
 
 function parseBigInt(value: unknown): bigint {
@@ -62,7 +61,7 @@ function parseJsonLiteral(node: ValueNode, variables: Record<string, unknown> | 
 export function addScalars(builder: Builder) {
   builder.scalarType('DateTime', {
     description: 'A moment, as RFC 3339 text in UTC.',
-    serialize: (date) => date.toISOString(),
+    serialize: formatMoment,
     parseValue: parseDateTime,
   })
   builder.scalarType('JSON', {

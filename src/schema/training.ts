@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
 import { maxWaitMs } from '../training/limits.ts'
+import { microsOfDate } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
@@ -53,6 +54,7 @@ export function addTraining(builder: Builder, services: Services) {
 
   builder.mutationFields((t) => {
     const howToRun = {
+      asOf: t.arg({ type: 'DateTime', description: 'What as_of() is in the query: now, unless it is said.' }),
       save: t.arg.boolean({ defaultValue: true, description: 'Whether it enters the catalog.' }),
       waitMs: t.arg.int({
         defaultValue: usualWaitMs,
@@ -80,6 +82,7 @@ export function addTraining(builder: Builder, services: Services) {
             name: args.queryName,
             description: args.description ?? undefined,
             tags: args.tags ?? undefined,
+            asOf: args.asOf ? microsOfDate(args.asOf) : undefined,
             save: args.save ?? true,
             waitMs: args.waitMs ?? usualWaitMs,
           })
@@ -107,6 +110,7 @@ export function addTraining(builder: Builder, services: Services) {
             queryId: args.queryId,
             etlPath: args.etlPath,
             ...(args.etlName && { etlName: args.etlName }),
+            asOf: args.asOf ? microsOfDate(args.asOf) : undefined,
             save: args.save ?? true,
             waitMs: args.waitMs ?? usualWaitMs,
           })

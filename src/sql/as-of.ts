@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import { formatMicros } from '../values/calendar.ts'
+import { microsOfMs } from '../values/moment.ts'
 
 /** From the name's first character to behind its parentheses. */
 export interface Call {
@@ -45,13 +46,31 @@ export function unfill(text: string, written: string): string {
 
 /** Throws BAD_USER_INPUT where a moment is missing, or asked for in vain. */
 export function checkMoment(asking: Asking | null, moment: bigint | undefined): void {
-  if (asking === null && moment !== undefined)
-    throw new AppError(
-      'BAD_USER_INPUT',
-      'The query does not call as_of(), so that asOf would change nothing; leave asOf out, or have the query call as_of().',
-    )
+  if (asking === null && moment !== undefined) throw inVain()
   if (asking !== null && moment === undefined)
     throw new AppError('BAD_USER_INPUT', 'The query calls as_of(); say by asOf which moment that is.')
+}
+
+/** What as_of() is in a run: as asked, now without that; null where nothing calls it. Throws BAD_USER_INPUT where it is asked for in vain. */
+export function momentOf(
+  { asksForMoment }: { asksForMoment: boolean },
+  asked: bigint | undefined,
+): bigint | null {
+  const moment = asked ?? (asksForMoment ? microsOfMs(Date.now()) : undefined)
+  if (moment !== undefined && (moment < firstMoment || moment > lastMoment))
+    throw new AppError('BAD_USER_INPUT', 'asOf must be a moment of the years 0001 to 9999.')
+  if (!asksForMoment && moment !== undefined) throw inVain()
+  return moment ?? null
+}
+
+const firstMoment = -62_135_596_800_000_000n
+const lastMoment = 253_402_300_799_999_999n
+
+function inVain(): AppError {
+  return new AppError(
+    'BAD_USER_INPUT',
+    'The query does not call as_of(), so that asOf would change nothing; leave asOf out, or have the query call as_of().',
+  )
 }
 
 /** The call whose name ends there; null when what follows it is no empty pair of parentheses. */

@@ -76,6 +76,7 @@ export function createExtraction(options: ExtractionOptions) {
         sql: query.sql,
         saved: query.columns,
         path: temporaryPath,
+        asOf: dataset.asOf ?? undefined,
         isIntermediate: true,
         signal,
         onProgress: ({ fraction }) => onProgress(fraction === null ? null : fraction / 2),

@@ -14,6 +14,7 @@ import { AppError, unavailable } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
+import { momentOf } from '../sql/as-of.ts'
 import { overall } from '../sql/determinism.ts'
 import type { Frame } from '../values/columns.ts'
 import type { Warehouse } from '../warehouse/port.ts'
@@ -47,6 +48,8 @@ export interface QueryTrainRequest extends SavedQueryNotes {
   name: string
   save: boolean
   waitMs: number
+  /** What as_of() is, in microseconds since 1970, UTC: now, unless it is said. */
+  asOf?: bigint | undefined
 }
 
 export interface CreateTrainingSetRequest extends TrainingSetRequest {
@@ -65,6 +68,8 @@ export interface ExtractTrainRequest {
   /** Where the ETL lies, or its id in the catalog. */
   etlPath: string
   etlName?: string | null | undefined
+  /** As of `QueryTrainRequest`. */
+  asOf?: bigint | undefined
   save: boolean
   waitMs: number
 }
@@ -166,6 +171,7 @@ export function createTraining(options: TrainingOptions): Training {
         sql: dataset.sql,
         saved,
         path,
+        asOf: dataset.asOf ?? undefined,
         signal,
         onProgress: ({ fraction }) => onProgress(fraction),
       })
@@ -253,32 +259,35 @@ export function createTraining(options: TrainingOptions): Training {
   }
 
   return {
-    async queryTrain({ sql, name, save, waitMs, ...notes }) {
+    async queryTrain({ sql, name, save, waitMs, asOf, ...notes }) {
       const checkedName = nameWithin('queryName', name, longestName)
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
-      const { columns, determinism } = await warehouse.describe(sql)
+      const { columns, determinism, asksForMoment } = await warehouse.describe(sql)
+      const moment = momentOf({ asksForMoment }, asOf)
       const promise = determinism && overall(determinism)
-      const entry = { ...notes, name: checkedName, sql, columns, promise }
+      const entry = { ...notes, name: checkedName, sql, columns, promise, asksForMoment }
       const query = save ? await savedQueries.save(entry) : null
-      const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql })
+      const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql, asOf: moment })
       const run = runner.start(dataset, queryWork(dataset))
       const settledDataset = await settled(dataset.id, run, waitMs)
       return { query: query === null ? null : await savedQueries.byId(query.id), dataset: settledDataset }
     },
 
-    async extractTrain({ queryId, etlPath, etlName, save, waitMs }) {
+    async extractTrain({ queryId, etlPath, etlName, save, waitMs, asOf }) {
       const name = etlName == null ? undefined : nameWithin('etlName', etlName, longestName)
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
       const query = await savedQueries.byReference(queryId)
+      const moment = momentOf(query, asOf)
       const { source, etl } = await extraction.resolve({ etlPath, name, save })
       const dataset = await datasets.create({
         queryId: query.id,
         etlId: etl?.id ?? null,
         sql: query.sql,
+        asOf: moment,
         ...(etl === null && { unsavedEtl: packUnsavedEtl(source) }),
       })
       const run = runner

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { errorCodes } from '../../errors.ts'
 import { columnTypes } from '../../values/columns.ts'
 import { keyText } from '../../values/entity-key.ts'
+import { microsOfDate, parseMoment } from '../../values/moment.ts'
 
 export const errorCode = z.enum(errorCodes).meta({ id: 'ErrorCode' })
 const failure = z
@@ -64,6 +65,17 @@ export const etlPath = name.meta({
 export const indexKey = z
   .union([name.meta({ pattern }), z.array(name.meta({ pattern })).min(1).transform(keyText)])
   .meta({ description: 'The column that finds an entity, or a list of several' })
+
+export const asOf = z
+  .string()
+  .transform((text, context) => {
+    const moment = parseMoment(text)
+    if (moment !== null) return microsOfDate(moment)
+    context.addIssue({ code: 'custom', message: 'it must be RFC 3339 text such as 2026-01-31T12:00:00Z' })
+    return z.NEVER
+  })
+  .optional()
+  .meta({ description: 'What as_of() is in the query (RFC 3339): now, unless it is said' })
 
 /** Rows are put in as the text they already are. */
 export function sendJson(reply: FastifyReply, text: string) {

@@ -9,8 +9,9 @@ import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import { encodePage } from '../../schema/dataset-page.ts'
 import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
+import { formatMicros } from '../../values/calendar.ts'
 import type { Admission } from '../guards/admission.ts'
-import { answer, columns, etlPath, failures, queryId, queryName, rows, sendJson } from './bodies.ts'
+import { answer, asOf, columns, etlPath, failures, queryId, queryName, rows, sendJson } from './bodies.ts'
 import { addDeletions } from './deletions.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
@@ -27,6 +28,10 @@ const save = z.object({
 })
 
 const trained = {
+  as_of: z
+    .string()
+    .nullable()
+    .describe('The moment that stood for as_of() (RFC 3339); null where nothing calls it'),
   dataset_id: z.string().describe("Of the whole dataset: its files are GET /datasets/{id}.{format}'s"),
   columns,
   data: rows.describe(`The first ${maxRows} rows`),
@@ -51,9 +56,12 @@ const queryTraining = z
       .min(1)
       .meta({ description: 'One SELECT', examples: ["SELECT 7 AS user_id, 'telephone' AS device"] }),
     query_name: queryName,
+    as_of: asOf,
   })
   .meta({ id: 'QueryTraining' })
-const extractTraining = z.object({ query_id: queryId, etl_path: etlPath }).meta({ id: 'ExtractionTraining' })
+const extractTraining = z
+  .object({ query_id: queryId, etl_path: etlPath, as_of: asOf })
+  .meta({ id: 'ExtractionTraining' })
 
 export function addRest(
   app: RestServer,
@@ -86,6 +94,7 @@ function addTraining(app: RestServer, services: Services) {
       const { query, dataset } = await services.training.queryTrain({
         sql: request.body.query,
         name: request.body.query_name,
+        asOf: request.body.as_of,
         save: request.query.save === 'true',
         waitMs: maxWaitMs,
       })
@@ -112,6 +121,7 @@ function addTraining(app: RestServer, services: Services) {
       const { etl, dataset } = await services.training.extractTrain({
         queryId: request.body.query_id,
         etlPath: request.body.etl_path,
+        asOf: request.body.as_of,
         save: request.query.save === 'true',
         waitMs: maxWaitMs,
       })
@@ -183,7 +193,8 @@ async function encodeDataset({ training }: Services, started: DatasetRecord): Pr
   const page = { offset: 0, limit: maxRows }
   const data = await encodePage(training, dataset.id, { page, budget: createAnswerBudget() })
   const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(maxRows)
-  return `"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
+  const moment = dataset.asOf === null ? null : formatMicros(dataset.asOf)
+  return `"as_of":${JSON.stringify(moment)},"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
 }
 
 /** What takes longer than one call may wait is followed to its end. */

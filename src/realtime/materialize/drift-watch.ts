@@ -74,7 +74,9 @@ export function createDriftWatch(options: {
 
   return {
     check,
-    checkSoon: (view) => background.run('Comparing a feature view with its tables', () => check(view)),
+    checkSoon(view) {
+      if (views.isLive(view.id)) background.run('Comparing a feature view with its tables', () => check(view))
+    },
     start() {
       sweeping ??= repeat({
         everyMs: sweepEveryMs,

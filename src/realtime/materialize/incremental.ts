@@ -7,6 +7,7 @@ import type { View } from '../../features/views.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { KeysByText, KeyValues } from '../../values/entity-key.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
+import { requestOf } from '../compute.ts'
 
 /** So many keys are looked up while the next are found. */
 const keysAtOnce = 8000
@@ -35,7 +36,8 @@ export function createIncremental(options: {
     const { createdColumn } = view.record
     if (createdColumn === null) return null
     const sql = `SELECT 1 AS one, ${newestOf(createdColumn)} FROM (\n${plain(view.query.sql)}\n) q`
-    const { batches } = await warehouse.scan({ sql, key: ['one'], signal })
+    const { asOf } = requestOf(view, Date.now())
+    const { batches } = await warehouse.scan({ sql, key: ['one'], asOf, signal })
     let found: Date | null = null
     for await (const rows of batches) for (const [, cell] of rows) found = later(found, cell)
     return found
@@ -51,8 +53,9 @@ export function createIncremental(options: {
       const from = since ?? allowanceOf(view)
       const version = await step()
       const { columns, batches } = await warehouse.scan({
+        ...requestOf(view, begunAt.getTime()),
         sql: touchedSince(view, from),
-        key: view.key.names,
+        saved: undefined,
         signal,
       })
       const places = view.key.names.map((name) => columns.findIndex((column) => column.name === name))

@@ -6,7 +6,7 @@ import type { View } from '../../features/views.ts'
 import type { OnlineStore, WriteEntry } from '../../online/port.ts'
 import type { Row } from '../../values/columns.ts'
 import type { ScanResult, Warehouse } from '../../warehouse/port.ts'
-import { type Compute, type Groups, placesOfKey } from '../compute.ts'
+import { type Compute, type Groups, placesOfKey, requestOf } from '../compute.ts'
 import { toWriteEntry } from '../entry.ts'
 import type { OnlineAccess } from '../online-access.ts'
 
@@ -29,6 +29,13 @@ export interface RefreshRun {
   signal: AbortSignal
 }
 
+/** The whole result as of a moment, and what of it is online already. */
+interface Opened {
+  scan: ScanResult
+  from: RefreshProgress
+  computedAtMs: number
+}
+
 /** Another process has taken the refresh: this one has nothing more to do with it. */
 export class TakenOver extends Error {
   override readonly name = 'TakenOver'
@@ -44,21 +51,16 @@ export function createRefreshRunner(options: {
   const { warehouse, online, store, compute, log } = options
 
   /** Where the warehouse stands as it stood, an earlier process's work is gone on with, else it is begun again. */
-  async function open({
-    view,
-    from,
-    advance,
-    signal,
-  }: RefreshRun): Promise<{ scan: ScanResult; from: RefreshProgress }> {
-    const { sql, columns: saved } = view.query
-    const request = { sql, saved, key: view.key.names, signal }
+  async function open({ view, from, advance, signal }: RefreshRun): Promise<Opened> {
+    const computedAtMs = Date.now()
+    const request = { ...requestOf(view, computedAtMs), signal }
     const facts = { view: view.record.name, rows: from?.rows }
     const version = await warehouse.version()
     if (from !== null && from.position !== null && from.version === version) {
       const scan = await warehouse.scan({ ...request, after: view.key.parse(from.position).values })
       if (scan.version === version) {
         log.info(facts, 'A refresh in full goes on where it was cut short')
-        return { scan, from }
+        return { scan, from, computedAtMs }
       }
       for await (const _ of scan.batches) break
     }
@@ -67,16 +69,17 @@ export function createRefreshRunner(options: {
     const begun = { version, position: null, rows: 0, startedAt: new Date() }
     if (!(await advance(begun))) throw new TakenOver()
     const scan = await warehouse.scan(request)
-    return { scan, from: { ...begun, version: scan.version } }
+    return { scan, from: { ...begun, version: scan.version }, computedAtMs }
   }
 
   async function run(refresh: RefreshRun): Promise<RefreshProgress> {
     const { view, advance } = refresh
-    const { scan, from } = await open(refresh)
+    const opened = await open(refresh)
+    const { scan, from } = opened
     const isDue = createReporter(view, from)
     let progress = from
     try {
-      for await (progress of bringOnline(refresh, scan, from)) {
+      for await (progress of bringOnline(refresh, opened)) {
         if (isDue(progress) && !(await advance(progress))) throw new TakenOver()
       }
     } catch (error) {
@@ -91,9 +94,8 @@ export function createRefreshRunner(options: {
   }
 
   /** How far it has come, after each batch that it has taken. */
-  async function* bringOnline({ view, isLive, signal }: RefreshRun, scan: ScanResult, from: RefreshProgress) {
+  async function* bringOnline({ view, isLive, signal }: RefreshRun, { scan, from, computedAtMs }: Opened) {
     const { version, columns } = scan
-    const computedAtMs = Date.now()
     const writes = createWriteQueue(writesAtOnce)
     let progress = from
     let rowsAtOnce = rowsPerBatch
