@@ -9,8 +9,8 @@ import { comparable } from './rows.ts'
 import { openStores, type Stores } from './stores.ts'
 
 const windows = `SELECT user_id, count(*) FILTER (WHERE ts > as_of() - INTERVAL '7 days') AS n_7d,
-  sum(amount) FILTER (WHERE ts > as_of() - INTERVAL '7 days') AS sum_7d
-  FROM payments WHERE ts <= as_of() GROUP BY user_id`.replace('FROM payments', 'FROM feature_store.payments')
+  CAST(sum(amount) FILTER (WHERE ts > as_of() - INTERVAL '7 days') AS BIGINT) AS sum_7d
+  FROM feature_store.payments WHERE ts <= as_of() GROUP BY user_id`
 const double = `export function transform(row) { return { user_id: row.user_id, twice: (row.sum_7d ?? 0) * 2 } }`
 
 let stores: Stores
