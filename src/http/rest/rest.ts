@@ -30,8 +30,8 @@ const save = z.object({
 const trained = {
   as_of: z
     .string()
-    .nullable()
-    .describe('The moment that stood for as_of() (RFC 3339); null where nothing calls it'),
+    .optional()
+    .describe('The moment that stood for as_of() (RFC 3339), where the query calls it'),
   dataset_id: z.string().describe("Of the whole dataset: its files are GET /datasets/{id}.{format}'s"),
   columns,
   data: rows.describe(`The first ${maxRows} rows`),
@@ -193,8 +193,8 @@ async function encodeDataset({ training }: Services, started: DatasetRecord): Pr
   const page = { offset: 0, limit: maxRows }
   const data = await encodePage(training, dataset.id, { page, budget: createAnswerBudget() })
   const truncated = dataset.rowCount !== null && dataset.rowCount > BigInt(maxRows)
-  const moment = dataset.asOf === null ? null : formatMicros(dataset.asOf)
-  return `"as_of":${JSON.stringify(moment)},"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
+  const moment = dataset.asOf === null ? '' : `"as_of":"${formatMicros(dataset.asOf)}",`
+  return `${moment}"dataset_id":${JSON.stringify(dataset.id)},"columns":${JSON.stringify(columns)},"data":${data},"truncated":${truncated}`
 }
 
 /** What takes longer than one call may wait is followed to its end. */
