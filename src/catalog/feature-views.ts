@@ -15,12 +15,20 @@ import type { FeatureView, PrismaClient } from './generated/client.ts'
 import { createId } from './ids.ts'
 
 export interface FeatureViewRecord
-  extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'watermark' | 'target'> {
+  extends Omit<FeatureView, 'refresh' | 'refreshedVersion' | 'watermark' | 'target' | 'featureNotes'> {
+  featureNotes: readonly FeatureNote[]
   refresh: RefreshBy
   /** The warehouse's version that the view is wholly at, when refreshed in full. */
   refreshedVersion: number | null
   /** Rows of an older version are behind, whatever the online store says; null where it was always told itself. */
   watermark: number | null
+}
+
+/** What an owner says of one feature. */
+export interface FeatureNote {
+  feature: string
+  description: string | null
+  deprecated: string | null
 }
 
 export type RefreshBy = 'BY_KEY' | 'FULL' | 'MANUAL'
@@ -34,6 +42,12 @@ export interface NewFeatureView {
   refreshEvery?: string | null
   createdColumn?: string | null
   lateness?: string
+  timestampColumn?: string | null
+  eventTtlSeconds?: number | null
+  description?: string | null
+  owner?: string | null
+  tags?: string[]
+  featureNotes?: readonly FeatureNote[]
   refresh: RefreshBy
   refreshNote?: string | null
   tables: readonly string[]
@@ -41,10 +55,14 @@ export interface NewFeatureView {
   implicit?: boolean
 }
 
-export type FeatureViewChanges = Partial<
+export type FeatureViewChanges = { featureNotes?: readonly FeatureNote[] } & Partial<
   Pick<
     FeatureViewRecord,
     | 'ttlSeconds'
+    | 'eventTtlSeconds'
+    | 'description'
+    | 'owner'
+    | 'tags'
     | 'refresh'
     | 'refreshNote'
     | 'tables'
@@ -109,7 +127,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
   const findByTarget = (target: string) => prisma.featureView.findUnique({ where: { target } })
 
   async function create(view: NewFeatureView, retire: (id: string) => Promise<void>): Promise<FeatureView> {
-    const { tables, indexKeys, implicit = false, ...rest } = view
+    const { tables, indexKeys, implicit = false, featureNotes = [], ...rest } = view
     const target = targetOf(view)
     const holder = await findByTarget(target)
     if (holder !== null && implicit) return holder
@@ -117,7 +135,15 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     const namesake = await prisma.featureView.findUnique({ where: { name: view.name } })
     if (namesake !== null && namesake.target !== target) throw nameTaken(namesake, view)
     const key = { indexKeys: [...indexKeys], indexKey: keyLabel(indexKeys) }
-    const data = { id: createId('fv'), ...rest, ...key, target, tables: [...tables], implicit }
+    const data = {
+      id: createId('fv'),
+      ...rest,
+      ...key,
+      ...notesJson(featureNotes),
+      target,
+      tables: [...tables],
+      implicit,
+    }
     if (holder === null) return prisma.featureView.create({ data })
     return prisma.$transaction(async (within) => {
       // Another may be at it: who finds nothing to remove meets the other's view below, and looks again.
@@ -165,7 +191,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
 
     async stamp() {
       const [row] = await prisma.$queryRaw<{ stamp: string }[]>`
-        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "driftNote", "ttlSeconds", "refreshEvery", implicit,
+        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "driftNote", "ttlSeconds", "eventTtlSeconds", "refreshEvery", implicit,
           extract(epoch FROM "lastUsedAt"), array_to_string(tables, ' '), "graphqlName", description, owner, array_to_string(tags, ' '), "featureNotes"), 0)), 0) AS stamp FROM "FeatureView"`
       return row?.stamp ?? ''
     },
@@ -197,7 +223,9 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
     },
 
     async update(id, changes) {
-      const [view] = await prisma.featureView.updateManyAndReturn({ where: { id }, data: changes })
+      const { featureNotes, ...rest } = changes
+      const data = { ...rest, ...(featureNotes !== undefined && notesJson(featureNotes)) }
+      const [view] = await prisma.featureView.updateManyAndReturn({ where: { id }, data })
       if (view === undefined) throw notFound(id)
       return toRecord(view)
     },
@@ -229,6 +257,10 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       await prisma.removedView.deleteMany({ where: { id } })
     },
   }
+}
+
+function notesJson(notes: readonly FeatureNote[]) {
+  return { featureNotes: notes.map((note) => ({ ...note })) }
 }
 
 function notUsedSince(at: Date) {
@@ -272,6 +304,7 @@ function toRecord(view: FeatureView): FeatureViewRecord {
     throw new Error(`The feature view ${view.id} is kept as AUTO, which is only ever asked for`)
   return {
     ...rest,
+    featureNotes: rest.featureNotes as unknown as readonly FeatureNote[],
     refresh,
     refreshedVersion: refreshedVersion === null ? null : Number(refreshedVersion),
     watermark: watermark === null ? null : Number(watermark),

@@ -3,7 +3,7 @@
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
 import { sameName } from './followed.ts'
-import type { View } from './views.ts'
+import type { View } from './view-records.ts'
 
 /** As callers write it. */
 export interface FeatureReference {
@@ -66,7 +66,13 @@ export async function resolveReferences(
 }
 
 /** What a view's rows tell of an entity: all but its key and its times. */
-export function featuresOf({ key, record }: View, columns: readonly Column[]): readonly Column[] {
+export function featuresOf(
+  {
+    key,
+    record,
+  }: { key: Pick<View['key'], 'names'>; record: Pick<View['record'], 'timestampColumn' | 'createdColumn'> },
+  columns: readonly Column[],
+): readonly Column[] {
   const others = [...key.names, record.timestampColumn, record.createdColumn].filter((name) => name !== null)
   return columns.filter(({ name }) => !others.includes(name))
 }

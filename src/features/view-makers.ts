@@ -14,8 +14,10 @@ import { findKeepers, freshnessOf, unkeptTables, unkeptTtlSeconds } from './fres
 import type { KeyTypeOf } from './key-columns.ts'
 import { choosePolicy, type RefreshAsked } from './policy.ts'
 import { nextDue, parseLateness, usualLateness } from './refresh-every.ts'
+import { checkSeconds, checkTimes } from './times.ts'
+import { readWords, type ViewWords } from './view-changes.ts'
 
-export interface NewView {
+export interface NewView extends ViewWords {
   name: string
   queryId: string
   etlId: string | null
@@ -25,7 +27,11 @@ export interface NewView {
   refresh: RefreshAsked
   /** An interval (`5m`) or five cron fields in UTC; null for no schedule. */
   refreshEvery?: string | null
-  /** The query's column that tells when a row was written, by which a schedule finds what has changed. */
+  /** When a row became true: the view serves the newest row whose time has come. */
+  timestampColumn?: string | null
+  /** How old that row may be. */
+  eventTtlSeconds?: number | null
+  /** When a row was written: by it a schedule finds what has changed, and of rows of one time the last is chosen. */
   createdColumn?: string | null
   /** How late a row may come whose created time is earlier; an hour unless said. */
   lateness?: string | null
@@ -99,19 +105,24 @@ export function createViewMakers(options: {
   ): Promise<{ record: FeatureViewRecord; isNew: boolean }> {
     checkNewView(view)
     const { name, etlId, indexKeys, ttlSeconds, refresh: asked, refreshEvery = null } = view
-    const { createdColumn = null, lateness } = view
+    const { createdColumn = null, timestampColumn = null, eventTtlSeconds = null, lateness } = view
     if (refreshEvery !== null) nextDue(refreshEvery, new Date(), catalog.queue.nextByCron)
     const query = await freshQuery(view.queryId)
     checkAsOfView(query, view)
-    if (createdColumn !== null) checkCreatedColumn(query, createdColumn)
     if (lateness != null) parseLateness(lateness)
     const key = await keyTypeOf(query, indexKeys)
-    if (etlId !== null) await etlById(etlId)
+    const etl = etlId === null ? null : await etlById(etlId)
     const queryId = query.id
+    const columnsOf = async () => (etl === null ? query.columns : catalog.etls.outputColumns(etl.id, queryId))
+    const given = etl === null ? null : { name: etl.name, columns: await columnsOf() }
+    checkTimes(view, { query: `the query ${query.name}`, columns: query.columns, etl: given })
+    const times = { timestampColumn, createdColumn, eventTtlSeconds }
+    const noted = { indexKeys, ...times, featureNotes: [] }
+    const words = await readWords(view, { key, query, etl, record: noted }, columnsOf)
     const known = await findSame({ ...view, queryId })
     if (known !== null) return { record: known, isNew: false }
     const policy = await choosePolicy({ warehouse, sql: query.sql, key, asked })
-    const followed = { refreshEvery, createdColumn, lateness: lateness ?? usualLateness }
+    const followed = { refreshEvery, ...times, ...words, lateness: lateness ?? usualLateness }
     const made = { name, queryId, etlId, indexKeys, ttlSeconds, ...followed, ...policy, implicit: false }
     try {
       return { record: await store(made, retire), isNew: true }
@@ -173,20 +184,10 @@ function nameWithIds(name: string, ids: string): string {
   return `${short}${end}`
 }
 
-function checkCreatedColumn({ name, columns }: SavedQueryRecord, createdColumn: string): void {
-  const column = columns.find((each) => each.name === createdColumn)
-  if (column?.type === 'TIMESTAMP' || column?.type === 'DATE') return
-  const found = column === undefined ? 'is no column' : `is of type ${column.type}`
-  const fit = columns.filter(({ type }) => type === 'TIMESTAMP' || type === 'DATE')
-  throw new AppError(
-    'BAD_USER_INPUT',
-    `createdColumn ${JSON.stringify(createdColumn)} ${found} of the query ${name}; it must be one of type TIMESTAMP or DATE${fit.length === 0 ? ', of which it has none' : `: ${fit.map((each) => each.name).join(', ')}`}.`,
-  )
-}
-
 function differencesOf(there: FeatureViewRecord, view: NewView): string[] {
   const { ttlSeconds, refresh, refreshEvery = null, createdColumn = null } = view
-  const given = (value: unknown) => (value === null ? 'none' : String(value))
+  const { timestampColumn = null, eventTtlSeconds = null, description, owner, tags } = view
+  const given = (value: unknown) => (value == null || value === '' ? 'none' : String(value))
   const compared = [
     ['refresh', there.refresh, refresh, refresh === 'AUTO' && there.refresh !== 'MANUAL'],
     [
@@ -197,6 +198,11 @@ function differencesOf(there: FeatureViewRecord, view: NewView): string[] {
     ],
     ['refreshEvery', there.refreshEvery, refreshEvery, false],
     ['createdColumn', there.createdColumn, createdColumn, false],
+    ['timestampColumn', there.timestampColumn, timestampColumn, false],
+    ['eventTtlSeconds', there.eventTtlSeconds, eventTtlSeconds, false],
+    ['description', there.description, description, description == null],
+    ['owner', there.owner, owner, owner == null],
+    ['tags', there.tags.join(', '), tags?.join(', '), tags == null],
     ['lateness', there.lateness, view.lateness ?? usualLateness, false],
   ] as const
   return compared
@@ -208,14 +214,5 @@ function checkNewView({ name, ttlSeconds }: NewView): void {
   if (name.trim() === '') {
     throw new AppError('BAD_USER_INPUT', 'A feature view needs a name that is not empty.')
   }
-  checkTtl(ttlSeconds)
-}
-
-export function checkTtl(ttlSeconds: number | null): void {
-  if (ttlSeconds !== null && (!Number.isInteger(ttlSeconds) || ttlSeconds < 1)) {
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `ttlSeconds is ${ttlSeconds}; it must be a whole number of at least 1, or null.`,
-    )
-  }
+  checkSeconds('ttlSeconds', ttlSeconds)
 }

@@ -11,6 +11,7 @@ import type { Warehouse } from '../warehouse/port.ts'
 import { checkAsOfView, isPassing, passingRecord } from './as-of-views.ts'
 import { namesOfKey } from './key-columns.ts'
 import type { LookupTarget } from './target.ts'
+import type { ColumnsOf } from './view-changes.ts'
 import { createViewMakers, type NewView, viewNotMade } from './view-makers.ts'
 import { createViewRecords, isRefusal, type View } from './view-records.ts'
 import { isIdle, isUseDue } from './view-use.ts'
@@ -44,7 +45,9 @@ export interface Views {
   /** Another gateway has removed it. */
   noteRemoved(id: string): void
   /** The columns that the ETL gave in training; null before its first run. */
-  outputColumns(view: View): Promise<readonly Column[] | null>
+  outputColumns(view: Pick<View, 'etl' | 'query'>): Promise<readonly Column[] | null>
+  /** Of its rows: the query's, or those of its ETL. */
+  columnsOf: ColumnsOf
   /** Rows of the view's ETL hold nulls where they had none in training: their columns may from now on, in the catalog too. */
   noteNulls(view: View, columns: readonly Column[]): void
   /** Forgets what is held in memory of the catalog: which view serves which target, so that the catalog is asked again. */
@@ -178,6 +181,14 @@ export function createViews(options: {
     resolving.clear()
   }
 
+  async function outputColumns({ etl, query }: Pick<View, 'etl' | 'query'>) {
+    if (etl === null) return null
+    const key = outputKey(etl.id, query.id)
+    const columns = outputs.get(key) ?? (await catalog.etls.outputColumns(etl.id, query.id))
+    if (columns !== null) outputs.set(key, columns)
+    return columns
+  }
+
   async function byId(id: string) {
     return records.toView(await catalog.featureViews.byId(id))
   }
@@ -231,13 +242,8 @@ export function createViews(options: {
         await removeRecord(id)
         forget()
       }),
-    async outputColumns({ etl, query }) {
-      if (etl === null) return null
-      const key = outputKey(etl.id, query.id)
-      const columns = outputs.get(key) ?? (await catalog.etls.outputColumns(etl.id, query.id))
-      if (columns !== null) outputs.set(key, columns)
-      return columns
-    },
+    outputColumns,
+    columnsOf: async (view) => (view.etl === null ? view.query.columns : outputColumns(view)),
     noteNulls({ etl, query }, columns) {
       if (etl === null) return
       const key = outputKey(etl.id, query.id)

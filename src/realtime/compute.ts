@@ -4,11 +4,18 @@ import { AppError } from '../errors.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import { examineFit } from '../features/drift.ts'
 import type { View, Views } from '../features/views.ts'
-import { type Column, createRowEncoder, encodeFrame, encodeRows, type Row } from '../values/columns.ts'
+import { type Column, createRowEncoder, encodeRows, type Row } from '../values/columns.ts'
 import type { KeysByText } from '../values/entity-key.ts'
 import { microsOfMs } from '../values/moment.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { type Computed, noRows, type Outcome } from './entry.ts'
+import { createTimeline, encodeTimeline, laterTimes, rulesOf } from './timeline.ts'
+
+export interface ComputedGroups {
+  columns: readonly Column[]
+  groups: Groups
+  computedAtMs: number
+}
 
 /** Rows of one index value each, by canonical text. */
 export type Groups = ReadonlyMap<string, readonly Row[]>
@@ -16,13 +23,8 @@ export type Groups = ReadonlyMap<string, readonly Row[]>
 export interface Compute {
   /** The outcome of each key, all at one snapshot and as of one moment, now unless it is given; a key without rows has the outcome `[]`. */
   byKey(view: View, keys: KeysByText, signal: AbortSignal, computedAtMs?: number): Promise<Computed>
-  /** The outcome of each group: its rows as JSON, or what the ETL makes of them. */
-  ofGroups(
-    view: View,
-    columns: readonly Column[],
-    groups: Groups,
-    signal: AbortSignal,
-  ): Promise<Map<string, Outcome>>
+  /** The outcome of each group: its rows as JSON, or what the ETL makes of them; of a view in time those that are served from its moment on. */
+  ofGroups(view: View, computed: ComputedGroups, signal: AbortSignal): Promise<Map<string, Outcome>>
 }
 
 export function createCompute(options: {
@@ -90,7 +92,7 @@ export function createCompute(options: {
       // The engine may find more than was asked for, where its comparison is coarser than equality.
       if (text !== null && keys.has(text)) addTo(groups, text, row)
     }
-    const found = await ofGroups(view, result.columns, groups, signal)
+    const found = await ofGroups(view, { columns: result.columns, groups, computedAtMs }, signal)
     const outcomes = new Map<string, Outcome>()
     for (const text of keys.keys()) outcomes.set(text, found.get(text) ?? { ok: true, rows: noRows })
     return { version: result.version, computedAtMs, outcomes }
@@ -98,14 +100,14 @@ export function createCompute(options: {
 
   async function ofGroups(
     view: View,
-    columns: readonly Column[],
-    groups: Groups,
+    { columns, groups, computedAtMs }: ComputedGroups,
     signal: AbortSignal,
   ): Promise<Map<string, Outcome>> {
+    const moment = microsOfMs(computedAtMs)
     if (view.etl === null || groups.size === 0) {
-      const encode = createRowEncoder(columns)
+      const encode = createEncoder(view, columns, moment)
       const outcomes = new Map<string, Outcome>()
-      for (const [text, own] of groups) outcomes.set(text, { ok: true, rows: encodeRows(own, encode) })
+      for (const [text, own] of groups) outcomes.set(text, encode(own))
       return outcomes
     }
     const texts = [...groups.keys()]
@@ -129,7 +131,9 @@ export function createCompute(options: {
         if (result === undefined) throw new Error('a result is missing')
         if (result.ok && outputColumns !== null && result.frame.columns !== outputColumns)
           views.noteNulls(view, result.frame.columns)
-        return [text, result.ok ? { ok: true, rows: encodeFrame(result.frame) } : result]
+        if (!result.ok) return [text, result]
+        const { columns: given, rows } = result.frame
+        return [text, createEncoder(view, given, moment)(rows)]
       }),
     )
   }
@@ -137,10 +141,32 @@ export function createCompute(options: {
   return { byKey, ofGroups }
 }
 
-/** What is asked of the warehouse for a view's rows as of a moment. */
-export function requestOf({ query, key }: View, computedAtMs: number) {
+/** What is asked of the warehouse for a view's rows as of a moment; of a view in time without an ETL it gives no more than is stored. */
+export function requestOf({ query, key, etl, record }: View, computedAtMs: number) {
+  const { timestampColumn: timestamp, createdColumn: created } = record
+  const timeline =
+    timestamp === null || etl !== null
+      ? undefined
+      : { timestamp, created, moment: microsOfMs(computedAtMs), later: laterTimes }
   const asOf = query.asksForMoment ? microsOfMs(computedAtMs) : undefined
-  return { sql: query.sql, saved: query.columns, key: key.names, asOf }
+  return { sql: query.sql, saved: query.columns, key: key.names, asOf, timeline }
+}
+
+/** A key's rows as its outcome. */
+export function createEncoder({ record }: View, columns: readonly Column[], moment: bigint) {
+  if (record.timestampColumn === null) {
+    const encode = createRowEncoder(columns)
+    return (rows: readonly Row[]): Outcome => ({ ok: true, rows: encodeRows(rows, encode) })
+  }
+  const rules = rulesOf(record, columns)
+  return (rows: readonly Row[]): Outcome => {
+    // What an ETL gives no rows of may have no columns.
+    if (rows.length === 0) return { ok: true, rows: noRows }
+    if (rules instanceof AppError) return { ok: false, error: rules }
+    const timeline = createTimeline(rules, moment)
+    rows.forEach(timeline.add)
+    return { ok: true, rows: encodeTimeline(timeline, columns, moment) }
+  }
 }
 
 export function placesOfKey(columns: readonly Column[], { key, query }: View): number[] {

@@ -14,7 +14,14 @@ import type { KeyType, KeyValues } from '../values/entity-key.ts'
 import { noRows, servable } from './entry.ts'
 import { type OnlineAccess, retiredWatermark } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
-import { failedResult, type LookupAnswers, type RealtimeResult, type RealtimeSource } from './result.ts'
+import {
+  failedResult,
+  type LookupAnswers,
+  type RealtimeResult,
+  type RealtimeSource,
+  timeless,
+} from './result.ts'
+import { pickAt } from './timeline.ts'
 
 export type LookupRequest = {
   indexValues: readonly string[]
@@ -125,16 +132,18 @@ export function createLookup(options: {
         }
         const entry = part?.next() ?? null
         const rows = servable(entry, leastServed(view, told), nowMs)
-        if (entry === null || rows === null) {
+        const stale = entry !== null && (entry.version < told || isStale(view, entry.computedAtMs, nowMs))
+        const result =
+          entry === null || rows === null
+            ? null
+            : toResult(view, indexValue, rows, { ...entry, source: 'ONLINE', stale, nowMs })
+        if (result === null) {
           gather(missing, view, watermark, key, indexValue)
           results.push(new Missing(key))
           continue
         }
-        const stale = entry.version < told || isStale(view, entry.computedAtMs, nowMs)
         if (stale) gather(behind, view, watermark, key, indexValue)
-        results.push(
-          toResult(view, indexValue, rows, { source: 'ONLINE', asOfMs: entry.computedAtMs, stale }),
-        )
+        results.push(result)
         served++
       }
       countsOf(view).online.value += served
@@ -176,8 +185,14 @@ export function createLookup(options: {
       if (answer instanceof AppError) return answer
       const { outcome, computedAtMs } = answer
       const rows = outcome.ok ? toByteText(outcome.rows) : outcome.error
-      const stale = isStale(view, computedAtMs, nowMs)
-      return toResult(view, indexValues[k] ?? '', rows, { source: 'WAREHOUSE', asOfMs: computedAtMs, stale })
+      const from = { source: 'WAREHOUSE', computedAtMs, stale: isStale(view, computedAtMs, nowMs) } as const
+      const indexValue = indexValues[k] ?? ''
+      return (
+        toResult(view, indexValue, rows, { ...from, nowMs }) ??
+        // What is later than it tells has come while it was waited for.
+        toResult(view, indexValue, rows, { ...from, nowMs: computedAtMs }) ??
+        new AppError('INTERNAL', 'The computed answer does not tell its own moment.')
+      )
     })
   }
 
@@ -239,6 +254,7 @@ function createCounting({ answered, failed, batchRequests, batchValues }: Metric
     FRESH: answered('FRESH', source),
     STALE: answered('STALE', source),
     NOT_FOUND: answered('NOT_FOUND', source),
+    EXPIRED: answered('EXPIRED', source),
   })
   const counts = { ONLINE: ofSource('ONLINE'), WAREHOUSE: ofSource('WAREHOUSE') }
   return {
@@ -345,15 +361,32 @@ function isStale(view: View, computedAtMs: number, nowMs: number): boolean {
   return ttlSeconds !== null && nowMs - computedAtMs > ttlSeconds * 1000
 }
 
+interface From {
+  source: RealtimeSource
+  computedAtMs: number
+  stale: boolean
+  nowMs: number
+}
+
+/** Null where the rows of a view in time no longer tell which of them is served. */
 function toResult(
   view: View,
   indexValue: string,
   rows: ByteText | AppError,
-  { source, asOfMs, stale }: { source: RealtimeSource; asOfMs: number; stale: boolean },
-): RealtimeResult {
+  { source, computedAtMs, stale, nowMs }: From,
+): RealtimeResult | null {
   const { text: indexKey } = view.key
-  if (rows instanceof AppError) return failedResult({ indexKey, indexValue }, rows, { source, asOfMs })
+  const looked = { indexKey, indexValue, source }
+  if (rows instanceof AppError) return failedResult(looked, rows, { source, asOfMs: computedAtMs })
   const fresh = stale ? 'STALE' : 'FRESH'
-  const status = rows === noRows ? 'NOT_FOUND' : fresh
-  return { indexKey, indexValue, status, source, rows, asOfMs, error: null }
+  if (view.record.timestampColumn === null) {
+    const status = rows === noRows ? 'NOT_FOUND' : fresh
+    return { ...looked, status, rows, asOfMs: computedAtMs, ...timeless, error: null }
+  }
+  // Nothing that had come when it was computed goes again, whatever this clock says.
+  const asOfMs = Math.max(nowMs, computedAtMs)
+  const picked = pickAt(rows, view.record, BigInt(asOfMs) * 1000n)
+  if (picked === null) return null
+  const status = picked.status === 'FOUND' ? fresh : picked.status
+  return { ...looked, ...picked, status, asOfMs, error: null }
 }

@@ -13,12 +13,19 @@ interface Looked {
   source: RealtimeSource
   /** The JSON text of an array of row objects, in UTF-8. */
   rows: ByteText
-  /** When the rows were computed. */
+  /** When the rows were computed; of a view in time the moment that they were chosen for. */
   asOfMs: number | null
+  /** Of a view in time when the newest row became true, in microseconds UTC. */
+  eventTime: bigint | null
+  /** When the answer will be another by time alone, in microseconds UTC; null for never. */
+  changesAt: bigint | null
 }
 
 export type RealtimeResult = Looked &
-  ({ status: 'FRESH' | 'STALE' | 'NOT_FOUND'; error: null } | { status: 'FAILED'; error: AppError })
+  (
+    | { status: 'FRESH' | 'STALE' | 'NOT_FOUND' | 'EXPIRED'; error: null }
+    | { status: 'FAILED'; error: AppError }
+  )
 
 /**
  * One answer for each index value, in order. What is wrong with a value or its rows is a result that FAILED; an error
@@ -27,6 +34,8 @@ export type RealtimeResult = Looked &
 export type LookupAnswers = readonly (RealtimeResult | AppError)[]
 
 const noRows = toByteText('[]')
+/** Of what is no row of a view in time. */
+export const timeless = { eventTime: null, changesAt: null }
 
 export function failedResult(
   { indexKey, indexValue }: Pick<RealtimeResult, 'indexKey' | 'indexValue'>,
@@ -34,5 +43,5 @@ export function failedResult(
   from: Pick<RealtimeResult, 'source' | 'asOfMs'> = { source: 'WAREHOUSE', asOfMs: null },
 ): RealtimeResult {
   const { source, asOfMs } = from
-  return { indexKey, indexValue, status: 'FAILED', source, rows: noRows, asOfMs, error }
+  return { indexKey, indexValue, status: 'FAILED', source, rows: noRows, asOfMs, ...timeless, error }
 }

@@ -11,11 +11,13 @@ import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import { qualified } from '../features/followed.ts'
 import { findKeepers, type KeeperOf } from '../features/freshness.ts'
+import { type Feature, withNotes } from '../features/notes.ts'
 import { createPromises } from '../features/promised.ts'
-import { nextDue } from '../features/refresh-every.ts'
+import { featuresOf } from '../features/references.ts'
 import type { LookupTarget } from '../features/target.ts'
+import { readChanges, type ViewChanges } from '../features/view-changes.ts'
 import { createViewHealth } from '../features/view-health.ts'
-import { checkTtl, type NewView } from '../features/view-makers.ts'
+import type { NewView } from '../features/view-makers.ts'
 import { sweepUnused } from '../features/view-use.ts'
 import { createViews, type View, type Views } from '../features/views.ts'
 import type { OnlineStore } from '../online/port.ts'
@@ -53,11 +55,6 @@ export interface Caller {
   writesCatalog: boolean
 }
 
-export interface ViewChanges {
-  ttlSeconds?: number | null
-  refreshEvery?: string | null
-}
-
 export interface Realtime {
   /**
    * For one operation: what is loaded in a tick costs one read of the online store, which other operations may share.
@@ -79,6 +76,10 @@ export interface Realtime {
   /** What is left out stays as it is. */
   updateFeatureView(id: string, changes: ViewChanges): Promise<void>
   deleteFeatureView(id: string): Promise<void>
+  /** Of the view's rows whose time has come, in microseconds UTC; null where its query does not tell it. */
+  newestEventTime(viewId: string): Promise<bigint | null>
+  /** What the view's rows tell of an entity; none while what its ETL gives is not known. */
+  features(viewId: string): Promise<Feature[]>
   /** The columns of these tables whose stored values `onAppended` wants to know. */
   keysRead(tables: readonly string[]): Promise<KeyColumns[]>
   /** Resolves once every by-key view serves the change and every full view reads through. Calling it again for the same change is harmless. */
@@ -301,14 +302,20 @@ export function createRealtime(options: {
       return created.record
     },
     async updateFeatureView(id, changes) {
-      if (changes.ttlSeconds !== undefined) checkTtl(changes.ttlSeconds)
-      if (changes.refreshEvery != null)
-        nextDue(changes.refreshEvery, new Date(), options.catalog.queue.nextByCron)
-      const { record } = await views.change(id, changes)
+      const { nextByCron } = options.catalog.queue
+      const columnsOf = views.columnsOf
+      const read = await readChanges(await views.byId(id), changes, { columnsOf, nextByCron })
+      const { record } = await views.change(id, read)
       announceViews()
       await schedules.add(record)
     },
     deleteFeatureView,
+    newestEventTime: async (viewId) =>
+      incremental.newestEventTime(await views.byId(viewId), background.signal),
+    async features(viewId) {
+      const view = await views.byId(viewId)
+      return withNotes(featuresOf(view, (await views.columnsOf(view)) ?? []), view.record.featureNotes)
+    },
     keysRead: refresh.keysRead,
     onAppended,
     async tableChanged(change) {

@@ -18,6 +18,8 @@ export type Updates = (
 
 /** Who listens uses the view, though nothing changes. */
 const usedEveryMs = 5 * 60_000
+/** A longer wait is looked at again then: no timer takes more than 24 days. */
+const longestWaitMs = 24 * 3_600_000
 
 /**
  * It listens before it looks up, so that no change falls between the two. Changes that come faster than the client
@@ -35,6 +37,7 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
 
   return (target, indexValue, mayMake) => {
     let change = () => {}
+    let timer: NodeJS.Timeout | undefined
     let viewId: string | undefined
     let endOnline = () => {}
     let endTime = () => {}
@@ -52,6 +55,14 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
       })
     }
 
+    /** Time alone may bring another row, or end the one that is served. */
+    function listenToTime({ changesAt }: RealtimeResult) {
+      clearTimeout(timer)
+      if (changesAt === null || ended) return
+      const inMs = Number((changesAt + 999n) / 1000n) - Date.now()
+      timer = setTimeout(change, Math.min(Math.max(inMs, 0), longestWaitMs)).unref()
+    }
+
     let ended = false
     return followState<RealtimeResult>({
       listen(onChange) {
@@ -61,6 +72,7 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
         return () => {
           ended = true
           clearInterval(using)
+          clearTimeout(timer)
           endViews()
           endOnline()
           endTime()
@@ -69,7 +81,9 @@ export function createUpdates(options: { views: Views; lookup: Lookup; events: E
       async read() {
         const view = views.cached(target) ?? (await views.resolve(target, mayMake))
         if (!ended) listenTo(view)
-        return lookUpOne(view, indexValue)
+        const result = await lookUpOne(view, indexValue)
+        listenToTime(result)
+        return result
       },
       isNews: (result, last) => comparable(result) !== comparable(last),
       isEnd: () => false,

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import type { Identity } from '../access/identity.ts'
 import { type IdPrefix, idPrefix } from '../catalog/ids.ts'
 import { AppError } from '../errors.ts'
+import type { Feature } from '../features/notes.ts'
 import type { ServiceFeature } from '../features/services.ts'
 import type { PublishProgress } from '../publish/service.ts'
 import type { ParityReport, RealtimeResult } from '../realtime/service.ts'
@@ -53,6 +54,7 @@ interface SchemaTypes {
     FeatureVector: FeatureVector
     VectorPart: VectorPart
     ParityReport: ParityReport
+    Feature: Feature
     PublishProgress: PublishProgress
     WarehouseTable: WarehouseTable
     DatasetDownloads: { id: string }

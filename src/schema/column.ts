@@ -4,7 +4,8 @@ import { columnTypes } from '../values/columns.ts'
 import { tableReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 
-export type ColumnInputRef = ReturnType<typeof addColumn>
+export type ColumnInputRef = ReturnType<typeof addColumn>['columnInput']
+export type ColumnTypeRef = ReturnType<typeof addColumn>['columnType']
 
 export function addColumn(builder: Builder) {
   const columnType = builder.enumType('ColumnType', {
@@ -20,7 +21,7 @@ export function addColumn(builder: Builder) {
       nullable: t.exposeBoolean('nullable'),
     }),
   })
-  return builder.inputType('ColumnInput', {
+  const columnInput = builder.inputType('ColumnInput', {
     description: 'A column of a table that is to be made.',
     fields: (t) => ({
       name: t.string({ required: true }),
@@ -32,4 +33,5 @@ export function addColumn(builder: Builder) {
       }),
     }),
   })
+  return { columnType, columnInput }
 }

@@ -8,6 +8,7 @@ import { maxWaitMs } from '../training/limits.ts'
 import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
+import type { FeatureWords } from './feature.ts'
 import type { FreshnessField } from './freshness.ts'
 import { newestFirst } from './listing.ts'
 import { queryDescription } from './lookup-fields.ts'
@@ -19,7 +20,11 @@ const usualWaitMs = 30_000
 export function addFeatureView(
   builder: Builder,
   services: Services,
-  { determinism, freshness }: { determinism: Determinism; freshness: FreshnessField },
+  {
+    determinism,
+    freshness,
+    feature: { wordsOf, wordsFrom },
+  }: { determinism: Determinism; freshness: FreshnessField; feature: FeatureWords },
 ) {
   const promise = (view: FeatureView) => promiseOf(view, () => services.realtime.promiseOfView(view.id))
 
@@ -80,9 +85,36 @@ export function addFeatureView(
         nullable: true,
         description: 'Why it is refreshed so, where the gateway chose or changed it.',
       }),
+      timestampColumn: t.exposeString('timestampColumn', {
+        nullable: true,
+        description:
+          'The column that tells when a row became true: the newest row whose time has come is served. Null: all rows are.',
+      }),
       createdColumn: t.exposeString('createdColumn', {
         nullable: true,
         description: 'The column that tells when a row was written.',
+      }),
+      eventTtlSeconds: t.exposeInt('eventTtlSeconds', {
+        nullable: true,
+        description: 'How old the row may be that is served; null where any age is right.',
+      }),
+      description: t.exposeString('description', { nullable: true }),
+      owner: t.exposeString('owner', { nullable: true }),
+      tags: t.exposeStringList('tags'),
+      features: t.field({
+        type: ['Feature'],
+        description:
+          'The columns of its rows that are neither key nor time; of an ETL that has not run in training yet none are known.',
+        resolve: (view) => services.realtime.features(view.id),
+      }),
+      tables: t.field({
+        type: ['WarehouseTable'],
+        description: 'The base tables that its query reads, as far as they are there now.',
+        complexity: { field: 1, multiplier: 5 },
+        resolve: async (view) => {
+          const found = await Promise.all(view.tables.map(services.tables.find))
+          return found.filter((table) => table !== null)
+        },
       }),
       refreshEvery: t.exposeString('refreshEvery', {
         nullable: true,
@@ -120,6 +152,22 @@ export function addFeatureView(
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
     }),
   })
+
+  builder.queryField('featureView', (t) =>
+    t.prismaField({
+      type: 'FeatureView',
+      nullable: true,
+      description: 'One feature view, by its id or its name.',
+      authScopes: viewReaders,
+      args: { id: t.arg.id(), name: t.arg.string() },
+      resolve: (query, _root, { id, name }) => {
+        if ((id == null) === (name == null))
+          throw new AppError('BAD_USER_INPUT', 'featureView needs either id or name.')
+        const where = id == null ? { name: name ?? '' } : { id }
+        return services.catalog.prisma.featureView.findUnique({ ...query, where })
+      },
+    }),
+  )
 
   builder.queryField('featureViews', (t) =>
     t.prismaConnection(
@@ -160,10 +208,20 @@ export function addFeatureView(
           description:
             'Has it computed anew so often, by one of the gateways: "30s", "5m", "1h", "1d", or five cron fields in UTC.',
         }),
+        timestampColumn: t.arg.string({
+          description:
+            'The column, of type TIMESTAMP or DATE, that tells when a row became true. The view then serves one row, the newest whose time has come, and trains with the newest at each time that is asked for.',
+        }),
         createdColumn: t.arg.string({
           description:
-            'The column that tells when a row was written: where the view is refreshed by key, a schedule then computes the keys of rows written since the last time alone. Rows that are taken away it does not find.',
+            'The column that tells when a row was written: of rows of one time the one written last is served; where the view is refreshed by key, a schedule then computes the keys of rows written since the last time alone. Rows that are taken away it does not find.',
         }),
+        eventTtlSeconds: t.arg.int({
+          description:
+            'How old the row may be that is served; an older one is EXPIRED. Needs a timestampColumn.',
+          validate: z.number().min(1).nullish(),
+        }),
+        ...wordsOf(t.arg),
         lateness: t.arg.string({
           defaultValue: '1h',
           description: 'How late a row may come whose time is earlier: so much is looked at again each time.',
@@ -178,8 +236,11 @@ export function addFeatureView(
           ttlSeconds: args.ttlSeconds ?? null,
           refresh: args.refresh ?? 'AUTO',
           refreshEvery: args.refreshEvery ?? null,
+          timestampColumn: args.timestampColumn ?? null,
           createdColumn: args.createdColumn ?? null,
+          eventTtlSeconds: args.eventTtlSeconds ?? null,
           lateness: args.lateness ?? null,
+          ...wordsFrom(args),
         })
         await services.typed.refreshed()
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
@@ -195,12 +256,19 @@ export function addFeatureView(
       args: {
         id: t.arg.id({ required: true }),
         ttlSeconds: t.arg.int({ validate: z.number().min(1).nullish() }),
+        eventTtlSeconds: t.arg.int({
+          description: 'Counts from the answer on: nothing is computed for it.',
+          validate: z.number().min(1).nullish(),
+        }),
         refreshEvery: t.arg.string({ description: 'As in createFeatureView.' }),
+        ...wordsOf(t.arg),
       },
-      resolve: async (query, _root, { id, ttlSeconds, refreshEvery }) => {
+      resolve: async (query, _root, { id, ttlSeconds, eventTtlSeconds, refreshEvery, ...words }) => {
         await services.realtime.updateFeatureView(id, {
           ...(ttlSeconds !== undefined && { ttlSeconds }),
+          ...(eventTtlSeconds !== undefined && { eventTtlSeconds }),
           ...(refreshEvery !== undefined && { refreshEvery }),
+          ...wordsFrom(words),
         })
         await services.typed.refreshed()
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })

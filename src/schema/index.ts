@@ -7,6 +7,7 @@ import { addColumn } from './column.ts'
 import { addDataset } from './dataset.ts'
 import { addDeterminism } from './determinism.ts'
 import { addEtl } from './etl.ts'
+import { addFeature } from './feature.ts'
 import { addFeatureReference } from './feature-reference.ts'
 import { addFeatureService } from './feature-service.ts'
 import { addFeatureView } from './feature-view.ts'
@@ -30,12 +31,16 @@ export function createSchema(services: Services): GraphQLSchema {
   builder.mutationType({})
   builder.subscriptionType({})
   addScalars(builder)
-  const columnInput = addColumn(builder)
+  const { columnType, columnInput } = addColumn(builder)
   const jobStatus = addJobStatus(builder)
   const determinism = addDeterminism(builder)
   addSavedQuery(builder, services, determinism)
   addEtl(builder, services)
-  addFeatureView(builder, services, { determinism, freshness: addFreshness(builder, services) })
+  addFeatureView(builder, services, {
+    determinism,
+    freshness: addFreshness(builder, services),
+    feature: addFeature(builder, columnType),
+  })
   addDataset(builder, services, jobStatus)
   addTraining(builder, services)
   addPublishJob(builder, services, jobStatus)

@@ -3,6 +3,7 @@
 import { AppError } from '../errors.ts'
 import { failedResult, type LookupTarget, type RealtimeResult } from '../realtime/service.ts'
 import { toByteText } from '../values/byte-text.ts'
+import { formatMicros } from '../values/calendar.ts'
 import type { Context } from './context.ts'
 
 export type Loading = Pick<Context, 'realtimeLoader' | 'charge' | 'answer'>
@@ -62,8 +63,14 @@ const failure: AnswerType<AppError> = {
 }
 
 const forms = {
-  ONLINE: { FRESH: 'online fresh', STALE: 'online stale', NOT_FOUND: 'online none', FAILED: 'online failed' },
-  WAREHOUSE: { FRESH: 'fresh', STALE: 'stale', NOT_FOUND: 'none', FAILED: 'failed' },
+  ONLINE: {
+    FRESH: 'online fresh',
+    STALE: 'online stale',
+    NOT_FOUND: 'online none',
+    EXPIRED: 'online expired',
+    FAILED: 'online failed',
+  },
+  WAREHOUSE: { FRESH: 'fresh', STALE: 'stale', NOT_FOUND: 'none', EXPIRED: 'expired', FAILED: 'failed' },
 } as const satisfies Record<RealtimeResult['source'], Record<RealtimeResult['status'], string>>
 
 const realtimeResult: AnswerType<RealtimeResult> = {
@@ -77,7 +84,7 @@ const realtimeResult: AnswerType<RealtimeResult> = {
     asOf: {
       write: ({ asOfMs }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`),
     },
-    eventTime: { write: () => 'null', isFixed: true },
+    eventTime: { write: ({ eventTime }) => (eventTime === null ? 'null' : `"${formatMicros(eventTime)}"`) },
     error: { type: failure as AnswerType<unknown>, of: ({ error }) => error },
   },
   formOf: ({ source, status }) => forms[source][status],

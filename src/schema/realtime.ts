@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { toText } from '../values/byte-text.ts'
+import { Moment } from '../values/moment.ts'
 import { callerOf } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { JsonText } from './json-text.ts'
@@ -17,7 +18,9 @@ export function addRealtime(builder: Builder, services: Services) {
       STALE: { description: "Older than the view's ttlSeconds." },
       NOT_FOUND: { description: 'The query has no row for this value.' },
       FAILED: { description: 'Nothing could be given for this value: `error` says why.' },
-      EXPIRED: { description: "The newest row is older than the view's eventTtlSeconds allows." },
+      EXPIRED: {
+        description: "The newest row is older than the view's eventTtlSeconds allows: `rows` is empty.",
+      },
     } as const,
   })
   const source = builder.enumType('RealtimeSource', {
@@ -48,14 +51,14 @@ export function addRealtime(builder: Builder, services: Services) {
       asOf: t.field({
         type: 'DateTime',
         nullable: true,
-        description: 'When the rows were computed.',
+        description: 'When the rows were computed; of a view in time the moment that the row was chosen for.',
         resolve: ({ asOfMs }) => (asOfMs === null ? null : new Date(asOfMs)),
       }),
       eventTime: t.field({
         type: 'DateTime',
         nullable: true,
-        description: 'When the newest row became true, for a view in time.',
-        resolve: () => null,
+        description: 'Of a view in time, when its newest row became true, to the microsecond.',
+        resolve: ({ eventTime }) => (eventTime === null ? null : new Moment(eventTime)),
       }),
       error: t.field({
         type: 'RealtimeFailure',

@@ -1,9 +1,9 @@
 // Dates and timestamps as text and as the engine's numbers, over its whole range: years of six digits, infinities.
 
-import { formatTimestamp } from './columns.ts'
+import { type ColumnType, formatTimestamp, type Value } from './columns.ts'
 
-const microsPerDay = 86_400_000_000n
-const infiniteMicros = 9_223_372_036_854_775_807n
+export const microsPerDay = 86_400_000_000n
+export const infiniteMicros = 9_223_372_036_854_775_807n
 const infiniteDays = 2_147_483_647
 /** What `Date`, and so `formatTimestamp`, can hold. */
 const dateLimitMicros = 8_640_000_000_000_000_000n
@@ -86,6 +86,16 @@ export function parseMicros(text: string): bigint | null {
   const rest = seconds * 1_000_000 + Number((match[5] ?? '').padEnd(6, '0'))
   const micros = days * 86_400_000_000 + rest
   return Number.isSafeInteger(micros) ? BigInt(micros) : BigInt(days) * microsPerDay + BigInt(rest)
+}
+
+/** A cell of type TIMESTAMP or DATE as its moment; a date's is its midnight. Null for one that is none. */
+export function microsOf(type: ColumnType, cell: Value): bigint | null {
+  if (typeof cell !== 'string') return null
+  if (type !== 'DATE') return parseMicros(cell)
+  const days = parseDays(cell)
+  if (days === null || Math.abs(days) !== infiniteDays)
+    return days === null ? null : BigInt(days) * microsPerDay
+  return days > 0 ? infiniteMicros : -infiniteMicros
 }
 
 /** Days since 1970-01-01 of a proleptic Gregorian date; years count through zero. */

@@ -6,6 +6,7 @@ import type { Column, ColumnType } from '../values/columns.ts'
 import type { Dialect } from './dialect.ts'
 import type { BaseTable, StatementRequest } from './port.ts'
 import { pick, placesOf } from './saved-columns.ts'
+import { type TimelineTerms, timelineAround } from './timeline.ts'
 
 /** How values of a type travel, as far as every engine's do alike. */
 export interface Carrier {
@@ -45,6 +46,22 @@ export function selectFrom(
 ): Selection {
   const prefix = `SELECT ${expressions.join(', ')} FROM (\n`
   return { prefix, text: `${prefix}${sql}\n) ${alias}` }
+}
+
+/** Of its rows those that meet a condition on the columns of `t`, or of these what their timeline leaves. */
+export function selectWhere(
+  plan: Pick<PlannedStatement, 'sql' | 'alias' | 'expressions'>,
+  where: string,
+  timeline: TimelineTerms | null,
+  expressions: readonly string[] = plan.expressions,
+): Selection {
+  if (timeline === null) {
+    const { prefix, text } = selectFrom(plan, expressions)
+    return { prefix, text: `${text} WHERE ${where}` }
+  }
+  const { before, behind } = timelineAround(timeline)
+  const prefix = `SELECT ${expressions.join(', ')} FROM ${before}`
+  return { prefix, text: `${prefix}${plan.sql}${behind(plan.alias, where)}` }
 }
 
 /** The statement as it was saved: its columns alone, in their order. */

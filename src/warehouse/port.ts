@@ -113,11 +113,24 @@ export interface ExportResult {
   rowCount: bigint
 }
 
+/** Of each key's rows those alone that are served from a moment on: rows without a time are not among them. */
+export interface TimelineRequest {
+  /** Of type TIMESTAMP or DATE. Of the times up to the moment, it too, the latest; all that are later. */
+  timestamp: string
+  /** Of the rows of that latest time those of the latest created time, null the earliest; null for all of them. */
+  created: string | null
+  /** In microseconds UTC. */
+  moment: bigint
+  /** So many later times at most, the earliest. */
+  later: number
+}
+
 export interface LookupRequest extends StatementRequest {
   /** The names of the result's columns that are the key. */
   key: readonly string[]
   /** Keys: for each column a value of its type, in its `Value` form. */
   values: readonly KeyValues[]
+  timeline?: TimelineRequest | undefined
 }
 
 export interface Snapshot {
@@ -138,6 +151,7 @@ export interface ScanRequest extends StatementRequest {
   key: readonly string[]
   /** Rows of this key and of those that come before it in the order of the scan are left out; without it none are. */
   after?: KeyValues | undefined
+  timeline?: TimelineRequest | undefined
 }
 
 export interface ScanResult extends Snapshot {

@@ -9,6 +9,7 @@ import { type OwnMoments, testAsOf } from './as-of.ts'
 import { testCompositeKeys } from './composite-keys.ts'
 import { type AlikeStorages, testCreateTable } from './create-table.ts'
 import { testErase } from './erase.ts'
+import { testTimelines } from './timelines.ts'
 import { testAppends } from './warehouse-appends.ts'
 import { testExports } from './warehouse-exports.ts'
 import { testReads } from './warehouse-reads.ts'
@@ -140,6 +141,7 @@ export function testWarehouse(
     testCreateTable(() => at.warehouse, { alike })
     testErase(() => at.warehouse, { erases })
     testAsOf(at, asking, moments)
+    testTimelines(() => at.warehouse)
     testCompositeKeys(
       () => at.warehouse,
       () => at.subject.sql.values,

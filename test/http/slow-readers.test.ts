@@ -39,6 +39,8 @@ function createTalkative(realtime: Services['realtime']): Services['realtime'] {
     source: 'ONLINE',
     rows: toByteText(JSON.stringify([{ text }])),
     asOfMs: 0,
+    eventTime: null,
+    changesAt: null,
     error: null,
   }
   return {

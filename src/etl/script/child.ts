@@ -63,6 +63,7 @@ const ownModules = [
   './harness.ts',
   '../../../values/calendar.ts',
   '../../../values/columns.ts',
+  '../../../values/value-order.ts',
 ].map((path) => {
   const source = readFileSync(new URL(`./isolate/${path}`, import.meta.url), 'utf8')
   return [basename(path), stripTypeScriptTypes(source)] as const

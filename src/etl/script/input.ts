@@ -1,28 +1,23 @@
 // Rows on their way into an isolate: which columns may need tags, and the rows' text.
 
 import type { Column, ColumnType, Row } from '../../values/columns.ts'
+import { orderings } from '../../values/value-order.ts'
 import { encodeValue, isBare } from './isolate/encoded.ts'
-import type { Ordering } from './isolate/order.ts'
 
-/** Whether a cell of the type may be told by a tag: what JSON cannot hold, and everything nested; and how cells are ordered. */
-const traits: Record<ColumnType, readonly [mayBeTagged: boolean, ordering: Ordering]> = {
-  BOOLEAN: [false, 'values'],
-  INT32: [false, 'values'],
-  STRING: [false, 'values'],
-  DATE: [false, 'days'],
-  TIMESTAMP: [false, 'micros'],
-  INT64: [true, 'values'],
-  FLOAT64: [true, 'values'],
-  DECIMAL: [true, 'decimals'],
-  BYTES: [true, 'values'],
-  LIST: [true, 'values'],
-  STRUCT: [true, 'values'],
-  JSON: [true, 'values'],
-}
+/** Whose cells may be told by a tag: what JSON cannot hold, and everything nested. */
+const tagged: ReadonlySet<ColumnType> = new Set([
+  'INT64',
+  'FLOAT64',
+  'DECIMAL',
+  'BYTES',
+  'LIST',
+  'STRUCT',
+  'JSON',
+])
 
 /** What an isolate needs to know of the columns, as text. */
 export function specOf(columns: readonly Column[]): string {
-  return JSON.stringify(columns.map(({ name, type }) => [name, ...traits[type]]))
+  return JSON.stringify(columns.map(({ name, type }) => [name, tagged.has(type), orderings[type]]))
 }
 
 export interface RowsEncoder {
@@ -32,11 +27,11 @@ export interface RowsEncoder {
 }
 
 export function createRowsEncoder(columns: readonly Column[]): RowsEncoder {
-  const tagged = columns.flatMap(({ type }, i) => (traits[type][0] ? [i] : []))
+  const places = columns.flatMap(({ type }, i) => (tagged.has(type) ? [i] : []))
 
   function encodeRow(row: Row): readonly unknown[] {
     let copy: unknown[] | null = null
-    for (const i of tagged) {
+    for (const i of places) {
       const cell = row[i] ?? null
       if (isBare(cell)) continue
       copy ??= [...row]
@@ -47,6 +42,6 @@ export function createRowsEncoder(columns: readonly Column[]): RowsEncoder {
 
   return {
     spec: specOf(columns),
-    encode: (rows) => (tagged.length === 0 ? rows : rows.map(encodeRow)),
+    encode: (rows) => (places.length === 0 ? rows : rows.map(encodeRow)),
   }
 }

@@ -8,6 +8,7 @@ import { callerOf } from '../../schema/authorization.ts'
 import { type Loading, type LookupArguments, lookups } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
+import { formatMicros } from '../../values/calendar.ts'
 import { keyText } from '../../values/entity-key.ts'
 import type { Admission } from '../guards/admission.ts'
 import { answer, errorCode, etlPath, failures, indexKey, queryId, rows, sendJson } from './bodies.ts'
@@ -23,16 +24,22 @@ const failed = z
   .object({ code: errorCode, message: z.string() })
   .meta({ id: 'LookupFailure', description: 'Why there are no rows for this value' })
 const source = z.enum(['ONLINE', 'WAREHOUSE']).meta({ id: 'Source' })
-const asOf = z.string().nullable().describe('When the rows were computed (RFC 3339)')
+const times = {
+  as_of: z
+    .string()
+    .nullable()
+    .describe('When the rows were computed, of a view in time the moment they were chosen for (RFC 3339)'),
+  event_time: z.string().optional().describe('Of a view in time, when its newest row became true'),
+}
 const lookedUp = z
-  .object({ data: rows, status: z.enum(['FRESH', 'STALE', 'NOT_FOUND']), source, as_of: asOf })
+  .object({ data: rows, status: z.enum(['FRESH', 'STALE', 'NOT_FOUND', 'EXPIRED']), source, ...times })
   .meta({ id: 'Lookup' })
 const result = z
   .object({
     data: rows,
-    status: z.enum(['FRESH', 'STALE', 'NOT_FOUND', 'FAILED']),
+    status: z.enum(['FRESH', 'STALE', 'NOT_FOUND', 'EXPIRED', 'FAILED']),
     source,
-    as_of: asOf,
+    ...times,
     error: failed.optional(),
   })
   .meta({ id: 'LookupResult' })
@@ -156,11 +163,12 @@ async function lookUpMany(context: Loading, body: LookupBody): Promise<ByteText>
   return `{"results":[${results.map(encode).join()}]}` as ByteText
 }
 
-function encode({ rows: data, status, source, asOfMs, error }: RealtimeResult): ByteText {
+function encode({ rows: data, status, source, asOfMs, eventTime, error }: RealtimeResult): ByteText {
   const asOf = asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`
+  const event = eventTime === null ? '' : `,"event_time":"${formatMicros(eventTime)}"`
   const failed =
     error === null
       ? ''
       : `,"error":${toByteText(JSON.stringify({ code: error.code, message: error.message }))}`
-  return `{"data":${data},"status":"${status}","source":"${source}","as_of":${asOf}${failed}}` as ByteText
+  return `{"data":${data},"status":"${status}","source":"${source}","as_of":${asOf}${event}${failed}}` as ByteText
 }

@@ -5,6 +5,8 @@ import { AppError } from '../../errors.ts'
 import { parseLateness } from '../../features/refresh-every.ts'
 import type { View } from '../../features/views.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
+import { microsOf } from '../../values/calendar.ts'
+import type { Value } from '../../values/columns.ts'
 import type { KeysByText, KeyValues } from '../../values/entity-key.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import { requestOf } from '../compute.ts'
@@ -18,6 +20,8 @@ export interface Incremental {
   isPossible(view: View): boolean
   /** Computes the keys of the rows that were written since, and answers how many there were. */
   run(view: View, since: Date | null, signal: AbortSignal): Promise<number>
+  /** In microseconds UTC, of the query's rows whose time has come; null where there are none, and where an ETL alone tells it. */
+  newestEventTime(view: View, signal: AbortSignal): Promise<bigint | null>
   /** The created time up to which a computation that begins now sees every row; null where the view tells none. */
   createdUntil(view: View, signal: AbortSignal): Promise<Date | null>
 }
@@ -34,19 +38,33 @@ export function createIncremental(options: {
 
   async function createdUntil(view: View, signal: AbortSignal): Promise<Date | null> {
     const { createdColumn } = view.record
-    if (createdColumn === null) return null
-    const sql = `SELECT 1 AS one, ${newestOf(createdColumn)} FROM (\n${plain(view.query.sql)}\n) q`
+    if (createdColumn === null || !tellsCreated(view)) return null
+    return later(null, await findNewest(view, createdColumn, '', signal))
+  }
+
+  /** A cell of the column. */
+  async function findNewest(view: View, column: string, where: string, signal: AbortSignal) {
+    const sql = `SELECT 1 AS one, ${newestOf(column)} FROM (\n${plain(view.query.sql)}\n) q${where}`
     const { asOf } = requestOf(view, Date.now())
     const { batches } = await warehouse.scan({ sql, key: ['one'], asOf, signal })
-    let found: Date | null = null
-    for await (const rows of batches) for (const [, cell] of rows) found = later(found, cell)
+    let found: Value = null
+    for await (const rows of batches) for (const [, cell] of rows) found = cell ?? null
     return found
+  }
+
+  async function newestEventTime(view: View, signal: AbortSignal): Promise<bigint | null> {
+    const { query, etl, record } = view
+    const column = query.columns.find(({ name }) => name === record.timestampColumn)
+    if (column === undefined || etl !== null) return null
+    const come = ` WHERE ${quoteName(column.name)} <= ${literal(new Date(), column.storage)}`
+    return microsOf(column.type, await findNewest(view, column.name, come, signal))
   }
 
   return {
     createdUntil,
-    isPossible: ({ record }) =>
-      record.createdColumn !== null && record.createdUntil !== null && record.refresh === 'BY_KEY',
+    newestEventTime,
+    isPossible: (view) =>
+      tellsCreated(view) && view.record.createdUntil !== null && view.record.refresh === 'BY_KEY',
 
     async run(view, since, signal) {
       const begunAt = new Date()
@@ -80,6 +98,11 @@ export function createIncremental(options: {
       return count
     },
   }
+}
+
+/** Its ETL may tell it alone. */
+function tellsCreated({ query, record }: View): boolean {
+  return query.columns.some(({ name }) => name === record.createdColumn)
 }
 
 /** The latest that is not in the future: a clock that was wrong once must not hide what comes after. */

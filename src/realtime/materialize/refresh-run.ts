@@ -103,7 +103,7 @@ export function createRefreshRunner(options: {
     for await (const batch of grouped(source, scan.batches)) {
       signal.throwIfAborted()
       if (!isLive()) return
-      const outcomes = await compute.ofGroups(view, columns, batch.byText, signal)
+      const outcomes = await compute.ofGroups(view, { columns, groups: batch.byText, computedAtMs }, signal)
       const entries: WriteEntry[] = []
       let bytes = 1
       for (const [text, outcome] of outcomes) {

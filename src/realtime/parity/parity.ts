@@ -11,6 +11,7 @@ import type { Warehouse } from '../../warehouse/port.ts'
 import type { Compute } from '../compute.ts'
 import type { Outcome } from '../entry.ts'
 import type { Lookup } from '../lookup.ts'
+import { type RowsAt, rowsAt } from '../timeline.ts'
 import { type Comparison, compareRows } from './row-comparison.ts'
 import type { RowsByValue, TrainingRows } from './training-rows.ts'
 
@@ -28,6 +29,8 @@ export interface ParityReport {
   examples: unknown[]
 }
 
+const unserved: Served = { found: [], moment: 0n }
+
 /** A difference counts when it stays through these waits: a publish that goes on meanwhile makes passing ones. */
 const waitsMs = [50, 100, 200, 400, 800, 1600] as const
 /** So many looks at one unmoved version of the warehouse settle it earlier. */
@@ -35,8 +38,20 @@ const steadyLooks = 3
 const maxExamples = 10
 export const maxSample = 100_000
 
-/** Training's side: the rows of the wanted values and of up to `others` further ones. */
-type Reference = (wanted: ReadonlySet<string>, others: number) => Promise<RowsByValue>
+/** Training's side: the rows of the wanted values and of up to `others` further ones, from a moment on. */
+type Reference = (wanted: ReadonlySet<string>, others: number, fromMs: number) => Promise<RowsByValue>
+
+/** Taken before what is served is: each answer is held against training's as of its own moment. */
+interface Taken {
+  rows: RowsByValue
+  fromMs: number
+}
+
+interface Served {
+  found: readonly string[] | AppError
+  /** In microseconds UTC. */
+  moment: bigint
+}
 
 interface Difference {
   kind: Exclude<Comparison, 'SAME'>
@@ -82,7 +97,7 @@ export function createParity(options: {
   const { warehouse, online, lookup, compute, trainingRows, promisedBy, settled, background, metrics } =
     options
 
-  async function serve(view: View, texts: readonly string[]) {
+  async function serve(view: View, texts: readonly string[], { fromMs }: Pick<Taken, 'fromMs'>) {
     const results = await lookup.lookUpIn(view, texts)
     return new Map(
       texts.map((text, i) => {
@@ -90,7 +105,8 @@ export function createParity(options: {
         if (result === undefined)
           throw new AppError('INTERNAL', 'A lookup gave fewer results than it was asked for.')
         const found = result instanceof AppError ? result : (result.error ?? textsOf(toText(result.rows)))
-        return [text, found] as const
+        const asOfMs = result instanceof AppError ? null : result.asOfMs
+        return [text, { found, moment: BigInt(asOfMs ?? fromMs) * 1000n }] as const
       }),
     )
   }
@@ -99,24 +115,30 @@ export function createParity(options: {
    * Of each value, training's rows, then what is served, then training's rows again where the two differ: a value whose
    * rows changed between has moved, which says nothing.
    */
-  async function look(view: View, texts: readonly string[], first: RowsByValue, reference: Reference) {
+  async function look(view: View, texts: readonly string[], taken: Taken, reference: Reference) {
     const promised = await promisedBy(view)
     await settled()
-    const served = await serve(view, texts)
+    const served = await serve(view, texts, taken)
+    const servedOf = (text: string) => served.get(text) ?? unserved
+    const expected = (rows: RowsByValue, text: string) => expectedOf(rows, text, servedOf(text).moment)
     const compare = (text: string, found: readonly string[] | AppError) =>
-      compareRows(expectedOf(first, text), found instanceof AppError ? [failureRow(found)] : found, promised)
-    const suspects = texts.filter((text) => compare(text, served.get(text) ?? []) !== 'SAME')
+      compareRows(
+        expected(taken.rows, text),
+        found instanceof AppError ? [failureRow(found)] : found,
+        promised,
+      )
+    const suspects = texts.filter((text) => compare(text, servedOf(text).found) !== 'SAME')
     const moving = new Set<string>()
     const differences = new Map<string, Difference>()
     if (suspects.length === 0) return { differences, moving }
-    const second = await reference(new Set(suspects), 0)
+    const second = await reference(new Set(suspects), 0, taken.fromMs)
     for (const text of suspects) {
-      const change = compare(text, expectedOf(second, text))
-      const found = served.get(text) ?? []
+      const change = compare(text, expected(second, text))
+      const { found } = servedOf(text)
       const kind = compare(text, found)
       if (change === 'DIFFERENT' || change === 'ROUNDED') moving.add(text)
       else if (kind !== 'SAME')
-        differences.set(text, { kind, training: expectedOf(first, text), served: found })
+        differences.set(text, { kind, training: expected(taken.rows, text), served: found })
     }
     return { differences, moving }
   }
@@ -133,7 +155,7 @@ export function createParity(options: {
   async function run(
     view: View,
     texts: readonly string[],
-    first: RowsByValue,
+    first: Taken,
     reference: Reference,
   ): Promise<ParityFindings> {
     let { differences, moving } = await look(view, texts, first, reference)
@@ -146,7 +168,7 @@ export function createParity(options: {
       if (suspects.length === 0 || steady >= steadyLooks || background.signal.aborted) break
       await background.pause(waitMs)
       const before = await warehouse.version()
-      const again = await reference(new Set(suspects), 0)
+      const again = await take(reference, new Set(suspects), 0)
       ;({ differences, moving } = await look(view, suspects, again, reference))
       steady = (await warehouse.version()) === before ? steady + 1 : 0
     }
@@ -159,12 +181,13 @@ export function createParity(options: {
   async function computeAnew(
     view: View,
     texts: Iterable<string>,
+    fromMs: number,
     signal = background.signal,
-  ): Promise<Map<string, readonly string[]>> {
+  ): Promise<RowsByValue> {
     const keys = new Map([...texts].map((text) => [text, view.key.parse(text).values]))
     if (keys.size === 0) return new Map()
-    const { outcomes } = await compute.byKey(view, keys, signal)
-    return new Map([...outcomes].map(([text, outcome]) => [text, rowsOf(outcome)]))
+    const { outcomes } = await compute.byKey(view, keys, signal, fromMs)
+    return new Map([...outcomes].map(([text, outcome]) => [text, rowsOf(view, outcome)]))
   }
 
   return {
@@ -176,29 +199,36 @@ export function createParity(options: {
         )
       }
       const stopped = orClosing(signal)
-      const reference: Reference = (wanted, others) => trainingRows.collect(view, wanted, others, stopped)
+      const reference: Reference = (wanted, others, fromMs) =>
+        trainingRows.collect(view, wanted, others, { fromMs, signal: stopped })
       const fromOnline = await online.sample(view.id, Math.ceil(sample / 2))
-      const first = await reference(new Set(fromOnline), sample)
-      const texts = [...new Set([...fromOnline, ...first.keys()])].slice(0, sample)
+      const first = await take(reference, new Set(fromOnline), sample)
+      const texts = [...new Set([...fromOnline, ...first.rows.keys()])].slice(0, sample)
       return run(view, texts, first, reference)
     },
     async check(view, values, { sample, signal }) {
       const texts = [...new Set([...values, ...(await online.sample(view.id, sample))])]
       const stopped = orClosing(signal)
-      const reference: Reference = (wanted) => computeAnew(view, wanted, stopped)
-      return run(view, texts, await reference(new Set(texts), 0), reference)
+      const reference: Reference = (wanted, _, fromMs) => computeAnew(view, wanted, fromMs, stopped)
+      return run(view, texts, await take(reference, new Set(texts), 0), reference)
     },
     async isCurrent(view, indexValue) {
-      const anew = await computeAnew(view, [indexValue])
-      const found = (await serve(view, [indexValue])).get(indexValue) ?? []
+      const fromMs = Date.now()
+      const anew = await computeAnew(view, [indexValue], fromMs)
+      const { found, moment } = (await serve(view, [indexValue], { fromMs })).get(indexValue) ?? unserved
       const rows = found instanceof AppError ? [failureRow(found)] : found
-      return compareRows(expectedOf(anew, indexValue), rows, await promisedBy(view)) !== 'DIFFERENT'
+      return compareRows(expectedOf(anew, indexValue, moment), rows, await promisedBy(view)) !== 'DIFFERENT'
     },
   }
 }
 
-function expectedOf(rows: RowsByValue, text: string): readonly string[] {
-  return (rows.get(text) ?? []).map(reencoded)
+async function take(reference: Reference, wanted: ReadonlySet<string>, others: number): Promise<Taken> {
+  const fromMs = Date.now()
+  return { fromMs, rows: await reference(wanted, others, fromMs) }
+}
+
+function expectedOf(rows: RowsByValue, text: string, moment: bigint): readonly string[] {
+  return (rows.get(text)?.(moment) ?? []).map(reencoded)
 }
 
 /** A row's text as a client reads it. */
@@ -210,9 +240,10 @@ function textsOf(rows: string): string[] {
   return (JSON.parse(rows) as unknown[]).map((row) => JSON.stringify(row))
 }
 
-function rowsOf(outcome: Outcome): string[] {
-  if (!outcome.ok) return [failureRow(outcome.error)]
-  return textsOf(outcome.rows)
+function rowsOf({ record }: View, outcome: Outcome): RowsAt {
+  if (outcome.ok) return rowsAt(record, outcome.rows)
+  const failed = [failureRow(outcome.error)]
+  return () => failed
 }
 
 /** Stands for a failed value's rows, so that the same failure on both sides is no difference. */

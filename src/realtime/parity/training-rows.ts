@@ -8,16 +8,28 @@ import { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
 import type { View } from '../../features/views.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
-import { type Column, createRowEncoder, type Row } from '../../values/columns.ts'
+import { type Column, createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
-import { placesOfKey } from '../compute.ts'
+import { createEncoder, placesOfKey } from '../compute.ts'
+import { createTimeline, type RowsAt, rowsAt, rulesOf } from '../timeline.ts'
 
-/** The rows of index values as JSON texts, by canonical text. */
-export type RowsByValue = ReadonlyMap<string, readonly string[]>
+/** By canonical text. */
+export type RowsByValue = ReadonlyMap<string, RowsAt>
+
+export interface CollectOptions {
+  /** From which on the rows of a view in time are told. */
+  fromMs: number
+  signal: AbortSignal
+}
 
 export interface TrainingRows {
   /** The rows of the wanted values (those without rows are absent), and of up to `others` random further ones. */
-  collect(view: View, wanted: ReadonlySet<string>, others: number, signal: AbortSignal): Promise<RowsByValue>
+  collect(
+    view: View,
+    wanted: ReadonlySet<string>,
+    others: number,
+    options: CollectOptions,
+  ): Promise<RowsByValue>
 }
 
 interface Source {
@@ -77,68 +89,110 @@ export function createTrainingRows(options: {
     columns: readonly Column[],
     rows: readonly Row[],
     signal: AbortSignal,
-  ): Promise<string[]> {
-    if (view.etl === null) return rows.map(createRowEncoder(columns))
+  ): Promise<Frame[]> {
+    if (view.etl === null) return [{ columns, rows }]
+    // Of a view in time the columns have to be of one type in all rows.
+    const isTogether = view.record.timestampColumn !== null
     const results = await etlEngine.runGroups({
       etl: view.etl,
       inputColumns: columns,
-      groups: rows.map((row) => [row]),
+      groups: isTogether ? [rows] : rows.map((row) => [row]),
       outputColumns: null,
       signal,
     })
-    return results.flatMap((result) => {
+    return results.map((result) => {
       if (!result.ok) throw result.error
-      return result.frame.rows.map(createRowEncoder(result.frame.columns))
+      return result.frame
     })
   }
 
   return {
-    async collect(view, wanted, others, signal) {
+    async collect(view, wanted, others, { fromMs, signal }) {
       if (view.etl !== null && (await etlEngine.worksRowByRow(view.etl))) {
         const source = await scanQuery(view, signal)
-        const found = await collectFrom(source, view, wanted, others)
-        const encoded = new Map<string, readonly string[]>()
-        for (const [text, rows] of found)
-          encoded.set(text, await transformRows(view, source.columns, rows, signal))
-        return encoded
+        const found = await collectFrom(source, view, { wanted, others, gather: gatherAll })
+        const told = new Map<string, RowsAt>()
+        for (const [text, { rows }] of found)
+          told.set(text, tell(view, await transformRows(view, source.columns, rows(), signal), fromMs))
+        return told
       }
       return withEtlOutput(view, signal, async (source) => {
-        const encode = createRowEncoder(source.columns)
-        const found = await collectFrom(source, view, wanted, others)
-        return new Map([...found].map(([text, rows]) => [text, rows.map(encode)]))
+        const { columns } = source
+        const gather = gatherFor(view, columns, fromMs)
+        const found = await collectFrom(source, view, { wanted, others, gather })
+        return new Map(
+          [...found].map(([text, { rows }]) => [text, tell(view, [{ columns, rows: rows() }], fromMs)]),
+        )
       })
     },
   }
 }
 
+/** The rows of one value, or those of them that tell all from a moment on. */
+interface Gathered {
+  add(row: Row): void
+  rows(): readonly Row[]
+}
+
+function gatherAll(): Gathered {
+  const rows: Row[] = []
+  return { add: (row) => void rows.push(row), rows: () => rows }
+}
+
+/** Of a view in time a long history is not held. */
+function gatherFor({ record }: View, columns: readonly Column[], fromMs: number): () => Gathered {
+  if (record.timestampColumn === null) return gatherAll
+  const rules = rulesOf(record, columns)
+  if (rules instanceof AppError) throw rules
+  return () => {
+    const { add, held } = createTimeline(rules, BigInt(fromMs) * 1000n)
+    return { add, rows: () => held().map(([, row]) => row) }
+  }
+}
+
+function tell(view: View, frames: readonly Frame[], fromMs: number): RowsAt {
+  if (view.record.timestampColumn === null) {
+    const texts = frames.flatMap(({ columns, rows }) => rows.map(createRowEncoder(columns)))
+    return () => texts
+  }
+  const [{ columns, rows } = { columns: [], rows: [] }] = frames
+  const outcome = createEncoder(view, columns, BigInt(fromMs) * 1000n)(rows)
+  if (!outcome.ok) throw outcome.error
+  return rowsAt(view.record, outcome.rows)
+}
+
 /** One pass: the wanted values' rows, and those of the values with the lowest seeded hashes, which is a random sample. */
-async function collectFrom(source: Source, view: View, wanted: ReadonlySet<string>, others: number) {
+async function collectFrom(
+  source: Source,
+  view: View,
+  { wanted, others, gather }: { wanted: ReadonlySet<string>; others: number; gather: () => Gathered },
+) {
   const seed = randomInt(2 ** 32)
-  const kept = new Map<string, Row[]>()
-  let sampled = new Map<string, { hash: number; rows: Row[] }>()
+  const kept = new Map<string, Gathered>()
+  let sampled = new Map<string, { hash: number; gathered: Gathered }>()
   let highest = others > 0 ? Number.POSITIVE_INFINITY : -1
   for await (const batch of source.batches) {
     for (const row of batch) {
       const text = view.key.textOfRow(row, source.places)
       if (text === null) continue
       if (wanted.has(text)) {
-        const rows = kept.get(text)
-        if (rows === undefined) kept.set(text, [row])
-        else rows.push(row)
+        const own = kept.get(text) ?? gather()
+        kept.set(text, own)
+        own.add(row)
         continue
       }
       const hash = crc32(text, seed)
       if (hash > highest) continue
-      const sample = sampled.get(text)
-      if (sample === undefined) sampled.set(text, { hash, rows: [row] })
-      else sample.rows.push(row)
+      const sample = sampled.get(text) ?? { hash, gathered: gather() }
+      sampled.set(text, sample)
+      sample.gathered.add(row)
       if (sampled.size > others * 2) {
         sampled = lowest(sampled, others)
         highest = Math.max(...[...sampled.values()].map((one) => one.hash))
       }
     }
   }
-  for (const [text, { rows }] of lowest(sampled, others)) kept.set(text, rows)
+  for (const [text, { gathered }] of lowest(sampled, others)) kept.set(text, gathered)
   return kept
 }
 

@@ -17,7 +17,7 @@ import { ok } from '../../telemetry/notices.ts'
 import { readVersion } from '../ledger.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
-import { atMoment, selectFrom } from '../planned-statement.ts'
+import { atMoment, selectFrom, selectWhere } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from '../port.ts'
 import { composeWith } from '../training-set.ts'
 import { createAppends, transactionOf } from './append.ts'
@@ -39,6 +39,7 @@ import { createProofs, type Proofs } from './proofs.ts'
 import { createSchemas, listTables, makeTable, type TableList, typesOf, withEstimates } from './schema.ts'
 import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
 import { findMisfit } from './staging.ts'
+import { timelineTerms } from './timeline.ts'
 
 export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<Warehouse> {
   const file = fileOf(options)
@@ -102,7 +103,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   async function withPlan<T>(
     workload: 'quick' | 'slow',
     request: PlanRequest,
-    prefixBytes: number,
+    bytesBefore: (plan: DuckdbStatement) => number,
     work: (connection: DuckDBConnection, plan: DuckdbStatement) => Promise<T>,
   ): Promise<T> {
     const { signal } = request
@@ -111,7 +112,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     try {
       return await database.use(workload, signal, (connection) =>
         withCurrentPlan(connection, { ...request, onWritten }, (made) => {
-          offsetBytes = prefixBytes + Buffer.byteLength(selectFrom(made).prefix)
+          offsetBytes = bytesBefore(made)
           return work(connection, made)
         }),
       )
@@ -121,7 +122,9 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }
 
   function lookup(request: LookupRequest): Promise<LookupResult> {
-    return withPlan('quick', request, 0, (connection, made) =>
+    const bytesBefore = (made: DuckdbStatement) =>
+      Buffer.byteLength(selectWhere(made, '', timelineTerms(made, request)).prefix)
+    return withPlan('quick', request, bytesBefore, (connection, made) =>
       inTransaction(connection, async () => {
         const version = await readVersion(transactionOf(connection))
         const rows = await lookUp(connection, made, request, options.lookupLimits)
@@ -142,16 +145,14 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
         withCurrentPlan(connection, { ...request, onWritten }, async (planned) => planned),
       )
       const { among, by, bounds, types } = scanOrder(made, key, after)
-      const { prefix, text } = selectFrom(made)
+      const { prefix, text } = selectWhere(made, among, timelineTerms(made, request))
       const version = await lease.run(async () => {
         await connection.run('BEGIN TRANSACTION READ ONLY')
         return readVersion(transactionOf(connection))
       })
       const batches = async function* () {
         try {
-          const result = await lease.run(() =>
-            connection.stream(`${text} WHERE ${among} ORDER BY ${by}`, bounds, types),
-          )
+          const result = await lease.run(() => connection.stream(`${text} ORDER BY ${by}`, bounds, types))
           for (;;) {
             const chunk = await lease.run(() => result.fetchChunk())
             await assertFilesStand(made)
@@ -189,7 +190,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   }
 
   const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
-    withPlan('quick', { sql, signal, isTold: true }, 0, async (connection, made) => ({
+    withPlan('quick', { sql, signal, isTold: true }, bytesOfSelect, async (connection, made) => ({
       columns: made.columns,
       tables: made.tables,
       asksForMoment: made.asking !== null,
@@ -205,16 +206,22 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     name: 'duckdb',
     describe,
     atMoment: (sql, expression, { signal } = {}) =>
-      withPlan('quick', { sql, signal, isTold: true }, 0, async (_, made) => atMoment(made, expression)),
+      withPlan('quick', { sql, signal, isTold: true }, bytesOfSelect, async (_, made) =>
+        atMoment(made, expression),
+      ),
     exportParquet: (request) =>
-      withPlan('slow', request, copyPrefixBytes, (connection, made) =>
-        writeParquet(connection, {
-          select: selectFrom(made).text,
-          columns: made.columns,
-          path: request.path,
-          isIntermediate: request.isIntermediate,
-          onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),
-        }),
+      withPlan(
+        'slow',
+        request,
+        (made) => copyPrefixBytes + bytesOfSelect(made),
+        (connection, made) =>
+          writeParquet(connection, {
+            select: selectFrom(made).text,
+            columns: made.columns,
+            path: request.path,
+            isIntermediate: request.isIntermediate,
+            onProgress: request.onProgress && ((fraction) => request.onProgress?.({ fraction })),
+          }),
       ),
     composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
     lookup,
@@ -327,4 +334,8 @@ function explainVersion(error: unknown, file: string): unknown {
     `WAREHOUSE_URL: ${file} is of a newer DuckDB (its storage has version ${of}); this gateway's DuckDB ${engineVersion()} reads ${least} to ${most ?? least}. Have the newer one copy it (ATTACH … (STORAGE_VERSION 'v1.5.0'); COPY FROM DATABASE …), or run a newer gateway.`,
     { cause: error },
   )
+}
+
+function bytesOfSelect(plan: DuckdbStatement): number {
+  return Buffer.byteLength(selectFrom(plan).prefix)
 }

@@ -6,10 +6,11 @@ import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
 import { comesAfter, keyPlaces, writeKeyValue } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
-import { selectFrom } from '../planned-statement.ts'
+import { selectWhere } from '../planned-statement.ts'
 import type { LookupRequest } from '../port.ts'
 import { type KeyTerms, keyTerms } from './keys.ts'
 import type { DuckdbStatement } from './plans.ts'
+import { timelineTerms } from './timeline.ts'
 
 /** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it a list of them. */
 const maxParameters = 256
@@ -23,15 +24,16 @@ interface KeyColumn extends KeyTerms {
 export async function lookup(
   connection: DuckDBConnection,
   plan: DuckdbStatement,
-  { key, values }: Pick<LookupRequest, 'key' | 'values'>,
+  request: Pick<LookupRequest, 'key' | 'values' | 'timeline'>,
   limits: LookupLimits,
 ): Promise<Row[]> {
+  const { key, values } = request
   const columns = bindKeys(plan, key, values)
   if (values.length === 0) return []
   const asList = values.length > maxParameters
   const condition = asList ? amongLists(columns) : amongParameters(columns, values.length)
   const prepared = await connection.prepare(
-    `${selectFrom(plan).text} WHERE ${condition} LIMIT ${limits.rows + 1}`,
+    `${selectWhere(plan, condition, timelineTerms(plan, request)).text} LIMIT ${limits.rows + 1}`,
   )
   try {
     if (asList)

@@ -7,14 +7,16 @@ import { type KeyWriter, keyPlaces, writeKeys, writeKeyValue } from '../key-colu
 import { readVersion } from '../ledger.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows, tooLarge } from '../lookup-limits.ts'
 import { PlanOutdated } from '../plan-cache.ts'
-import { type Selection, selectFrom, writtenOf } from '../planned-statement.ts'
+import { type Selection, selectWhere, writtenOf } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import { internalSchema } from '../port.ts'
+import type { TimelineTerms } from '../timeline.ts'
 import { isWithinRange, quoteItem } from './column-types.ts'
 import { isServerError, toPostgresError } from './error.ts'
 import { assertCurrent, type PostgresStatement } from './plan.ts'
 import type { Session, TextRow } from './session.ts'
 import { lengthInCharacters } from './text.ts'
+import { timelineTerms } from './timeline.ts'
 
 export async function lookup(
   session: Session,
@@ -27,7 +29,8 @@ export async function lookup(
   const keys = writeKeys(encoders, request.values)
   if (keys.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
   const lists = places.map((_, c) => `{${keys.map((key) => quoteItem(key[c] ?? '')).join(',')}}`)
-  const asked = { plan, places, lists, count: keys.length }
+  const timeline = timelineTerms(plan, request)
+  const asked = { plan, places, lists, timeline, count: keys.length }
   const statement = await chooseStatement(session, asked).catch((error: unknown) =>
     failed(session, plan, error),
   )
@@ -79,13 +82,14 @@ interface Asked {
   places: readonly number[]
   /** The keys' values, of each column as an array's text. */
   lists: readonly string[]
+  timeline: TimelineTerms | null
   count: number
 }
 
 const version = `SELECT (SELECT version FROM ${internalSchema}.version), r.* FROM (VALUES (1)) one LEFT JOIN `
 
 /** The query once, its rows filtered by all the values: by each column's, which an index may serve, then by those that belong together. */
-function lookupTogether({ plan, places, count }: Asked): Selection {
+function lookupTogether({ plan, places, timeline, count }: Asked): Selection {
   const terms = places.map((place, c) => {
     const name = quoteName(plan.columns[place]?.name ?? '')
     const carrier = plan.carriers[place]
@@ -98,10 +102,10 @@ function lookupTogether({ plan, places, count }: Asked): Selection {
     among.push(
       `(${terms.map(({ value }) => value).join(', ')}) IN (SELECT * FROM unnest(${terms.map(({ list }) => list).join(', ')}))`,
     )
-  const { prefix, text } = selectHit(plan)
+  const { prefix, text } = selectHit(plan, among, timeline)
   return {
     prefix: `${version}(${prefix}`,
-    text: `${version}(${text} WHERE ${among.join(' AND ')}) r ON true`,
+    text: `${version}(${text}) r ON true`,
   }
 }
 
@@ -109,22 +113,26 @@ function lookupTogether({ plan, places, count }: Asked): Selection {
  * The query once for each key, whose values are then constants in it: that reaches places where a list of values does not,
  * a grouped subquery that is joined by the key, say.
  */
-function lookupEach({ plan, places }: Asked): Selection {
+function lookupEach({ plan, places, timeline }: Asked): Selection {
   const lists = places.map((place, c) => `$${c + 1}::${plan.carriers[place]?.keyType}[]`)
   const values = places.map((_, c) => `v${c}`).join(', ')
   const equal = places.map((place, c) => `t.${quoteName(plan.columns[place]?.name ?? '')} = k.v${c}`)
   const keys = `(SELECT DISTINCT ${values} FROM unnest(${lists.join(', ')}) u(${values})) k`
-  const { prefix, text } = selectHit(plan)
+  const { prefix, text } = selectHit(plan, equal, timeline)
   const start = `${version}(${keys} CROSS JOIN LATERAL (`
   // OFFSET keeps the server from merging the query with what is around it.
   return {
     prefix: `${start}${prefix}`,
-    text: `${start}${text} WHERE ${equal.join(' AND ')} OFFSET 0) r) ON true`,
+    text: `${start}${text} OFFSET 0) r) ON true`,
   }
 }
 
-function selectHit(plan: PostgresStatement): Selection {
-  return selectFrom(plan, ['true AS hit', ...plan.expressions])
+function selectHit(
+  plan: PostgresStatement,
+  conditions: readonly string[],
+  timeline: TimelineTerms | null,
+): Selection {
+  return selectWhere(plan, conditions.join(' AND '), timeline, ['true AS hit', ...plan.expressions])
 }
 
 async function chooseStatement(session: Session, asked: Asked): Promise<Selection> {
@@ -133,7 +141,7 @@ async function chooseStatement(session: Session, asked: Asked): Promise<Selectio
   if (places.some((place) => plan.carriers[place]?.keyType == null)) return together
   const each = lookupEach(asked)
   const names = places.map((place) => plan.columns[place]?.name)
-  const size = JSON.stringify([names, Math.ceil(Math.log2(count))])
+  const size = JSON.stringify([names, Math.ceil(Math.log2(count)), asked.timeline !== null])
   const known = plan.ways.get(size)
   if (known !== undefined) return known === 'each' ? each : together
   const costTogether = await costOf(session, together, lists)

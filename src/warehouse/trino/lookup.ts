@@ -1,15 +1,16 @@
 // Looks keys up: as literals in the statement, for the protocol carries values in no other way.
 
-import { AppError } from '../../errors.ts'
 import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
-import { comesAfter, type KeyWriter, keyPlaces, writeKeys, writeKeyValue } from '../key-columns.ts'
+import { comesAfter, writeKeys } from '../key-columns.ts'
 import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-limits.ts'
-import { selectFrom } from '../planned-statement.ts'
+import { selectWhere } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
+import { type KeyTerm, keyTermsOf } from './key-terms.ts'
 import type { Ledger } from './ledger.ts'
-import { nameInSelect, type TrinoStatement } from './plan.ts'
+import type { TrinoStatement } from './plan.ts'
 import type { CellRow, TrinoSession } from './session.ts'
+import { timelineTerms } from './timeline.ts'
 
 /** Of literals in one statement; it may have a million characters, as the server comes. */
 const maxCharacters = 500_000
@@ -18,17 +19,19 @@ export async function lookup(
   session: TrinoSession,
   ledger: Ledger,
   plan: TrinoStatement,
-  { key, values, signal }: LookupRequest,
+  request: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
+  const { key, values, signal } = request
   const conditions = conditionsOf(keyTermsOf(plan, key), values)
+  const timeline = timelineTerms(plan, request)
   const { columns } = plan
   const read = async () => {
     const rows: Row[] = []
     for (const condition of conditions) {
       const found = await session.query(
         'quick',
-        `${selectFrom(plan).text} WHERE ${condition} LIMIT ${limits.rows + 1}`,
+        `${selectWhere(plan, condition, timeline).text} LIMIT ${limits.rows + 1}`,
         { signal },
       )
       for (const row of found.rows) rows.push(readRow(plan, row))
@@ -52,36 +55,6 @@ export function readRow({ carriers }: TrinoStatement, cells: CellRow): Row {
   return carriers.map((carrier, i) => {
     const cell = cells[i] ?? null
     return cell === null ? null : carrier.read(cell)
-  })
-}
-
-/** A column of the key: what it is compared by, and how values of it are written. */
-interface KeyTerm {
-  expression: string
-  isFloat: boolean
-  /** NaN as null: it is not equal to itself. */
-  write: KeyWriter<string | null>
-}
-
-/** A type that cannot be a key is refused. */
-export function keyTermsOf(plan: TrinoStatement, key: readonly string[]): KeyTerm[] {
-  return keyPlaces(key, plan.columns).map((place, c) => {
-    const name = key[c] ?? ''
-    const { literal, key: expression, type } = plan.carriers[place] ?? {}
-    if (literal == null || expression === undefined)
-      throw new AppError(
-        'BAD_USER_INPUT',
-        `Column "${name}" is of type ${type}, by which nothing can be looked up.`,
-      )
-    return {
-      expression: expression(nameInSelect(plan, { name })),
-      isFloat: type === 'FLOAT64',
-      write(value) {
-        const text = value === undefined ? null : writeKeyValue(name, () => literal(value))
-        if (text === null) return undefined
-        return Number.isNaN(value) ? null : text
-      },
-    }
   })
 }
 

@@ -1,28 +1,32 @@
 // Scans a result in the order of a key: its first rows come once the engine has read all that it sorts.
 
 import type { Row } from '../../values/columns.ts'
-import { selectFrom } from '../planned-statement.ts'
+import { selectWhere } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
-import { comesAfterKey, keyTermsOf, readRow } from './lookup.ts'
+import { keyTermsOf } from './key-terms.ts'
+import { comesAfterKey, readRow } from './lookup.ts'
 import { type ReadParts, readAtOneVersion } from './pinned.ts'
 import type { TrinoStatement } from './plan.ts'
 import type { Page } from './session.ts'
+import { timelineTerms } from './timeline.ts'
 
 type Pages = AsyncGenerator<Page, void, undefined>
 
 export async function scan(
   parts: ReadParts,
   plan: TrinoStatement,
-  { sql, key, after, signal }: ScanRequest,
+  request: ScanRequest,
 ): Promise<ScanResult> {
+  const { sql, key, after, signal } = request
   const terms = keyTermsOf(plan, key)
+  const timeline = timelineTerms(plan, request)
   const present = terms.map(({ expression }) => `${expression} IS NOT NULL`)
   const among = after === undefined ? present : [...present, comesAfterKey(terms, after)]
   const order = terms.map(({ expression }) => expression).join(', ')
 
   async function begin(pinned: TrinoStatement, check: () => Promise<number>) {
-    const statement = `${selectFrom(pinned).text} WHERE ${among.join(' AND ')} ORDER BY ${order}`
+    const statement = `${selectWhere(pinned, among.join(' AND '), timeline).text} ORDER BY ${order}`
     const pages = parts.session.pages('stream', statement, { signal })
     try {
       const first = await nextRows(pages)
