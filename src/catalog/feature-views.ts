@@ -191,7 +191,7 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
 
     async stamp() {
       const [row] = await prisma.$queryRaw<{ stamp: string }[]>`
-        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "driftNote", "ttlSeconds", "eventTtlSeconds", "refreshEvery", implicit,
+        SELECT count(*) || ' ' || coalesce(sum(hashtextextended(concat_ws(' ', id, refresh, "refreshNote", "driftNote", "ttlSeconds", "eventTtlSeconds", "refreshEvery", "createdUntil", implicit,
           extract(epoch FROM "lastUsedAt"), array_to_string(tables, ' '), "graphqlName", description, owner, array_to_string(tags, ' '), "featureNotes"), 0)), 0) AS stamp FROM "FeatureView"`
       return row?.stamp ?? ''
     },
