@@ -37,14 +37,16 @@ beforeAll(async () => {
     {},
   )
   viewId = createFeatureView.id
-  await hot.data('mutation ($rows: JSON!) { ingest(table: "readings", rows: $rows) { id } }', { rows })
-  await gateway.services.publish.idle()
+  await write(rows)
 })
 
 afterAll(async () => {
   await hot?.close()
   await gateway?.close()
 })
+
+/** Answers once they are served. */
+const write = (given: readonly object[]) => hot.rest('POST', '/tables/readings/rows?wait=true', given)
 
 const lookUp = async (indexValue: string) => {
   const { queryRealtime } = await hot.data<{ queryRealtime: { status: string; asOf: string } }>(
@@ -193,12 +195,10 @@ test('a time that is a part of the key, and an event ttl where there is no time,
 test('of a view with an ETL the candidates are what the ETL gives, once that is known', async () => {
   const create = `mutation ($etlId: ID!) { createFeatureView(name: "doubled", queryId: "readings", etlId: $etlId, indexKey: "key", timestampColumn: "happened") {
     id features { name } parity: name } }`
-  await hot.data('mutation ($rows: JSON!) { ingest(table: "readings", rows: $rows) { id } }', {
-    rows: [
-      { key: 'etl', happened: '2026-01-01T00:00:00Z', v: 7 },
-      { key: 'etl', happened: '2026-01-02T00:00:00Z', v: 0 },
-    ],
-  })
+  await write([
+    { key: 'etl', happened: '2026-01-01T00:00:00Z', v: 7 },
+    { key: 'etl', happened: '2026-01-02T00:00:00Z', v: 0 },
+  ])
   const { extractRealtime } = await hot.data<{ extractRealtime: { rows: unknown[] } }>(
     `query ($etlPath: String!) { extractRealtime(queryId: "readings", etlPath: $etlPath, indexKey: "key", indexValue: "a") { rows } }`,
     { etlPath },
