@@ -5,6 +5,7 @@ import type { Column } from '../values/columns.ts'
 const isZoned = ({ storage }: Column) => storage === 'TIMESTAMP WITH TIME ZONE'
 
 export const duckdbAsOf = {
+  hasLateral: true,
   materialized: 'MATERIALIZED ',
   // A scan of the columns that are asked for costs less than to hold them all.
   notMaterialized: 'NOT MATERIALIZED ',

@@ -17,6 +17,8 @@ export interface Dialect {
 
 /** How an engine writes what a training set is joined by. */
 export interface AsOfDialect {
+  /** Whether a statement may be asked anew for each row of another, whatever it computes. */
+  hasLateral: boolean
   /** After AS, of what is read more than once and computed once; and of what is better computed where it is read. */
   materialized: string
   notMaterialized: string

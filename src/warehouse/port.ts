@@ -290,8 +290,8 @@ export interface Warehouse {
   /** The statement with an SQL expression in place of each `as_of()`; it fits into parentheses when a newline follows it. */
   atMoment(sql: string, expression: string, options?: RunOptions): Promise<string>
   exportParquet(request: ExportRequest): Promise<ExportResult>
-  /** What an export is asked for of a training set, whose parts' statements have been described. */
-  composeTrainingSet(set: TrainingSet): ComposedSet
+  /** What an export is asked for of a training set, whose parts' statements have been described; null where one statement cannot give it. */
+  composeTrainingSet(set: TrainingSet): ComposedSet | null
   lookup(request: LookupRequest): Promise<LookupResult>
   scan(request: ScanRequest): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>

@@ -3,8 +3,11 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { FeatureReference } from '../../src/features/references.ts'
+import { type FeatureReference, resolveReferences } from '../../src/features/references.ts'
+import { createViewRecords } from '../../src/features/view-records.ts'
+import type { View } from '../../src/features/views.ts'
 import type { Training } from '../../src/training/service.ts'
+import type { AskedService } from '../../src/training/sets/sets.ts'
 import type { SpineRequest } from '../../src/training/sets/spine.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { openTrainingStack, type TrainingStack } from './training-stack.ts'
@@ -74,19 +77,36 @@ const reference = (view: string, further: Partial<FeatureReference> = {}): Featu
   ...further,
 })
 
+/** As the service of feature references resolves them. */
+function resolving(features: readonly FeatureReference[], service: AskedService | null = null) {
+  const { catalog, warehouse } = stack
+  const records = createViewRecords({ catalog, warehouse })
+  async function viewByName(name: string) {
+    const { id } = await catalog.prisma.featureView.findUniqueOrThrow({ where: { name } })
+    return records.toView(await catalog.featureViews.byId(id))
+  }
+  const columnsOf = async ({ etl, query }: View) =>
+    (etl && (await catalog.etls.outputColumns(etl.id, query.id))) ?? query.columns
+  return async ({ taken }: { taken: ReadonlyMap<string, string> }) => {
+    const names = service?.etl ? new Map() : taken
+    return { references: await resolveReferences(features, { viewByName, columnsOf, taken: names }), service }
+  }
+}
+
 async function make(
   spine: SpineRequest,
   features: readonly FeatureReference[],
-  options: { timestampColumn?: string; knownAsOf?: boolean; fullNames?: boolean } = {},
+  {
+    service = null,
+    ...options
+  }: { timestampColumn?: string; knownAsOf?: boolean; service?: AskedService | null } = {},
 ) {
   const { dataset, notPointInTime } = await training.createTrainingSet({
     spine,
-    features,
-    service: null,
+    resolve: resolving(features, service),
     name: null,
     timestampColumn: 'event_timestamp',
     knownAsOf: false,
-    fullNames: false,
     waitMs: 60_000,
     ...options,
   })
@@ -290,12 +310,10 @@ describe('A training set', () => {
     const blocking = await first.queryTrain({ sql: endless, name: 'x', save: false, waitMs: 0 })
     const request = {
       spine: { rows: spineRows },
-      features: [reference('rates')],
-      service: null,
+      resolve: resolving([reference('rates')]),
       name: null,
       timestampColumn: 'event_timestamp',
       knownAsOf: false,
-      fullNames: false,
       waitMs: 0,
     }
     const { dataset } = await first.createTrainingSet(request)
@@ -303,5 +321,104 @@ describe('A training set', () => {
     await first.close()
     await expect.poll(async () => (await stack.catalog.datasets.byId(dataset.id)).status).toBe('SUCCEEDED')
     expect((await training.rows(dataset.id, { offset: 0, limit: 100 })).rows).toEqual(expected)
+  })
+
+  describe('of a query that asks for a moment', () => {
+    const payments = `SELECT * FROM (VALUES (1, TIMESTAMP '2026-03-01 12:00:00', 10), (1, TIMESTAMP '2026-03-04 12:00:00', 20),
+      (1, TIMESTAMP '2026-03-04 12:00:00', 5), (1, TIMESTAMP '2026-03-11 12:00:00', 40)) t(user_id, ts, amount)`
+    const sql = `SELECT user_id, count(*) FILTER (WHERE ts > as_of() - INTERVAL 7 DAY) AS n,
+      CAST(sum(amount) FILTER (WHERE ts > as_of() - INTERVAL 7 DAY) AS INTEGER) AS total
+      FROM (${payments}) p WHERE ts <= as_of() GROUP BY user_id`
+    const moments = [
+      ['2026-03-04T12:00:00Z', 3, 35],
+      ['2026-03-04T11:59:59.999999Z', 1, 10],
+      ['2026-03-08T12:00:00Z', 2, 25],
+      ['2026-03-11T12:00:00Z', 1, 40],
+      ['2026-03-18T12:00:00Z', 0, null],
+      ['2026-03-01T11:59:59Z', null, null],
+      [null, null, null],
+    ] as const
+
+    async function makeAsked(name: string): Promise<string> {
+      const { columns } = await stack.warehouse.describe(sql)
+      return (await stack.catalog.savedQueries.save({ name, sql, columns })).id
+    }
+
+    const asked = moments.map(([event_timestamp]) => ({ user_id: 1, event_timestamp }))
+    const asSql = `SELECT 1 AS user_id, CAST(t AS TIMESTAMP) AS event_timestamp FROM (VALUES ${moments
+      .map(([moment], i) => `(${i}, ${moment === null ? 'NULL' : `'${moment.slice(0, -1)}'`})`)
+      .join(', ')}) v(i, t) ORDER BY i`
+
+    test.each([
+      ['sql', { sql: asSql }],
+      ['rows', { rows: asked }],
+    ] satisfies [string, SpineRequest][])(
+      'a set of %s holds what it gives as of each row’s own',
+      async (kind, spine) => {
+        const queryId = await makeAsked(`payments ${kind}`)
+        await stack.catalog.featureViews.create({
+          name: `payments ${kind}`,
+          queryId,
+          etlId: null,
+          indexKeys: ['user_id'],
+          refresh: 'MANUAL',
+          tables: [],
+        })
+        const made = await make(spine, [reference(`payments ${kind}`)])
+        expect(made.rows.map((row) => row.slice(2))).toEqual(moments.map(([, n, total]) => [n, total]))
+        expect(made.notPointInTime).toEqual([])
+      },
+    )
+  })
+
+  test.each([
+    [
+      'row by row',
+      'export function transform({ rate, amount }) { return { cost: rate === null ? null : rate * amount } }',
+    ],
+    [
+      'all at once',
+      'export function extract(rows) { return rows.filter(({ rate }) => rate !== null).map(({ rate, amount }) => ({ cost: rate * amount })) }',
+    ],
+    ['by SQL', 'SELECT CAST(rate * amount AS DOUBLE) AS cost FROM input WHERE rate IS NOT NULL'],
+  ])('of a service goes through its ETL, which works %s, and the spine passes by', async (how, source) => {
+    const path = join(stack.etlFolder, `${how}.${source.startsWith('SELECT') ? 'sql' : 'js'}`)
+    await writeFile(path, source)
+    const { id } = await stack.etlService.resolve(`file:${path}`)
+    const own = { nullable: false } as const
+    const service = {
+      id: 'svc_x',
+      name: 'costs',
+      version: 1,
+      etl: await stack.catalog.etls.byId(id ?? ''),
+      indexKeys: [{ name: 'driver_id', type: 'INT32', storage: 'INTEGER', ...own }],
+      requestColumns: [{ name: 'amount', type: 'FLOAT64', storage: 'DOUBLE', ...own }],
+      columns: [{ name: 'cost', type: 'FLOAT64', storage: 'DOUBLE', nullable: true }],
+    } satisfies AskedService
+    const spine = { rows: spineRows.map((row, i) => ({ ...row, amount: i + 1, rate: 'the spine’s own' })) }
+    const made = await make(spine, [reference('rates', { features: ['rate'] })], { service })
+    expect(made.names).toEqual(['driver_id', 'event_timestamp', 'label', 'amount', 'rate', 'cost'])
+    expect(made.rows.map((row) => row.at(-1))).toEqual([0.5, null, 0.75, null, 1.25])
+    expect(made.rows.map((row) => row[2])).toEqual(['x', 'y', 'z', 'z', 'z'])
+  })
+
+  test('gives features as of a moment, as onlineFeatures asks for them', async () => {
+    const { references } = await resolving([reference('rates'), reference('names')])({ taken: new Map() })
+    const columns = [{ name: 'driver_id', type: 'INT32', storage: 'INTEGER', nullable: true }] as const
+    const before = await readdir(stack.temporaryFolder)
+    const { columns: given, rows } = await training.features({
+      references,
+      entities: { columns, rows: [[1], [2], [3], [1]] },
+      moment: BigInt(Date.parse(at(2))) * 1000n,
+      signal: AbortSignal.timeout(60_000),
+    })
+    expect(given.map(({ name }) => name)).toEqual(['rate', 'note', 'driver'])
+    expect(rows).toEqual([
+      [0.5, 'a', 'Ada'],
+      [0.75, 'c', null],
+      [null, null, 'Bob'],
+      [0.5, 'a', 'Ada'],
+    ])
+    expect(await readdir(stack.temporaryFolder)).toEqual(before)
   })
 })

@@ -15,6 +15,7 @@ export const trinoCatalogs = [
   'rows',
   'views',
   'kinds',
+  'sets',
 ] as const
 
 declare module 'vitest' {

@@ -32,6 +32,8 @@ const reference = z.object({
   /** Those that the query was saved with. */
   columns,
   isExact: z.boolean(),
+  /** Whether it calls `as_of()`. */
+  asksForMoment: z.boolean(),
   etl: z
     .object({
       id: z.string(),
@@ -51,13 +53,29 @@ const reference = z.object({
   features: z.array(z.object({ column: z.string(), name: z.string() })),
 })
 
+const service = z.object({
+  id: z.string(),
+  name: z.string(),
+  version: z.number(),
+  /** On top of the joined row. */
+  etl: z
+    .object({
+      id: z.string(),
+      /** Of the spine: what entities are found by, then what requests bring. */
+      entity: columns,
+      /** What it gave when the service was made. */
+      columns,
+    })
+    .nullable(),
+})
+
 const recipe = z.object({
   name: z.string().nullable(),
   spine,
   /** Of the spine; null where no view has a time. */
   timestampColumn: z.string().nullable(),
   knownAsOf: z.boolean(),
-  service: z.object({ name: z.string(), version: z.number() }).nullable(),
+  service: service.nullable(),
   references: z.array(reference),
 })
 
@@ -97,8 +115,12 @@ export function describeReferences({ references }: SetRecipe): object[] {
 }
 
 export function notPointInTime({ references }: SetRecipe): string[] {
-  const names = references.filter(({ timestampColumn }) => timestampColumn === null).map(({ view }) => view)
+  const names = references.filter((made) => !isInTime(made)).map(({ view }) => view)
   return [...new Set(names)]
+}
+
+export function isInTime({ timestampColumn, asksForMoment }: RecipeReference): boolean {
+  return timestampColumn !== null || asksForMoment
 }
 
 /** What the rows of a reference hold, after its ETL. */
@@ -109,7 +131,17 @@ export function columnsOfReference({ etl, columns: own }: RecipeReference): read
 /** As a relation to be joined: `sql` gives its rows. */
 export function toSetReference(
   made: RecipeReference,
-  { sql, columns: own, spine: asked }: { sql: string; columns: readonly Column[]; spine: readonly Column[] },
+  {
+    sql,
+    columns: own,
+    spine: asked,
+    asking = null,
+  }: {
+    sql: string
+    columns: readonly Column[]
+    spine: readonly Column[]
+    asking?: string | null
+  },
 ): SetReference {
   const find = (name: string) => columnOf(own, name)
   const { timestampColumn, createdColumn, eventTtlSeconds, isExact } = made
@@ -121,6 +153,7 @@ export function toSetReference(
     created: createdColumn === null ? null : find(createdColumn),
     eventTtlSeconds,
     isExact,
+    asking,
     features: made.features.map(({ column, name }) => ({ column: find(column), name })),
   }
 }

@@ -8,29 +8,40 @@ import type { EtlRecord } from '../../catalog/etls.ts'
 import type { Catalog } from '../../catalog/open.ts'
 import { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
-import {
-  type FeatureReference,
-  type ResolvedReference,
-  resolveReferences,
-} from '../../features/references.ts'
-import { createViewRecords, type View } from '../../features/view-records.ts'
+import type { ResolvedReference } from '../../features/references.ts'
+import type { View } from '../../features/views.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import { formatMicros } from '../../values/calendar.ts'
 import type { Column, Frame } from '../../values/columns.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import { assertReadable } from '../download.ts'
 import { datasetPath, type RunContext, type RunResult } from '../run.ts'
-import { parseRecipe, type RecipeReference, type SetRecipe } from './recipe.ts'
+import { isInTime, parseRecipe, type RecipeReference, type SetRecipe } from './recipe.ts'
 import { createSetRun } from './run.ts'
 import { assertFits, readSpine, type SpineRequest } from './spine.ts'
 
+/** Features of views, by a service or as they were named. */
+export interface AskedFeatures {
+  references: readonly ResolvedReference[]
+  service: AskedService | null
+}
+
+export interface AskedService {
+  id: string
+  name: string
+  version: number
+  etl: EtlRecord | null
+  indexKeys: readonly Column[]
+  requestColumns: readonly Column[]
+  /** What its ETL gave when it was made. */
+  columns: readonly Column[]
+}
+
 export interface TrainingSetRequest {
   spine: SpineRequest
-  /** Of these, or of a service. */
-  features: readonly FeatureReference[]
-  service: { name: string; version: number } | null
+  /** The features that are asked for; rejects where two have one name, or that of a column that is taken. */
+  resolve(naming: { taken: ReadonlyMap<string, string> }): Promise<AskedFeatures>
   timestampColumn: string
-  fullNames: boolean
   knownAsOf: boolean
   name: string | null
 }
@@ -65,31 +76,13 @@ const momentColumn = 'gateway moment'
 
 export function createTrainingSets(options: TrainingSetsOptions) {
   const { catalog, warehouse, parquet, datasetsFolder, temporaryFolder } = options
-  const records = createViewRecords(options)
   const runs = createSetRun(options)
   const spinePathOf = (datasetId: string) => join(datasetsFolder, `${datasetId}.spine.parquet`)
-
-  async function viewByName(name: string): Promise<View> {
-    const found = await catalog.prisma.featureView.findUnique({ where: { name }, select: { id: true } })
-    if (found === null)
-      throw new AppError('NOT_FOUND', `There is no feature view ${JSON.stringify(name)} in the catalog.`)
-    return records.toView(await catalog.featureViews.byId(found.id))
-  }
-
-  async function columnsOf({ etl, query, record }: View): Promise<readonly Column[]> {
-    if (etl === null) return query.columns
-    const columns = await catalog.etls.outputColumns(etl.id, query.id)
-    if (columns !== null) return columns
-    throw new AppError(
-      'CONFLICT',
-      `The feature view ${record.name} has an ETL whose output nobody has seen yet; run it once by extractTrain(queryId: ${JSON.stringify(query.id)}, etlPath: ${JSON.stringify(etl.id)}).`,
-    )
-  }
 
   async function recipeReference(reference: ResolvedReference): Promise<RecipeReference> {
     const { view, keys, features, prefix } = reference
     const { record, query, etl } = view
-    const output = await columnsOf(view)
+    const output = etl === null ? query.columns : ((await catalog.etls.outputColumns(etl.id, query.id)) ?? [])
     const own = (key: Column) => output.find(({ name }) => name === key.name) ?? lacksKey(view, key)
     return {
       view: record.name,
@@ -99,6 +92,7 @@ export function createTrainingSets(options: TrainingSetsOptions) {
       sql: query.sql,
       columns: [...query.columns],
       isExact: query.determinism === 'EXACT',
+      asksForMoment: (await warehouse.describe(query.sql)).asksForMoment,
       etl: etl && describeEtl(etl, output),
       keys: keys.map(({ key, column }) => ({ key: etl === null ? key : own(key), column })),
       timestampColumn: record.timestampColumn,
@@ -110,27 +104,28 @@ export function createTrainingSets(options: TrainingSetsOptions) {
   }
 
   async function plan(request: TrainingSetRequest): Promise<PlannedSet> {
-    const { features, fullNames, timestampColumn, knownAsOf, service, name } = request
-    const resolving = { viewByName, columnsOf, fullNames }
+    const { resolve, timestampColumn, knownAsOf, name } = request
     const path = join(temporaryFolder, `spine-${randomUUID()}.parquet`)
-    const unnamed = await resolveReferences(features, resolving)
-    const spine = await readSpine(options, request.spine, { references: unnamed, timestampColumn, path })
+    const first = await resolve({ taken: new Map() })
+    const requestColumns = first.service?.requestColumns ?? []
+    const needed = { references: first.references, requestColumns, timestampColumn, path }
+    const spine = await readSpine(options, request.spine, needed)
     try {
       const { columns } = spine.made
       const taken = new Map(columns.map((column) => [column.name, 'a column of the spine']))
-      const references = await resolveReferences(features, { ...resolving, taken })
-      assertFits(columns, references, timestampColumn)
+      const { references, service } = await resolve({ taken })
+      const made = await Promise.all(references.map(recipeReference))
+      const time = made.some(isInTime) ? timestampColumn : null
+      assertFits(columns, { references, requestColumns, timestampColumn: time })
       const recipe: SetRecipe = {
         name,
         spine: spine.made,
-        timestampColumn: references.some(({ view }) => view.record.timestampColumn !== null)
-          ? timestampColumn
-          : null,
+        timestampColumn: time,
         knownAsOf,
-        service,
-        references: await Promise.all(references.map(recipeReference)),
+        service: service && describeService(service),
+        references: made,
       }
-      return { recipe, sql: sqlOf(recipe), spinePath: spine.path }
+      return { recipe, sql: await sqlOf(recipe), spinePath: spine.path }
     } catch (error) {
       if (spine.path !== null) await rm(spine.path, { force: true })
       throw error
@@ -138,10 +133,9 @@ export function createTrainingSets(options: TrainingSetsOptions) {
   }
 
   /** What the warehouse runs, or that it is made of files. */
-  function sqlOf(recipe: SetRecipe): string {
-    const set = runs.statementOf(recipe)
-    if (set !== null) return warehouse.composeTrainingSet(set).ways[0]
-    return recipe.spine.kind === 'statement' ? recipe.spine.sql : ''
+  async function sqlOf(recipe: SetRecipe): Promise<string> {
+    const sql = await runs.statementOf(recipe)
+    return sql ?? (recipe.spine.kind === 'statement' ? recipe.spine.sql : '')
   }
 
   async function spineFileOf({ spine }: SetRecipe, datasetId: string): Promise<string | null> {
@@ -195,7 +189,8 @@ export function createTrainingSets(options: TrainingSetsOptions) {
       const columns = [...entities.columns, time]
       const rows = entities.rows.map((row) => [...row, formatMicros(moment)])
       try {
-        assertFits(columns, references, momentColumn)
+        const made = await Promise.all(references.map(recipeReference))
+        assertFits(columns, { references, requestColumns: [], timestampColumn: momentColumn })
         await mkdir(folder)
         await parquet.writeFrames({ path: spinePath, columns, batches: [rows], signal })
         const recipe: SetRecipe = {
@@ -204,16 +199,28 @@ export function createTrainingSets(options: TrainingSetsOptions) {
           timestampColumn: momentColumn,
           knownAsOf: false,
           service: null,
-          references: await Promise.all(references.map(recipeReference)),
+          references: made,
         }
-        const made = await runs.run({ recipe, spinePath, path, temporaryPath: path, signal, onProgress() {} })
-        const features = made.columns.slice(columns.length)
+        const result = await runs.run({
+          recipe,
+          spinePath,
+          path,
+          temporaryPath: path,
+          signal,
+          onProgress() {},
+        })
+        const features = result.columns.slice(columns.length)
         return await parquet.read(path, { columns: features, signal })
       } finally {
         await rm(folder, { recursive: true, force: true })
       }
     },
   }
+}
+
+function describeService({ id, name, version, etl, indexKeys, requestColumns, columns }: AskedService) {
+  const entity = [...indexKeys, ...requestColumns]
+  return { id, name, version, etl: etl && { id: etl.id, entity, columns: [...columns] } }
 }
 
 function describeEtl({ id, name, version, commit, contentSha256 }: EtlRecord, columns: readonly Column[]) {

@@ -13,15 +13,17 @@ import {
 } from '../../values/columns.ts'
 import { createKeyType } from '../../values/entity-key.ts'
 
-interface Needed {
+/** What of a spine has a type of its own, whatever its values look like. */
+export interface NeededColumns {
   references: readonly ResolvedReference[]
+  requestColumns: readonly Column[]
   timestampColumn: string
 }
 
 type Read = (given: unknown) => { value: Value } | { expected: string }
 
 /** Throws BAD_USER_INPUT with the row and the column of the first value that does not fit. */
-export function frameOfRows(given: unknown, needed: Needed): Frame {
+export function frameOfRows(given: unknown, needed: NeededColumns): Frame {
   if (!Array.isArray(given) || given.length === 0 || !given.every(isObject))
     throw new AppError(
       'BAD_USER_INPUT',
@@ -50,10 +52,15 @@ export function frameOfRows(given: unknown, needed: Needed): Frame {
 function readerOf(
   name: string,
   objects: readonly Record<string, unknown>[],
-  { references, timestampColumn }: Needed,
+  { references, requestColumns, timestampColumn }: NeededColumns,
 ): { column: Column; read: Read } {
   const key = references.flatMap(({ keys }) => keys).find(({ column }) => column === name)?.key
   if (key !== undefined) return keyReader(name, key)
+  const brought = requestColumns.find((column) => column.name === name)
+  if (brought !== undefined) {
+    const column = { ...brought, nullable: true }
+    return { column, read: createCellReader(column) }
+  }
   const type = name === timestampColumn ? 'TIMESTAMP' : typeOf(objects.map((object) => object[name]))
   const column: Column = { name, type, nullable: true, storage: usualStorage[type] }
   const read = createCellReader(column)

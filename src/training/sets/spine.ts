@@ -10,7 +10,7 @@ import type { Warehouse } from '../../warehouse/port.ts'
 import { assertReadable } from '../download.ts'
 import { datasetPath } from '../run.ts'
 import type { RecipeSpine } from './recipe.ts'
-import { frameOfRows } from './spine-rows.ts'
+import { frameOfRows, type NeededColumns } from './spine-rows.ts'
 
 /** One of them. */
 export interface SpineRequest {
@@ -41,7 +41,7 @@ export interface SpineOptions {
 export async function readSpine(
   { catalog, warehouse, parquet, datasetsFolder }: SpineOptions,
   request: SpineRequest,
-  needed: { references: readonly ResolvedReference[]; timestampColumn: string; path: string },
+  needed: NeededColumns & { path: string },
 ): Promise<GivenSpine> {
   const given = Object.values(request).filter((value) => value !== undefined && value !== null)
   if (given.length !== 1)
@@ -71,7 +71,12 @@ export async function readSpine(
   return { made: { kind: 'rows', rowCount: cells.length, columns: [...columns] }, path: needed.path }
 
   async function statement(made: { sql: string; queryId: string | null; query: string | null }) {
-    const { columns } = await warehouse.describe(made.sql)
+    const { columns, asksForMoment } = await warehouse.describe(made.sql)
+    if (asksForMoment)
+      throw new AppError(
+        'BAD_USER_INPUT',
+        'The spine calls as_of(), which stands for the time of each of its own rows; write the moment that it is made for.',
+      )
     return { made: { kind: 'statement' as const, ...made, columns: [...columns] }, path: null }
   }
 }
@@ -83,43 +88,58 @@ function withoutOthers(saved: readonly Column[], now: readonly Column[]): Column
   )
 }
 
-/** Throws BAD_USER_INPUT where the spine lacks a column, or one does not fit what it is compared with. */
+/** Throws BAD_USER_INPUT where the spine lacks a column, or one does not fit what it is compared with, or given as. */
 export function assertFits(
   spine: readonly Column[],
-  references: readonly ResolvedReference[],
-  timestampColumn: string,
+  {
+    references,
+    requestColumns,
+    timestampColumn,
+  }: {
+    references: readonly ResolvedReference[]
+    requestColumns: readonly Column[]
+    /** Null where no view has a time. */
+    timestampColumn: string | null
+  },
 ): void {
-  const names = spine.map(({ name }) => name)
-  const find = (name: string, what: string, cure: string) => {
-    const column = spine.find((each) => each.name === name)
-    if (column !== undefined) return column
-    const message = `The spine has no column ${JSON.stringify(name)}, which is to be ${what}; its columns are ${names.join(', ')}. ${cure}`
-    throw new AppError('BAD_USER_INPUT', message, { details: { columns: names } })
-  }
+  const find = createFinder(spine)
   for (const { view, keys } of references)
     for (const { key, column: name } of keys) {
       const what = `the index key ${key.name} of the feature view ${view.record.name}`
-      const column = find(
-        name,
-        what,
-        `Name another one by keys: [{ key: ${JSON.stringify(key.name)}, column: … }].`,
-      )
-      if (column.type === key.type || (isWhole(column) && isWhole(key))) continue
-      throw new AppError(
-        'BAD_USER_INPUT',
-        `The spine's column ${JSON.stringify(name)} is ${column.type}, and ${what} is ${key.type}, so they cannot be compared; cast it in the spine.`,
-        { details: { column: name, type: column.type, expected: key.type } },
-      )
+      const cure = `Name another one by keys: [{ key: ${JSON.stringify(key.name)}, column: … }].`
+      assertType(find(name, what, cure), key, what)
     }
-  const timed = references.find(({ view }) => view.record.timestampColumn !== null)
-  if (timed === undefined) return
-  const what = `the time that features are asked for (timestampColumn)`
+  for (const column of requestColumns) {
+    const what = `the request column ${column.name} of the feature service`
+    assertType(find(column.name, what, 'Let the spine give it.'), column, what)
+  }
+  if (timestampColumn === null) return
+  const what = 'the time that features are asked for (timestampColumn)'
   const { type } = find(timestampColumn, what, 'Name another one by timestampColumn.')
   if (type === 'TIMESTAMP' || type === 'DATE') return
   throw new AppError(
     'BAD_USER_INPUT',
     `The spine's column ${JSON.stringify(timestampColumn)} is ${type}, and ${what} must be TIMESTAMP or DATE; cast it in the spine, or name another one by timestampColumn.`,
     { details: { column: timestampColumn, type } },
+  )
+}
+
+function createFinder(spine: readonly Column[]) {
+  const names = spine.map(({ name }) => name)
+  return (name: string, what: string, cure: string): Column => {
+    const column = spine.find((each) => each.name === name)
+    if (column !== undefined) return column
+    const message = `The spine has no column ${JSON.stringify(name)}, which is to be ${what}; its columns are ${names.join(', ')}. ${cure}`
+    throw new AppError('BAD_USER_INPUT', message, { details: { columns: names } })
+  }
+}
+
+function assertType(column: Column, wanted: Column, what: string): void {
+  if (column.type === wanted.type || (isWhole(column) && isWhole(wanted))) return
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The spine's column ${JSON.stringify(column.name)} is ${column.type}, and ${what} is ${wanted.type}, so they do not fit; cast it in the spine.`,
+    { details: { column: column.name, type: column.type, expected: wanted.type } },
   )
 }
 

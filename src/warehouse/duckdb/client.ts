@@ -4,7 +4,7 @@ import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { processMemoryMb, startEngine } from '../../processes/engine-process.ts'
 import type { WarehouseOptions } from '../options.ts'
 import type { ExportProgress, SignedChanges, Warehouse } from '../port.ts'
-import { composeWith } from '../training-set.ts'
+import { composeWith } from '../set-statement.ts'
 
 /** Constants are computed while a statement is planned, and may take any time. */
 const describeLimit = {

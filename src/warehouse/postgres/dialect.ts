@@ -33,6 +33,7 @@ export const postgresDialect: Dialect = {
 const isZoned = ({ storage }: Column) => storage === 'TIMESTAMP WITH TIME ZONE'
 
 export const postgresAsOf: AsOfDialect = {
+  hasLateral: true,
   materialized: 'MATERIALIZED ',
   notMaterialized: 'NOT MATERIALIZED ',
   moment: (value, column) => (isZoned(column) ? `(${value} AT TIME ZONE 'UTC')` : `${value}::timestamp`),

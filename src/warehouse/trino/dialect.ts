@@ -29,6 +29,7 @@ export const trinoDialect: Dialect = {
 
 /** The engine computes what has a name wherever that stands. */
 export const trinoAsOf: AsOfDialect = {
+  hasLateral: false,
   materialized: '',
   notMaterialized: '',
   moment: (value, { storage }) =>
