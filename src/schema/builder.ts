@@ -15,6 +15,7 @@ import type { ServiceFeature } from '../features/services.ts'
 import type { PublishProgress } from '../publish/service.ts'
 import type { ParityReport, RealtimeResult } from '../realtime/service.ts'
 import type { FeatureVector, VectorPart } from '../realtime/vectors/vectors.ts'
+import type { ColumnProfile } from '../training/profile.ts'
 import type { Column } from '../values/columns.ts'
 import type { WarehouseTable } from '../warehouse/port.ts'
 import { type AuthScopes, authScopesOf, refuseField } from './authorization.ts'
@@ -58,6 +59,8 @@ interface SchemaTypes {
     PublishProgress: PublishProgress
     WarehouseTable: WarehouseTable
     DatasetDownloads: { id: string }
+    TrainingSetPayload: { datasetId: string; notPointInTime: readonly string[] }
+    ColumnProfile: ColumnProfile
     QueryTrainPayload: { queryId: string | null; datasetId: string }
     ExtractTrainPayload: { etlId: string | null; datasetId: string }
     CreateApiKeyPayload: { keyId: string; token: string }

@@ -1,8 +1,9 @@
 // Column: a name, a type and whether it holds nulls, of a query's, an ETL's, a dataset's or a table's rows.
 
-import { columnTypes } from '../values/columns.ts'
+import { columnTypes, encodeValue } from '../values/columns.ts'
 import { tableReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
+import { JsonText } from './json-text.ts'
 
 export type ColumnInputRef = ReturnType<typeof addColumn>['columnInput']
 export type ColumnTypeRef = ReturnType<typeof addColumn>['columnType']
@@ -19,6 +20,29 @@ export function addColumn(builder: Builder) {
       name: t.exposeString('name'),
       type: t.expose('type', { type: columnType }),
       nullable: t.exposeBoolean('nullable'),
+    }),
+  })
+  builder.objectType('ColumnProfile', {
+    description: "What a dataset's column holds.",
+    authScopes: { train: true },
+    fields: (t) => ({
+      name: t.exposeString('name'),
+      type: t.expose('type', { type: columnType }),
+      nulls: t.exposeInt('nulls'),
+      distinct: t.exposeInt('distinct', {
+        description: 'How many values differ: an estimate that may be off by a quarter.',
+      }),
+      min: t.field({
+        type: 'JSON',
+        nullable: true,
+        description: 'Null where there is no value, or values have no order.',
+        resolve: ({ min }) => new JsonText(encodeValue(min)),
+      }),
+      max: t.field({
+        type: 'JSON',
+        nullable: true,
+        resolve: ({ max }) => new JsonText(encodeValue(max)),
+      }),
     }),
   })
   const columnInput = builder.inputType('ColumnInput', {

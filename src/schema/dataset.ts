@@ -5,6 +5,7 @@ import { parseColumns } from '../catalog/columns-json.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import { type DownloadFormat, downloadFormats } from '../training/download.ts'
 import { maxPage } from '../training/limits.ts'
+import { describeReferences, describeSpine, parseRecipe, type SetRecipe } from '../training/sets/recipe.ts'
 import { Moment } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 import { encodePage } from './dataset-page.ts'
@@ -100,6 +101,32 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
         complexity: { field: 10 },
         resolve: async ({ id }) => [...(await services.catalog.datasets.log(id))],
       }),
+      name: t.string({
+        nullable: true,
+        description: 'Of a training set that was given one.',
+        resolve: ({ trainingSet }) => (trainingSet === null ? null : parseRecipe(trainingSet).name),
+      }),
+      spine: t.field({
+        type: 'JSON',
+        nullable: true,
+        description: 'Of a training set: what its spine was.',
+        resolve: ({ trainingSet }) => jsonOf(trainingSet, describeSpine),
+      }),
+      references: t.field({
+        type: 'JSON',
+        nullable: true,
+        description:
+          'Of a training set: its features, with the versions of their queries, and of their ETLs the commits.',
+        resolve: ({ trainingSet }) => jsonOf(trainingSet, describeReferences),
+      }),
+      profile: t.field({
+        type: ['ColumnProfile'],
+        nullable: true,
+        description: 'What its columns hold; null until it has SUCCEEDED.',
+        authScopes: { train: true },
+        complexity: { field: 50, multiplier: 20 },
+        resolve: async ({ id, status }) => (status === 'SUCCEEDED' ? services.training.profile(id) : null),
+      }),
       createdAt: t.expose('createdAt', { type: 'DateTime' }),
     }),
   })
@@ -162,4 +189,8 @@ export function addDataset(builder: Builder, services: Services, jobStatus: JobS
       }),
     }),
   )
+}
+
+function jsonOf(trainingSet: unknown, tell: (recipe: SetRecipe) => object): JsonText | null {
+  return trainingSet === null ? null : new JsonText(JSON.stringify(tell(parseRecipe(trainingSet))))
 }

@@ -22,6 +22,7 @@ import { addSchemaProblem } from './schema-problem.ts'
 import type { Services } from './services.ts'
 import { addTable } from './table.ts'
 import { addTraining } from './training.ts'
+import { addTrainingSet } from './training-set.ts'
 import { addVectors } from './vectors.ts'
 
 /** Builds the schema; the services are called by its resolvers only. */
@@ -47,6 +48,7 @@ export function createSchema(services: Services): GraphQLSchema {
   addTable(builder, services, columnInput)
   const reference = addFeatureReference(builder)
   addFeatureService(builder, services, { columnInput, reference })
+  addTrainingSet(builder, services, { reference })
   addVectors(builder, services, { reference, realtime: addRealtime(builder, services) })
   addParity(builder, services)
   addApiKey(builder, services)

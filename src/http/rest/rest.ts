@@ -17,6 +17,7 @@ import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
 import { addJobs, addTableRows, assertSucceeded as assertJobSucceeded } from './table-rows.ts'
 import { addTables } from './tables.ts'
+import { addTrainingSets } from './training-sets.ts'
 
 /** How long a publish is waited for unless the request says so. */
 const usualWaitMs = 30_000
@@ -68,6 +69,7 @@ export function addRest(
   { services, admission }: { services: Services; admission: Pick<Admission, 'chargerOf'> },
 ) {
   addTraining(app, services)
+  addTrainingSets(app, services)
   addLookups(app, { services, admission })
   addPublish(app, services)
   addTables(app, services)

@@ -1,0 +1,136 @@
+// Training sets over REST: the features of a spine's rows as of their times, as a dataset.
+
+import { z } from 'zod'
+import type { Services } from '../../schema/services.ts'
+import { downloadFormats } from '../../training/download.ts'
+import { maxWaitMs } from '../../training/limits.ts'
+import type { MadeTrainingSet } from '../../training/service.ts'
+import { askFeatures } from '../../training/sets/asked.ts'
+import type { SpineRequest } from '../../training/sets/spine.ts'
+import { answer, columns, failures } from './bodies.ts'
+import type { RestServer } from './openapi.ts'
+
+const usualWaitMs = 30_000
+
+const reference = z
+  .object({
+    view: z.string().min(1).describe("A feature view's name"),
+    features: z.array(z.string()).nullish().describe('All of the view, left out'),
+    prefix: z.string().nullish().describe("Stands before each feature's name"),
+    keys: z
+      .array(z.object({ key: z.string(), column: z.string() }))
+      .nullish()
+      .describe('For columns of the index key that the spine has under other names'),
+  })
+  .meta({ id: 'FeatureReference' })
+
+const spine = z
+  .object({
+    sql: z.string().min(1).nullish(),
+    query_id: z.string().min(1).nullish().describe("A saved query's id, or its name"),
+    dataset_id: z.string().min(1).nullish(),
+    rows: z.array(z.record(z.string(), z.unknown())).nullish(),
+  })
+  .strict()
+  .meta({ id: 'Spine', description: 'One of these' })
+
+export const setFields = {
+  service: z.string().min(1).nullish().describe("A feature service's name, name@version, or id"),
+  features: z.array(reference).nullish().describe('Instead of a service'),
+  timestamp_column: z.string().default('event_timestamp').describe("The spine's column of times"),
+  full_names: z.boolean().default(false).describe('Names each feature view__feature'),
+  known_as_of: z
+    .boolean()
+    .default(false)
+    .describe('Leaves out rows that were created later than the time that is asked about'),
+  name: z.string().min(1).nullish(),
+}
+const body = z.object({ spine, ...setFields }).meta({ id: 'TrainingSetRequest' })
+const made = z
+  .object({
+    dataset_id: z.string(),
+    status: z.enum(['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED']),
+    columns: columns.describe('Empty until it has SUCCEEDED'),
+    not_point_in_time: z.array(z.string()).describe('Views without a time: their rows are those of now'),
+    downloads: z.record(z.enum(downloadFormats), z.string()),
+  })
+  .meta({ id: 'TrainingSet' })
+
+const querystring = z.object({
+  wait_ms: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(maxWaitMs)
+    .default(usualWaitMs)
+    .describe('How long the answer may wait for the end'),
+})
+
+type Asked = z.infer<z.ZodObject<typeof setFields>>
+
+export function addTrainingSets(app: RestServer, services: Services) {
+  app.post(
+    '/training-sets',
+    {
+      config: { access: 'train' },
+      schema: {
+        tags: ['datasets'],
+        operationId: 'createTrainingSet',
+        summary: 'Joins to each row of a spine the features as of its time, into a dataset',
+        querystring,
+        body,
+        response: {
+          200: answer('The dataset', made),
+          202: answer('The dataset is being made: GraphQL follows it by datasetProgress', made),
+          ...failures,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { spine: given, ...asked } = request.body
+      const { sql, query_id: queryId, dataset_id: datasetId, rows } = given
+      const set = await create(services, { sql, queryId, datasetId, rows }, asked, request.query.wait_ms)
+      return reply.status(set.dataset.status === 'SUCCEEDED' ? 200 : 202).send(tell(services, set))
+    },
+  )
+}
+
+async function create(
+  { training, featureServices }: Services,
+  given: SpineRequest,
+  asked: Asked,
+  waitMs: number,
+): Promise<MadeTrainingSet> {
+  const features = asked.features?.map(({ view, features: named, prefix, keys }) => ({
+    view,
+    features: named ?? null,
+    prefix: prefix ?? null,
+    keys: keys ?? [],
+  }))
+  return training.createTrainingSet({
+    spine: given,
+    resolve: askFeatures(featureServices, {
+      service: asked.service ?? null,
+      features: features ?? null,
+      fullNames: asked.full_names,
+    }),
+    timestampColumn: asked.timestamp_column,
+    knownAsOf: asked.known_as_of,
+    name: asked.name ?? null,
+    waitMs,
+  })
+}
+
+function tell({ access }: Services, { dataset, notPointInTime }: MadeTrainingSet): z.infer<typeof made> {
+  const downloads = downloadFormats.map((format) => {
+    const path = `/datasets/${dataset.id}.${format}`
+    return [format, access.downloadLinks?.sign(path) ?? path] as const
+  })
+  return {
+    dataset_id: dataset.id,
+    status: dataset.status,
+    columns: dataset.columns.map(({ name, type, nullable }) => ({ name, type, nullable })),
+    not_point_in_time: [...notPointInTime],
+    downloads: Object.fromEntries(downloads) as Record<(typeof downloadFormats)[number], string>,
+  }
+}

@@ -1,0 +1,157 @@
+// Training sets over GraphQL and REST: made by a service or by features, told by their dataset, made again.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Gateway, openGateway } from './gateway.ts'
+
+let gateway: Gateway
+let server: Awaited<ReturnType<Gateway['serve']>>
+
+const rates = `SELECT * FROM (VALUES (1, TIMESTAMP '2024-01-01', 0.5), (1, TIMESTAMP '2024-01-03', 0.25)) t(driver_id, happened, rate)`
+const rows = [
+  { driver_id: 1, event_timestamp: '2024-01-02T00:00:00Z', label: true },
+  { driver_id: 2, event_timestamp: '2024-01-02T00:00:00Z', label: false },
+]
+const asked = [
+  { ...rows[0], rate: 0.5 },
+  { ...rows[1], rate: null },
+]
+
+beforeAll(async () => {
+  gateway = await openGateway()
+  server = await gateway.serve()
+  const saved = await server.data<{ queryTrain: { query: { id: string } } }>(
+    'mutation ($sql: String!) { queryTrain(queryName: "rates", query: $sql) { query { id } } }',
+    { sql: rates },
+  )
+  const { catalog, featureServices } = gateway.services
+  const view = await catalog.featureViews.create({
+    name: 'rates',
+    queryId: saved.queryTrain.query.id,
+    etlId: null,
+    indexKeys: ['driver_id'],
+    refresh: 'MANUAL',
+    tables: [],
+  })
+  await catalog.prisma.featureView.update({ where: { id: view.id }, data: { timestampColumn: 'happened' } })
+  const features = [{ view: 'rates', features: null, prefix: null, keys: [] }]
+  await featureServices.create({ name: 'pricing', features, etlPath: null, requestColumns: [] })
+})
+
+afterAll(async () => {
+  await server?.close()
+  await gateway?.close()
+})
+
+const told = `dataset {
+  id status name rowCount columns { name } rows spine references query { id }
+  profile { name type nulls distinct min max }
+} notPointInTime`
+
+interface Told {
+  dataset: Record<string, unknown> & { id: string }
+  notPointInTime: string[]
+}
+
+describe('createTrainingSet', () => {
+  test('by a service answers with the dataset, which tells its spine, references and profile', async () => {
+    const { createTrainingSet: made } = await server.data<{ createTrainingSet: Told }>(
+      `mutation ($rows: JSON) { createTrainingSet(spine: { rows: $rows }, service: "pricing", name: "march") { ${told} } }`,
+      { rows },
+    )
+    expect(made).toMatchObject({
+      notPointInTime: [],
+      dataset: {
+        status: 'SUCCEEDED',
+        name: 'march',
+        rowCount: 2,
+        query: null,
+        rows: asked,
+        spine: { rows: 2 },
+        references: [
+          {
+            view: 'rates',
+            query: 'rates@1',
+            etl: null,
+            keys: [{ key: 'driver_id', column: 'driver_id' }],
+            timestampColumn: 'happened',
+            features: [{ column: 'rate', name: 'rate' }],
+          },
+        ],
+      },
+    })
+    expect(made.dataset.profile).toContainEqual({
+      name: 'rate',
+      type: 'DECIMAL',
+      nulls: 1,
+      distinct: 1,
+      min: 0.5,
+      max: 0.5,
+    })
+    const { remakeDataset } = await server.data<{ remakeDataset: { id: string; rows: unknown } }>(
+      'mutation ($id: ID!) { remakeDataset(id: $id) { id rows } }',
+      { id: made.dataset.id },
+    )
+    expect(remakeDataset.id).not.toBe(made.dataset.id)
+    expect(remakeDataset.rows).toEqual(asked)
+  })
+
+  test('by features names them in full where that is asked for', async () => {
+    const sql = "SELECT 1 AS driver_id, TIMESTAMP '2024-01-04' AS t, 'x' AS rate"
+    const { createTrainingSet: made } = await server.data<{ createTrainingSet: Told }>(
+      `mutation ($sql: String!) { createTrainingSet(spine: { sql: $sql }, features: [{ view: "rates" }], timestampColumn: "t", fullNames: true) { dataset { id rows spine } } }`,
+      { sql },
+    )
+    expect(made.dataset).toMatchObject({
+      rows: [{ driver_id: 1, t: '2024-01-04T00:00:00Z', rate: 'x', rates__rate: 0.25 }],
+      spine: { sql },
+    })
+  })
+
+  test.each([
+    ['features: [{ view: "rates" }], service: "pricing"', 'BAD_USER_INPUT', /both are given/],
+    ['', 'BAD_USER_INPUT', /neither is given/],
+    ['service: "x"', 'NOT_FOUND', /x/],
+    ['features: [{ view: "x" }]', 'NOT_FOUND', /x/],
+  ])('refuses %s', async (what, code, message) => {
+    const { errors } = await server.graphql(
+      `mutation { createTrainingSet(spine: { sql: "SELECT 1 AS driver_id" } ${what && `, ${what}`}) { dataset { id } } }`,
+    )
+    expect(errors?.[0]).toMatchObject({ message: expect.stringMatching(message), extensions: { code } })
+  })
+})
+
+describe('POST /training-sets', () => {
+  const post = (body: unknown, query = '') =>
+    fetch(`${server.url}/training-sets${query}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+
+  test('answers with the dataset and where its files are', async () => {
+    const response = await post({ spine: { rows }, features: [{ view: 'rates' }] })
+    expect(response.status).toBe(200)
+    const made = (await response.json()) as { dataset_id: string; downloads: { ndjson: string } }
+    expect(made).toMatchObject({
+      status: 'SUCCEEDED',
+      columns: [{ name: 'driver_id' }, { name: 'event_timestamp' }, { name: 'label' }, { name: 'rate' }],
+      not_point_in_time: [],
+    })
+    const lines = await (await fetch(`${server.url}${made.downloads.ndjson}`)).text()
+    expect(
+      lines
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual(asked)
+  })
+
+  test('says what is wrong', async () => {
+    const response = await post({ spine: { rows: [{ driver_id: 'x' }] }, service: 'pricing' })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({
+      code: 'BAD_USER_INPUT',
+      reason: expect.stringMatching(/Row 0 of the spine has .*"driver_id"/),
+    })
+  })
+})
