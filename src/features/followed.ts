@@ -2,10 +2,9 @@
 
 import { featureSchema } from '../warehouse/port.ts'
 
-/** As `schema.name` in lower case: warehouses do not tell names apart by case. */
+/** As `schema.name`, of its very name: PostgreSQL tells `Orders` from `orders`. */
 export function qualified(table: string): string {
-  const name = table.toLowerCase()
-  return name.includes('.') ? name : `${featureSchema}.${name}`
+  return table.includes('.') ? table : `${featureSchema}.${table}`
 }
 
 export function isFollowed(table: string): boolean {

@@ -5,6 +5,7 @@ import type { FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
 import { demoTables } from '../demo/tables.ts'
 import { AppError } from '../errors.ts'
+import { qualified } from '../features/followed.ts'
 import type { ToldChange, TouchedKey } from '../realtime/materialize/foreign-changes.ts'
 import type { Realtime } from '../realtime/service.ts'
 import { qualifiedName, spellTable } from '../sql/sql-text.ts'
@@ -82,10 +83,6 @@ export function findTable<Table extends Pick<WarehouseTable, 'schema' | 'name'>>
     const short = table.schema === featureSchema ? [table.name] : []
     return [spellTable(table), qualifiedName(table), ...short].includes(name)
   })
-}
-
-function qualified(table: string): string {
-  return table.includes('.') ? table : `${featureSchema}.${table}`
 }
 
 const part = '("(?:[^"]|"")+"|[^".]+)'

@@ -68,6 +68,26 @@ describe('tables of PostgreSQL', () => {
 
   afterAll(() => place?.close())
 
+  test('tell of themselves, not of one whose name differs in case', async () => {
+    const { gateway, write } = place
+    await write('CREATE TABLE sales."Orders" (user_id uuid, total int)')
+    const { view } = await gateway.createView(
+      'of another case',
+      'SELECT user_id, total FROM sales."Orders"',
+      'indexKey: "user_id"',
+    )
+    expect(view.freshness.keptBy).toEqual(['NOTHING'])
+    await gateway.client.data(`mutation { tableChanged(table: "sales.\\"Orders\\"") { id } }`)
+    const changedAt = async (table: string) => {
+      const document = 'query ($table: String!) { table(name: $table) { changedAt } }'
+      return (await gateway.client.data<{ table: { changedAt: string | null } }>(document, { table })).table
+    }
+    expect(await changedAt('sales."Orders"')).toEqual({ changedAt: expect.any(String) })
+    expect(await changedAt('sales.orders')).toEqual({ changedAt: null })
+    expect((await gateway.view(view.id)).freshness.keptBy).toEqual(['NOTICE'])
+    await gateway.client.data(`mutation { deleteFeatureView(id: "${view.id}") }`)
+  })
+
   const user = (n: number) => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`
   const lookUp = (ns: readonly number[]) => place.gateway.lookUp(queryId, 'user_id', ns.map(user))
   const totals = async (ns: readonly number[]) =>
