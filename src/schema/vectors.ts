@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { toText } from '../values/byte-text.ts'
+import { Moment } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 import { type FeatureReferenceRef, toReferences } from './feature-reference.ts'
 import { JsonText } from './json-text.ts'
@@ -24,7 +25,7 @@ export function addVectors(
         type: 'DateTime',
         nullable: true,
         description: 'When its row became true, for a view in time.',
-        resolve: () => null,
+        resolve: ({ eventTime }) => (eventTime === null ? null : new Moment(eventTime)),
       }),
       asOf: t.field({
         type: 'DateTime',

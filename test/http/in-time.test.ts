@@ -89,6 +89,31 @@ test('the hot path answers byte for byte as Yoga', async () => {
   expect(fromHot).toContain(`"status":"EXPIRED","rows":[],"source":"ONLINE","eventTime":"${expired}"`)
 })
 
+test('vectors and typed fields answer the same row, with its event time', async () => {
+  const data = await hot.data<{ onlineFeatures: unknown; features: unknown }>(
+    `{ onlineFeatures(features: [{ view: "readings" }], entities: [{ key: "a" }, { key: "old" }]) { features views { status eventTime } }
+      features { readings(key: "a") { v } old: readings(key: "old") { v } readingsMany(keys: [{ key: "a" }, { key: "old" }]) { status eventTime row { v } } } }`,
+  )
+  const [first, second] = [
+    { status: 'FRESH', eventTime: come },
+    { status: 'EXPIRED', eventTime: expired },
+  ]
+  expect(data).toEqual({
+    onlineFeatures: [
+      { features: { v: 2 }, views: [first] },
+      { features: { v: null }, views: [second] },
+    ],
+    features: {
+      readings: { v: 2 },
+      old: null,
+      readingsMany: [
+        { ...first, row: { v: 2 } },
+        { ...second, row: null },
+      ],
+    },
+  })
+})
+
 test('REST tells the event time of a view in time', async () => {
   const post = async (path: string, more: object) => {
     const body = JSON.stringify({ query_id: queryId, index_key: 'key', ...more })

@@ -36,6 +36,8 @@ export interface VectorPart {
   status: RealtimeResult['status']
   source: RealtimeSource
   asOfMs: number | null
+  /** Of a view in time when its row became true, in microseconds UTC. */
+  eventTime: bigint | null
   error: AppError | null
 }
 
@@ -159,14 +161,16 @@ function readPart({ view, picker }: PlannedPart, answer: RealtimeResult | AppErr
       status: 'FAILED',
       source: 'WAREHOUSE',
       asOfMs: null,
+      eventTime: null,
       error: answer,
     }
     return { members: picker.nothing, told }
   }
-  const { status, source, asOfMs, error, rows } = answer
+  const { status, source, asOfMs, eventTime, error, rows } = answer
+  const looked = { view: name, source, asOfMs, eventTime }
   const members = error === null ? picker.pick(rows) : picker.nothing
-  if (members !== null) return { members, told: { view: name, status, source, asOfMs, error } }
-  const told: VectorPart = { view: name, status: 'FAILED', source, asOfMs, error: moreRows(view, key) }
+  if (members !== null) return { members, told: { ...looked, status, error } }
+  const told: VectorPart = { ...looked, status: 'FAILED', error: moreRows(view, key) }
   return { members: picker.nothing, told }
 }
 

@@ -20,6 +20,7 @@ import {
 } from 'graphql'
 import type { RealtimeResult } from '../../realtime/service.ts'
 import { keyText } from '../../values/entity-key.ts'
+import { Moment } from '../../values/moment.ts'
 import type { Context } from '../context.ts'
 import type { TypedEntry } from './entries.ts'
 import { bytesScalar, dateScalar, decimalScalar, timestampScalar } from './scalars.ts'
@@ -225,7 +226,7 @@ function createAnswerType(
       eventTime: {
         type: base.dateTime,
         description: 'When the row became true.',
-        resolve: () => null,
+        resolve: ({ result: { eventTime } }) => (eventTime === null ? null : new Moment(eventTime)),
       },
       asOf: {
         type: base.dateTime,
