@@ -63,9 +63,15 @@ function checkTime(
   if (column !== undefined && isTime(column)) return
   const found = column === undefined ? 'is no column' : `is of type ${column.type}`
   const fit = columns.filter(isTime).map((each) => each.name)
+  const ofThese = fit.length === 0 ? ', of which it has none' : `: ${fit.join(', ')}`
+  const cure = column?.type === 'STRING' ? ` ${cureOfText(name)}` : ''
   throw wrong(
-    `${what} ${JSON.stringify(name)} ${found} of ${whose}; it must be one of type TIMESTAMP or DATE${fit.length === 0 ? ', of which it has none' : `: ${fit.join(', ')}`}.`,
+    `${what} ${JSON.stringify(name)} ${found} of ${whose}; it must be one of type TIMESTAMP or DATE${ofThese}.${cure}`,
   )
+}
+
+function cureOfText(name: string): string {
+  return `SQL makes one of a text by CAST(… AS TIMESTAMP), a script by: export const columns = { ${JSON.stringify(name)}: 'TIMESTAMP' }`
 }
 
 function wrong(message: string): AppError {
