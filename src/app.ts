@@ -317,6 +317,6 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   const tables = createTables({ catalog, warehouse, realtime })
   const deletions = createDeletions(catalog)
   const typed = await parts.open('the typed schema', createTypedCatalog({ catalog, realtime, log }))
-  const known = { catalog, warehouse, online, tables, etlService, deletions, typed }
+  const known = { catalog, warehouse, online, tables, etlService, deletions, typed, uploads }
   return { ...known, featureServices, vectors, training, realtime, publishing, metrics, access }
 }

@@ -7,6 +7,7 @@ import type { Deletions } from '../features/deletions.ts'
 import type { FeatureServices } from '../features/services.ts'
 import type { Publishing } from '../publish/service.ts'
 import type { Tables } from '../publish/tables.ts'
+import type { Uploads } from '../publish/upload/uploads.ts'
 import type { Realtime } from '../realtime/service.ts'
 import type { Vectors } from '../realtime/vectors/vectors.ts'
 import type { Training } from '../training/service.ts'
@@ -15,6 +16,7 @@ import type { TypedState } from './typed/entries.ts'
 export interface Services {
   catalog: Catalog
   training: Training
+  uploads: Uploads
   realtime: Realtime
   publishing: Publishing
   tables: Tables

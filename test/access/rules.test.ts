@@ -79,6 +79,7 @@ describe('fields', () => {
     'Mutation.createFeatureService': write,
     'Mutation.createFeatureView': write,
     'Mutation.createTable': ['publish'],
+    'Mutation.createTrainingSet': ['train'],
     'Mutation.deleteDataset': ['train'],
     'Mutation.deleteEtl': write,
     'Mutation.deleteFeatureService': write,
@@ -92,6 +93,7 @@ describe('fields', () => {
     'Mutation.refreshEtl': write,
     'Mutation.refreshFeatureView': write,
     'Mutation.revokeApiKey': ['admin'],
+    'Mutation.remakeDataset': ['train'],
     'Mutation.tableChanged': ['publish'],
     'Mutation.updateFeatureView': write,
     'Mutation.updateSavedQuery': write,
@@ -164,7 +166,8 @@ describe('fields', () => {
     if (isListType(type)) return `[${literal(type.ofType)}]`
     if (isEnumType(type)) return type.getValues()[0]?.name ?? ''
     if (isInputObjectType(type)) {
-      const required = Object.values(type.getFields()).filter(({ type: of }) => isNonNullType(of))
+      const fields = Object.values(type.getFields())
+      const required = type.isOneOf ? fields.slice(0, 1) : fields.filter(({ type: of }) => isNonNullType(of))
       return `{ ${required.map(({ name, type: of }) => `${name}: ${literal(of)}`).join(', ')} }`
     }
     return type.name === 'Int' ? '1' : '"x"'
@@ -212,6 +215,7 @@ describe('routes', () => {
       'POST /query/train': 'train',
       'POST /tables/:name/changed': 'publish',
       'POST /tables/:name/rows': 'publish',
+      'POST /training-sets': 'train',
       'PUT /publish': 'publish',
     })
     for (const { method, url, access } of routes) {

@@ -1,7 +1,11 @@
 // Training sets over GraphQL and REST: made by a service or by features, told by their dataset, made again.
 
+import { tableFromIPC, tableToIPC } from 'apache-arrow'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Gateway, openGateway } from './gateway.ts'
+
+/** Downloads are files of Arrow, uploads a stream. */
+const streamOf = (file: Uint8Array) => tableToIPC(tableFromIPC(file), 'stream')
 
 let gateway: Gateway
 let server: Awaited<ReturnType<Gateway['serve']>>
@@ -154,4 +158,81 @@ describe('POST /training-sets', () => {
       reason: expect.stringMatching(/Row 0 of the spine has .*"driver_id"/),
     })
   })
+
+  const csv =
+    'driver_id,event_timestamp,code,weight,label\n1,2024-01-02,007,1.5,true\n,2024-01-02T00:00:00Z,8,,false\n'
+  const form = (parts: Record<string, string | Blob>, file = 'labels.csv') => {
+    const data = new FormData()
+    for (const [name, part] of Object.entries(parts))
+      if (typeof part === 'string') data.set(name, part)
+      else data.set(name, part, file)
+    return fetch(`${server.url}/training-sets`, { method: 'POST', body: data })
+  }
+  const request = JSON.stringify({ service: 'pricing' })
+  const rowsOf = async (response: Response) => {
+    const made = (await response.json()) as { dataset_id: string }
+    const { dataset } = await server.data<{ dataset: { rows: unknown; spine: unknown } }>(
+      'query ($id: ID!) { dataset(id: $id) { rows spine } }',
+      { id: made.dataset_id },
+    )
+    return dataset
+  }
+
+  test('takes a spine as CSV, whose keys and times are read as what they are', async () => {
+    const response = await form({ spine: new Blob([csv], { type: 'text/csv' }), request })
+    expect(response.status).toBe(200)
+    expect(await rowsOf(response)).toEqual({
+      spine: { rows: 2 },
+      rows: [
+        {
+          driver_id: 1,
+          event_timestamp: '2024-01-02T00:00:00Z',
+          code: '007',
+          weight: 1.5,
+          label: true,
+          rate: 0.5,
+        },
+        {
+          driver_id: null,
+          event_timestamp: '2024-01-02T00:00:00Z',
+          code: '8',
+          weight: null,
+          label: false,
+          rate: null,
+        },
+      ],
+    })
+  })
+
+  test.each(['parquet', 'arrow'] as const)('takes a spine as %s', async (format) => {
+    const query = "SELECT 1 AS driver_id, TIMESTAMP '2024-01-02' AS event_timestamp, 'x' AS label"
+    const trained = await server.rest('POST', '/query/train?save=false', { query, query_name: 'x' })
+    const file = await fetch(`${server.url}/datasets/${trained.body.dataset_id}.${format}`)
+    const stream = format === 'arrow' ? streamOf(await file.bytes()) : await file.bytes()
+    const type = `application/vnd.apache.${format === 'arrow' ? 'arrow.stream' : 'parquet'}`
+    const response = await form({ request, spine: new Blob([new Uint8Array(stream)], { type }) })
+    expect(response.status).toBe(200)
+    expect((await rowsOf(response)).rows).toEqual([
+      { driver_id: 1, event_timestamp: '2024-01-02T00:00:00Z', label: 'x', rate: 0.5 },
+    ])
+  })
+
+  test.each([
+    [{ request }, /no file in the part/],
+    [{ spine: new Blob([csv], { type: 'text/csv' }) }, /no JSON in the part/],
+    [{ spine: new Blob([csv], { type: 'text/csv' }), request: '{' }, /is no JSON/],
+    [{ spine: new Blob([csv], { type: 'text/html' }), request }, /text\/html/],
+    [{ spine: new Blob(['driver_id\nx\n'], { type: 'text/csv' }), request }, /Row 0 of the spine has/],
+    [{ spine: new Blob(['PAR1'], { type: 'application/vnd.apache.parquet' }), request }, /could not be read/],
+  ] satisfies [Record<string, string | Blob>, RegExp][])(
+    'refuses a form whose parts are %o',
+    async (parts, reason) => {
+      const response = await form(parts)
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({
+        code: 'BAD_USER_INPUT',
+        reason: expect.stringMatching(reason),
+      })
+    },
+  )
 })

@@ -25,9 +25,10 @@ export function isLetGo(headers: IncomingHttpHeaders): boolean {
   return Number(headers['content-length']) <= maxLetGoBytes
 }
 
-/** Only who may publish has rows to send. */
+/** Only who may publish has rows to send, or who trains on those of a spine. */
 export function maxBytesOf(identity: Identity | null): number {
-  return identity?.grants('publish') === true ? maxRowsBytes : maxPlainBytes
+  const hasRows = identity?.grants('publish') === true || identity?.grants('train') === true
+  return hasRows ? maxRowsBytes : maxPlainBytes
 }
 
 export function tooManyBytes(most: number): AppError {

@@ -25,7 +25,7 @@ export function isUpload({
   method?: string | undefined
   url?: string | undefined
 }): boolean {
-  return method === 'POST' && /^\/tables\/[^/?]+\/rows(\?|$)/.test(url)
+  return method === 'POST' && /^\/(tables\/[^/?]+\/rows|training-sets)(\?|$)/.test(url)
 }
 
 const written = z

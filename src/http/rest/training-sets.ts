@@ -1,5 +1,6 @@
 // Training sets over REST: the features of a spine's rows as of their times, as a dataset.
 
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Services } from '../../schema/services.ts'
 import { downloadFormats } from '../../training/download.ts'
@@ -9,6 +10,7 @@ import { askFeatures } from '../../training/sets/asked.ts'
 import type { SpineRequest } from '../../training/sets/spine.ts'
 import { answer, columns, failures } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
+import { createSpineForms, spineForm } from './spine-forms.ts'
 
 const usualWaitMs = 30_000
 
@@ -34,7 +36,7 @@ const spine = z
   .strict()
   .meta({ id: 'Spine', description: 'One of these' })
 
-export const setFields = {
+const setFields = {
   service: z.string().min(1).nullish().describe("A feature service's name, name@version, or id"),
   features: z.array(reference).nullish().describe('Instead of a service'),
   timestamp_column: z.string().default('event_timestamp').describe("The spine's column of times"),
@@ -45,7 +47,9 @@ export const setFields = {
     .describe('Leaves out rows that were created later than the time that is asked about'),
   name: z.string().min(1).nullish(),
 }
-const body = z.object({ spine, ...setFields }).meta({ id: 'TrainingSetRequest' })
+const body = z
+  .object({ spine: spine.optional().describe('Left out where it comes as a file'), ...setFields })
+  .meta({ id: 'TrainingSetRequest' })
 const made = z
   .object({
     dataset_id: z.string(),
@@ -69,30 +73,47 @@ const querystring = z.object({
 type Asked = z.infer<z.ZodObject<typeof setFields>>
 
 export function addTrainingSets(app: RestServer, services: Services) {
-  app.post(
-    '/training-sets',
-    {
-      config: { access: 'train' },
-      schema: {
-        tags: ['datasets'],
-        operationId: 'createTrainingSet',
-        summary: 'Joins to each row of a spine the features as of its time, into a dataset',
-        querystring,
-        body,
-        response: {
-          200: answer('The dataset', made),
-          202: answer('The dataset is being made: GraphQL follows it by datasetProgress', made),
-          ...failures,
+  app.register(async (plain) => {
+    const scope = plain.withTypeProvider<ZodTypeProvider>()
+    const forms = createSpineForms(services.uploads)
+    scope.addContentTypeParser(spineForm, (_request, form, done) => done(null, form))
+    scope.post(
+      '/training-sets',
+      {
+        config: { access: 'train' },
+        preValidation: forms.receive,
+        schema: {
+          tags: ['datasets'],
+          operationId: 'createTrainingSet',
+          summary: 'Joins to each row of a spine the features as of its time, into a dataset',
+          description:
+            'As multipart/form-data the part `request` is this JSON, and the part `spine` a Parquet file, an Arrow stream or CSV.',
+          querystring,
+          body,
+          response: {
+            200: answer('The dataset', made),
+            202: answer('The dataset is being made: GraphQL follows it by datasetProgress', made),
+            ...failures,
+          },
         },
       },
-    },
-    async (request, reply) => {
-      const { spine: given, ...asked } = request.body
-      const { sql, query_id: queryId, dataset_id: datasetId, rows } = given
-      const set = await create(services, { sql, queryId, datasetId, rows }, asked, request.query.wait_ms)
-      return reply.status(set.dataset.status === 'SUCCEEDED' ? 200 : 202).send(tell(services, set))
-    },
-  )
+      async (request, reply) => {
+        try {
+          const { spine: given, ...asked } = request.body
+          const spine = { ...toSpine(given), read: forms.fileOf(request) }
+          const set = await create(services, spine, asked, request.query.wait_ms)
+          return reply.status(set.dataset.status === 'SUCCEEDED' ? 200 : 202).send(tell(services, set))
+        } finally {
+          await forms.remove(request)
+        }
+      },
+    )
+  })
+}
+
+function toSpine(given: z.infer<typeof spine> | undefined): SpineRequest {
+  const { sql, query_id: queryId, dataset_id: datasetId, rows } = given ?? {}
+  return { sql, queryId, datasetId, rows }
 }
 
 async function create(

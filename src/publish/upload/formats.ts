@@ -28,3 +28,12 @@ export function formatOf(contentType: string | undefined): UploadFormat {
   const given = type === '' ? 'The body has no Content-Type' : `Rows are not taken as ${type}`
   throw new AppError('BAD_USER_INPUT', `${given}; send them as ${Object.keys(uploadTypes).join(', ')}.`)
 }
+
+const endings: Readonly<Record<string, UploadFormat>> = { parquet: 'parquet', arrow: 'arrow', csv: 'csv' }
+
+/** Of a file in a form: by its content type, where that says it, else by its name. Throws BAD_USER_INPUT. */
+export function formatOfFile(contentType: string | undefined, fileName: string | undefined): UploadFormat {
+  const ending = endings[fileName?.split('.').at(-1)?.toLowerCase() ?? '']
+  const isVague = contentType === undefined || contentType === 'application/octet-stream'
+  return isVague && ending !== undefined ? ending : formatOf(contentType)
+}

@@ -62,7 +62,10 @@ function bodyOf({ bodyPath, signal }: PrepareRequest): AsyncIterable<Buffer> {
 }
 
 /** What cannot be read is the body's fault, but for what an engine lacks. */
-async function readable<T>({ format, signal }: PrepareRequest, work: () => Promise<T>): Promise<T> {
+export async function readable<T>(
+  { format, signal }: Pick<PrepareRequest, 'format' | 'signal'>,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -4,6 +4,7 @@ import { createParquetEngine, type ParquetEngineOptions } from '../../parquet/en
 import { serveEngine } from '../../processes/engine-child.ts'
 import type { Column } from '../../values/columns.ts'
 import { type PrepareRequest, prepareUpload } from './prepare.ts'
+import { prepareSpine, type SpineFileRequest } from './spine.ts'
 
 serveEngine<ParquetEngineOptions>(async (options) => {
   const engine = await createParquetEngine(options)
@@ -11,6 +12,8 @@ serveEngine<ParquetEngineOptions>(async (options) => {
     handlers: {
       prepare: (request: Omit<PrepareRequest, 'signal'>, { signal }) =>
         prepareUpload(engine, { ...request, signal }),
+      spine: (request: Omit<SpineFileRequest, 'signal'>, { signal }) =>
+        prepareSpine(engine, { ...request, signal }),
       scan: async ({ path, columns }: { path: string; columns: readonly Column[] }, { signal }) => ({
         batches: engine.scan(path, { columns, signal }),
       }),

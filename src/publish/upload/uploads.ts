@@ -10,6 +10,8 @@ import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
 import { diskFullError, isDiskFull } from '../../full-disk.ts'
 import { processMemoryMb, startEngine } from '../../processes/engine-process.ts'
+import type { UploadedSpine } from '../../training/sets/spine.ts'
+import type { NeededColumns } from '../../training/sets/spine-rows.ts'
 import type { Column, Row } from '../../values/columns.ts'
 import type { TableFiles, WarehouseTable } from '../../warehouse/port.ts'
 import type { UploadFormat } from './formats.ts'
@@ -46,6 +48,8 @@ export interface Uploads {
   receive(body: Readable, given: Received): Promise<Upload>
   /** Makes files for the table of it, or rejects with the faults in it; it stays. */
   prepare(upload: Upload, table: WarehouseTable, signal: AbortSignal): Promise<Manifest>
+  /** Makes a Parquet file of a training set's spine, or rejects with what is wrong in it; it stays. */
+  spine(upload: Upload, needed: NeededColumns, signal: AbortSignal): Promise<UploadedSpine>
   /** The rows of columns, in batches. */
   rows(files: TableFiles, columns: readonly Column[]): AsyncIterable<readonly Row[]>
   /** NOT_FOUND when they are not in this gateway's folder. */
@@ -111,6 +115,14 @@ export async function createUploads(options: UploadOptions): Promise<Uploads> {
     return manifest
   }
 
+  function spine({ name, format }: Upload, needed: NeededColumns, signal: AbortSignal) {
+    const folder = folderOf(name)
+    // Of what is needed the columns alone: the rest does not pass between processes.
+    const references = needed.references.map(({ keys }) => ({ keys }))
+    const request = { folder, bodyPath: join(folder, bodyName), format, needed: { ...needed, references } }
+    return engine.call<UploadedSpine>('spine', request, { signal })
+  }
+
   async function* rows({ files }: TableFiles, columns: readonly Column[]) {
     for (const path of files) {
       const { batches } = await engine.stream<object, readonly Row[]>('scan', { path, columns })
@@ -144,7 +156,7 @@ export async function createUploads(options: UploadOptions): Promise<Uploads> {
     }
   }
 
-  return { receive, prepare, rows, files, remove, sweep, close: engine.close }
+  return { receive, prepare, spine, rows, files, remove, sweep, close: engine.close }
 }
 
 function createMeter(maxBytes: number, take: (piece: Buffer) => void): Transform {

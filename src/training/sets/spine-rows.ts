@@ -1,7 +1,6 @@
 // A spine of JSON rows as typed cells: keys of their views' types, times as times, other columns of the type that their values have.
 
 import { AppError } from '../../errors.ts'
-import type { ResolvedReference } from '../../features/references.ts'
 import { createCellReader, describeExpected, describeGiven, isObject } from '../../values/cells.ts'
 import {
   type Column,
@@ -15,12 +14,18 @@ import { createKeyType } from '../../values/entity-key.ts'
 
 /** What of a spine has a type of its own, whatever its values look like. */
 export interface NeededColumns {
-  references: readonly ResolvedReference[]
+  references: readonly { keys: readonly { key: Column; column: string }[] }[]
   requestColumns: readonly Column[]
   timestampColumn: string
 }
 
 type Read = (given: unknown) => { value: Value } | { expected: string }
+
+/** How the values of a column are read. */
+export interface SpineReader {
+  column: Column
+  read: Read
+}
 
 /** Throws BAD_USER_INPUT with the row and the column of the first value that does not fit. */
 export function frameOfRows(given: unknown, needed: NeededColumns): Frame {
@@ -31,44 +36,51 @@ export function frameOfRows(given: unknown, needed: NeededColumns): Frame {
     )
   const objects: readonly Record<string, unknown>[] = given
   const names = [...new Set(objects.flatMap((object) => Object.keys(object)))]
-  const columns = names.map((name) => readerOf(name, objects, needed))
-  const rows = objects.map(
-    (object, row): Row =>
-      columns.map(({ column, read }) => {
-        const cell = Object.hasOwn(object, column.name) ? object[column.name] : null
-        if (cell === null || cell === undefined) return null
-        const reading = read(cell)
-        if ('value' in reading) return reading.value
-        throw new AppError(
-          'BAD_USER_INPUT',
-          `Row ${row} of the spine has ${describeGiven(cell)} in ${JSON.stringify(column.name)}; it must be ${reading.expected}.`,
-          { details: { row, column: column.name } },
-        )
-      }),
-  )
-  return { columns: columns.map(({ column }) => column), rows }
+  const readers = names.map((name) => spineReader(name, needed) ?? inferred(name, objects))
+  const rows = objects.map((object, row): Row => readers.map((reader) => readCell(reader, object, row)))
+  return { columns: readers.map(({ column }) => column), rows }
 }
 
-function readerOf(
+/** Throws BAD_USER_INPUT. */
+export function readCell({ column, read }: SpineReader, object: Record<string, unknown>, row: number): Value {
+  const cell = Object.hasOwn(object, column.name) ? object[column.name] : null
+  if (cell === null || cell === undefined) return null
+  const reading = read(cell)
+  if ('value' in reading) return reading.value
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `Row ${row} of the spine has ${describeGiven(cell)} in ${JSON.stringify(column.name)}; it must be ${reading.expected}.`,
+    { details: { row, column: column.name } },
+  )
+}
+
+/** Null for a column whose values alone tell its type. `readerOf` reads cells of a type, in the form that they have come in. */
+export function spineReader(
   name: string,
-  objects: readonly Record<string, unknown>[],
   { references, requestColumns, timestampColumn }: NeededColumns,
-): { column: Column; read: Read } {
+  readerOf: (column: Column) => Read = createCellReader,
+): SpineReader | null {
   const key = references.flatMap(({ keys }) => keys).find(({ column }) => column === name)?.key
   if (key !== undefined) return keyReader(name, key)
   const brought = requestColumns.find((column) => column.name === name)
   if (brought !== undefined) {
     const column = { ...brought, nullable: true }
-    return { column, read: createCellReader(column) }
+    return { column, read: readerOf(column) }
   }
-  const type = name === timestampColumn ? 'TIMESTAMP' : typeOf(objects.map((object) => object[name]))
-  const column: Column = { name, type, nullable: true, storage: usualStorage[type] }
+  if (name !== timestampColumn) return null
+  const column: Column = { name, type: 'TIMESTAMP', nullable: true, storage: usualStorage.TIMESTAMP }
   const read = createCellReader(column)
-  return { column, read: name === timestampColumn ? (cell) => read(inUtc(cell)) : read }
+  return { column, read: (cell) => read(inUtc(cell)) }
+}
+
+function inferred(name: string, objects: readonly Record<string, unknown>[]): SpineReader {
+  const type = typeOf(objects.map((object) => object[name]))
+  const column: Column = { name, type, nullable: true, storage: usualStorage[type] }
+  return { column, read: createCellReader(column) }
 }
 
 /** Any spelling that a lookup takes. */
-function keyReader(name: string, { native: _, ...key }: Column): { column: Column; read: Read } {
+function keyReader(name: string, { native: _, ...key }: Column): SpineReader {
   const type = createKeyType([key])
   const column = { ...key, name, nullable: true }
   return {

@@ -1,6 +1,5 @@
 // The spine of a training set, as its caller gives it: a statement, a dataset, or rows; with the columns that its references need.
 
-import { stat } from 'node:fs/promises'
 import type { Catalog } from '../../catalog/open.ts'
 import { AppError } from '../../errors.ts'
 import type { ResolvedReference } from '../../features/references.ts'
@@ -20,8 +19,15 @@ export interface SpineRequest {
   datasetId?: string | null | undefined
   /** JSON: an array of objects. */
   rows?: unknown
-  /** A Parquet file of the caller's, which becomes the set's own. */
-  file?: { path: string; columns: readonly Column[]; rowCount: number } | undefined
+  /** A file of the caller's, which is made Parquet by what is needed of it. */
+  read?: ((needed: NeededColumns) => Promise<UploadedSpine>) | undefined
+}
+
+/** A Parquet file, which becomes the set's own. */
+export interface UploadedSpine {
+  path: string
+  columns: Column[]
+  rowCount: number
 }
 
 export interface GivenSpine {
@@ -49,7 +55,7 @@ export async function readSpine(
       'BAD_USER_INPUT',
       `A spine is one of sql, queryId, datasetId and rows; ${given.length === 0 ? 'none' : given.length} of them ${given.length === 1 ? 'is' : 'are'} given.`,
     )
-  const { sql, queryId, datasetId, rows, file } = request
+  const { sql, queryId, datasetId, rows, read } = request
   if (sql != null) return statement({ sql, queryId: null, query: null })
   if (queryId != null) {
     const { id, name, version, sql: saved, columns } = await catalog.savedQueries.byReference(queryId)
@@ -61,10 +67,9 @@ export async function readSpine(
     await assertReadable(dataset, datasetPath(datasetsFolder, dataset.id))
     return { made: { kind: 'dataset', datasetId: dataset.id, columns: dataset.columns }, path: null }
   }
-  if (file !== undefined) {
-    await stat(file.path)
-    const { columns, rowCount } = file
-    return { made: { kind: 'rows', rowCount, columns: [...columns] }, path: file.path }
+  if (read != null) {
+    const { path, columns, rowCount } = await read(needed)
+    return { made: { kind: 'rows', rowCount, columns }, path }
   }
   const { columns, rows: cells } = frameOfRows(rows, needed)
   await parquet.writeFrames({ path: needed.path, columns, batches: [cells] })
