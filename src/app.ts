@@ -276,6 +276,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
       ...shared,
       services: featureServices,
       realtime,
+      featuresAt: training.features,
       maxIndexValues: config.maxIndexValues,
     }),
   )

@@ -12,6 +12,7 @@ import type { EtlEngine } from '../etl/engine.ts'
 import type { EtlService } from '../etl/service.ts'
 import type { Column, Row } from '../values/columns.ts'
 import { sameName } from './followed.ts'
+import { type Feature, withNotes } from './notes.ts'
 import {
   type FeatureReference,
   type ResolvedReference,
@@ -30,7 +31,8 @@ export interface FeatureService extends JoinedInput {
 /** A feature of a view, as a service names it. */
 export interface ServiceFeature {
   name: string
-  viewId: string
+  view: View
+  feature: Feature
   prefix: string | null
 }
 
@@ -134,6 +136,18 @@ export function createFeatureServices(options: {
       return { record, references, requestColumns, indexKeys: indexKeysOf(references), etl }
     },
   }
+}
+
+export function featuresOfService({ references }: FeatureService): ServiceFeature[] {
+  return references.flatMap(({ view, prefix, features }) =>
+    features.map(({ column, name }) => {
+      const [feature = { column, description: null, deprecated: null }] = withNotes(
+        [column],
+        view.record.featureNotes,
+      )
+      return { name, view, feature, prefix }
+    }),
+  )
 }
 
 function pin({ view, features, prefix, keys }: ResolvedReference): PinnedReference {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { parseColumns } from '../catalog/columns-json.ts'
 import { longestName } from '../catalog/database/violations.ts'
 import type { FeatureService, Prisma } from '../catalog/generated/client.ts'
-import type { FeatureService as Resolved } from '../features/services.ts'
+import { featuresOfService, type FeatureService as Resolved } from '../features/services.ts'
 import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import type { ColumnInputRef } from './column.ts'
@@ -39,9 +39,10 @@ function addType(builder: Builder, services: Services) {
       name: t.exposeString('name', { description: 'In the answer.' }),
       view: t.prismaField({
         type: 'FeatureView',
-        resolve: (query, { viewId: id }) =>
+        resolve: (query, { view: { id } }) =>
           services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } }),
       }),
+      feature: t.field({ type: 'Feature', resolve: ({ feature }) => feature }),
       prefix: t.exposeString('prefix', { nullable: true }),
     }),
   })
@@ -60,12 +61,7 @@ function addType(builder: Builder, services: Services) {
       features: t.field({
         type: ['ServiceFeature'],
         complexity: { field: 1, multiplier: 10 },
-        resolve: async (service) => {
-          const { references } = await resolved(service)
-          return references.flatMap(({ view, prefix, features }) =>
-            features.map(({ name }) => ({ name, viewId: view.id, prefix })),
-          )
-        },
+        resolve: async (service) => featuresOfService(await resolved(service)),
       }),
       indexKeys: t.field({
         type: ['Column'],

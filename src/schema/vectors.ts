@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { toText } from '../values/byte-text.ts'
-import { Moment } from '../values/moment.ts'
+import { Moment, microsOfDate } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 import { type FeatureReferenceRef, toReferences } from './feature-reference.ts'
 import { JsonText } from './json-text.ts'
@@ -24,14 +24,14 @@ export function addVectors(
       eventTime: t.field({
         type: 'DateTime',
         nullable: true,
-        description: 'When its row became true, for a view in time.',
-        resolve: ({ eventTime }) => (eventTime === null ? null : new Moment(eventTime)),
+        description: 'Of a view in time, when its row became true, to the microsecond.',
+        resolve: ({ eventTime }) => momentOf(eventTime),
       }),
       asOf: t.field({
         type: 'DateTime',
         nullable: true,
-        description: 'When its row was computed.',
-        resolve: ({ asOfMs }) => (asOfMs === null ? null : new Date(asOfMs)),
+        description: 'When its row was computed; of a view in time the moment that it was chosen for.',
+        resolve: ({ asOf }) => momentOf(asOf),
       }),
       error: t.field({
         type: 'RealtimeFailure',
@@ -104,7 +104,7 @@ export function addVectors(
             service: service ?? null,
             features: features == null ? null : toReferences(features),
             entities,
-            asOf: asOf ?? null,
+            asOf: asOf == null ? null : microsOfDate(asOf),
             fullNames: fullNames ?? false,
           },
           charge,
@@ -114,4 +114,8 @@ export function addVectors(
       },
     }),
   )
+}
+
+function momentOf(micros: bigint | null): Moment | null {
+  return micros === null ? null : new Moment(micros)
 }

@@ -4,14 +4,16 @@ import type { Logger } from 'pino'
 import type { ErrorCode } from '../../errors.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import { callerOf } from '../../schema/authorization.ts'
+import type { Loading } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
-import type { Operation, Operations } from '../../telemetry/operations.ts'
-import { toByteText } from '../../values/byte-text.ts'
+import type { Operations } from '../../telemetry/operations.ts'
+import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import { nameRoute } from '../graphql/operation-names.ts'
 import type { Admission } from '../guards/admission.ts'
 import { describeFailure, httpAnswerOf } from '../rest/failures.ts'
 import { type LookupBody, lookupRoutes } from '../rest/lookups.ts'
 import { describeRestFailure } from '../rest/rest-failures.ts'
+import { lookUpVectors, type VectorsBody, vectorsPath } from '../rest/vectors.ts'
 import { nameRequest } from '../server/traced-requests.ts'
 import type { HotPath, HotPathFacts } from './hot-path.ts'
 import { negotiate } from './negotiation.ts'
@@ -37,33 +39,46 @@ export function createGraphQLRoute(hotPath: HotPath, admission: Pick<Admission, 
   }
 }
 
-/** The lookups of REST whose bodies are plain: what has to be read with care is declined. */
+/** What of REST is looked up, where its body is plain: what has to be read with care is declined. */
 export function createLookupRoutes(options: {
-  services: Pick<Services, 'realtime'>
+  services: Pick<Services, 'realtime' | 'vectors'>
   admission: Pick<Admission, 'chargerOf'>
   operations: Operations
   log: Logger
 }): [string, HotPathRoute][] {
-  return lookupRoutes.map((route) => [
-    route.path,
-    createLookupRoute(route, {
-      ...options,
-      operation: options.operations.of(nameRoute('POST', route.path)),
-    }),
-  ])
+  const lookups = lookupRoutes.map(({ path, lookUp }) => {
+    const [withEtl, many] = [path.startsWith('/extract'), path.endsWith('/many')]
+    return createRoute(options, { path, read: (body) => readBody(body, { withEtl, many }), answer: lookUp })
+  })
+  const vectors = createRoute(options, {
+    path: vectorsPath,
+    read: readVectorsBody,
+    answer: (loading, body) => lookUpVectors(options.services.vectors, loading, body),
+  })
+  return [...lookups, vectors]
 }
 
-function createLookupRoute(
-  { path, lookUp }: (typeof lookupRoutes)[number],
-  options: {
+/** One of REST's routes, over bodies that `read` does not decline. */
+function createRoute<Body>(
+  {
+    services,
+    admission,
+    operations,
+    log,
+  }: {
     services: Pick<Services, 'realtime'>
     admission: Pick<Admission, 'chargerOf'>
-    operation: Operation
+    operations: Operations
     log: Logger
   },
-): HotPathRoute {
-  const { services, admission, operation, log } = options
-  async function answer(body: LookupBody, { id: requestId, identity, requester }: KnownRequest) {
+  route: {
+    path: string
+    read(body: unknown): Body | null
+    answer(loading: Loading, body: Body): Promise<ByteText>
+  },
+): [string, HotPathRoute] {
+  const operation = operations.of(nameRoute('POST', route.path))
+  async function answer(body: Body, { id: requestId, identity, requester }: KnownRequest) {
     const startedAtMs = performance.now()
     let failed: ErrorCode | null = null
     try {
@@ -72,7 +87,7 @@ function createLookupRoute(
         charge: admission.chargerOf(requester),
         answer: createAnswerBudget(),
       }
-      return { status: 200, contentType: json, text: await lookUp(loading, body) }
+      return { status: 200, contentType: json, text: await route.answer(loading, body) }
     } catch (error) {
       const { code, message, details } = describeFailure(error, { requestId, log })
       failed = code
@@ -82,17 +97,35 @@ function createLookupRoute(
       operation.end(failed, startedAtMs)
     }
   }
-  const [withEtl, many] = [path.startsWith('/extract'), path.endsWith('/many')]
-
-  return {
+  const made: HotPathRoute = {
     answer(body, requester) {
-      const request = readBody(body, { withEtl, many })
+      const request = route.read(body)
       if (request === null) return null
       operation.nameRequest(nameRequest)
       return answer(request, requester)
     },
     describe: ({ code, message }) => describeRestFailure(code, message),
   }
+  return [route.path, made]
+}
+
+/** Null for what is not just a service and entities of texts, truths and numbers that no reading has rounded. */
+function readVectorsBody(body: unknown): VectorsBody | null {
+  if (typeof body !== 'object' || body === null) return null
+  const { service, entities, full_names = false, ...others } = body as Record<string, unknown>
+  for (const _ in others) return null
+  if (!isText(service) || typeof full_names !== 'boolean' || !Array.isArray(entities)) return null
+  return entities.every(isPlainEntity) ? { service, entities, full_names } : null
+}
+
+function isPlainEntity(entity: unknown): boolean {
+  if (typeof entity !== 'object' || entity === null || Array.isArray(entity)) return false
+  for (const name in entity) {
+    const value = (entity as Record<string, unknown>)[name]
+    if (typeof value === 'string' || typeof value === 'boolean') continue
+    if (typeof value !== 'number' || !(Number.isSafeInteger(value) || !Number.isInteger(value))) return false
+  }
+  return true
 }
 
 /** Null for a body that the route's schema has to judge. */

@@ -42,6 +42,7 @@ export async function addOpenApi(
       tags: [
         { name: 'query', description: 'A saved query: for training, and in real time' },
         { name: 'extract', description: "A saved query's rows through an ETL" },
+        { name: 'feast', description: 'What Feast’s clients ask of a feature server' },
         { name: 'tables', description: 'What statements may read' },
         { name: 'publish', description: 'Flows for the warehouse' },
         { name: 'datasets', description: "Datasets' files" },

@@ -13,11 +13,13 @@ import { formatMicros } from '../../values/calendar.ts'
 import type { Admission } from '../guards/admission.ts'
 import { answer, asOf, columns, etlPath, failures, queryId, queryName, rows, sendJson } from './bodies.ts'
 import { addDeletions } from './deletions.ts'
+import { addFeast } from './feast.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
 import { addJobs, addTableRows, assertSucceeded as assertJobSucceeded } from './table-rows.ts'
 import { addTables } from './tables.ts'
 import { addTrainingSets } from './training-sets.ts'
+import { addVectors } from './vectors.ts'
 
 /** How long a publish is waited for unless the request says so. */
 const usualWaitMs = 30_000
@@ -71,6 +73,8 @@ export function addRest(
   addTraining(app, services)
   addTrainingSets(app, services)
   addLookups(app, { services, admission })
+  addVectors(app, { services, admission })
+  addFeast(app, { services, admission })
   addPublish(app, services)
   addTables(app, services)
   addDeletions(app, services)

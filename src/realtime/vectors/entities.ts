@@ -2,7 +2,7 @@
 
 import { AppError } from '../../errors.ts'
 import { createCellReader, describeGiven, isObject } from '../../values/cells.ts'
-import type { Column, Value } from '../../values/columns.ts'
+import type { Column, Row, Value } from '../../values/columns.ts'
 import { createKeyType, type KeyType, keyText } from '../../values/entity-key.ts'
 
 /** How views find an entity: those that ask alike share one. */
@@ -15,18 +15,16 @@ export interface Finding {
 export interface ReadEntity {
   /** For each finding the key's canonical text. */
   keys: readonly string[]
-  /** Of the entity's own columns and of the request's, as an ETL is given them; empty where there is none. */
-  cells: readonly Value[]
+  /** Of the entity's own columns, then of the request's, as an ETL is given them. */
+  cells(): Row
 }
 
 export function createEntityReader(options: {
   findings: readonly Finding[]
   indexKeys: readonly Column[]
   requestColumns: readonly Column[]
-  /** Whether an ETL is given the entity. */
-  withCells: boolean
 }): (entity: unknown) => ReadEntity | AppError {
-  const { findings, indexKeys, requestColumns, withCells } = options
+  const { findings, indexKeys, requestColumns } = options
   const names = [...indexKeys, ...requestColumns].map(({ name }) => name)
   const known = new Set(names)
   const cellsOf = indexKeys.map(createKeyCellReader)
@@ -44,15 +42,11 @@ export function createEntityReader(options: {
         columns.map((name) => textOf(entity, name, form)),
       ),
     )
-    const cells = withCells
-      ? [
-          ...indexKeys.map(({ name }, i) => cellsOf[i]?.(textOf(entity, name, form)) ?? null),
-          ...requestColumns.map(
-            ({ name }, i) => requestCells[i]?.(Object.hasOwn(entity, name) ? entity[name] : null) ?? null,
-          ),
-        ]
-      : []
-    return { keys, cells }
+    const own = () => indexKeys.map(({ name }, i) => cellsOf[i]?.(textOf(entity, name, form)) ?? null)
+    const requested = requestColumns.map(
+      ({ name }, i) => requestCells[i]?.(Object.hasOwn(entity, name) ? entity[name] : null) ?? null,
+    )
+    return { keys, cells: () => [...own(), ...requested] }
   }
 
   return (entity) => {

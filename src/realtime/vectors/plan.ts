@@ -37,9 +37,12 @@ export interface VectorPlan {
   } | null
   /** The names of a vector's features; of a service with an ETL those that it gave when it was made. */
   names: readonly string[]
+  /** Of each of them the part that it is of; null where an ETL gives them. */
+  partOf: readonly number[] | null
   /** An object of them in which all are null. */
   nothing: ByteText
   references: readonly ResolvedReference[]
+  indexKeys: readonly Column[]
 }
 
 export async function planVectors(services: FeatureServices, asked: VectorsAsked): Promise<VectorPlan> {
@@ -84,8 +87,10 @@ function planOf({
   return {
     parts,
     references,
-    readEntity: createEntityReader({ findings, indexKeys, requestColumns, withCells: etl !== null }),
+    indexKeys,
+    readEntity: createEntityReader({ findings, indexKeys, requestColumns }),
     names,
+    partOf: etl === null ? references.flatMap(({ features }, part) => features.map(() => part)) : null,
     nothing: toByteText(`{${names.map((name) => `${JSON.stringify(name)}:null`).join()}}`),
     through:
       etl === null

@@ -5,10 +5,12 @@ import { createBackground } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
 import type { Events } from '../../events.ts'
+import type { ResolvedReference } from '../../features/references.ts'
 import { type Transformed, transformRows } from '../../features/service-etl.ts'
 import type { FeatureServices } from '../../features/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
-import { createRowEncoder } from '../../values/columns.ts'
+import { createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
+import { microsOfMs } from '../../values/moment.ts'
 import type { LookupAnswers, RealtimeResult, RealtimeSource } from '../result.ts'
 import type { Realtime } from '../service.ts'
 import type { ReadEntity } from './entities.ts'
@@ -17,9 +19,17 @@ import { createVectorPlans } from './plans.ts'
 
 export interface VectorsRequest extends VectorsAsked {
   entities: readonly unknown[]
-  /** The moment that is asked about; null for now. */
-  asOf: Date | null
+  /** The moment that is asked about, in microseconds UTC; null for now. */
+  asOf: bigint | null
 }
+
+/** What a training set holds for these entities at one moment: their features alone, a row for each. */
+export type FeaturesAt = (request: {
+  references: readonly ResolvedReference[]
+  entities: Frame
+  moment: bigint
+  signal: AbortSignal
+}) => Promise<Frame>
 
 export interface FeatureVector {
   entity: unknown
@@ -35,17 +45,18 @@ export interface VectorPart {
   view: string
   status: RealtimeResult['status']
   source: RealtimeSource
-  asOfMs: number | null
   /** Of a view in time when its row became true, in microseconds UTC. */
   eventTime: bigint | null
+  /** When its row was computed, or the moment that it was chosen for, in microseconds UTC. */
+  asOf: bigint | null
   error: AppError | null
 }
 
 export interface Vectors {
   /** One for each entity, in order: what fails of one takes none of the others. Rejects for what is asked of all. */
   get(request: VectorsRequest, charge?: (indexValues: number) => void): Promise<readonly FeatureVector[]>
-  /** The names of a vector's features. */
-  namesOf(asked: VectorsAsked): Promise<readonly string[]>
+  /** What a vector's features are named, and which of its views each is of: null for what an ETL gives. */
+  describe(asked: VectorsAsked): Promise<Pick<VectorPlan, 'names' | 'partOf'>>
   close(): Promise<void>
 }
 
@@ -53,11 +64,12 @@ export function createVectors(options: {
   services: FeatureServices
   realtime: Pick<Realtime, 'lookUpIn'>
   etlEngine: Pick<EtlEngine, 'runGroups'>
+  featuresAt: FeaturesAt
   events: Pick<Events, 'listen'>
   maxIndexValues: number
   log: Logger
 }): Vectors {
-  const { realtime, etlEngine, maxIndexValues } = options
+  const { realtime, etlEngine, featuresAt, maxIndexValues } = options
   const background = createBackground(options)
   const plans = createVectorPlans({ ...options, background })
 
@@ -69,53 +81,53 @@ export function createVectors(options: {
     )
   }
 
-  async function transform(
-    { through, nothing }: VectorPlan,
-    vectors: readonly Joined[],
-  ): Promise<FeatureVector[]> {
+  async function transform({ through, nothing }: VectorPlan, vectors: readonly Joined[]) {
     if (through === null) return vectors.map(({ vector }) => vector)
     const asked = vectors.filter(({ vector }) => vector.error === null)
-    const rows = asked.map(({ vector, cells }) => [
-      ...cells,
-      ...through.cellsOf(JSON.parse(toText(vector.features)) as Record<string, unknown>),
-    ])
+    const rows = asked.map(({ cells }) => cells())
     const results = await transformRows(etlEngine, { ...through, rows })
     const resultOf = new Map(asked.map((joined, i) => [joined, results[i]]))
     return vectors.map((joined) => withEtl(joined.vector, resultOf.get(joined), nothing))
+  }
+
+  async function joinNow(plan: VectorPlan, good: readonly ReadEntity[]): Promise<Join> {
+    if (good.length === 0) return createJoin(plan, [])
+    const wanted = plan.parts.map(({ view, finding }) => ({
+      view,
+      indexValues: good.map(({ keys }) => keys[finding] ?? ''),
+    }))
+    return createJoin(plan, await realtime.lookUpIn(wanted))
+  }
+
+  /** Out of history, as a training set is made. */
+  async function joinAt(plan: VectorPlan, good: readonly ReadEntity[], moment: bigint): Promise<Join> {
+    const { references, indexKeys } = plan
+    const rows = good.map(({ cells }) => cells().slice(0, indexKeys.length))
+    if (rows.length === 0) return createJoin(plan, [])
+    const entities = { columns: indexKeys, rows }
+    return createPastJoin(
+      plan,
+      await featuresAt({ references, entities, moment, signal: background.signal }),
+      moment,
+    )
   }
 
   return {
     async get({ entities, asOf, ...asked }, charge) {
       const planned = plans.of(asked)
       const plan = planned instanceof Promise ? await planned : planned
-      if (asOf !== null)
-        throw new AppError(
-          'BAD_USER_INPUT',
-          'Features as of a moment are not answered here yet; make a training set of these entities.',
-        )
       assertFew(entities.length, plan.parts.length)
       charge?.(entities.length * plan.parts.length)
       const read = entities.map(plan.readEntity)
       const good = read.filter((each): each is ReadEntity => !(each instanceof AppError))
-      const answers =
-        good.length === 0
-          ? []
-          : await realtime.lookUpIn(
-              plan.parts.map(({ view, finding }) => ({
-                view,
-                indexValues: good.map(({ keys }) => keys[finding] ?? ''),
-              })),
-            )
-      const join = createJoin(plan, answers)
+      const join = await (asOf === null ? joinNow(plan, good) : joinAt(plan, good, asOf))
       let next = 0
       const joined = read.map((each, i) =>
         each instanceof AppError ? failed(plan, entities[i], each) : join(entities[i], each, next++),
       )
       return transform(plan, joined)
     },
-    async namesOf(asked) {
-      return (await plans.of(asked)).names
-    },
+    describe: async (asked) => plans.of(asked),
     async close() {
       plans.close()
       await background.close()
@@ -123,20 +135,23 @@ export function createVectors(options: {
   }
 }
 
-/** A vector before its ETL. */
+/** A vector before its ETL, and what that is given of it. */
 interface Joined {
   vector: FeatureVector
-  cells: ReadEntity['cells']
+  cells(): Row
 }
+
+/** Of an entity that could be read, the nth of those. */
+type Join = (entity: unknown, read: ReadEntity, nth: number) => Joined
 
 function failed(plan: VectorPlan, entity: unknown, error: AppError): Joined {
-  return { vector: { entity, features: plan.nothing, views: [], error }, cells: [] }
+  return { vector: { entity, features: plan.nothing, views: [], error }, cells: () => [] }
 }
 
-function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]) {
-  const { parts } = plan
-  return (entity: unknown, { keys, cells }: ReadEntity, nth: number): Joined => {
-    let features = '{'
+function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
+  const { parts, through } = plan
+  return (entity, { keys, cells }, nth) => {
+    let text = '{'
     let error: AppError | null = null
     const views: VectorPart[] = []
     for (let p = 0; p < parts.length; p++) {
@@ -144,34 +159,60 @@ function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]) {
       const answer =
         answers[p]?.[nth] ?? new AppError('INTERNAL', 'The lookup gave fewer results than it was asked for.')
       const { members, told } = readPart(part, answer, keys[part.finding] ?? '')
-      features += p === 0 ? members : `,${members}`
+      text += p === 0 ? members : `,${members}`
       views.push(told)
       // An ETL is not given what is not known.
-      if (plan.through !== null && told.error !== null) error ??= told.error
+      if (through !== null && told.error !== null) error ??= told.error
     }
-    return { vector: { entity, features: `${features}}` as ByteText, views, error }, cells }
+    const features = `${text}}` as ByteText
+    const parsed = () => through?.cellsOf(JSON.parse(toText(features)) as Record<string, unknown>) ?? []
+    return { vector: { entity, features, views, error }, cells: () => [...cells(), ...parsed()] }
+  }
+}
+
+/** Where a row has nothing but nulls, nobody can tell it from none. */
+function createPastJoin({ references }: VectorPlan, { columns, rows }: Frame, moment: bigint): Join {
+  const encode = createRowEncoder(columns)
+  return (entity, { cells }, nth) => {
+    const row = rows[nth] ?? []
+    let at = 0
+    const views = references.map(({ view, features }): VectorPart => {
+      const own = row.slice(at, at + features.length)
+      at += features.length
+      const status = own.every((cell) => cell === null) ? 'NOT_FOUND' : 'FRESH'
+      return {
+        view: view.record.name,
+        status,
+        source: 'WAREHOUSE',
+        eventTime: null,
+        asOf: moment,
+        error: null,
+      }
+    })
+    const features = toByteText(encode(row))
+    return { vector: { entity, features, views, error: null }, cells: () => [...cells(), ...row] }
   }
 }
 
 function readPart({ view, picker }: PlannedPart, answer: RealtimeResult | AppError, key: string) {
-  const name = view.record.name
-  if (answer instanceof AppError) {
-    const told: VectorPart = {
-      view: name,
-      status: 'FAILED',
-      source: 'WAREHOUSE',
-      asOfMs: null,
-      eventTime: null,
-      error: answer,
-    }
-    return { members: picker.nothing, told }
-  }
+  const { name } = view.record
+  if (answer instanceof AppError) return { members: picker.nothing, told: failedPart(name, answer) }
   const { status, source, asOfMs, eventTime, error, rows } = answer
-  const looked = { view: name, source, asOfMs, eventTime }
+  const told: VectorPart = {
+    view: name,
+    status,
+    source,
+    eventTime,
+    asOf: asOfMs === null ? null : microsOfMs(asOfMs),
+    error,
+  }
   const members = error === null ? picker.pick(rows) : picker.nothing
-  if (members !== null) return { members, told: { ...looked, status, error } }
-  const told: VectorPart = { ...looked, status: 'FAILED', error: moreRows(view, key) }
-  return { members: picker.nothing, told }
+  if (members !== null) return { members, told }
+  return { members: picker.nothing, told: { ...told, status: 'FAILED' as const, error: moreRows(view, key) } }
+}
+
+function failedPart(view: string, error: AppError): VectorPart {
+  return { view, status: 'FAILED', source: 'WAREHOUSE', eventTime: null, asOf: null, error }
 }
 
 function moreRows({ record, key }: PlannedPart['view'], value: string): AppError {

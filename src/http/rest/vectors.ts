@@ -1,0 +1,145 @@
+// Features of several views over REST: one vector for each entity.
+
+import { z } from 'zod'
+import { AppError } from '../../errors.ts'
+import type { FeatureReference } from '../../features/references.ts'
+import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
+import { createAnswerBudget } from '../../schema/answer-budget.ts'
+import type { Loading } from '../../schema/lookup-fields.ts'
+import type { Services } from '../../schema/services.ts'
+import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
+import { formatMicros } from '../../values/calendar.ts'
+import { parseMoment } from '../../values/moment.ts'
+import type { Admission } from '../guards/admission.ts'
+import { answer, errorCode, failures, sendJson } from './bodies.ts'
+import type { RestServer } from './openapi.ts'
+
+export const vectorsPath = '/online-features'
+
+/** A body as the route's schema lets it pass. */
+export interface VectorsBody {
+  service?: string | undefined
+  features?: readonly FeatureReference[] | undefined
+  entities: readonly unknown[]
+  as_of?: string | undefined
+  full_names: boolean
+}
+
+export const reference = z
+  .object({
+    view: z.string().describe("The view's name"),
+    features: z.array(z.string()).nullable().default(null).describe('All of the view, left out'),
+    prefix: z.string().nullable().default(null).describe("Stands before each feature's name, as it is"),
+    keys: z
+      .array(z.object({ key: z.string(), column: z.string() }))
+      .default([])
+      .describe('For columns of the index key that are found under other names'),
+  })
+  .meta({ id: 'FeatureReference' })
+
+const entity = z.record(z.string(), z.unknown())
+const asked = z
+  .object({
+    service: z.string().min(1).optional().describe("A feature service's name, name@version, or id"),
+    features: z.array(reference).optional().describe('Features of views, in the place of a service'),
+    entities: z
+      .array(z.unknown())
+      .describe('Objects of index keys and, for a service with an ETL, request columns'),
+    as_of: z.string().optional().describe('What they were then; now, left out'),
+    full_names: z.boolean().default(false).describe('Names each feature view__feature'),
+  })
+  .meta({ id: 'VectorsRequest' })
+
+const failure = z.object({ code: errorCode, message: z.string() }).meta({ id: 'VectorFailure' })
+const vector = z
+  .object({
+    entity: z.unknown(),
+    features: entity.describe('By their names'),
+    views: z.array(
+      z.object({
+        view: z.string(),
+        status: z.enum(['FRESH', 'STALE', 'NOT_FOUND', 'EXPIRED', 'FAILED']),
+        source: z.enum(['ONLINE', 'WAREHOUSE']),
+        event_time: z.string().nullable(),
+        as_of: z.string().nullable(),
+        error: failure.optional(),
+      }),
+    ),
+    error: failure.optional().describe('What is wrong with the entity, or why its ETL gave nothing'),
+  })
+  .meta({ id: 'FeatureVector' })
+
+export function addVectors(
+  app: RestServer,
+  { services, admission }: { services: Services; admission: Pick<Admission, 'chargerOf'> },
+) {
+  app.post(
+    vectorsPath,
+    {
+      config: { access: 'realtime' },
+      schema: {
+        tags: ['query'],
+        operationId: 'onlineFeatures',
+        summary: 'The features of entities out of several views, now',
+        body: asked,
+        response: {
+          200: answer('One vector for each entity, in order', z.object({ results: z.array(vector) })),
+          ...failures,
+        },
+      },
+    },
+    async ({ body, raw }, reply) => {
+      const loading = { charge: admission.chargerOf(raw), answer: createAnswerBudget() }
+      return sendJson(reply, toText(await lookUpVectors(services.vectors, loading, body)))
+    },
+  )
+}
+
+export async function lookUpVectors(
+  vectors: Vectors,
+  { charge, answer: budget }: Pick<Loading, 'charge' | 'answer'>,
+  { service, features, entities, as_of: asOf, full_names: fullNames }: VectorsBody,
+): Promise<ByteText> {
+  const request = {
+    service: service ?? null,
+    features: features ?? null,
+    entities,
+    asOf: asOf === undefined ? null : momentFrom(asOf),
+    fullNames,
+  }
+  const found = await vectors.get(request, charge)
+  const texts: string[] = []
+  for (const each of found) {
+    budget.take(each.features.length)
+    texts.push(encode(each))
+  }
+  return `{"results":[${texts.join()}]}` as ByteText
+}
+
+function momentFrom(text: string): bigint {
+  const moment = parseMoment(text)
+  if (moment !== null) return moment.micros
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `as_of is ${JSON.stringify(text.slice(0, 60))}; it must be an RFC 3339 timestamp with its zone, like 2026-01-31T12:00:00Z.`,
+  )
+}
+
+function encode({ entity: asked, features, views, error }: FeatureVector): string {
+  let text = `{"entity":${toByteText(JSON.stringify(asked ?? null))},"features":${features},"views":[`
+  for (let i = 0; i < views.length; i++) {
+    const part = views[i] as FeatureVector['views'][number]
+    text += `${i === 0 ? '' : ','}{"view":${toByteText(JSON.stringify(part.view))},"status":"${part.status}","source":"${part.source}","event_time":${encodeMoment(part.eventTime)},"as_of":${encodeMoment(part.asOf)}${encodeError(part.error)}}`
+  }
+  return `${text}]${encodeError(error)}}`
+}
+
+function encodeError(error: FeatureVector['error']): string {
+  if (error === null) return ''
+  const { code, message } = error
+  return `,"error":${toByteText(JSON.stringify({ code, message }))}`
+}
+
+function encodeMoment(micros: bigint | null): string {
+  return micros === null ? 'null' : `"${formatMicros(micros)}"`
+}
