@@ -9,6 +9,7 @@ const slowest = [
   'publish/erasure',
   'warehouse/lakes',
   'e2e/warehouse-away',
+  'clients/python',
   'publish/service',
   'operations/backup/backup',
   'online/redis-failover',

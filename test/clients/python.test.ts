@@ -9,7 +9,7 @@ import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDataFolder } from '../data-folder.ts'
 import { startGateway } from '../e2e/gateway.ts'
-import { preparePython } from '../servers/python.ts'
+import { prepareNotebookPython } from '../servers/python.ts'
 import { isThorough } from '../thorough.ts'
 
 const run = promisify(execFile)
@@ -26,12 +26,11 @@ let python: string
 let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {
-  const requirements = await readFile(join(client, 'tests/requirements.txt'), 'utf8')
-  python = await preparePython(requirements.trim().split('\n'))
+  python = await prepareNotebookPython()
   await installPackage(client, '--no-build-isolation')
   // It sends what its manifest holds and nothing else, and signs in wherever it asks.
   const manifest = join(folder.path, 'documents.json')
-  await writeFile(manifest, await runPython(['-m', 'feature_gateway.documents']))
+  await writeFile(manifest, await runPython(['-m', 'feature_gateway']))
   gateway = await startGateway(folder.path, {
     AUTH: 'required',
     ...tokens,

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDataFolder } from '../data-folder.ts'
-import { preparePython } from '../servers/python.ts'
+import { prepareNotebookPython } from '../servers/python.ts'
 import { startGateway } from './gateway.ts'
 import { openStores, type Stores } from './stores.ts'
 
@@ -44,7 +44,7 @@ test('the typed client publishes, follows, trains, extracts and looks up', async
 })
 
 test('the notebook reads the training data with pandas and finds the same features served', async () => {
-  const python = await preparePython(['--requirement', 'examples/requirements.txt'])
+  const python = await prepareNotebookPython()
   const { stdout } = await run(python, ['examples/notebook.py'], {
     env: { PATH: process.env.PATH, GATEWAY_URL: gateway.url },
   })

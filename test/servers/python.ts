@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -28,4 +28,10 @@ export async function preparePython(requirements: readonly string[]): Promise<st
     if (!existsSync(python)) throw error
   }
   return python
+}
+
+/** With pandas, Polars, Arrow and what else a data scientist has: one for all tests that take its like. */
+export async function prepareNotebookPython(): Promise<string> {
+  const requirements = await readFile('clients/python/tests/requirements.txt', 'utf8')
+  return preparePython(requirements.trim().split('\n'))
 }

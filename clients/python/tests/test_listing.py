@@ -39,5 +39,6 @@ def test_features_are_named_by_texts_or_in_full() -> None:
         {"view": "airports", "features": ["size"], "prefix": "d_"},
     ]
     assert read_references("stats") == [{"view": "stats"}]
-    with pytest.raises(BadInput, match="expected 'view'"):
-        read_references([7])
+    for given in (7, [7]):
+        with pytest.raises(BadInput, match="expected 'view'"):
+            read_references(given)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import signal
 from pathlib import Path
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
@@ -93,6 +95,19 @@ def test_rows_go_through_an_etl(gw: Gateway, stations: SavedQuery, etl) -> None:
         assert looked_up.to_arrow().schema.equals(dataset.to_arrow().slice(0, 0).schema)
 
 
+def test_a_dataset_is_had_in_parts(gw: Gateway) -> None:
+    dataset = gw.query(EVERY_TYPE, as_="dataset")
+    everything = dataset.to_arrow()
+    assert (
+        dataset.head(2)
+        .select(["n", "moment", "words"])
+        .equals(everything.slice(0, 2).select(["n", "moment", "words"]))
+    )
+    batches = list(dataset.batches(rows=2))
+    assert [batch.num_rows for batch in batches] == [2, 2, 1]
+    assert pa.concat_tables(batches).equals(everything)
+
+
 def test_a_dataset_is_written_to_files(gw: Gateway, tmp_path: Path) -> None:
     dataset = gw.query("SELECT i, 'x' || i AS s FROM range(3) r(i) ORDER BY i", as_="dataset")
     for format in ("parquet", "arrow", "csv", "ndjson"):
@@ -135,3 +150,12 @@ def test_to_interrupt_cancels_it(gw: Gateway) -> None:
     assert newest.refresh().status == "CANCELLED"
     with pytest.raises(feature_gateway.Conflict, match="was cancelled"):
         newest.to_arrow()
+
+
+def test_a_statement_is_asked_about_a_moment(gw: Gateway, name: str) -> None:
+    moment = datetime.datetime(2024, 1, 2, 3, 4, 5, 600, tzinfo=datetime.timezone.utc)
+    dataset = gw.query("SELECT as_of() AS moment", as_of=moment, as_="dataset")
+    assert dataset.as_of is not None and dataset.to_arrow()["moment"].to_pylist() == [moment]
+    saved = gw.save(name, "SELECT 1 AS k, as_of() AS moment", as_of="2024-01-02T00:00:00Z")
+    assert saved.dataset.to_pandas()["moment"][0] == pd.Timestamp("2024-01-02", tz="UTC")
+    assert gw.query("SELECT 1 AS a", as_="dataset").as_of is None

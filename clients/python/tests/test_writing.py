@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from feature_gateway import BadInput, Conflict, Gateway
+from feature_gateway.frames import to_parquet
 
 FRAMES = 12
 
@@ -97,6 +98,15 @@ def test_a_frames_rows_come_back_as_they_went(gw: Gateway, name: str, seed: int)
     assert gw.ingest(name, frame).rows == table.num_rows
     back = gw.query(f'SELECT * FROM feature_store.{name} ORDER BY "row"', as_="arrow")
     assert plain(back.select(table.column_names)) == plain(table)
+
+
+def test_the_same_rows_are_the_same_bytes_of_whatever_library(readings: pd.DataFrame) -> None:
+    nanoseconds = readings.assign(
+        day=readings["day"].astype("datetime64[ns]"), station=readings["station"].astype("category")
+    )
+    frames = [readings, nanoseconds, pl.from_pandas(readings), pa.Table.from_pandas(readings)]
+    first, *others = [to_parquet(frame).getvalue() for frame in frames]
+    assert all(other == first for other in others)
 
 
 def test_a_retry_is_the_same_job(gw: Gateway, name: str) -> None:

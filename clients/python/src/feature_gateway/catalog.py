@@ -59,6 +59,18 @@ def read_columns(data: list[dict[str, Any]]) -> tuple[Column, ...]:
 
 
 @dataclass(frozen=True)
+class ColumnProfile:
+    """What a column of a dataset holds."""
+
+    name: str
+    type: str
+    nulls: int
+    distinct: int
+    min: Any
+    max: Any
+
+
+@dataclass(frozen=True)
 class Table:
     """What statements may read under a name."""
 
@@ -105,19 +117,54 @@ class Etl:
 
 
 @dataclass(frozen=True)
+class Feature:
+    """A column of a view that is neither key nor time."""
+
+    name: str
+    type: str
+    nullable: bool
+    description: str | None
+    deprecated: str | None
+
+
+@dataclass(frozen=True)
 class View:
     """A saved query, and perhaps an ETL, served online by an index key."""
 
     id: str
     name: str
     index_keys: tuple[str, ...]
+    timestamp_column: str | None
+    features: tuple[Feature, ...]
     query: str
     etl: str | None
+    description: str | None
+    owner: str | None
+    tags: tuple[str, ...]
+    created_column: str | None
+    ttl_seconds: int | None
+    event_ttl_seconds: int | None
     refresh: str
     refresh_every: str | None
-    ttl_seconds: int | None
-    refreshed_at: datetime.datetime | None
+    refreshed_at: datetime.datetime | None = field(compare=False)
     freshness: dict[str, Any] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Features of several views under a name and version: what one model uses."""
+
+    id: str
+    name: str
+    version: int
+    index_keys: tuple[Column, ...]
+    request_columns: tuple[Column, ...]
+    columns: tuple[Column, ...]
+    features: tuple[str, ...]
+    etl: str | None
+    description: str | None
+    owner: str | None
+    tags: tuple[str, ...]
 
 
 def read_table(data: dict[str, Any]) -> Table:
@@ -133,7 +180,21 @@ def read_etl(data: dict[str, Any]) -> Etl:
 
 
 def read_view(data: dict[str, Any]) -> View:
-    return read_record(View, data, query=_version(data["query"]), etl=_version(data["etl"]))
+    features = tuple(read_record(Feature, each) for each in data["features"])
+    return read_record(
+        View, data, query=_version(data["query"]), etl=_version(data["etl"]), features=features
+    )
+
+
+def read_service(data: dict[str, Any]) -> Service:
+    return read_record(
+        Service,
+        data,
+        index_keys=read_columns(data["indexKeys"]),
+        request_columns=read_columns(data["requestColumns"]),
+        features=tuple(each["name"] for each in data["features"]),
+        etl=_version(data["etl"]),
+    )
 
 
 def _version(data: dict[str, Any] | None) -> Any:

@@ -7,18 +7,20 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import IO, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import documents
-from .catalog import Column, read_columns, read_moment
+from .catalog import Column, ColumnProfile, read_columns, read_moment, read_record
 from .errors import error_of
 from .frames import Backend, FrameKind, from_arrow, to_pandas
+from .listing import Listing
 from .progress import ProgressBar
 from .transport import Transport
-from .values import normalize
+from .values import normalize, table_of
 
 Format = Literal["parquet", "arrow", "csv", "ndjson"]
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
@@ -28,7 +30,16 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 class Dataset:
     """Columns, row count and the rows themselves, which are fetched when they are first asked for."""
 
-    def __init__(self, transport: Transport, data: dict[str, Any], *, progress: bool | None = None):
+    def __init__(
+        self,
+        transport: Transport,
+        data: dict[str, Any],
+        *,
+        progress: bool | None = None,
+        not_point_in_time: tuple[str, ...] = (),
+    ):
+        self.not_point_in_time = not_point_in_time
+        """Of a training set that was just asked for: its views without a time, whose rows are those of now."""
         self._transport = transport
         self._data = data
         self._progress = progress
@@ -58,6 +69,11 @@ class Dataset:
     @property
     def created_at(self) -> datetime.datetime | None:
         return read_moment(self._data["createdAt"])
+
+    @property
+    def as_of(self) -> datetime.datetime | None:
+        """The moment that a statement with as_of() was asked about."""
+        return read_moment(self._data["asOf"])
 
     @property
     def elapsed_ms(self) -> float | None:
@@ -132,6 +148,22 @@ class Dataset:
     def to(self, kind: FrameKind) -> Any:
         return from_arrow(self.to_arrow(), kind)
 
+    def head(self, n: int = 5) -> pa.Table:
+        """The first rows, without its file."""
+        columns = [(column.name, column.type) for column in self.wait().columns]
+        given = {"id": self.id, "limit": n}
+        data = self._transport.graphql(documents.DATASET_ROWS, given, again=True)["dataset"]
+        return table_of(data["rows"], columns)
+
+    def batches(self, rows: int = 65_536) -> Iterator[pa.Table]:
+        """All rows, so many at a time: for what memory does not hold at once."""
+        columns = [(column.name, column.type) for column in self.wait().columns]
+        with tempfile.TemporaryFile() as file:
+            self._fetch("parquet", file)
+            for batch in pq.ParquetFile(file).iter_batches(rows):
+                table = pa.Table.from_batches([batch])
+                yield normalize(table, columns).replace_schema_metadata(None)
+
     def save(self, path: str | os.PathLike[str], format: Format | None = None) -> None:
         """Writes its file. The format is that of the path's ending, unless it is told."""
         ending = format or os.path.splitext(path)[1].removeprefix(".")
@@ -157,6 +189,22 @@ class Dataset:
         """What its ETL has said by console."""
         data = self._transport.graphql(documents.DATASET_LOG, {"id": self.id}, again=True)["dataset"]
         return list(data["log"])
+
+    def profile(self) -> Listing[ColumnProfile]:
+        """Of each column how many nulls, about how many values, the least and the greatest."""
+        self.wait()
+        data = self._transport.graphql(documents.DATASET_PROFILE, {"id": self.id}, again=True)["dataset"]
+        return Listing(read_record(ColumnProfile, column) for column in data["profile"] or ())
+
+    def origin(self) -> dict[str, Any]:
+        """Of a training set its spine, and its references with versions and commits."""
+        data = self._transport.graphql(documents.DATASET_ORIGIN, {"id": self.id}, again=True)["dataset"]
+        return {"spine": data["spine"], "references": data["references"]}
+
+    def remake(self) -> Dataset:
+        """The same rows once more, from the same history, as a dataset of its own."""
+        data = self._transport.graphql(documents.REMAKE_DATASET, {"id": self.id}, again=False)
+        return Dataset(self._transport, data["remakeDataset"], progress=self._progress)
 
     def _fetch(self, format: str, file: IO[bytes]) -> None:
         self._transport.download(f"/datasets/{self.id}.{format}", file)

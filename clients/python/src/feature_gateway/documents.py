@@ -1,6 +1,6 @@
 """
-Every GraphQL document that the client sends, as it sends it. `python -m feature_gateway.documents` prints their manifest,
-for gateways that answer trusted documents only (TRUSTED_DOCUMENTS_FILE).
+Every GraphQL document that the client sends, as it sends it. `python -m feature_gateway` prints their manifest, for
+gateways that answer trusted documents only (TRUSTED_DOCUMENTS_FILE).
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ import json
 COLUMNS = "columns { name type nullable }"
 SAVED_QUERY = f"id name version sql description tags determinism determinismNote {COLUMNS}"
 ETL = f"id name version path language commit {COLUMNS}"
-DATASET = (
-    f"id status rowCount progress elapsedMs error errorCode createdAt {COLUMNS} query {{ id name version }}"
-)
+DATASET = f"id status rowCount progress asOf elapsedMs error errorCode createdAt {COLUMNS} query {{ id name version }}"
+FEATURE = "name type nullable description deprecated"
 VIEW = (
-    "id name indexKeys refresh refreshEvery ttlSeconds refreshedAt query { id name version } etl { id name version }"
-    " freshness { keptBy behindSeconds note }"
+    "id name indexKeys timestampColumn createdColumn eventTtlSeconds ttlSeconds refresh refreshEvery refreshedAt "
+    "description owner tags query { id name version } etl { id name version } "
+    f"features {{ {FEATURE} }} freshness {{ keptBy behindSeconds note }}"
+)
+SERVICE = (
+    f"id name version description owner tags indexKeys {{ name type nullable }} {COLUMNS} "
+    "requestColumns { name type nullable } etl { id name version } features { name prefix view { name } }"
 )
 RESULT = "indexValue status source asOf eventTime rows error { code message }"
 PAGE = "pageInfo { hasNextPage endCursor }"
@@ -42,32 +46,71 @@ SAVED_QUERY_BY = (
 )
 QUERY_TRAIN = (
     "mutation queryTrain($query: String!, $queryName: String!, $save: Boolean!, $description: String, "
-    "$tags: [String!], $waitMs: Int!) { queryTrain(query: $query, queryName: $queryName, save: $save, "
-    "description: $description, tags: $tags, waitMs: $waitMs) "
+    "$tags: [String!], $asOf: DateTime, $waitMs: Int!) { queryTrain(query: $query, queryName: $queryName, "
+    "save: $save, description: $description, tags: $tags, asOf: $asOf, waitMs: $waitMs) "
     f"{{ query {{ {SAVED_QUERY} }} dataset {{ {DATASET} }} }} }}"
 )
 EXTRACT_TRAIN = (
-    "mutation extractTrain($queryId: ID!, $etlPath: String!, $etlName: String, $save: Boolean!, $waitMs: Int!) "
-    "{ extractTrain(queryId: $queryId, etlPath: $etlPath, etlName: $etlName, save: $save, waitMs: $waitMs) "
+    "mutation extractTrain($queryId: ID!, $etlPath: String!, $etlName: String, $save: Boolean!, "
+    "$asOf: DateTime, $waitMs: Int!) { extractTrain(queryId: $queryId, etlPath: $etlPath, etlName: $etlName, "
+    "save: $save, asOf: $asOf, waitMs: $waitMs) "
     f"{{ etl {{ {ETL} }} dataset {{ {DATASET} }} }} }}"
 )
 DATASET_BY_ID = f"query dataset($id: ID!) {{ dataset(id: $id) {{ {DATASET} }} }}"
+DATASET_ROWS = "query datasetRows($id: ID!, $limit: Int!) { dataset(id: $id) { rows(limit: $limit) } }"
 DATASET_LOG = "query datasetLog($id: ID!) { dataset(id: $id) { log } }"
 DELETE_DATASET = "mutation deleteDataset($id: ID!) { deleteDataset(id: $id) }"
 CANCEL_JOB = "mutation cancelJob($id: ID!) { cancelJob(id: $id) { id } }"
 
+VIEW_BY_NAME = f"query featureView($name: String!) {{ featureView(name: $name) {{ {VIEW} }} }}"
 CREATE_VIEW = (
-    "mutation createFeatureView($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!]!, $createdColumn: String, "
-    "$ttlSeconds: Int, $refresh: RefreshPolicy!, $refreshEvery: String, $lateness: String!) "
+    "mutation createFeatureView($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!]!, "
+    "$timestampColumn: String, $createdColumn: String, $ttlSeconds: Int, $eventTtlSeconds: Int, "
+    "$refresh: RefreshPolicy!, $refreshEvery: String, $lateness: String!, $description: String, $owner: String, "
+    "$tags: [String!], $features: [FeatureNoteInput!]) "
     "{ createFeatureView(name: $name, queryId: $queryId, etlId: $etlId, indexKeys: $indexKeys, "
-    "createdColumn: $createdColumn, ttlSeconds: $ttlSeconds, refresh: $refresh, refreshEvery: $refreshEvery, "
-    f"lateness: $lateness) {{ {VIEW} }} }}"
+    "timestampColumn: $timestampColumn, createdColumn: $createdColumn, ttlSeconds: $ttlSeconds, "
+    "eventTtlSeconds: $eventTtlSeconds, refresh: $refresh, refreshEvery: $refreshEvery, lateness: $lateness, "
+    f"description: $description, owner: $owner, tags: $tags, features: $features) {{ {VIEW} }} }}"
 )
 REFRESH_VIEW = f"mutation refreshFeatureView($id: ID!) {{ refreshFeatureView(id: $id) {{ {VIEW} }} }}"
 DELETE_VIEW = "mutation deleteFeatureView($id: ID!) { deleteFeatureView(id: $id) }"
 PARITY = (
     "query parity($featureViewId: ID!, $sample: Int!) { parity(featureViewId: $featureViewId, sample: $sample) "
     "{ sampled mismatched missing extra undetermined examples } }"
+)
+
+SERVICES = _listed("featureServices", SERVICE, **SEARCH)
+SERVICE_BY_NAME = (
+    "query featureService($name: String!, $version: Int) { featureService(name: $name, version: $version) "
+    f"{{ {SERVICE} }} }}"
+)
+CREATE_SERVICE = (
+    "mutation createFeatureService($name: String!, $features: [FeatureRefInput!]!, $etlPath: String, "
+    "$requestColumns: [ColumnInput!], $description: String, $owner: String, $tags: [String!]) "
+    "{ createFeatureService(name: $name, features: $features, etlPath: $etlPath, requestColumns: $requestColumns, "
+    f"description: $description, owner: $owner, tags: $tags) {{ {SERVICE} }} }}"
+)
+DELETE_SERVICE = "mutation deleteFeatureService($id: ID!) { deleteFeatureService(id: $id) }"
+
+CREATE_TRAINING_SET = (
+    "mutation createTrainingSet($spine: SpineInput!, $service: String, $features: [FeatureRefInput!], "
+    "$timestampColumn: String!, $fullNames: Boolean!, $knownAsOf: Boolean!, $name: String, $waitMs: Int!) "
+    "{ createTrainingSet(spine: $spine, service: $service, features: $features, timestampColumn: $timestampColumn, "
+    "fullNames: $fullNames, knownAsOf: $knownAsOf, name: $name, waitMs: $waitMs) "
+    f"{{ notPointInTime dataset {{ {DATASET} }} }} }}"
+)
+REMAKE_DATASET = f"mutation remakeDataset($id: ID!) {{ remakeDataset(id: $id) {{ {DATASET} }} }}"
+DATASET_ORIGIN = "query datasetOrigin($id: ID!) { dataset(id: $id) { spine references } }"
+DATASET_PROFILE = (
+    "query datasetProfile($id: ID!) { dataset(id: $id) { profile { name type nulls distinct min max } } }"
+)
+
+ONLINE_FEATURES = (
+    "query onlineFeatures($service: String, $features: [FeatureRefInput!], $entities: [JSON!]!, $asOf: DateTime, "
+    "$fullNames: Boolean!) { onlineFeatures(service: $service, features: $features, entities: $entities, "
+    "asOf: $asOf, fullNames: $fullNames) { features error { code message } "
+    "views { view status source eventTime asOf error { code message } } } }"
 )
 
 CREATE_TABLE = (
@@ -97,7 +140,3 @@ def manifest() -> str:
     """Each text under the SHA-256 of it."""
     texts = {f"sha256:{hashlib.sha256(text.encode()).hexdigest()}": text for text in documents()}
     return json.dumps(texts, indent=2)
-
-
-if __name__ == "__main__":
-    print(manifest())

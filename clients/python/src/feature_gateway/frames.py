@@ -19,13 +19,22 @@ Backend = Literal["numpy_nullable", "pyarrow"]
 
 def to_arrow(frame: Any) -> pa.Table:
     """Any table as Arrow's. The named levels of a pandas index are columns too, an index without a name is none."""
+    try:
+        return _to_arrow(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        message = "; ".join(str(each) for each in error.args)
+        hint = "a column holds values of several types: give it one, by astype() in pandas"
+        raise error_of("BAD_USER_INPUT", message, hint=hint) from error
+
+
+def _to_arrow(frame: Any) -> pa.Table:
     if isinstance(frame, pa.Table):
         return frame
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(frame, pandas.DataFrame):
         if any(name is not None for name in frame.index.names):
             frame = frame.reset_index()
-        return _pandas_to_arrow(frame)
+        return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     if hasattr(frame, "collect") and not hasattr(frame, "__arrow_c_stream__"):
         frame = frame.collect()  # Polars' lazy one
     if hasattr(frame, "__arrow_c_stream__"):
@@ -40,30 +49,37 @@ def to_arrow(frame: Any) -> pa.Table:
     )
 
 
-def _pandas_to_arrow(frame: Any) -> pa.Table:
-    try:
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        message = "; ".join(str(each) for each in error.args)
-        hint = "a column holds values of several types: give it one by astype()"
-        raise error_of("BAD_USER_INPUT", message, hint=hint) from error
-    return table.replace_schema_metadata(None)
-
-
 def to_parquet(frame: Any) -> io.BytesIO:
-    """A frame as the file that travels: the same frame is the same bytes, so that a retry is told as one."""
+    """
+    A frame as the file that travels. The same values are the same bytes, of whatever library and version they come, so
+    that a retry is told as one: how wide Arrow has a text is not written down.
+    """
     file = io.BytesIO()
-    table = to_arrow(frame)
+    table = _plain(to_arrow(frame))
     # The gateway's times have microseconds; what would lose digits is refused rather than cut.
     coerced = "us" if any(pa.types.is_timestamp(field.type) for field in table.schema) else None
     try:
-        pq.write_table(table, file, coerce_timestamps=coerced, compression="zstd")
+        pq.write_table(table, file, coerce_timestamps=coerced, compression="zstd", store_schema=False)
     except pa.ArrowInvalid as error:
         hint = "round them first: frame[column].dt.floor('us')"
         message = f"times have nanoseconds, which the gateway does not keep: {error}"
         raise error_of("BAD_USER_INPUT", message, hint=hint) from error
     file.seek(0)
     return file
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """In one piece, its texts and bytes of the usual width, all columns nullable."""
+    types = pa.types
+    fields = []
+    for field in table.schema:
+        kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+        if types.is_large_string(kind) or types.is_string_view(kind):
+            kind = pa.string()
+        elif types.is_large_binary(kind) or types.is_binary_view(kind):
+            kind = pa.binary()
+        fields.append(pa.field(field.name, kind))
+    return table.cast(pa.schema(fields)).combine_chunks()
 
 
 def from_arrow(table: pa.Table, kind: FrameKind) -> Any:
@@ -99,19 +115,22 @@ def to_pandas(table: pa.Table, backend: Backend | None = None) -> Any:
     return pandas.DataFrame(columns, index=pandas.RangeIndex(table.num_rows))
 
 
-def beside(spine: Any, table: pa.Table, kind: FrameKind) -> Any:
+def beside(given: Any, answered: pa.Table, kind: FrameKind) -> Any:
     """
-    A training set of a frame's rows: the frame's own columns as they are, each with its type, its index where it is
-    pandas', and what the gateway added to them.
+    The rows of a frame with what the gateway answered to them, row by row: the frame's own columns stay as they are, each
+    with its type, and of pandas its index.
     """
+    own = to_arrow(given)
+    if answered.num_columns > 0 and answered.num_rows != own.num_rows:
+        message = f"{answered.num_rows} rows were answered to {own.num_rows}"
+        raise error_of("INTERNAL", message)
+    added = answered.drop_columns([name for name in own.column_names if name in answered.column_names])
     pandas = sys.modules.get("pandas")
-    if kind != "pandas" or pandas is None or not isinstance(spine, pandas.DataFrame):
-        return from_arrow(table, kind)
-    named = [name for name in spine.index.names if name is not None]
-    own = {str(name) for name in spine.columns} | {str(name) for name in named}
-    added = to_pandas(table.select([name for name in table.column_names if name not in own]))
-    added.index = spine.index
-    return pandas.concat([spine, added], axis=1)
+    if kind == "pandas" and pandas is not None and isinstance(given, pandas.DataFrame):
+        return pandas.concat([given, to_pandas(added).set_index(given.index)], axis=1)
+    for field, column in zip(added.schema, added.columns, strict=True):
+        own = own.append_column(field, column)
+    return from_arrow(own, kind)
 
 
 def require(name: str) -> Any:

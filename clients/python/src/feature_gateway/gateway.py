@@ -8,22 +8,34 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from . import documents, lookups, writing
-from .catalog import Etl, SavedQuery, Table, View, read_etl, read_listing, read_query, read_table, read_view
+from . import documents, lookups, training_sets, vectors, writing
+from .browsing import Browsing
+from .catalog import (
+    Etl,
+    SavedQuery,
+    Service,
+    Table,
+    View,
+    read_query,
+    read_service,
+    read_view,
+)
 from .dataset import Dataset
 from .errors import error_of
-from .frames import FrameKind
-from .listing import Listing
+from .frames import FrameKind, beside
+from .references import read_references
 from .transport import Transport
+from .values import moment_text
 
 Answer = Literal["pandas", "polars", "arrow", "dataset"]
 Refresh = Literal["AUTO", "BY_KEY", "FULL", "MANUAL"]
 Seconds = int | datetime.timedelta
+Moment = datetime.datetime | str
 # The first answer comes so late at most: what is ready by then needs no bar.
 FIRST_WAIT_MS = 500
 
 
-class Gateway:
+class Gateway(Browsing):
     """
     A feature gateway. `url` and `api_key` are those of GATEWAY_URL and GATEWAY_TOKEN unless given. `frames` is what
     results are unless a call asks otherwise (`as_`): "pandas", "polars" or "arrow". `progress` False draws no bars, True
@@ -42,7 +54,7 @@ class Gateway:
         retries: int = 4,
         ca_certs: str | None = None,
     ):
-        self._transport = Transport(
+        transport = Transport(
             url or os.environ.get("GATEWAY_URL") or "http://127.0.0.1:4000",
             token=api_key or os.environ.get("GATEWAY_TOKEN"),
             timeout=timeout,
@@ -50,8 +62,8 @@ class Gateway:
             ca_certs=ca_certs,
             agent=f"feature-gateway-python/{_own_version()}",
         )
+        super().__init__(transport, progress)
         self._frames: FrameKind = frames
-        self._progress = progress
 
     def __repr__(self) -> str:
         return f"Gateway({self._transport.url!r})"
@@ -66,55 +78,38 @@ class Gateway:
         """Ends its connections."""
         self._transport.close()
 
-    # What there is
-
-    def tables(self, search: str | None = None) -> Listing[Table]:
-        """The tables that SQL may read, with their columns."""
-        return read_listing(self._transport, documents.TABLES, "tables", read_table, search=search)
-
-    def queries(self, search: str | None = None) -> Listing[SavedQuery]:
-        """Saved queries, the newest first."""
-        return read_listing(
-            self._transport, documents.SAVED_QUERIES, "savedQueries", read_query, search=search
-        )
-
-    def etls(self, search: str | None = None) -> Listing[Etl]:
-        """ETLs, the newest first."""
-        return read_listing(self._transport, documents.ETLS, "etls", read_etl, search=search)
-
-    def views(self) -> Listing[View]:
-        """Feature views, the newest first."""
-        return read_listing(self._transport, documents.VIEWS, "featureViews", read_view)
-
-    def datasets(self) -> list[Dataset]:
-        """Datasets, the newest first."""
-        return read_listing(self._transport, documents.DATASETS, "datasets", self._dataset)
-
-    def dataset(self, id: str) -> Dataset:
-        """A dataset by its id."""
-        data = self._transport.graphql(documents.DATASET_BY_ID, {"id": id}, again=True)["dataset"]
-        if data is None:
-            raise error_of("NOT_FOUND", f"there is no dataset {id!r}")
-        return self._dataset(data)
-
     # To train
 
-    def query(self, sql: str, *, as_: Answer | None = None) -> Any:
-        """The rows of a SELECT; nothing is saved."""
-        return self._answer(self._train(sql, name="query", save=False)[1], as_)
+    def query(self, sql: str, *, as_of: Moment | None = None, as_: Answer | None = None) -> Any:
+        """The rows of a SELECT; nothing is saved. What calls as_of() is asked about a moment, now unless told."""
+        return self._answer(self._train(sql, name="query", save=False, as_of=as_of)[1], as_)
 
     def save(
-        self, name: str, sql: str, *, description: str | None = None, tags: Sequence[str] | None = None
+        self,
+        name: str,
+        sql: str,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        as_of: Moment | None = None,
     ) -> SavedQuery:
         """
         Saves a SELECT under a name: the same SQL is the same version, other SQL the next. Its rows are `dataset` of the
         answer.
         """
-        query, dataset = self._train(sql, name=name, save=True, description=description, tags=tags)
+        query, dataset = self._train(
+            sql, name=name, save=True, description=description, tags=tags, as_of=as_of
+        )
         return read_query(query, dataset)
 
     def extract(
-        self, query: SavedQuery | str, etl: Etl | str, *, name: str | None = None, as_: Answer | None = None
+        self,
+        query: SavedQuery | str,
+        etl: Etl | str,
+        *,
+        name: str | None = None,
+        as_of: Moment | None = None,
+        as_: Answer | None = None,
     ) -> Any:
         """A saved query's rows through an ETL ("git::…", "file:…", or one of the catalog), which is saved."""
         variables = {
@@ -122,10 +117,48 @@ class Gateway:
             "etlPath": _id(etl),
             "etlName": name,
             "save": True,
+            "asOf": moment_text(as_of),
             "waitMs": FIRST_WAIT_MS,
         }
         data = self._transport.graphql(documents.EXTRACT_TRAIN, variables, again=False)["extractTrain"]
         return self._answer(self._dataset(data["dataset"]), as_)
+
+    def training_set(
+        self,
+        spine: Any,
+        features: Any = None,
+        *,
+        service: Service | str | None = None,
+        timestamp: str = "event_timestamp",
+        full_names: bool = False,
+        known_as_of: bool = False,
+        name: str | None = None,
+        as_: Answer | None = None,
+    ) -> Any:
+        """
+        A spine's rows, in their order, with the features as they were at the time of each: a frame, a file, SQL, a saved
+        query or a dataset with the index keys, the time, and whatever else passes through. Features are "view:feature" or
+        "view" for all, or features_of(…); or those of a service. With `known_as_of` corrections that were written later
+        are not seen. A frame of pandas keeps its columns' types and its index.
+        """
+        given = training_sets.read_spine(spine)
+        options = {
+            "timestampColumn": timestamp,
+            "fullNames": full_names,
+            "knownAsOf": known_as_of,
+            "name": name,
+        }
+        dataset = training_sets.create(
+            self._transport,
+            given,
+            self._asked(service, features),
+            options,
+            wait_ms=FIRST_WAIT_MS,
+            progress=self._progress,
+        )
+        if as_ == "dataset" or not training_sets.is_frame(given):
+            return self._answer(dataset, as_)
+        return beside(given, dataset.to_arrow(), as_ or self._frames)
 
     # To serve
 
@@ -136,23 +169,39 @@ class Gateway:
         keys: str | Sequence[str],
         *,
         etl: Etl | str | None = None,
+        timestamp: str | None = None,
         created: str | None = None,
         ttl: Seconds | None = None,
+        event_ttl: Seconds | None = None,
         refresh: Refresh = "AUTO",
         refresh_every: str | None = None,
         lateness: str = "1h",
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Sequence[str] | None = None,
+        features: Mapping[str, str] | None = None,
     ) -> View:
-        """Serves a saved query online by one column or several: a feature view."""
+        """
+        Serves a saved query online by one column or several: a feature view. With `timestamp` it is one in time: the
+        newest row whose time has come is served, and training sets join the one that was the newest then; with
+        `event_ttl` no row that is older. `features` says of each what it is.
+        """
         variables = {
             "name": name,
             "queryId": _id(query),
             "etlId": None if etl is None else _id(etl),
             "indexKeys": [keys] if isinstance(keys, str) else list(keys),
+            "timestampColumn": timestamp,
             "createdColumn": created,
             "ttlSeconds": _seconds(ttl),
+            "eventTtlSeconds": _seconds(event_ttl),
             "refresh": refresh,
             "refreshEvery": refresh_every,
             "lateness": lateness,
+            "description": description,
+            "owner": owner,
+            "tags": None if tags is None else list(tags),
+            "features": [{"feature": each, "description": words} for each, words in (features or {}).items()],
         }
         data = self._transport.graphql(documents.CREATE_VIEW, variables, again=True)
         return read_view(data["createFeatureView"])
@@ -160,6 +209,60 @@ class Gateway:
     def delete_view(self, view: View | str) -> None:
         """Takes a feature view away, and its rows from the online store."""
         self._transport.graphql(documents.DELETE_VIEW, {"id": _id(view)}, again=True)
+
+    def service(
+        self,
+        name: str,
+        features: Any,
+        *,
+        etl: Etl | str | None = None,
+        request: Any = None,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Service:
+        """
+        Features of several views under a name, for one model; other content is the next version. An ETL on top sees the
+        joined row and the columns that a request brings besides: {"amount": "DECIMAL(18,2)"}.
+        """
+        variables = {
+            "name": name,
+            "features": read_references(features),
+            "etlPath": None if etl is None else _id(etl),
+            "requestColumns": None if request is None else writing.columns_of(request),
+            "description": description,
+            "owner": owner,
+            "tags": None if tags is None else list(tags),
+        }
+        data = self._transport.graphql(documents.CREATE_SERVICE, variables, again=True)
+        return read_service(data["createFeatureService"])
+
+    def delete_service(self, service: Service | str) -> None:
+        """Takes one version of a feature service away."""
+        self._transport.graphql(documents.DELETE_SERVICE, {"id": _id(service)}, again=True)
+
+    def online(
+        self,
+        entities: Any,
+        features: Any = None,
+        *,
+        service: Service | str | None = None,
+        as_of: Moment | None = None,
+        full_names: bool = False,
+        errors: Literal["raise", "null"] = "raise",
+        as_: Literal["pandas", "polars", "arrow", "vectors"] | None = None,
+    ) -> Any:
+        """
+        The features of entities, now (or as of a moment): a row for each, in their order, with the names and the types of
+        training. Entities are a frame or dicts of index keys, and of the columns that a service's request brings. What
+        fails is raised, or null; as_="vectors" tells of each entity what it has, of what age, and what failed.
+        """
+        asked = self._asked(service, features)
+        rows = vectors.rows_of(entities)
+        found = vectors.online(self._transport, asked, rows, as_of=as_of, full_names=full_names)
+        if as_ == "vectors":
+            return found
+        return vectors.in_frame(found, entities, asked.types(), as_ or self._frames, errors)
 
     def parity(self, view: View | str, *, sample: int = 100) -> dict[str, Any]:
         """Compares training and serving for sampled entities; it must find no difference."""
@@ -201,8 +304,15 @@ class Gateway:
         save: bool,
         description: str | None = None,
         tags: Sequence[str] | None = None,
+        as_of: Moment | None = None,
     ) -> tuple[dict[str, Any], Dataset]:
-        variables: dict[str, Any] = {"query": sql, "queryName": name, "save": save, "waitMs": FIRST_WAIT_MS}
+        variables: dict[str, Any] = {
+            "query": sql,
+            "queryName": name,
+            "save": save,
+            "asOf": moment_text(as_of),
+            "waitMs": FIRST_WAIT_MS,
+        }
         # Left out, a saved query keeps its own.
         if description is not None:
             variables["description"] = description
@@ -211,8 +321,9 @@ class Gateway:
         data = self._transport.graphql(documents.QUERY_TRAIN, variables, again=not save)["queryTrain"]
         return data["query"], self._dataset(data["dataset"])
 
-    def _dataset(self, data: Mapping[str, Any]) -> Dataset:
-        return Dataset(self._transport, dict(data), progress=self._progress)
+    def _asked(self, service: Service | str | None, features: Any) -> vectors.Asked:
+        references = None if features is None else read_references(features)
+        return vectors.Asked(self._transport, service, references)
 
     def _answer(self, dataset: Dataset, as_: Answer | None) -> Any:
         if as_ == "dataset":

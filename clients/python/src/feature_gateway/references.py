@@ -40,9 +40,9 @@ def features_of(
     return Features(name, names or None, prefix, keys)
 
 
-def read_references(given: Iterable[Any]) -> list[dict[str, Any]]:
+def read_references(given: Any) -> list[dict[str, Any]]:
     """References as the gateway takes them: texts that name features of one view, "view:feature", become one."""
-    if isinstance(given, (str, Features)):
+    if not isinstance(given, Iterable) or isinstance(given, (str, Features)):
         given = [given]
     read: list[Features] = []
     by_view: dict[str, int] = {}

@@ -95,7 +95,8 @@ def array_of(values: Sequence[Any], column_type: str) -> pa.Array:
     arrow = ARROW_TYPES.get(column_type)
     present = [value for value in values if value is not None]
     if column_type == "DECIMAL":
-        return pa.array([None if each is None else decimal.Decimal(str(each)) for each in values])
+        exact = [None if each is None else decimal.Decimal(str(each)) for each in values]
+        return pa.array(exact, None if present else pa.decimal128(38))
     if column_type == "JSON":
         return pa.array([None if each is None else _compact(each) for each in values], arrow)
     if column_type == "BYTES":
@@ -104,6 +105,8 @@ def array_of(values: Sequence[Any], column_type: str) -> pa.Array:
         return pa.array(values, pa.string()).cast(arrow)
     if column_type == "INT64" and any(isinstance(value, str) for value in present):
         return pa.array([None if each is None else int(each) for each in values], arrow)
+    if column_type == "STRING" and not all(isinstance(value, str) for value in present):
+        return pa.array(values)  # an ETL's that was null when it was tried, and declares no type
     return pa.array(values, arrow)
 
 

@@ -103,14 +103,17 @@ def _until_written(transport: Transport, job_id: str, progress: bool | None) -> 
 
 def create_table(transport: Transport, name: str, columns: Any) -> Table:
     """A table with the columns of a frame, or of a mapping of names to types."""
-    if isinstance(columns, Mapping) and all(isinstance(kind, str) for kind in columns.values()):
-        wanted = [_of_type(each, kind) for each, kind in columns.items()]
-    elif isinstance(columns, (list, tuple)) and all(isinstance(each, Column) for each in columns):
-        wanted = [{"name": each.name, "type": each.type, "nullable": each.nullable} for each in columns]
-    else:
-        wanted = [_of_field(field) for field in to_arrow(columns).schema]
-    data = transport.graphql(documents.CREATE_TABLE, {"name": name, "columns": wanted}, again=True)
-    return read_table(data["createTable"])
+    variables = {"name": name, "columns": columns_of(columns)}
+    return read_table(transport.graphql(documents.CREATE_TABLE, variables, again=True)["createTable"])
+
+
+def columns_of(given: Any) -> list[dict[str, Any]]:
+    """Columns as the gateway takes them: of a frame, of a mapping of names to types, or as it told them."""
+    if isinstance(given, Mapping) and all(isinstance(kind, str) for kind in given.values()):
+        return [_of_type(each, kind) for each, kind in given.items()]
+    if isinstance(given, (list, tuple)) and all(isinstance(each, Column) for each in given):
+        return [{"name": each.name, "type": each.type, "nullable": each.nullable} for each in given]
+    return [_of_field(field) for field in to_arrow(given).schema]
 
 
 def _of_type(name: str, kind: str) -> dict[str, Any]:
