@@ -131,11 +131,41 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     close() {
       closed ??= (async () => {
         await reopening?.catch(() => undefined)
-        await current.close(new AppError('WAREHOUSE_FAILED', 'The engine is closed.'))
+        await current.close(closedError())
       })()
       return closed
     },
   }
+}
+
+/** Opened by its first use, which hears of a failure to open; the next tries again. */
+export function openOnUse(options: DatabaseOptions): Database {
+  let opening: Promise<Database> | undefined
+  let isClosed = false
+
+  function open(): Promise<Database> {
+    if (isClosed) return Promise.reject(closedError())
+    opening ??= openDatabase(options).catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+
+  return {
+    lease: async (...given) => (await open()).lease(...given),
+    use: async (...given) => (await open()).use(...given),
+    write: async (work) => (await open()).write(work),
+    async close() {
+      isClosed = true
+      const opened = await opening?.catch(() => undefined)
+      await opened?.close()
+    },
+  }
+}
+
+function closedError(): AppError {
+  return new AppError('WAREHOUSE_FAILED', 'The engine is closed.')
 }
 
 function isInvalidating(error: unknown): boolean {

@@ -10,7 +10,7 @@ import {
 import type { SqlPromiseRequest } from './etl-promise.ts'
 
 serveEngine<ParquetEngineOptions>(async (options) => {
-  const engine = await createParquetEngine(options)
+  const engine = createParquetEngine(options)
   return {
     handlers: {
       checkSql: (sql: string) => engine.checkSql(sql),

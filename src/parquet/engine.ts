@@ -1,11 +1,11 @@
-// The engine that reads and writes Parquet and runs SQL ETLs: an in-memory DuckDB that sees nothing but the folders it is given.
+// The engine that reads and writes Parquet and runs SQL ETLs: an in-memory DuckDB, opened by its first use, that sees nothing but the folders it is given.
 
 import { join } from 'node:path'
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
 import { type ColumnBatch, createColumnAppender, createRowAppender } from '../duckdb/append-rows.ts'
 import { withAppender } from '../duckdb/appender.ts'
 import { type Carrier, carrierOf } from '../duckdb/column-types.ts'
-import { openDatabase } from '../duckdb/database.ts'
+import { openOnUse } from '../duckdb/database.ts'
 import { readChunk, readRows } from '../duckdb/decode.ts'
 import { type EngineErrorContext, toAppError } from '../duckdb/engine-error.ts'
 import { castList, planStatement } from '../duckdb/plan.ts'
@@ -121,10 +121,10 @@ export interface ParquetEngineOptions {
 
 const batchRowsByDefault = 4096
 
-export async function createParquetEngine(options: ParquetEngineOptions): Promise<ParquetEngine> {
+export function createParquetEngine(options: ParquetEngineOptions): ParquetEngine {
   let judge: EtlJudge | undefined
   let scalarFunctions: ReadonlySet<string> = new Set()
-  const database = await openDatabase({
+  const database = openOnUse({
     file: ':memory:',
     memoryMb: options.memoryMb,
     spillFolder: join(options.temporaryFolder, 'parquet'),

@@ -7,7 +7,7 @@ import { type PrepareRequest, prepareUpload } from './prepare.ts'
 import { prepareSpine, type SpineFileRequest } from './spine.ts'
 
 serveEngine<ParquetEngineOptions>(async (options) => {
-  const engine = await createParquetEngine(options)
+  const engine = createParquetEngine(options)
   return {
     handlers: {
       prepare: (request: Omit<PrepareRequest, 'signal'>, { signal }) =>
