@@ -261,6 +261,7 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
         absentMaxBytes: config.absentMaxBytes,
         checkTimeoutMs: 60_000,
       },
+      featuresAsOf: training.features,
       viewsOnFirstUse: config.viewsOnFirstUse,
       wholeParityEveryMs: config.wholeParityEveryMs,
     }),

@@ -11,6 +11,7 @@ import { createEtlLoader } from '../src/etl/source/source.ts'
 import { createEvents } from '../src/events.ts'
 import { createOnlineStore } from '../src/online/index.ts'
 import { createParquetEngine } from '../src/parquet/engine.ts'
+import { createTrainingSets } from '../src/training/sets/sets.ts'
 import { createWarehouse } from '../src/warehouse/index.ts'
 import { withDemoTables } from './demo-tables.ts'
 import { lookupLimits } from './limits.ts'
@@ -76,6 +77,15 @@ export async function openParts(options: PartsOptions) {
     etlService,
     datasetsFolder,
     temporaryFolder,
+    /** What training gives for moments. */
+    featuresAsOf: createTrainingSets({
+      catalog,
+      warehouse,
+      parquet,
+      etlEngine,
+      datasetsFolder,
+      temporaryFolder,
+    }).features,
     /** ETLs may be loaded from here. */
     etlFolder,
     async close() {

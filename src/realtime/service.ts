@@ -39,7 +39,9 @@ import { type Change, createRefresh } from './materialize/refresh.ts'
 import { createSchedules } from './materialize/schedules.ts'
 import { createSignsWatch } from './materialize/signs-watch.ts'
 import { createOnlineAccess, retiredWatermark } from './online-access.ts'
-import { createParity, type ParityReport } from './parity/parity.ts'
+import type { ParityReport } from './parity/findings.ts'
+import { createParity } from './parity/parity.ts'
+import { createPast, type FeaturesAsOf } from './parity/past.ts'
 import { createTrainingRows } from './parity/training-rows.ts'
 import { createWatch } from './parity/watch.ts'
 import { createReadThrough } from './read-through.ts'
@@ -47,7 +49,7 @@ import type { LookupAnswers, RealtimeResult } from './result.ts'
 import { createUpdates } from './updates.ts'
 
 export type { LookupTarget } from '../features/target.ts'
-export type { ParityReport } from './parity/parity.ts'
+export type { ParityReport } from './parity/findings.ts'
 export type { LookupAnswers, RealtimeResult } from './result.ts'
 export { failedResult } from './result.ts'
 
@@ -128,6 +130,7 @@ export function createRealtime(options: {
     checkTimeoutMs: number
   }
   viewsOnFirstUse: { byAnyone: boolean; most: number }
+  featuresAsOf: FeaturesAsOf
   /** How often by-key views that have changed are compared whole with training; null never does. */
   wholeParityEveryMs: number | null
   metrics: Metrics
@@ -175,6 +178,7 @@ export function createRealtime(options: {
     lookup,
     compute,
     trainingRows: createTrainingRows(shared),
+    past: createPast({ ...shared, compute, lookup, views, promisedBy: promises.ofKey }),
     promisedBy: promises.ofKey,
     settled,
   })
@@ -334,7 +338,7 @@ export function createRealtime(options: {
     refreshInFull: (viewId, { signal } = {}) => fullRefresh.run(viewId, signal),
     async parity(viewId, sample) {
       const view = await views.byId(viewId)
-      const findings = await parity.report(view, { sample })
+      const findings = await parity.report(view, { sample, past: true })
       background.run('Mending a feature view', () => watch.judge(view, findings))
       return findings.report
     },

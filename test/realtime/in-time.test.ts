@@ -292,6 +292,43 @@ describe.each([
   })
 })
 
+test('parity shows where a training set holds something else of a moment of the past than was served then', async () => {
+  let shift = 0n
+  const stack = await openStack({
+    featuresAsOf: (real) => (request) => real({ ...request, moment: request.moment - shift }),
+  })
+  onTestFinished(() => stack.remove())
+  const { id: queryId } = await stack.save(
+    'SELECT name AS key, CAST(creation_date AS INTEGER) AS v, make_timestamp(CAST(creation_date AS BIGINT) * 1000000) AS happened FROM feature_store.users',
+    'of users',
+  )
+  const record = await stack.realtime.createFeatureView({
+    name: 'of users',
+    queryId,
+    etlId: null,
+    indexKeys: ['key'],
+    ttlSeconds: null,
+    refresh: 'AUTO',
+    timestampColumn: 'happened',
+  })
+  await stack.realtime.idle()
+  // An event each second: a second earlier every answer is another.
+  await stack.publish(
+    'users',
+    ['user_id', 'name', 'creation_date'],
+    Array.from({ length: 60 }, (_, i) => [`u${i}`, `k${i % 3}`, 1_760_000_000 + Math.floor(i / 3)]),
+  )
+  const clean = { mismatched: 0, missing: 0, extra: 0, undetermined: 0 }
+  expect(await stack.realtime.parity(record.id, 10)).toMatchObject({ sampled: 3, ...clean })
+  shift = second
+  const found = await stack.realtime.parity(record.id, 10)
+  expect(found.mismatched).toBeGreaterThanOrEqual(3)
+  expect(found.examples[0]).toMatchObject({
+    asOf: expect.stringMatching(/^2025-10-09T/),
+    value: expect.any(String),
+  })
+})
+
 /** All readings are looked through, each held against each. */
 function expectedOf(own: readonly Reading[], moment: bigint, ttlSeconds: number | null) {
   const least = -(2n ** 63n)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import { AppError } from '../../src/errors.ts'
+import type { FeaturesAsOf } from '../../src/realtime/parity/past.ts'
 import {
   createRealtime,
   type LookupTarget,
@@ -33,6 +34,8 @@ interface StackOptions {
   wholeParityEveryMs?: number | null
   firstUse?: Partial<typeof viewsOnFirstUse>
   limits?: Partial<Parameters<typeof createRealtime>[0]['limits']>
+  /** Has training say otherwise of moments. */
+  featuresAsOf?: (real: FeaturesAsOf) => FeaturesAsOf
   log?: Logger
 }
 
@@ -64,6 +67,7 @@ export async function openStack(options: StackOptions = {}) {
     limits,
     firstUse,
     wholeParityEveryMs = null,
+    featuresAsOf = (real) => real,
     ...rest
   } = options
   const parts = await openParts({ folder: folder.path, ...rest })
@@ -80,6 +84,7 @@ export async function openStack(options: StackOptions = {}) {
     online: onlineCalls.proxy,
     limits: { lookupTimeoutMs: 10_000, maxIndexValues: 10_000, absentMaxBytes, checkTimeoutMs, ...limits },
     viewsOnFirstUse: { ...viewsOnFirstUse, ...firstUse },
+    featuresAsOf: featuresAsOf(parts.featuresAsOf),
     wholeParityEveryMs,
   })
   const { load } = realtime.createLoader(writer)

@@ -12,22 +12,10 @@ import type { Compute } from '../compute.ts'
 import type { Outcome } from '../entry.ts'
 import type { Lookup } from '../lookup.ts'
 import { type RowsAt, rowsAt } from '../timeline.ts'
-import { type Comparison, compareRows } from './row-comparison.ts'
+import { type Difference, type ParityFindings, toFindings, withPast } from './findings.ts'
+import type { Past } from './past.ts'
+import { compareRows } from './row-comparison.ts'
 import type { RowsByValue, TrainingRows } from './training-rows.ts'
-
-export interface ParityReport {
-  sampled: number
-  /** Values whose rows differ. */
-  mismatched: number
-  /** Values that training has rows for and realtime has none. */
-  missing: number
-  /** Values that realtime has rows for and training has none. */
-  extra: number
-  /** Values that differ only where the statement leaves it open. */
-  undetermined: number
-  /** At most ten of the values at fault, then of those that are undetermined, with the rows of both sides. */
-  examples: unknown[]
-}
 
 const unserved: Served = { found: [], moment: 0n }
 
@@ -35,7 +23,6 @@ const unserved: Served = { found: [], moment: 0n }
 const waitsMs = [50, 100, 200, 400, 800, 1600] as const
 /** So many looks at one unmoved version of the warehouse settle it earlier. */
 const steadyLooks = 3
-const maxExamples = 10
 export const maxSample = 100_000
 
 /** Training's side: the rows of the wanted values and of up to `others` further ones, from a moment on. */
@@ -53,23 +40,11 @@ interface Served {
   moment: bigint
 }
 
-interface Difference {
-  kind: Exclude<Comparison, 'SAME'>
-  training: readonly string[]
-  served: readonly string[] | AppError
-}
-
-type Differences = ReadonlyMap<string, Difference>
-
-export interface ParityFindings {
-  report: ParityReport
-  /** A value whose rows differ in what the statement determines: what a view may be changed for. */
-  atFault: string | null
-}
-
 export interface ParityOptions {
   /** How many values beside those that are named. */
   sample: number
+  /** Also of moments before now, where the view is in time. */
+  past?: boolean
   signal?: AbortSignal
 }
 
@@ -88,14 +63,25 @@ export function createParity(options: {
   lookup: Lookup
   compute: Compute
   trainingRows: TrainingRows
+  past: Pick<Past, 'lookBack'>
   promisedBy: Promises['ofKey']
   /** Resolves when the appends that are being followed are through. */
   settled: () => Promise<void>
   background: Background
   metrics: Metrics
 }): Parity {
-  const { warehouse, online, lookup, compute, trainingRows, promisedBy, settled, background, metrics } =
-    options
+  const {
+    warehouse,
+    online,
+    lookup,
+    compute,
+    trainingRows,
+    past: history,
+    promisedBy,
+    settled,
+    background,
+    metrics,
+  } = options
 
   async function serve(view: View, texts: readonly string[], { fromMs }: Pick<Taken, 'fromMs'>) {
     const results = await lookup.lookUpIn(view, texts)
@@ -172,7 +158,7 @@ export function createParity(options: {
       ;({ differences, moving } = await look(view, suspects, again, reference))
       steady = (await warehouse.version()) === before ? steady + 1 : 0
     }
-    return count(toFindings(texts.length, new Map([...differences, ...open])))
+    return toFindings(texts.length, [...new Map([...differences, ...open])])
   }
 
   const orClosing = (signal?: AbortSignal) =>
@@ -191,7 +177,7 @@ export function createParity(options: {
   }
 
   return {
-    async report(view, { sample, signal }) {
+    async report(view, { sample, past = false, signal }) {
       if (!Number.isInteger(sample) || sample < 1 || sample > maxSample) {
         throw new AppError(
           'BAD_USER_INPUT',
@@ -204,13 +190,14 @@ export function createParity(options: {
       const fromOnline = await online.sample(view.id, Math.ceil(sample / 2))
       const first = await take(reference, new Set(fromOnline), sample)
       const texts = [...new Set([...fromOnline, ...first.rows.keys()])].slice(0, sample)
-      return run(view, texts, first, reference)
+      const findings = await run(view, texts, first, reference)
+      return count(past ? withPast(findings, await history.lookBack(view, texts, stopped)) : findings)
     },
     async check(view, values, { sample, signal }) {
       const texts = [...new Set([...values, ...(await online.sample(view.id, sample))])]
       const stopped = orClosing(signal)
       const reference: Reference = (wanted, _, fromMs) => computeAnew(view, wanted, fromMs, stopped)
-      return run(view, texts, await take(reference, new Set(texts), 0), reference)
+      return count(await run(view, texts, await take(reference, new Set(texts), 0), reference))
     },
     async isCurrent(view, indexValue) {
       const fromMs = Date.now()
@@ -249,28 +236,4 @@ function rowsOf({ record }: View, outcome: Outcome): RowsAt {
 /** Stands for a failed value's rows, so that the same failure on both sides is no difference. */
 function failureRow({ code }: AppError): string {
   return JSON.stringify({ code })
-}
-
-function toFindings(sampled: number, differences: Differences): ParityFindings {
-  const report = { sampled, mismatched: 0, missing: 0, extra: 0, undetermined: 0 }
-  const [examples, open]: [unknown[], unknown[]] = [[], []]
-  let atFault: string | null = null
-  for (const [value, { kind, training, served }] of differences) {
-    const isFailed = served instanceof AppError
-    if (kind === 'UNDETERMINED') report.undetermined++
-    else if (!isFailed && served.length === 0) report.missing++
-    else if (!isFailed && training.length === 0) report.extra++
-    else report.mismatched++
-    if (kind === 'DIFFERENT') atFault ??= value
-    const example = {
-      value,
-      training: training.map((row) => JSON.parse(row) as unknown),
-      online: isFailed
-        ? { code: served.code, message: served.message }
-        : served.map((row) => JSON.parse(row) as unknown),
-    }
-    if (kind === 'UNDETERMINED') open.push({ ...example, undetermined: true })
-    else examples.push(example)
-  }
-  return { report: { ...report, examples: [...examples, ...open].slice(0, maxExamples) }, atFault }
 }

@@ -12,7 +12,8 @@ import type { Warehouse } from '../../warehouse/port.ts'
 import type { FullRefresh } from '../materialize/full-refresh.ts'
 import type { RecentKeys } from '../materialize/recent-keys.ts'
 import type { OnlineAccess } from '../online-access.ts'
-import type { Parity, ParityFindings } from './parity.ts'
+import type { ParityFindings } from './findings.ts'
+import type { Parity } from './parity.ts'
 
 /** Of the values that were touched last, and of others. */
 const sampled = 20
