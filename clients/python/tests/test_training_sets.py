@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import decimal
 import warnings
 from pathlib import Path
@@ -90,11 +91,14 @@ def test_what_was_written_later_is_not_known_then(gw: Gateway, accounts: View) -
     assert found["large"].tolist() == [4, 9007199254740993, 2, 9007199254740993, pd.NA, pd.NA, pd.NA]
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "file", "rows", "sql", "query", "dataset"])
+@pytest.mark.parametrize(
+    "kind", ["pandas", "polars", "arrow", "parquet", "csv", "rows", "sql", "query", "dataset"]
+)
 def test_every_kind_of_spine_gives_the_same(gw: Gateway, accounts: View, kind: str, tmp_path: Path) -> None:
     frame = spine()[["account", "event_timestamp"]].iloc[:4]
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     pq.write_table(table, tmp_path / "spine.parquet", coerce_timestamps="us")
+    frame.to_csv(tmp_path / "spine.csv", index=False)
     sql = (
         "SELECT * FROM (VALUES (0, 2, TIMESTAMP '2024-01-05'), (1, 1, TIMESTAMP '2024-01-02'), "
         "(2, 1, TIMESTAMP '2024-01-04'), (3, 1, TIMESTAMP '2024-01-02')) t(place, account, event_timestamp) ORDER BY place"
@@ -103,7 +107,8 @@ def test_every_kind_of_spine_gives_the_same(gw: Gateway, accounts: View, kind: s
         "pandas": lambda: frame,
         "polars": lambda: pl.from_pandas(frame),
         "arrow": lambda: table,
-        "file": lambda: tmp_path / "spine.parquet",
+        "parquet": lambda: tmp_path / "spine.parquet",
+        "csv": lambda: tmp_path / "spine.csv",
         "rows": lambda: [
             {"account": account, "event_timestamp": at.to_pydatetime()}
             for account, at in zip(frame["account"], frame["event_timestamp"], strict=True)
@@ -113,7 +118,7 @@ def test_every_kind_of_spine_gives_the_same(gw: Gateway, accounts: View, kind: s
         "dataset": lambda: gw.query(sql, as_="dataset"),
     }[kind]()
     found = gw.training_set(given, accounts, as_="arrow")
-    assert found["account"].to_pylist() == [2, 1, 1, 1]
+    assert found["account"].to_pylist() == [2, 1, 1, 1] and found["event_timestamp"].null_count == 0
     assert found["large"].to_pylist() == [4, 3, 2, 3]
     assert found["score"].to_pylist() == [20, 11, None, 11]
 
@@ -160,6 +165,13 @@ def test_what_is_online_is_what_training_sees_now(gw: Gateway, service: Service)
     assert full.column_names == ["account", "accounts__large"]
 
 
+def test_then_is_asked_for_by_its_moment(gw: Gateway, accounts: View) -> None:
+    moment = datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc)
+    for as_of in (moment, "2024-01-02T00:00:00Z"):
+        then = gw.online([{"account": 1}, {"account": 2}], accounts, as_of=as_of, as_="arrow")
+        assert then["large"].to_pylist() == [3, 4]
+
+
 def test_a_service_with_an_etl_takes_what_a_request_brings(
     gw: Gateway, accounts: View, etl, name: str
 ) -> None:
@@ -180,6 +192,7 @@ def test_a_service_with_an_etl_takes_what_a_request_brings(
 def test_vectors_tell_what_is_behind_each_feature(gw: Gateway, service: Service) -> None:
     known, unknown = gw.online([{"account": 1}, {"account": 7}], service=service, as_="vectors")
     assert [(part.view, part.status) for part in known.views] == [("accounts", "FRESH"), ("colours", "FRESH")]
+    assert known.views[0].event_time == datetime.datetime(2024, 1, 3, tzinfo=datetime.timezone.utc)
     assert [part.status for part in unknown.views] == ["NOT_FOUND", "NOT_FOUND"]
     assert set(unknown.features.values()) == {None} and unknown.failure is None
 

@@ -141,7 +141,6 @@ class Gateway(Browsing):
         "view" for all, or features_of(…); or those of a service. With `known_as_of` corrections that were written later
         are not seen. A frame of pandas keeps its columns' types and its index.
         """
-        given = training_sets.read_spine(spine)
         options = {
             "timestampColumn": timestamp,
             "fullNames": full_names,
@@ -150,15 +149,15 @@ class Gateway(Browsing):
         }
         dataset = training_sets.create(
             self._transport,
-            given,
+            spine,
             self._asked(service, features),
             options,
             wait_ms=FIRST_WAIT_MS,
             progress=self._progress,
         )
-        if as_ == "dataset" or not training_sets.is_frame(given):
+        if as_ == "dataset" or not training_sets.is_frame(spine):
             return self._answer(dataset, as_)
-        return beside(given, dataset.to_arrow(), as_ or self._frames)
+        return beside(spine, dataset.to_arrow(), as_ or self._frames)
 
     # To serve
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import warnings
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.feather
-import pyarrow.parquet
+from urllib3.filepost import encode_multipart_formdata
 
 from . import documents
 from .catalog import SavedQuery
 from .dataset import Dataset
-from .errors import error_of
 from .transport import Transport
-from .values import to_json
-from .vectors import Asked, rows_of
+from .vectors import Asked
+from .writing import file_of
 
 
 class NotPointInTimeWarning(UserWarning):
@@ -34,8 +32,13 @@ def create(
     progress: bool | None,
 ) -> Dataset:
     """The dataset, which may be under way."""
-    variables = {"spine": _spine(spine), **asked.variables, **options, "waitMs": wait_ms}
-    payload = transport.graphql(documents.CREATE_TRAINING_SET, variables, again=False)["createTrainingSet"]
+    if is_frame(spine) or isinstance(spine, os.PathLike):
+        payload = _upload(transport, spine, {**asked.variables, **options}, wait_ms)
+    else:
+        variables = {"spine": _spine(spine), **asked.variables, **options, "waitMs": wait_ms}
+        payload = transport.graphql(documents.CREATE_TRAINING_SET, variables, again=False)[
+            "createTrainingSet"
+        ]
     without_time = tuple(payload["notPointInTime"])
     if without_time:
         message = f"not point in time, since they have no timestamp column: {', '.join(without_time)}"
@@ -43,34 +46,41 @@ def create(
     return Dataset(transport, payload["dataset"], progress=progress, not_point_in_time=without_time)
 
 
-def read_spine(spine: Any) -> Any:
-    """What the gateway has already, as it is; rows of the caller's, or of a file, as a frame."""
-    if isinstance(spine, os.PathLike):
-        return _read_file(os.fspath(spine))
-    return spine
-
-
 def is_frame(spine: Any) -> bool:
-    """Rows that travel with the request."""
-    return not isinstance(spine, (str, SavedQuery, Dataset))
+    """Rows of the caller's own, beside which the features are laid."""
+    return not isinstance(spine, (str, os.PathLike, SavedQuery, Dataset))
 
 
-def _spine(spine: Any) -> dict[str, Any]:
+def _spine(spine: str | SavedQuery | Dataset) -> dict[str, Any]:
     if isinstance(spine, str):
         return {"sql": spine}
-    if isinstance(spine, SavedQuery):
-        return {"queryId": spine.id}
-    if isinstance(spine, Dataset):
-        return {"datasetId": spine.id}
-    return {"rows": [{name: to_json(value) for name, value in row.items()} for row in rows_of(spine)]}
+    return {"queryId": spine.id} if isinstance(spine, SavedQuery) else {"datasetId": spine.id}
 
 
-def _read_file(path: str) -> pa.Table:
-    ending = os.path.splitext(path)[1].lower()
-    if ending == ".parquet":
-        return pyarrow.parquet.read_table(path)
-    if ending == ".csv":
-        return pyarrow.csv.read_csv(path)
-    if ending in (".arrow", ".feather"):
-        return pyarrow.feather.read_table(path)
-    raise error_of("BAD_USER_INPUT", f"{path} ends in no known format; expected .parquet, .arrow or .csv")
+def _upload(transport: Transport, spine: Any, request: dict[str, Any], wait_ms: int) -> dict[str, Any]:
+    """The request in JSON, and beside it the frame as Parquet, or a file as it is."""
+    open_file, content_type, _ = file_of(spine)
+    with open_file() as file:
+        form: dict[str, Any] = {
+            "request": json.dumps(_snake(request)),
+            "spine": ("spine", file.read(), content_type),
+        }
+    body, form_type = encode_multipart_formdata(form)
+    answer = transport.call(
+        "POST",
+        "/training-sets",
+        body,
+        again=False,
+        content_type=form_type,
+        query={"wait_ms": str(wait_ms)},
+    )
+    dataset = transport.graphql(documents.DATASET_BY_ID, {"id": answer["dataset_id"]}, again=True)["dataset"]
+    return {"dataset": dataset, "notPointInTime": answer["not_point_in_time"]}
+
+
+def _snake(request: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as REST names them."""
+    given = {name: value for name, value in request.items() if value is not None}
+    return {
+        re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", name): value for name, value in given.items()
+    }

@@ -52,7 +52,7 @@ def ingest(
     Every request has an idempotency key, so that one that is sent again is never more rows; with one of the caller's
     own the same holds when the caller runs again.
     """
-    body, content_type, length = _body(rows)
+    body, content_type, length = file_of(rows)
     answer = transport.call(
         "POST",
         f"/tables/{quote(table, safe='')}/rows",
@@ -69,8 +69,8 @@ def ingest(
     return _until_written(transport, job_id, progress)
 
 
-def _body(rows: Any) -> tuple[Callable[[], IO[bytes]], str, int]:
-    """A frame goes as Parquet, a file as it is."""
+def file_of(rows: Any) -> tuple[Callable[[], IO[bytes]], str, int]:
+    """A frame as Parquet, a file as it is: opened anew each time, with its type and its length."""
     if isinstance(rows, (str, os.PathLike)):
         path = os.fspath(rows)
         content_type = FILE_TYPES.get(os.path.splitext(path)[1].lower())
