@@ -1,19 +1,41 @@
 // What a view's owner says of single features.
 
-import type { FeatureNote } from '../catalog/feature-views.ts'
+import type { FeatureNote, FeatureViewRecord } from '../catalog/feature-views.ts'
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
+import { memberNames } from './names.ts'
+import { featuresOf } from './references.ts'
 
 export interface Feature extends Omit<FeatureNote, 'feature'> {
+  viewId: string
   column: Column
 }
 
-export function withNotes(features: readonly Column[], notes: readonly FeatureNote[]): Feature[] {
+/** Features of a view with what is said of them. */
+export function withNotes(
+  { id, record }: { id: string; record: Pick<FeatureViewRecord, 'featureNotes'> },
+  features: readonly Column[],
+): Feature[] {
   return features.map((column) => {
-    const { description = null, deprecated = null } =
-      notes.find(({ feature }) => feature === column.name) ?? {}
-    return { column, description, deprecated }
+    const note = record.featureNotes.find(({ feature }) => feature === column.name)
+    return {
+      viewId: id,
+      column,
+      description: note?.description ?? null,
+      deprecated: note?.deprecated ?? null,
+    }
   })
+}
+
+/** A feature's field in the typed schema; null where it has none. */
+export function graphqlNameOf(
+  view: Parameters<typeof featuresOf>[0] & { record: Pick<FeatureViewRecord, 'graphqlName'> },
+  feature: Column,
+  columns: readonly Column[],
+): string | null {
+  if (view.record.graphqlName === null) return null
+  const shown = featuresOf(view, columns).map(({ name }) => name)
+  return memberNames([...new Set([...view.key.names, ...shown])]).get(feature.name) ?? null
 }
 
 /** BAD_USER_INPUT names a note's feature that there is none of, or that is named twice. */

@@ -141,10 +141,8 @@ export function createFeatureServices(options: {
 export function featuresOfService({ references }: FeatureService): ServiceFeature[] {
   return references.flatMap(({ view, prefix, features }) =>
     features.map(({ column, name }) => {
-      const [feature = { column, description: null, deprecated: null }] = withNotes(
-        [column],
-        view.record.featureNotes,
-      )
+      const [feature] = withNotes(view, [column])
+      if (feature === undefined) throw new Error('A feature has no notes')
       return { name, view, feature, prefix }
     }),
   )

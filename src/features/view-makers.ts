@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { longestName } from '../catalog/database/violations.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
-import type { FeatureViewRecord } from '../catalog/feature-views.ts'
+import type { FeatureNote, FeatureViewRecord } from '../catalog/feature-views.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import { AppError } from '../errors.ts'
@@ -12,6 +12,7 @@ import type { Warehouse } from '../warehouse/port.ts'
 import { checkAsOfView } from './as-of-views.ts'
 import { findKeepers, freshnessOf, unkeptTables, unkeptTtlSeconds } from './freshness.ts'
 import type { KeyTypeOf } from './key-columns.ts'
+import { mergeNotes } from './notes.ts'
 import { choosePolicy, type RefreshAsked } from './policy.ts'
 import { nextDue, parseLateness, usualLateness } from './refresh-every.ts'
 import { checkSeconds, checkTimes } from './times.ts'
@@ -202,12 +203,23 @@ function differencesOf(there: FeatureViewRecord, view: NewView): string[] {
     ['eventTtlSeconds', there.eventTtlSeconds, eventTtlSeconds, false],
     ['description', there.description, description, description == null],
     ['owner', there.owner, owner, owner == null],
-    ['tags', there.tags.join(', '), tags?.join(', '), tags == null],
+    ['tags', there.tags.join(', '), [...new Set(tags)].join(', '), tags == null],
+    ['features', notesText(there.featureNotes), notesText(view.features ?? []), view.features == null],
     ['lateness', there.lateness, view.lateness ?? usualLateness, false],
   ] as const
   return compared
     .filter(([, is, asked, isFit]) => is !== asked && !isFit)
     .map(([what, is, asked]) => `its ${what} is ${given(is)}, ${given(asked)} was asked for`)
+}
+
+/** What is said of features, whatever order it came in. */
+function notesText(notes: readonly FeatureNote[]): string {
+  const said = mergeNotes([], notes).map(({ feature, description, deprecated }) =>
+    [`${feature}:`, description, deprecated === null ? null : `(deprecated: ${deprecated})`]
+      .filter((part) => part !== null)
+      .join(' '),
+  )
+  return said.sort().join(', ')
 }
 
 function checkNewView({ name, ttlSeconds }: NewView): void {

@@ -11,7 +11,7 @@ import type { EtlService } from '../etl/service.ts'
 import type { Events } from '../events.ts'
 import { qualified } from '../features/followed.ts'
 import { findKeepers, type KeeperOf } from '../features/freshness.ts'
-import { type Feature, withNotes } from '../features/notes.ts'
+import { type Feature, graphqlNameOf, withNotes } from '../features/notes.ts'
 import { createPromises } from '../features/promised.ts'
 import { featuresOf } from '../features/references.ts'
 import type { LookupTarget } from '../features/target.ts'
@@ -82,6 +82,8 @@ export interface Realtime {
   newestEventTime(viewId: string): Promise<bigint | null>
   /** What the view's rows tell of an entity; none while what its ETL gives is not known. */
   features(viewId: string): Promise<Feature[]>
+  /** A feature's field in the typed schema; null where it has none. */
+  graphqlNameOf(feature: Feature): Promise<string | null>
   /** The columns of these tables whose stored values `onAppended` wants to know. */
   keysRead(tables: readonly string[]): Promise<KeyColumns[]>
   /** Resolves once every by-key view serves the change and every full view reads through. Calling it again for the same change is harmless. */
@@ -318,7 +320,11 @@ export function createRealtime(options: {
       incremental.newestEventTime(await views.byId(viewId), background.signal),
     async features(viewId) {
       const view = await views.byId(viewId)
-      return withNotes(featuresOf(view, (await views.columnsOf(view)) ?? []), view.record.featureNotes)
+      return withNotes(view, featuresOf(view, (await views.columnsOf(view)) ?? []))
+    },
+    async graphqlNameOf({ viewId, column }) {
+      const view = await views.byId(viewId)
+      return graphqlNameOf(view, column, (await views.columnsOf(view)) ?? [])
     },
     keysRead: refresh.keysRead,
     onAppended,

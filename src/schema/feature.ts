@@ -4,6 +4,7 @@ import type { FeatureNote } from '../catalog/feature-views.ts'
 import type { ViewWords } from '../features/view-changes.ts'
 import type { Builder } from './builder.ts'
 import type { ColumnTypeRef } from './column.ts'
+import type { Services } from './services.ts'
 
 interface WordsGiven {
   description?: string | null | undefined
@@ -18,7 +19,7 @@ interface NoteGiven {
   deprecated?: string | null | undefined
 }
 
-export function addFeature(builder: Builder, columnType: ColumnTypeRef) {
+export function addFeature(builder: Builder, services: Services, columnType: ColumnTypeRef) {
   builder.objectType('Feature', {
     description: "A column of a feature view's rows that is neither key nor time.",
     fields: (t) => ({
@@ -33,7 +34,7 @@ export function addFeature(builder: Builder, columnType: ColumnTypeRef) {
       graphqlName: t.string({
         nullable: true,
         description: 'Its field in the typed schema; null where it has none.',
-        resolve: () => null,
+        resolve: (feature) => services.realtime.graphqlNameOf(feature),
       }),
     }),
   })

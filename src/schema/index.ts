@@ -40,7 +40,7 @@ export function createSchema(services: Services): GraphQLSchema {
   addFeatureView(builder, services, {
     determinism,
     freshness: addFreshness(builder, services),
-    feature: addFeature(builder, columnType),
+    feature: addFeature(builder, services, columnType),
   })
   addDataset(builder, services, jobStatus)
   addTraining(builder, services)

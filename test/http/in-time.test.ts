@@ -114,6 +114,25 @@ test('vectors and typed fields answer the same row, with its event time', async 
   })
 })
 
+test('a view that is made again is answered where it is the same in all that is said, else a CONFLICT says in what', async () => {
+  const make = (said: string) =>
+    hot.graphql(
+      `mutation { createFeatureView(name: "readings", queryId: "readings", indexKey: "key", timestampColumn: "happened", createdColumn: "made", ${said}) { id } }`,
+    )
+  const ttl = 'eventTtlSeconds: 1000000000'
+  const same = `${ttl}, tags: ["a", "b", "a"], features: [{ feature: "v", description: "volts", deprecated: "use w" }]`
+  expect((await make(same)).data).toEqual({ createFeatureView: { id: viewId } })
+  expect((await make(ttl)).data).toEqual({ createFeatureView: { id: viewId } })
+  const other = await make('tags: ["b"], features: [{ feature: "v", description: "ohms" }]')
+  expect(other.errors?.[0]?.extensions.code).toBe('CONFLICT')
+  for (const part of [
+    'eventTtlSeconds is 1000000000, none',
+    'tags is a, b, b',
+    'features is v: volts (deprecated: use w), v: ohms',
+  ])
+    expect(other.errors?.[0]?.message).toContain(part)
+})
+
 test('REST tells the event time of a view in time', async () => {
   const post = async (path: string, more: object) => {
     const body = JSON.stringify({ query_id: queryId, index_key: 'key', ...more })
@@ -142,7 +161,7 @@ test('REST tells the event time of a view in time', async () => {
 test('a view tells its times, its features with their notes, its tables and its newest event', async () => {
   const { featureView } = await hot.data<{ featureView: unknown }>(
     `{ featureView(name: "readings") { id timestampColumn createdColumn eventTtlSeconds description owner tags
-      features { name type nullable description deprecated } tables { name } freshness { newestEventTime } } }`,
+      features { name type nullable description deprecated graphqlName } tables { name } freshness { newestEventTime } } }`,
     {},
   )
   expect(featureView).toEqual({
@@ -153,7 +172,16 @@ test('a view tells its times, its features with their notes, its tables and its 
     description: 'what was read',
     owner: 'sensors',
     tags: ['a', 'b'],
-    features: [{ name: 'v', type: 'INT32', nullable: true, description: 'volts', deprecated: 'use w' }],
+    features: [
+      {
+        name: 'v',
+        type: 'INT32',
+        nullable: true,
+        description: 'volts',
+        deprecated: 'use w',
+        graphqlName: 'v',
+      },
+    ],
     tables: [{ name: 'feature_store.readings' }],
     freshness: { newestEventTime: come },
   })
@@ -218,7 +246,7 @@ test('a time that is a part of the key, and an event ttl where there is no time,
 })
 
 test('of a view with an ETL the candidates are what the ETL gives, once that is known', async () => {
-  const create = `mutation ($etlId: ID!) { createFeatureView(name: "doubled", queryId: "readings", etlId: $etlId, indexKey: "key", timestampColumn: "happened") {
+  const create = `mutation ($etlId: ID!) { createFeatureView(name: "doubled", queryId: "readings", etlId: $etlId, indexKey: "key", timestampColumn: "happened", createdColumn: "made") {
     id features { name } parity: name } }`
   await write([
     { key: 'etl', happened: '2026-01-01T00:00:00Z', v: 7 },

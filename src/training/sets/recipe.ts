@@ -150,7 +150,8 @@ export function toSetReference(
     columns: own,
     keys: made.keys.map(({ key, column }) => ({ key: find(key.name), column: columnOf(asked, column) })),
     timestamp: timestampColumn === null ? null : find(timestampColumn),
-    created: createdColumn === null ? null : find(createdColumn),
+    // An ETL may leave out what its query tells.
+    created: own.find(({ name }) => name === createdColumn) ?? null,
     eventTtlSeconds,
     isExact,
     asking,
