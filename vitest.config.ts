@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import SlowestFirst from './test/slowest-first.ts'
 
 /** The end-to-end tests that hold on whatever stores; the other files choose theirs. */
-const onAllStores = ['as-of', 'catalog', 'lifecycle', 'parity', 'readme', 'tricky-values'].map(
+const onAllStores = ['as-of', 'catalog', 'in-time', 'lifecycle', 'parity', 'readme', 'tricky-values'].map(
   (name) => `test/e2e/${name}.test.ts`,
 )
 
