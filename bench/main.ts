@@ -14,6 +14,7 @@ import { benchPublish } from './publish.ts'
 import { quoteResults } from './quote.ts'
 import { benchRealtime } from './realtime.ts'
 import { benchRefresh } from './refresh.ts'
+import { benchTime } from './time.ts'
 import { benchTraining } from './training.ts'
 import { benchUpload } from './upload.ts'
 
@@ -22,6 +23,7 @@ const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[
   latency: benchLatency,
   refresh: benchRefresh,
   training: benchTraining,
+  time: benchTime,
   etl: benchEtl,
   publish: benchPublish,
   upload: benchUpload,

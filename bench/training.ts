@@ -26,7 +26,7 @@ async function benchDuckDbTraining(quick: boolean): Promise<Comparison[]> {
     const pairs = await runPairs(
       quick ? 1 : 5,
       () => trainOnGateway(statement(rows)),
-      () => copyInDuckDb(folder, rows),
+      () => copyInDuckDb(folder, statement(rows)),
     )
     for (const { gateway, peer } of pairs) {
       if (gateway.rows !== peer.rows) throw new Error(`${gateway.rows} rows differ from ${peer.rows}`)
@@ -54,7 +54,7 @@ async function benchDuckDbTraining(quick: boolean): Promise<Comparison[]> {
 }
 
 /** DuckDB in a process of its own, with the gateway's memory and threads. */
-async function copyInDuckDb(folder: string, rows: number): Promise<Run> {
+export async function copyInDuckDb(folder: string, sql: string): Promise<Run> {
   const file = join(folder, 'peer.parquet')
   const child = spawn(process.execPath, [join(import.meta.dirname, 'duckdb-copy.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -62,7 +62,7 @@ async function copyInDuckDb(folder: string, rows: number): Promise<Run> {
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]()
   await answers.next()
   const memory = await watchMemory(child.pid)
-  child.stdin.end(JSON.stringify({ sql: statement(rows), file, memoryMb }))
+  child.stdin.end(JSON.stringify({ sql, file, memoryMb }))
   const { value: answer = '' } = await answers.next()
   const copied = JSON.parse(answer) as { seconds: number; rows: number }
   const risenMb = await memory.risenMb()

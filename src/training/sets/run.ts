@@ -34,6 +34,15 @@ interface NamedFile extends RowFile {
   name: string
 }
 
+interface ReadFiles {
+  inputs: readonly NamedFile[]
+  references: readonly SetReference[]
+  spine: RowFile
+}
+
+/** What is written without a pause is not waited for. */
+const maxReads = 3
+
 export function createSetRun(options: RowFileOptions) {
   const { warehouse, parquet } = options
   const { rowsOf, askedRowsOf } = createRowFiles(options)
@@ -128,23 +137,7 @@ export function createSetRun(options: RowFileOptions) {
 
   async function overFiles(asked: SetRun): Promise<RunResult> {
     const { recipe, path, temporaryPath, signal, onProgress } = asked
-    const steps = recipe.references.length + 2
-    let done = 0
-    const step = (fraction: number | null) => onProgress(fraction === null ? null : (done + fraction) / steps)
-    const spine = await spineFile(asked, step)
-    const inputs: NamedFile[] = [{ name: 'spine', ...spine }]
-    const references: SetReference[] = []
-    for (const [i, made] of recipe.references.entries()) {
-      done++
-      const reading = { ...recipe, temporaryPath, signal, onProgress: step, spine }
-      const { file, keys } = await (made.asksForMoment ? askedRowsOf(made, reading) : rowsOf(made, reading))
-      const name = `rows${i}`
-      inputs.push({ name, ...file })
-      const from = { sql: `SELECT * FROM temp.${name}`, columns: file.columns, spine: spine.columns }
-      const own = toSetReference({ ...made, isExact: true }, from)
-      references.push({ ...own, keys: [...own.keys, ...keys] })
-    }
-    done++
+    const { inputs, references, spine } = await readFiles(asked)
     const { timestampColumn, knownAsOf } = recipe
     const timestamp = timestampColumn === null ? null : columnOf(spine.columns, timestampColumn)
     const relation = { sql: 'SELECT * FROM temp.spine', columns: spine.columns }
@@ -156,7 +149,43 @@ export function createSetRun(options: RowFileOptions) {
       await refuseSeveralRows(recipe, place, { path: outputPath, columns })
     }
     const [sql] = composed.ways
-    return parquet.runOver({ sql, inputs, outputPath: path, signal, onProgress: step })
+    return parquet.runOver({ sql, inputs, outputPath: path, signal, onProgress })
+  }
+
+  /** Reads again where the gateway has written in between, so that all are of one state of what it writes. */
+  async function readFiles(asked: SetRun): Promise<ReadFiles> {
+    const reads = asked.recipe.references.length + (asked.recipe.spine.kind === 'statement' ? 1 : 0)
+    for (let tries = 1; ; tries++) {
+      const before = reads > 1 ? await warehouse.version() : 0
+      const found = await readEach(asked)
+      const isOneState = reads <= 1 || (await warehouse.version()) === before
+      if (isOneState || tries === maxReads) return found
+      await Promise.all(
+        found.inputs.filter(({ path }) => path !== asked.spinePath).map(({ path }) => rm(path)),
+      )
+    }
+  }
+
+  async function readEach(asked: SetRun): Promise<ReadFiles> {
+    const { recipe, temporaryPath, signal } = asked
+    const steps = recipe.references.length + 2
+    let done = 0
+    const onProgress = (fraction: number | null) =>
+      asked.onProgress(fraction === null ? null : (done + fraction) / steps)
+    const spine = await spineFile(asked, onProgress)
+    const inputs: NamedFile[] = [{ name: 'spine', ...spine }]
+    const references: SetReference[] = []
+    for (const [i, made] of recipe.references.entries()) {
+      done++
+      const reading = { ...recipe, temporaryPath, signal, onProgress, spine }
+      const { file, keys } = await (made.asksForMoment ? askedRowsOf(made, reading) : rowsOf(made, reading))
+      const name = `rows${i}`
+      inputs.push({ name, ...file })
+      const from = { sql: `SELECT * FROM temp.${name}`, columns: file.columns, spine: spine.columns }
+      const own = toSetReference({ ...made, isExact: true }, from)
+      references.push({ ...own, keys: [...own.keys, ...keys] })
+    }
+    return { inputs, references, spine }
   }
 
   async function spineFile(
