@@ -3,7 +3,7 @@
 import { AppError } from '../errors.ts'
 
 /** In characters. Parsing and planning take more than proportionally long: at six times as many, ten seconds. */
-const longestSql = 100_000
+export const longestSql = 100_000
 
 /** Throws TOO_LARGE. */
 export function refuseLong(sql: string): void {

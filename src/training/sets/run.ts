@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { AppError } from '../../errors.ts'
+import { longestSql } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { composeWith } from '../../warehouse/set-statement.ts'
 import { columnsOfSet, type SetReference, type TrainingSet } from '../../warehouse/training-set.ts'
@@ -15,7 +16,14 @@ import {
   type SetRecipe,
   toSetReference,
 } from './recipe.ts'
-import { asStored, beside, createRowFiles, type RowFile, type RowFileOptions } from './row-files.ts'
+import {
+  asStored,
+  beside,
+  createRowFiles,
+  type FileOfRows,
+  type RowFile,
+  type RowFileOptions,
+} from './row-files.ts'
 import { runServiceEtl } from './service-etl.ts'
 
 export interface SetRun {
@@ -94,7 +102,7 @@ export function createSetRun(options: RowFileOptions) {
   async function byStatement(set: TrainingSet, asked: SetRun): Promise<RunResult> {
     const { recipe, path, temporaryPath, signal, onProgress } = asked
     const composed = warehouse.composeTrainingSet(set)
-    if (composed === null) return overFiles(asked)
+    if (composed === null || composed.ways.some(({ length }) => length > longestSql)) return overFiles(asked)
     const { ways, checks } = composed
     for (const { place, sql } of checks) {
       const checkPath = beside(temporaryPath, 'check')
@@ -175,12 +183,19 @@ export function createSetRun(options: RowFileOptions) {
     const spine = await spineFile(asked, onProgress)
     const inputs: NamedFile[] = [{ name: 'spine', ...spine }]
     const references: SetReference[] = []
+    /** A view that is taken twice is read once. */
+    const read = new Map<string, FileOfRows & { name: string }>()
     for (const [i, made] of recipe.references.entries()) {
       done++
       const reading = { ...recipe, temporaryPath, signal, onProgress, spine }
-      const { file, keys } = await (made.asksForMoment ? askedRowsOf(made, reading) : rowsOf(made, reading))
-      const name = `rows${i}`
-      inputs.push({ name, ...file })
+      const { queryId, etl, keys: by } = made
+      const sameRows = JSON.stringify([queryId, etl?.id, by])
+      const known = read.get(sameRows)
+      const { file, keys } =
+        known ?? (await (made.asksForMoment ? askedRowsOf(made, reading) : rowsOf(made, reading)))
+      const name = known?.name ?? `rows${i}`
+      if (known === undefined) inputs.push({ name, ...file })
+      read.set(sameRows, { file, keys, name })
       const from = { sql: `SELECT * FROM temp.${name}`, columns: file.columns, spine: spine.columns }
       const own = toSetReference({ ...made, isExact: true }, from)
       references.push({ ...own, keys: [...own.keys, ...keys] })
