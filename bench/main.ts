@@ -17,6 +17,7 @@ import { benchRefresh } from './refresh.ts'
 import { benchTime } from './time.ts'
 import { benchTraining } from './training.ts'
 import { benchUpload } from './upload.ts'
+import { benchVectors } from './vectors.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
@@ -27,6 +28,7 @@ const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[
   etl: benchEtl,
   publish: benchPublish,
   upload: benchUpload,
+  time: benchVectors,
 }
 
 const resultsFile = join(import.meta.dirname, 'results.json')

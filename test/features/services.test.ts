@@ -281,6 +281,42 @@ test.each(Object.entries(etls))(
   },
 )
 
+test('requests that go through an ETL together are answered each by its own', async () => {
+  const etlPath = await gateway.writeEtl(
+    'together.js',
+    `export function transform({ n, trips }) {
+      if (n % 7 === 0) throw new Error('no ' + n)
+      return { n, trips }
+    }`,
+  )
+  const name = newName()
+  await create({
+    name,
+    features: [{ view: 'drivers', features: ['trips'] }],
+    etlPath,
+    requestColumns: [{ name: 'n', type: 'INT64' }],
+  })
+  const asked = Array.from({ length: 60 }, (_, i) => i)
+  const answers = await Promise.all(
+    asked.map((n) =>
+      gateway.vectors({
+        service: name,
+        entities: [
+          { driver_id: 7, n },
+          { driver_id: 8, n: n + 1000 },
+        ],
+      }),
+    ),
+  )
+  for (const [n, [first, second]] of answers.entries()) {
+    expect([first?.features, second?.features]).toEqual([
+      { n: n % 7 === 0 ? null : n, trips: n % 7 === 0 ? null : 10 },
+      { n: (n + 1000) % 7 === 0 ? null : n + 1000, trips: (n + 1000) % 7 === 0 ? null : 20 },
+    ])
+    expect(first?.error?.message ?? '').toMatch(n % 7 === 0 ? new RegExp(`no ${n}\\b`) : /^$/)
+  }
+})
+
 test('an ETL that fails for one entity fails for it alone, one that drops a row gives nulls', async () => {
   const etlPath = await gateway.writeEtl(
     'failing.js',

@@ -6,7 +6,7 @@ import { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
 import type { Events } from '../../events.ts'
 import type { ResolvedReference } from '../../features/references.ts'
-import { type Transformed, transformRows } from '../../features/service-etl.ts'
+import type { Transformed } from '../../features/service-etl.ts'
 import type { FeatureServices } from '../../features/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
 import { createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
@@ -16,6 +16,7 @@ import type { Realtime } from '../service.ts'
 import type { ReadEntity } from './entities.ts'
 import type { PlannedPart, VectorPlan, VectorsAsked } from './plan.ts'
 import { createVectorPlans } from './plans.ts'
+import { createThroughEtl } from './through-etl.ts'
 
 export interface VectorsRequest extends VectorsAsked {
   entities: readonly unknown[]
@@ -69,7 +70,8 @@ export function createVectors(options: {
   maxIndexValues: number
   log: Logger
 }): Vectors {
-  const { realtime, etlEngine, featuresAt, maxIndexValues } = options
+  const { realtime, featuresAt, maxIndexValues } = options
+  const throughEtl = createThroughEtl(options.etlEngine)
   const background = createBackground(options)
   const plans = createVectorPlans({ ...options, background })
 
@@ -85,7 +87,7 @@ export function createVectors(options: {
     if (through === null) return vectors.map(({ vector }) => vector)
     const asked = vectors.filter(({ vector }) => vector.error === null)
     const rows = asked.map(({ cells }) => cells())
-    const results = await transformRows(etlEngine, { ...through, rows })
+    const results = await throughEtl(through, rows)
     const resultOf = new Map(asked.map((joined, i) => [joined, results[i]]))
     return vectors.map((joined) => withEtl(joined.vector, resultOf.get(joined), nothing))
   }
@@ -150,6 +152,7 @@ function failed(plan: VectorPlan, entity: unknown, error: AppError): Joined {
 
 function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
   const { parts, through } = plan
+  const toMicros = createToMicros()
   return (entity, { keys, cells }, nth) => {
     let text = '{'
     let error: AppError | null = null
@@ -158,7 +161,7 @@ function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
       const part = parts[p] as PlannedPart
       const answer =
         answers[p]?.[nth] ?? new AppError('INTERNAL', 'The lookup gave fewer results than it was asked for.')
-      const { members, told } = readPart(part, answer, keys[part.finding] ?? '')
+      const { members, told } = readPart(part, { answer, key: keys[part.finding] ?? '', toMicros })
       text += p === 0 ? members : `,${members}`
       views.push(told)
       // An ETL is not given what is not known.
@@ -194,7 +197,10 @@ function createPastJoin({ references }: VectorPlan, { columns, rows }: Frame, mo
   }
 }
 
-function readPart({ view, picker }: PlannedPart, answer: RealtimeResult | AppError, key: string) {
+function readPart(
+  { view, picker }: PlannedPart,
+  { answer, key, toMicros }: { answer: RealtimeResult | AppError; key: string; toMicros(ms: number): bigint },
+) {
   const { name } = view.record
   if (answer instanceof AppError) return { members: picker.nothing, told: failedPart(name, answer) }
   const { status, source, asOfMs, eventTime, error, rows } = answer
@@ -203,12 +209,21 @@ function readPart({ view, picker }: PlannedPart, answer: RealtimeResult | AppErr
     status,
     source,
     eventTime,
-    asOf: asOfMs === null ? null : microsOfMs(asOfMs),
+    asOf: asOfMs === null ? null : toMicros(asOfMs),
     error,
   }
   const members = error === null ? picker.pick(rows) : picker.nothing
   if (members !== null) return { members, told }
   return { members: picker.nothing, told: { ...told, status: 'FAILED' as const, error: moreRows(view, key) } }
+}
+
+/** What is answered together was mostly computed together, or chosen for one moment. */
+function createToMicros(): (ms: number) => bigint {
+  let latest = { ms: 0, micros: 0n }
+  return (ms) => {
+    if (latest.ms !== ms) latest = { ms, micros: microsOfMs(ms) }
+    return latest.micros
+  }
 }
 
 function failedPart(view: string, error: AppError): VectorPart {
