@@ -17,7 +17,6 @@ import { benchRefresh } from './refresh.ts'
 import { benchTime } from './time.ts'
 import { benchTraining } from './training.ts'
 import { benchUpload } from './upload.ts'
-import { benchVectors } from './vectors.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
@@ -28,7 +27,6 @@ const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[
   etl: benchEtl,
   publish: benchPublish,
   upload: benchUpload,
-  time: benchVectors,
 }
 
 const resultsFile = join(import.meta.dirname, 'results.json')

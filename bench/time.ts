@@ -12,13 +12,14 @@ import { type Comparison, compare, runPairs } from './comparison.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
 import { copyInDuckDb } from './training.ts'
 import { memoryMb } from './training-run.ts'
+import { benchVectors } from './vectors.ts'
 
 const area = 'time'
 const thousands = (count: number) => count.toLocaleString('en')
 const rate = (rows: number) => `${(rows / 1000).toFixed(0)} k/s`
 
 export async function benchTime({ quick }: { quick: boolean }): Promise<Comparison[]> {
-  return [...(await benchFiles(quick)), ...(await benchPostgres(quick))]
+  return [...(await benchFiles(quick)), ...(await benchPostgres(quick)), ...(await benchVectors({ quick }))]
 }
 
 /** A row for each moment of a year, of one of the keys; the same in DuckDB and in PostgreSQL. */
