@@ -8,8 +8,8 @@ import { openParts } from '../parts.ts'
 export type TrainingStack = Awaited<ReturnType<typeof openTrainingStack>>
 
 /** Opens every store in the folder; opened a second time after `close`, it is the gateway started again. */
-export async function openTrainingStack(folder: string) {
-  const parts = await openParts({ folder })
+export async function openTrainingStack(folder: string, warehouseUrl = 'duckdb:') {
+  const parts = await openParts({ folder, warehouseUrl })
   return {
     ...parts,
     training(options: Partial<TrainingOptions> = {}) {
