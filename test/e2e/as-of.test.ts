@@ -1,6 +1,6 @@
 // as_of() from client to stores: one query in training as of any moment and in serving as of now, over GraphQL and REST.
 
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDataFolder } from '../data-folder.ts'
@@ -199,4 +199,23 @@ test('a view must say ttlSeconds, keeps its answers for so long, and tells the m
 test('the clock stays refused in serving, and the refusal says what to write', async () => {
   const { query } = await train(null, 'SELECT user_id, now() AS t FROM feature_store.payments', 'clock')
   await expect(lookUp(query.id, '1')).rejects.toThrow(/as_of\(\)/)
+})
+
+test('the page’s examples run as they stand, and give what it says', async () => {
+  const page = await readFile('docs/features-in-time.md', 'utf8')
+  const [, section = ''] = page.split('## Windows: `as_of()`')
+  const operations = [...section.matchAll(/^```graphql\n(.*?)^```$/gms)].map(([, block = '']) => block)
+  expect(operations.length).toBeGreaterThanOrEqual(5)
+  const own = await createDataFolder('as-of-page')
+  const another = await startGateway(own.path, await stores.create())
+  try {
+    const answers: unknown[] = []
+    for (const operation of operations) answers.push(await another.data(operation))
+    expect(JSON.stringify(answers)).toContain('"asOf":"2026-03-08T12:00:00Z"')
+    expect(JSON.stringify(answers)).toContain('[{"user_id":1,"n_7d":2,"sum_7d":25}]')
+    expect(answers.at(-1)).toMatchObject({ createFeatureView: { refresh: 'BY_KEY', determinism: 'EXACT' } })
+  } finally {
+    await another.stop()
+    await own.remove()
+  }
 })

@@ -92,8 +92,8 @@ export async function openStack(options: StackOptions = {}) {
   let batch = 0
 
   async function save(sql: string, name = 'query') {
-    const { columns } = await warehouse.describe(sql)
-    return catalog.savedQueries.save({ name, sql, columns })
+    const { columns, asksForMoment } = await warehouse.describe(sql)
+    return catalog.savedQueries.save({ name, sql, columns, asksForMoment })
   }
 
   /** `key` is a column, or a JSON array of several. */

@@ -16,6 +16,7 @@ export const trinoCatalogs = [
   'views',
   'kinds',
   'sets',
+  'moments',
 ] as const
 
 declare module 'vitest' {

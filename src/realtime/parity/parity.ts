@@ -23,6 +23,8 @@ const unserved: Served = { found: [], moment: 0n }
 const waitsMs = [50, 100, 200, 400, 800, 1600] as const
 /** So many looks at one unmoved version of the warehouse settle it earlier. */
 const steadyLooks = 3
+/** Of a query that calls as_of() each moment is a run of its own. */
+const wholeRuns = 8
 export const maxSample = 100_000
 
 /** Training's side: the rows of the wanted values and of up to `others` further ones, from a moment on. */
@@ -97,6 +99,23 @@ export function createParity(options: {
     )
   }
 
+  /** Of a query that calls as_of(), training as of the moments that the answers are of: the whole statement of few, of others by key. */
+  async function ofTheirMoments(
+    view: View,
+    texts: readonly string[],
+    { served, reference }: { served: ReadonlyMap<string, Served>; reference: Reference },
+  ): Promise<RowsByValue> {
+    const byMoment = Map.groupBy(texts, (text) => Number((served.get(text) ?? unserved).moment / 1000n))
+    const rows = new Map<string, RowsAt>()
+    let runs = 0
+    for (const [atMs, own] of [...byMoment].sort(([, a], [, b]) => b.length - a.length)) {
+      const asked = new Set(own)
+      const found = await (runs++ < wholeRuns ? reference(asked, 0, atMs) : computeAnew(view, asked, atMs))
+      for (const [text, at] of found) rows.set(text, at)
+    }
+    return rows
+  }
+
   /**
    * Of each value, training's rows, then what is served, then training's rows again where the two differ: a value whose
    * rows changed between has moved, which says nothing.
@@ -105,26 +124,27 @@ export function createParity(options: {
     const promised = await promisedBy(view)
     await settled()
     const served = await serve(view, texts, taken)
+    const again = (asked: readonly string[]) =>
+      view.query.asksForMoment
+        ? ofTheirMoments(view, asked, { served, reference })
+        : reference(new Set(asked), 0, taken.fromMs)
+    const first = view.query.asksForMoment ? await again(texts) : taken.rows
     const servedOf = (text: string) => served.get(text) ?? unserved
     const expected = (rows: RowsByValue, text: string) => expectedOf(rows, text, servedOf(text).moment)
     const compare = (text: string, found: readonly string[] | AppError) =>
-      compareRows(
-        expected(taken.rows, text),
-        found instanceof AppError ? [failureRow(found)] : found,
-        promised,
-      )
+      compareRows(expected(first, text), found instanceof AppError ? [failureRow(found)] : found, promised)
     const suspects = texts.filter((text) => compare(text, servedOf(text).found) !== 'SAME')
     const moving = new Set<string>()
     const differences = new Map<string, Difference>()
     if (suspects.length === 0) return { differences, moving }
-    const second = await reference(new Set(suspects), 0, taken.fromMs)
+    const second = await again(suspects)
     for (const text of suspects) {
       const change = compare(text, expected(second, text))
       const { found } = servedOf(text)
       const kind = compare(text, found)
       if (change === 'DIFFERENT' || change === 'ROUNDED') moving.add(text)
       else if (kind !== 'SAME')
-        differences.set(text, { kind, training: expected(taken.rows, text), served: found })
+        differences.set(text, { kind, training: expected(first, text), served: found })
     }
     return { differences, moving }
   }
@@ -201,8 +221,9 @@ export function createParity(options: {
     },
     async isCurrent(view, indexValue) {
       const fromMs = Date.now()
-      const anew = await computeAnew(view, [indexValue], fromMs)
       const { found, moment } = (await serve(view, [indexValue], { fromMs })).get(indexValue) ?? unserved
+      const atMs = view.query.asksForMoment ? Number(moment / 1000n) : fromMs
+      const anew = await computeAnew(view, [indexValue], atMs)
       const rows = found instanceof AppError ? [failureRow(found)] : found
       return compareRows(expectedOf(anew, indexValue, moment), rows, await promisedBy(view)) !== 'DIFFERENT'
     },

@@ -10,14 +10,14 @@ import type { View } from '../../features/views.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import { type Column, createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
-import { createEncoder, placesOfKey } from '../compute.ts'
+import { createEncoder, placesOfKey, requestOf } from '../compute.ts'
 import { createTimeline, type RowsAt, rowsAt, rulesOf } from '../timeline.ts'
 
 /** By canonical text. */
 export type RowsByValue = ReadonlyMap<string, RowsAt>
 
 export interface CollectOptions {
-  /** From which on the rows of a view in time are told. */
+  /** From which on the rows of a view in time are told, and of which those of a query that calls as_of() are. */
   fromMs: number
   signal: AbortSignal
 }
@@ -47,16 +47,23 @@ export function createTrainingRows(options: {
 }): TrainingRows {
   const { warehouse, parquet, etlEngine, temporaryFolder } = options
 
-  async function scanQuery(view: View, signal: AbortSignal): Promise<Source> {
+  async function scanQuery(view: View, { fromMs, signal }: CollectOptions): Promise<Source> {
     const { sql, columns: saved } = view.query
-    const scan = await warehouse.scan({ sql, saved, key: view.key.names, signal })
+    const scan = await warehouse.scan({
+      sql,
+      saved,
+      key: view.key.names,
+      asOf: requestOf(view, fromMs).asOf,
+      signal,
+    })
     return { ...scan, places: placesOfKey(scan.columns, view) }
   }
 
   /** Runs the ETL over the query's whole result, and lends its output while `use` runs. */
-  async function withEtlOutput<T>(view: View, signal: AbortSignal, use: (source: Source) => Promise<T>) {
+  async function withEtlOutput<T>(view: View, options: CollectOptions, use: (source: Source) => Promise<T>) {
     const { etl } = view
-    if (etl === null) return use(await scanQuery(view, signal))
+    const { signal } = options
+    if (etl === null) return use(await scanQuery(view, options))
     const name = join(temporaryFolder, `parity-${randomUUID()}`)
     const [inputPath, outputPath] = [`${name}-in.parquet`, `${name}-out.parquet`]
     try {
@@ -64,6 +71,7 @@ export function createTrainingRows(options: {
         sql: view.query.sql,
         saved: view.query.columns,
         path: inputPath,
+        asOf: requestOf(view, options.fromMs).asOf,
         isIntermediate: true,
         signal,
       })
@@ -107,16 +115,17 @@ export function createTrainingRows(options: {
   }
 
   return {
-    async collect(view, wanted, others, { fromMs, signal }) {
+    async collect(view, wanted, others, options) {
+      const { fromMs, signal } = options
       if (view.etl !== null && (await etlEngine.worksRowByRow(view.etl))) {
-        const source = await scanQuery(view, signal)
+        const source = await scanQuery(view, options)
         const found = await collectFrom(source, view, { wanted, others, gather: gatherAll })
         const told = new Map<string, RowsAt>()
         for (const [text, { rows }] of found)
           told.set(text, tell(view, await transformRows(view, source.columns, rows(), signal), fromMs))
         return told
       }
-      return withEtlOutput(view, signal, async (source) => {
+      return withEtlOutput(view, options, async (source) => {
         const { columns } = source
         const gather = gatherFor(view, columns, fromMs)
         const found = await collectFrom(source, view, { wanted, others, gather })
