@@ -13,6 +13,7 @@ import { createDataFolder } from '../data-folder.ts'
 import { createDice } from '../fuzz/promise/dice.ts'
 import { tries } from '../thorough.ts'
 import { makePayments, makeQuery, momentOf, type WindowQuery } from './as-of-windows.ts'
+import { resolving } from './resolving.ts'
 import { openTrainingStack, type TrainingStack } from './training-stack.ts'
 
 const users = 12
@@ -103,12 +104,10 @@ export function testAsOfSets(
       const reference: FeatureReference = { view, features: null, prefix: null, keys: [] }
       const { dataset, notPointInTime } = await training.createTrainingSet({
         spine,
-        features: [reference],
-        service: null,
+        resolve: resolving(stack, [reference]),
         name: null,
         timestampColumn: 'ts',
         knownAsOf: false,
-        fullNames: false,
         waitMs: 60_000,
       })
       expect(dataset).toMatchObject({ status: 'SUCCEEDED' })

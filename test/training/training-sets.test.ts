@@ -3,13 +3,12 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type FeatureReference, resolveReferences } from '../../src/features/references.ts'
-import { createViewRecords } from '../../src/features/view-records.ts'
-import type { View } from '../../src/features/views.ts'
+import type { FeatureReference } from '../../src/features/references.ts'
 import type { Training } from '../../src/training/service.ts'
 import type { AskedService } from '../../src/training/sets/sets.ts'
 import type { SpineRequest } from '../../src/training/sets/spine.ts'
 import { createDataFolder } from '../data-folder.ts'
+import { resolving } from './resolving.ts'
 import { openTrainingStack, type TrainingStack } from './training-stack.ts'
 
 let folder: Awaited<ReturnType<typeof createDataFolder>>
@@ -77,22 +76,6 @@ const reference = (view: string, further: Partial<FeatureReference> = {}): Featu
   ...further,
 })
 
-/** As the service of feature references resolves them. */
-function resolving(features: readonly FeatureReference[], service: AskedService | null = null) {
-  const { catalog, warehouse } = stack
-  const records = createViewRecords({ catalog, warehouse })
-  async function viewByName(name: string) {
-    const { id } = await catalog.prisma.featureView.findUniqueOrThrow({ where: { name } })
-    return records.toView(await catalog.featureViews.byId(id))
-  }
-  const columnsOf = async ({ etl, query }: View) =>
-    (etl && (await catalog.etls.outputColumns(etl.id, query.id))) ?? query.columns
-  return async ({ taken }: { taken: ReadonlyMap<string, string> }) => {
-    const names = service?.etl ? new Map() : taken
-    return { references: await resolveReferences(features, { viewByName, columnsOf, taken: names }), service }
-  }
-}
-
 async function make(
   spine: SpineRequest,
   features: readonly FeatureReference[],
@@ -103,7 +86,7 @@ async function make(
 ) {
   const { dataset, notPointInTime } = await training.createTrainingSet({
     spine,
-    resolve: resolving(features, service),
+    resolve: resolving(stack, features, service),
     name: null,
     timestampColumn: 'event_timestamp',
     knownAsOf: false,
@@ -319,7 +302,7 @@ describe('A training set', () => {
     const blocking = await first.queryTrain({ sql: endless, name: 'x', save: false, waitMs: 0 })
     const request = {
       spine: { rows: spineRows },
-      resolve: resolving([reference('rates')]),
+      resolve: resolving(stack, [reference('rates')]),
       name: null,
       timestampColumn: 'event_timestamp',
       knownAsOf: false,
@@ -412,7 +395,9 @@ describe('A training set', () => {
   })
 
   test('gives features as of a moment, as onlineFeatures asks for them', async () => {
-    const { references } = await resolving([reference('rates'), reference('names')])({ taken: new Map() })
+    const { references } = await resolving(stack, [reference('rates'), reference('names')])({
+      taken: new Map(),
+    })
     const columns = [{ name: 'driver_id', type: 'INT32', storage: 'INTEGER', nullable: true }] as const
     const before = await readdir(stack.temporaryFolder)
     const { columns: given, rows } = await training.features({
