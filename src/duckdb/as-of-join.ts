@@ -16,6 +16,7 @@ export const duckdbAsOf = {
   secondsBefore: (moment: string, seconds: number) =>
     `coalesce(TRY(${moment} - to_seconds(${seconds})), TIMESTAMP '-infinity')`,
   text: (value: string) => `CAST(${value} AS VARCHAR)`,
+  fails: (text: string) => `error(${text}) IS NULL`,
   ordered: (value: string, { type, storage }: Column) =>
     type === 'STRING' || type === 'JSON' ? `CAST(${value} AS VARCHAR)` : `CAST(${value} AS ${storage})`,
 }

@@ -1,6 +1,6 @@
 // How a training set's references are joined to its spine: by the engine's as-of join, by windows, or row by row.
 
-import { quoteName } from '../sql/sql-text.ts'
+import { quoteName, quoteText } from '../sql/sql-text.ts'
 import type { Column } from '../values/columns.ts'
 import type { AsOfDialect } from './dialect.ts'
 import type { SetReference, TrainingSet } from './training-set.ts'
@@ -160,20 +160,32 @@ UNION ALL SELECT ${list}, moment, 1 AS asks, NULL AS time FROM (${asked}) a) t
 ) t WHERE asks = 1 AND time IS NOT NULL`
 }
 
-/** Each row of the spine asks the statement as of its own moment. */
+/** What a statement says that finds several rows of one key and moment: the reference's place, and the key. */
+export const severalRows = 'gateway found several rows of reference'
+
+/** The statement once for each key and moment that the spine asks about, of which it has one row at most. */
 function joinAsked(parts: Parts, reference: SetReference & { asking: string }, i: number) {
-  const { sql, asking, timestamp } = reference
-  const moment = `spine_${parts.mark}.moment`
-  const on = [
-    `${moment} IS NOT NULL`,
-    ...keyPairs(parts, reference).map(({ own, asked }) => `${own} = ${asked}`),
-    ...(timestamp === null ? [] : withinTime(parts, reference, timestamp)),
-  ]
-  const rows = `SELECT ${comma(rowColumns(reference))} FROM (\n${sql.replaceAll(asking, moment)}\n) t WHERE ${both(on)}`
-  const newest = timestamp === null ? '' : `t.c${placeOf(reference.columns, timestamp)} DESC, `
+  const { dialect, mark } = parts
+  const { sql, asking, keys } = reference
+  const pairs = keyPairs(parts, reference)
+  const [spine, asked, chosen] = [`spine_${mark}`, `asked${i}_${mark}`, `chosen${i}_${mark}`]
+  const wanted = [...pairs.map((pair) => pair.asked), `${spine}.moment`]
+  const each = `SELECT DISTINCT ${comma([...pairs.map((pair, k) => `${pair.asked} AS k${k}`), `${spine}.moment`])}
+FROM ${spine} WHERE ${both(wanted.map((term) => `${term} IS NOT NULL`))}`
+  const names = [...pairs.map((_, k) => `${asked}.k${k}`), `${asked}.moment`]
+  const on = pairs.map(({ own }, k) => `${own} = ${asked}.k${k}`)
+  const rows = `SELECT ${comma(rowColumns(reference))} FROM (\n${sql.replaceAll(asking, `${asked}.moment`)}\n) t WHERE ${both(on)}`
+  const told = keys.map(
+    ({ key }, k) => `${quoteText(`${k === 0 ? '' : ', '}${key.name} `)} || ${dialect.text(`t.k${k}`)}`,
+  )
+  const failure = dialect.fails([quoteText(`${severalRows} ${i}: `), ...told].join(' || '))
   return {
-    tables: [],
-    join: `LEFT JOIN LATERAL (SELECT * FROM (${rows}) t ORDER BY ${newest}${latestFirst(parts, reference)} LIMIT 1) chosen${i}_${parts.mark} ON true`,
+    tables: [
+      `${asked} AS ${dialect.materialized}(${each})`,
+      `${chosen} AS (SELECT * FROM (SELECT v.*, ${comma(names)}, count(*) OVER (PARTITION BY ${comma(names)}) AS several
+FROM ${asked} CROSS JOIN LATERAL (${rows}) v) t WHERE CASE WHEN several > 1 THEN ${failure} ELSE true END)`,
+    ],
+    join: `LEFT JOIN ${chosen} ON ${both([...pairs.map((pair, k) => `${chosen}.k${k} = ${pair.asked}`), `${chosen}.moment = ${spine}.moment`])}`,
   }
 }
 

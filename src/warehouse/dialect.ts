@@ -29,6 +29,8 @@ export interface AsOfDialect {
   secondsBefore(moment: string, seconds: number): string
   /** As a text that is read of it. */
   text(value: string): string
+  /** False, unless it is evaluated: then the statement fails, and says the text. */
+  fails(text: string): string
   /** What the column's values are ordered by: numbers and times by size, texts by code points. */
   ordered(value: string, column: Column): string
 }

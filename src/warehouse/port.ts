@@ -286,6 +286,8 @@ export interface EraseResult extends AppendResult {
 export interface Warehouse {
   /** The adapter's name, for messages and metrics: `duckdb`. */
   readonly name: string
+  /** Whether the engine joins a statement by LATERAL, once for each row, whatever it computes. */
+  readonly joinsLaterally: boolean
   describe(sql: string, options?: RunOptions & { key?: readonly string[] }): Promise<QueryDescription>
   /** The statement with an SQL expression in place of each `as_of()`; it fits into parentheses when a newline follows it. */
   atMoment(sql: string, expression: string, options?: RunOptions): Promise<string>

@@ -29,7 +29,7 @@ export function composeWith(
   if (given.references.some(({ asking }) => asking !== null) && !dialect.hasLateral) return null
   const alone = <Part extends SetRelation>(part: Part) => ({ ...part, sql: blankSemicolons(part.sql) })
   const set = { ...given, spine: alone(given.spine), references: given.references.map(alone) }
-  const untimed = set.references.filter(({ timestamp }) => timestamp === null)
+  const untimed = set.references.filter(({ timestamp, asking }) => timestamp === null && asking === null)
   return {
     ways: [
       composeTrainingSet(dialect, set, first),
@@ -46,17 +46,12 @@ export function composeWith(
 function composeKeyCheck(dialect: AsOfDialect, set: TrainingSet, reference: SetReference): string {
   const parts = { dialect, set, mark: markOf(set) }
   const spine = `spine_${parts.mark}`
-  const { asking, sql } = reference
   const pairs = keyPairs(parts, reference)
-  const asked = [
-    ...pairs.map((pair, k) => `${pair.asked} AS k${k}`),
-    ...(asking === null ? [] : [`${spine}.moment`]),
-  ]
-  const names = [...pairs.map((_, k) => `a.k${k}`), ...(asking === null ? [] : ['a.moment'])]
+  const asked = pairs.map((pair, k) => `${pair.asked} AS k${k}`)
+  const names = pairs.map((_, k) => `a.k${k}`)
   const given = reference.keys.map(({ key }, k) => `a.k${k} AS ${quoteName(key.name)}`)
-  const rows = asking === null ? `(\n${sql}\n)` : `LATERAL (\n${sql.replaceAll(asking, 'a.moment')}\n)`
   return `WITH ${spineOf(parts)}
-SELECT ${comma(given)} FROM (SELECT DISTINCT ${comma(asked)} FROM ${spine}${asking === null ? '' : ` WHERE ${spine}.moment IS NOT NULL`}) a JOIN ${rows} t
+SELECT ${comma(given)} FROM (SELECT DISTINCT ${comma(asked)} FROM ${spine}) a JOIN (\n${reference.sql}\n) t
 ON ${both(pairs.map(({ own }, k) => `${own} = a.k${k}`))} GROUP BY ${comma(names)} HAVING count(*) > 1 LIMIT 1`
 }
 

@@ -64,3 +64,21 @@ test('the server is killed again and again while datasets are taken up', async (
       .toEqual({ status: 'SUCCEEDED', rows: 1 })
   }
 })
+
+test('a dataset that is taken up is as of the moment that it was asked for', async () => {
+  const { proxy: _, catalogUrl, gateway } = await startBehindProxy(postgres)
+  const asOf = '2026-03-04T11:59:59.999999Z'
+  const { queryTrain } = await gateway.data<{ queryTrain: { dataset: { id: string } } }>(
+    `mutation { queryTrain(query: "SELECT as_of() AS t", queryName: "moment", asOf: "${asOf}") { dataset { id } } }`,
+  )
+  const { id } = queryTrain.dataset
+  await handBack(catalogUrl, id)
+  await expect
+    .poll(() => stateOf(catalogUrl, id), { timeout: 40_000 })
+    .toEqual({ status: 'SUCCEEDED', rows: 1 })
+  const { dataset } = await gateway.data<{ dataset: object }>(
+    'query ($id: ID!) { dataset(id: $id) { asOf rows } }',
+    { id },
+  )
+  expect(dataset).toEqual({ asOf, rows: [{ t: asOf }] })
+})

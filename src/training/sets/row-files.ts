@@ -9,9 +9,10 @@ import type { EtlEngine } from '../../etl/engine.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import { formatMicros, parseDays, parseMicros } from '../../values/calendar.ts'
 import type { Column, Row, Value } from '../../values/columns.ts'
-import { createKeyType, type KeyValues } from '../../values/entity-key.ts'
+import { createKeyType, type KeyType, type KeyValues } from '../../values/entity-key.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import type { SetReference } from '../../warehouse/training-set.ts'
+import { askTogether, inStatements, isPlainKey, type Pair } from './asked-together.ts'
 import { columnOf, columnsOfReference, type RecipeReference } from './recipe.ts'
 
 export interface RowFileOptions {
@@ -45,6 +46,13 @@ export interface FileOfRows {
 const maxKeysLookedUp = 1000
 /** A name that no column of a view has: the moment that a row was asked for. */
 const askedAt: Column = { name: 'gateway asked at', type: 'TIMESTAMP', nullable: false, storage: 'TIMESTAMP' }
+
+/** Keys that are asked about at each moment, by their texts. */
+type Moments = ReadonlyMap<bigint, ReadonlyMap<string, KeyValues>>
+
+/** Each a lookup of its own; of an engine that cannot do otherwise more are refused beyond the other. */
+const fewMoments = 8
+const mostMoments = 200
 
 export function createRowFiles({ catalog, warehouse, parquet, etlEngine }: RowFileOptions) {
   const etlOf = async ({ etl }: RecipeReference) => (etl === null ? null : catalog.etls.byId(etl.id))
@@ -119,7 +127,7 @@ export function createRowFiles({ catalog, warehouse, parquet, etlEngine }: RowFi
   async function momentsOf(
     made: RecipeReference,
     { spine, timestampColumn, signal }: Reading & { timestampColumn: string },
-  ): Promise<Map<bigint, Map<string, KeyValues>>> {
+  ): Promise<Moments> {
     const names = [...made.keys.map(({ column }) => column), timestampColumn]
     const columns = names.map((name) => columnOf(spine.columns, name))
     const moments = new Map<bigint, Map<string, KeyValues>>()
@@ -136,45 +144,61 @@ export function createRowFiles({ catalog, warehouse, parquet, etlEngine }: RowFi
 
   async function* askEach(
     made: RecipeReference,
-    moments: ReadonlyMap<bigint, ReadonlyMap<string, KeyValues>>,
+    moments: Moments,
     signal: AbortSignal,
   ): AsyncGenerator<readonly Row[]> {
     const { sql, columns: saved } = made
     const key = made.keys.map((each) => each.key.name)
+    if (
+      moments.size > fewMoments &&
+      warehouse.joinsLaterally &&
+      made.keys.every((each) => isOfQuery(made, each.key))
+    ) {
+      const type = createKeyType(key.map((name) => columnOf(made.columns, name)))
+      if (isPlainKey(type)) return yield* askSome(made, { moments, type, signal })
+    }
+    if (moments.size > mostMoments) throw tooManyMoments(made, moments.size)
     for (const [asOf, keys] of moments) {
       if (keys.size === 0) continue
       const values = [...keys.values()]
-      const found = await warehouse.lookup({ sql, saved, key, values, asOf, signal })
-      const rows = await transformed(made, found, signal)
-      yield rows.map((row) => [...row, formatMicros(asOf)])
+      const { columns, rows } = await warehouse.lookup({ sql, saved, key, values, asOf, signal })
+      const given = await transformed(made, { columns, groups: byKey(made, columns, rows) }, signal)
+      yield given.flat().map((row) => [...row, formatMicros(asOf)])
     }
   }
 
-  /** The rows of each entity go through the ETL on their own, as in a lookup. */
+  async function* askSome(
+    made: RecipeReference,
+    { moments, type, signal }: { moments: Moments; type: KeyType; signal: AbortSignal },
+  ): AsyncGenerator<readonly Row[]> {
+    for (const pairs of inStatements(pairsOf(moments))) {
+      const found = await askTogether(warehouse, made, { pairs, type, signal })
+      const given = await transformed(made, found, signal)
+      yield given.flatMap((rows, i) => rows.map((row) => [...row, formatMicros(pairs[i]?.moment ?? 0n)]))
+    }
+  }
+
+  /** Each group goes through the ETL on its own, as in a lookup; one without rows gives none. */
   async function transformed(
     made: RecipeReference,
-    { columns, rows }: { columns: readonly Column[]; rows: readonly Row[] },
+    { columns, groups }: { columns: readonly Column[]; groups: readonly (readonly Row[])[] },
     signal: AbortSignal,
-  ): Promise<readonly Row[]> {
+  ): Promise<readonly (readonly Row[])[]> {
     const etl = await etlOf(made)
-    if (etl === null) return rows
-    const type = createKeyType(made.keys.map(({ key }) => columnOf(columns, key.name)))
-    const places = type.names.map((name) => columns.findIndex((column) => column.name === name))
-    const groups = new Map<string, Row[]>()
-    for (const row of rows) {
-      const text = type.textOfRow(row, places)
-      if (text !== null) groups.set(text, [...(groups.get(text) ?? []), row])
-    }
+    const filled = groups.filter((rows) => rows.length > 0)
+    if (etl === null || filled.length === 0) return groups
     const results = await etlEngine.runGroups({
       etl,
       inputColumns: columns,
-      groups: [...groups.values()],
+      groups: filled,
       outputColumns: columnsOfReference(made),
       signal,
     })
-    return results.flatMap((result) => {
-      if (!result.ok) throw result.error
-      return result.frame.rows
+    let next = 0
+    return groups.map((rows) => {
+      const result = rows.length === 0 ? undefined : results[next++]
+      if (result?.ok === false) throw result.error
+      return result?.frame.rows ?? []
     })
   }
 
@@ -188,6 +212,24 @@ export function beside(path: string, what: string): string {
 /** In a file a column's values are what its storage type says. */
 export function asStored({ native: _, ...column }: Column): Column {
   return column
+}
+
+function* pairsOf(moments: Moments): Generator<Pair> {
+  for (const [moment, keys] of moments) for (const values of keys.values()) yield { values, moment }
+}
+
+function byKey(made: RecipeReference, columns: readonly Column[], rows: readonly Row[]): Row[][] {
+  const type = createKeyType(made.keys.map(({ key }) => columnOf(columns, key.name)))
+  const places = type.names.map((name) => columns.findIndex((column) => column.name === name))
+  return [...Map.groupBy(rows, (row) => type.textOfRow(row, places)).values()]
+}
+
+function tooManyMoments({ view }: RecipeReference, moments: number): AppError {
+  return new AppError(
+    'TOO_LARGE',
+    `The spine asks about ${moments} moments, and the query of the feature view ${view}, which calls as_of(), is run once for each here: at most ${mostMoments} are. Round the spine's times, or ask for fewer at once.`,
+    { details: { view, moments, most: mostMoments } },
+  )
 }
 
 /** Of rows that begin with the values of the keys; what cannot be one of the view's keys has no rows. */

@@ -6,6 +6,7 @@ import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { AppError } from '../../errors.ts'
 import { longestSql } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
+import { severalRows } from '../../warehouse/as-of-joins.ts'
 import { composeWith } from '../../warehouse/set-statement.ts'
 import { columnsOfSet, type SetReference, type TrainingSet } from '../../warehouse/training-set.ts'
 import type { RunResult } from '../run.ts'
@@ -115,14 +116,27 @@ export function createSetRun(options: RowFileOptions) {
       await refuseSeveralRows(recipe, place, { path: checkPath, columns })
     }
     const [sql, ...otherwise] = ways
-    return warehouse.exportParquet({
-      sql,
-      otherwise,
-      saved: columnsOfSet(set),
-      path,
-      signal,
-      onProgress: ({ fraction }) => onProgress(fraction),
-    })
+    const saved = columnsOfSet(set)
+    try {
+      return await warehouse.exportParquet({
+        sql,
+        otherwise,
+        saved,
+        path,
+        signal,
+        onProgress: ({ fraction }) => onProgress(fraction),
+      })
+    } catch (error) {
+      throw explainSeveral(error, recipe)
+    }
+  }
+
+  /** Where the statement has found several rows of one key and moment, of which. */
+  function explainSeveral(error: unknown, { references }: SetRecipe): unknown {
+    if (!(error instanceof AppError)) return error
+    const [, place, key] = new RegExp(`${severalRows} (\\d+): ([^"\n]*)`).exec(error.message) ?? []
+    const made = references[Number(place)]
+    return made === undefined || key === undefined ? error : hasSeveral(made, key)
   }
 
   async function refuseSeveralRows(
@@ -135,12 +149,8 @@ export function createSetRun(options: RowFileOptions) {
     const [row] = rows
     if (row === undefined) return
     const key = columns.map(({ name }, i) => `${name} ${String(row[i])}`).join(', ')
-    const view = references[place]?.view ?? ''
-    throw new AppError(
-      'BAD_USER_INPUT',
-      `The feature view ${view} has no timestamp column, so that its rows are joined by the key alone, and ${key} has several; make it a view with one row a key, or with a timestampColumn.`,
-      { details: { view } },
-    )
+    const made = references[place]
+    if (made !== undefined) throw hasSeveral(made, key)
   }
 
   async function overFiles(asked: SetRun): Promise<RunResult> {
@@ -237,4 +247,11 @@ const innerName = (name: string) => `gateway feature ${name}`
 
 function withInnerNames(made: RecipeReference): RecipeReference {
   return { ...made, features: made.features.map(({ column, name }) => ({ column, name: innerName(name) })) }
+}
+
+function hasSeveral({ view, asksForMoment }: RecipeReference, key: string): AppError {
+  const message = asksForMoment
+    ? `The feature view ${view} has several rows of one key as of one moment, which a training set has no room for: of ${key}, for one. Let its query give one row a key.`
+    : `The feature view ${view} has no timestamp column, so that its rows are joined by the key alone, and ${key} has several; make it a view with one row a key, or with a timestampColumn.`
+  return new AppError('BAD_USER_INPUT', message, { details: { view } })
 }

@@ -30,6 +30,7 @@ export async function createDuckdbWarehouseProcess({
 
   return {
     name: 'duckdb',
+    joinsLaterally: duckdbAsOf.hasLateral,
     describe: (sql, { signal, key } = {}) =>
       engine.call('describe', { sql, key }, { signal, limit: describeLimit }),
     atMoment: (sql, expression, { signal } = {}) =>

@@ -204,6 +204,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
 
   return {
     name: 'duckdb',
+    joinsLaterally: duckdbAsOf.hasLateral,
     describe,
     atMoment: (sql, expression, { signal } = {}) =>
       withPlan('quick', { sql, signal, isTold: true }, bytesOfSelect, async (_, made) =>

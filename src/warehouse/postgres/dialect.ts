@@ -40,6 +40,7 @@ export const postgresAsOf: AsOfDialect = {
   inTypeOf: (moment, column) => (isZoned(column) ? `(${moment} AT TIME ZONE 'UTC')` : moment),
   secondsBefore: (moment, seconds) => `(${moment} - interval '${seconds} seconds')`,
   text: (value) => `${value}::text`,
+  fails: (text) => `(${text})::integer IS NULL`,
   ordered: (value, { type }) =>
     ['STRING', 'JSON', 'STRUCT', 'LIST'].includes(type) ? `${value}::text COLLATE "C"` : value,
 }

@@ -99,6 +99,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
 
   return {
     name: 'postgres',
+    joinsLaterally: postgresAsOf.hasLateral,
     describe,
     atMoment: (sql, expression, { signal } = {}) =>
       use('quick', { sql, signal }, async (session) => atMoment(await plans.make(session, sql), expression)),

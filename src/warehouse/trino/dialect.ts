@@ -39,6 +39,7 @@ export const trinoAsOf: AsOfDialect = {
   inTypeOf: (moment) => moment,
   secondsBefore: (moment, seconds) => `date_add('second', -${seconds}, ${moment})`,
   text: (value) => `CAST(${value} AS varchar)`,
+  fails: (text) => `fail(${text}) IS NULL`,
   ordered(value, { type }) {
     if (type === 'STRING') return `CAST(${value} AS varchar)`
     return ['JSON', 'LIST', 'STRUCT'].includes(type) ? `json_format(CAST(${value} AS JSON))` : value

@@ -119,6 +119,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
 
   return {
     name: 'trino',
+    joinsLaterally: trinoAsOf.hasLateral,
     describe: describeStatement,
     atMoment: (sql, expression, { signal } = {}) =>
       guarded({ sql, signal }, () =>
