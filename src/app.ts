@@ -314,11 +314,11 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   const access = await parts.open('access', openAccess(config.auth, { catalog, log }))
   await realtime.start()
   await publishing.start()
-  const answers = createAnswers({ catalog, warehouse, online, realtime, keyDesk: access.keyDesk })
+  const typed = await parts.open('the typed schema', createTypedCatalog({ catalog, realtime, log }))
+  const answers = createAnswers({ catalog, warehouse, online, realtime, typed, keyDesk: access.keyDesk })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
   const tables = createTables({ catalog, warehouse, realtime })
   const deletions = createDeletions(catalog)
-  const typed = await parts.open('the typed schema', createTypedCatalog({ catalog, realtime, log }))
   const known = { catalog, warehouse, online, tables, etlService, deletions, typed, uploads }
   return { ...known, featureServices, vectors, training, realtime, publishing, metrics, access }
 }

@@ -9,6 +9,7 @@ import { freshnessOf } from '../features/freshness.ts'
 import type { OnlineStore } from '../online/port.ts'
 import type { Answers } from '../processes/command-socket.ts'
 import type { Realtime } from '../realtime/service.ts'
+import type { TypedState } from '../schema/typed/entries.ts'
 import { fail, type Notice, ok, warn } from '../telemetry/notices.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { parts } from './backup/backup.ts'
@@ -18,6 +19,7 @@ interface Running {
   warehouse: Warehouse
   online: OnlineStore
   realtime: Realtime
+  typed: TypedState
 }
 
 /** Views whose parity is sampled, the newest first, and index values of each. */
@@ -49,6 +51,10 @@ async function examine(running: Running): Promise<Notice[]> {
   const all = (await catalog.featureViews.all()).toReversed()
   for (const view of all.slice(0, maxViews)) found.push(await checkView(running, view))
   found.push(...(await checkFreshness(running, all)))
+  for (const { entry, feature, problem, cure } of running.typed.problems())
+    found.push(
+      warn(`${entry}${feature === null ? '' : `, ${feature}`} is not in the typed schema: ${problem}`, cure),
+    )
   if (all.length === 0) found.push(ok('it has no feature views'))
   return found
 }

@@ -300,8 +300,15 @@ export function addFeatureView(
     t.id({
       description: 'Removes a feature view and its rows from the online store; answers with its id.',
       authScopes: { 'catalog:write': true },
-      args: { id: t.arg.id({ required: true }) },
-      resolve: async (_root, { id }) => {
+      args: {
+        id: t.arg.id({ required: true }),
+        force: t.arg.boolean({
+          defaultValue: false,
+          description: 'Also where trusted documents ask for its fields: those are valid no longer then.',
+        }),
+      },
+      resolve: async (_root, { id, force }) => {
+        if (!force) services.typed.assertUnused(id)
         await services.realtime.deleteFeatureView(id)
         await services.typed.refreshed()
         return id

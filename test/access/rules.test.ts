@@ -205,6 +205,7 @@ describe('routes', () => {
       'GET /metrics': 'admin',
       'GET /openapi.json': 'open',
       'GET /readyz': 'open',
+      'GET /schema.graphql': 'signed-in',
       'GET /tables': 'catalog:read',
       'POST /entities/erase': 'publish',
       'POST /extract/realtime': 'realtime',

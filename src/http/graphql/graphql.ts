@@ -28,6 +28,7 @@ import { limitDocuments } from './document-limits.ts'
 import { createGraphiQLPage } from './graphiql.ts'
 import { codeOf, formatHttpResult, formatResults } from './graphql-errors.ts'
 import { encodeResult } from './graphql-json.ts'
+import { keepIntrospection } from './introspection.ts'
 import type { OperationFinder } from './operation-names.ts'
 import { type TrustedDocuments, takeTrustedDocuments } from './trusted-documents.ts'
 
@@ -78,6 +79,7 @@ export function createGraphQLServer(options: GraphQLOptions) {
       limitDocuments(),
       limitGets(),
       ...(settings.introspection ? [] : [closeSchema()]),
+      keepIntrospection(),
       codedErrors(log),
       countOperations(operations),
       acceptance(hotPath),

@@ -2,7 +2,17 @@
 
 import { hash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { type GraphQLSchema, Kind, parse, validate, visit } from 'graphql'
+import {
+  type FieldNode,
+  type GraphQLSchema,
+  Kind,
+  type NamedTypeNode,
+  parse,
+  TypeInfo,
+  validate,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { z } from 'zod'
@@ -10,6 +20,7 @@ import type { Config } from '../../config/config.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { AppError, messageOf } from '../../errors.ts'
 import type { HeldSchema, SchemaHolder } from '../../schema/held.ts'
+import type { TypedEntry } from '../../schema/typed/entries.ts'
 
 export interface TrustedDocuments {
   /** The text of a document by its id; null when there is none. */
@@ -19,6 +30,8 @@ export interface TrustedDocuments {
    * Throws NOT_FOUND for an unknown id, FORBIDDEN for a text that is not trusted where it has to be.
    */
   resolve(request: DocumentRequest): unknown
+  /** The ids of documents that ask for this entry of the typed schema, or name a type of it. */
+  askingFor(entry: Pick<TypedEntry, 'name' | 'typeName'>): string[]
   /** The ids of documents, by the manifest, that hold one of these texts as this argument. */
   holding(argument: string, texts: readonly string[]): string[]
 }
@@ -68,6 +81,8 @@ export async function openTrustedDocuments(
   const tell = createTeller(log)
 
   return {
+    askingFor: (entry) =>
+      named.filter(({ text }) => asksFor(text, entry, holder.current.schema)).map(({ id }) => id),
     holding: (argument, texts) =>
       named.filter(({ text }) => holdsArgument(text, argument, texts)).map(({ id }) => id),
     find: (documentId) => byId.get(documentId) ?? null,
@@ -144,6 +159,32 @@ function faultsOf(schema: GraphQLSchema, text: string): string[] {
   } catch (error) {
     return [messageOf(error)]
   }
+}
+
+function asksFor(
+  text: string,
+  { name, typeName }: Pick<TypedEntry, 'name' | 'typeName'>,
+  schema: GraphQLSchema,
+): boolean {
+  if (!text.includes(name) && !text.includes(typeName)) return false
+  const fields = [`Features.${name}`, `Features.${name}Many`, `Subscription.${name}`]
+  const types = [typeName, `${typeName}Key`, `${typeName}Answer`]
+  const info = new TypeInfo(schema)
+  let asks = false
+  try {
+    const visitor = {
+      Field: (node: FieldNode) => {
+        asks ||= fields.includes(`${info.getParentType()?.name}.${node.name.value}`)
+      },
+      NamedType: (node: NamedTypeNode) => {
+        asks ||= types.includes(node.name.value)
+      },
+    }
+    visit(parse(text), visitWithTypeInfo(info, visitor))
+  } catch {
+    // What is no document asks for nothing.
+  }
+  return asks
 }
 
 function holdsArgument(text: string, argument: string, values: readonly string[]): boolean {

@@ -32,6 +32,7 @@ import { addDownloads } from '../rest/downloads.ts'
 import { addOpenApi, docsPath } from '../rest/openapi.ts'
 import { addRest } from '../rest/rest.ts'
 import { countRequests } from '../rest/rest-metrics.ts'
+import { addSchemaFile } from '../rest/schema-file.ts'
 import { addWire } from '../wire/wire.ts'
 import { receiveConnections } from './connections.ts'
 import { createFastify } from './fastify.ts'
@@ -170,7 +171,7 @@ function createGuards({ config, services, counters, limits, log }: HttpServerOpt
 
 /** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
 async function createGraphQL({ config, services, log }: HttpServerOptions) {
-  const { holder, release } = await services.typed.hold(createSchema(services), lookupFields)
+  const { holder, print, release } = await services.typed.hold(createSchema(services), lookupFields)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { holder, log })
   services.deletions.alsoUsedBy((noun, { id }) => ({
     names: trusted
@@ -178,6 +179,9 @@ async function createGraphQL({ config, services, log }: HttpServerOptions) {
       .map((document) => `the trusted document ${document}`),
     cure: 'take the documents from their manifest (TRUSTED_DOCUMENTS_FILE) first',
   }))
+  services.typed.alsoUsedBy((entry) =>
+    trusted.askingFor(entry).map((document) => `the trusted document ${document}`),
+  )
   const operations = createOperationFinder(services.metrics.operations)
   const hotPath = createHotPath({
     holder,
@@ -195,13 +199,13 @@ async function createGraphQL({ config, services, log }: HttpServerOptions) {
     hotPath,
     log,
   })
-  return { holder, release, trusted, operations, hotPath, yoga }
+  return { holder, print, release, trusted, operations, hotPath, yoga }
 }
 
 async function addRoutes(
   app: FastifyInstance,
   { config, services, gatherMetrics, log }: HttpServerOptions,
-  { guards: { asksWho, admission, held }, graphql: { yoga }, streams, isStopping }: Parts,
+  { guards: { asksWho, admission, held }, graphql: { yoga, print }, streams, isStopping }: Parts,
 ) {
   const rest = await addOpenApi(app, { version: packageJson.version, asksWho })
   await addGraphQLRoute(app, {
@@ -216,6 +220,7 @@ async function addRoutes(
     log,
   })
   addRest(rest, { services, admission })
+  if (config.graphql.introspection) addSchemaFile(rest, print)
   addDownloads(rest, services)
   const { catalog, warehouse, online, metrics } = services
   const probes = createProbes({ catalog, warehouse, online })

@@ -39,6 +39,8 @@ export interface TypedState {
   problems(): readonly SchemaProblem[]
   /** Resolves once every schema that is held has what the catalog holds now, or could not be made. */
   refreshed(): Promise<void>
+  /** Throws CONFLICT with the names of what asks for the view's fields. */
+  assertUnused(viewId: string): void
 }
 
 export interface Entries {

@@ -27,8 +27,10 @@ import {
 const breathAfterMs = 8
 
 export interface LiveSchemas {
-  /** The schema with the fields of these entries; the base as it is where there are none. */
+  /** The schema with the fields of these entries; the base as it is where there are none. Types that are not of them are forgotten. */
   make(entries: readonly TypedEntry[]): Promise<GraphQLSchema>
+  /** The same with fewer entries, their types those of the last schema that was made. */
+  makePart(entries: readonly TypedEntry[]): GraphQLSchema
 }
 
 /** Whoever asks for features is judged here, as Pothos judges at its own fields. */
@@ -62,35 +64,37 @@ export function createLiveSchemas(base: GraphQLSchema, follow: Follow): LiveSche
   }
 
   return {
-    async make(entries) {
-      const types = await typesOf(entries)
-      if (types.length === 0) return base
-      const features = new GraphQLObjectType<FeaturesSource, Context>({
-        name: 'Features',
-        description: 'The feature views of the catalog, each by its graphqlName.',
-        fields: Object.assign({}, ...types.map(({ fields }) => fields)) as Record<
-          string,
-          GraphQLFieldConfig<FeaturesSource, Context>
-        >,
-      })
-      return new GraphQLSchema({
-        ...config,
-        query: new GraphQLObjectType({
-          ...query,
-          fields: inOrder({ ...query.fields, features: featuresField(features, baseTypes.dateTime) }),
+    make: async (entries) => assemble(await typesOf(entries)),
+    makePart: (entries) => assemble(entries.flatMap(({ signature }) => known.get(signature) ?? [])),
+  }
+
+  function assemble(types: readonly ViewTypes[]): GraphQLSchema {
+    if (types.length === 0) return base
+    const features = new GraphQLObjectType<FeaturesSource, Context>({
+      name: 'Features',
+      description: 'The feature views of the catalog, each by its graphqlName.',
+      fields: Object.assign({}, ...types.map(({ fields }) => fields)) as Record<
+        string,
+        GraphQLFieldConfig<FeaturesSource, Context>
+      >,
+    })
+    return new GraphQLSchema({
+      ...config,
+      query: new GraphQLObjectType({
+        ...query,
+        fields: inOrder({ ...query.fields, features: featuresField(features, baseTypes.dateTime) }),
+      }),
+      subscription: new GraphQLObjectType({
+        ...subscription,
+        fields: inOrder({
+          ...subscription.fields,
+          ...Object.fromEntries(types.map((each) => each.subscription)),
         }),
-        subscription: new GraphQLObjectType({
-          ...subscription,
-          fields: inOrder({
-            ...subscription.fields,
-            ...Object.fromEntries(types.map((each) => each.subscription)),
-          }),
-        }),
-        types: [...others, ...featureScalars],
-        // Names are chosen and held against each other before; a test validates schemas of generated catalogs.
-        assumeValid: true,
-      })
-    },
+      }),
+      types: [...others, ...featureScalars],
+      // Names are chosen and held against each other before; a test validates schemas of generated catalogs.
+      assumeValid: true,
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 // A schema as SDL, its types by name: what one schema shares with the one before it is printed once.
 
+import { hash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import {
   type GraphQLNamedType,
@@ -10,13 +11,46 @@ import {
   printDirective,
   printType,
 } from 'graphql'
+import type { SchemaHolder } from '../held.ts'
 
 /** Printing pauses after so long, and requests go on. */
 const breathAfterMs = 8
 
-export type PrintSchema = (schema: GraphQLSchema) => Promise<string>
+export interface SchemaText {
+  text: string
+  /** The same for the same text. */
+  sha256: string
+}
 
-export function createSchemaPrinter(): PrintSchema {
+/** Tags whose texts are kept. */
+const maxKept = 50
+
+/** Of the schema in force, and of what of it has a tag; each is made when it is first asked for. */
+export function createSchemaTexts(
+  holder: Pick<SchemaHolder, 'current'>,
+  partOf: (tag: string) => GraphQLSchema,
+): { print(tag: string | null): Promise<SchemaText> } {
+  const print = createSchemaPrinter()
+  let version = holder.current.version
+  let kept = new Map<string | null, Promise<SchemaText>>()
+
+  async function make(tag: string | null): Promise<SchemaText> {
+    const text = await print(tag === null ? holder.current.schema : partOf(tag))
+    return { text, sha256: hash('sha256', text) }
+  }
+
+  return {
+    print(tag) {
+      if (version !== holder.current.version || kept.size > maxKept) kept = new Map()
+      version = holder.current.version
+      const known = kept.get(tag) ?? make(tag)
+      kept.set(tag, known)
+      return known
+    },
+  }
+}
+
+export function createSchemaPrinter(): (schema: GraphQLSchema) => Promise<string> {
   const texts = new WeakMap<GraphQLNamedType, string>()
 
   function textOf(type: GraphQLNamedType): string {

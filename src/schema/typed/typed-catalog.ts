@@ -4,27 +4,43 @@ import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
 import type { Catalog } from '../../catalog/open.ts'
 import { createBackground } from '../../concurrency/background.ts'
+import { AppError } from '../../errors.ts'
 import { chooseName, namesTakenBy } from '../../features/names.ts'
 import type { View } from '../../features/views.ts'
 import type { Realtime } from '../../realtime/service.ts'
 import { callerOf } from '../authorization.ts'
 import { holdSchema, type SchemaHolder } from '../held.ts'
 import type { LookupFields } from '../lookup-fields.ts'
-import { type Entries, findEntries, type TypedState } from './entries.ts'
+import { type Entries, findEntries, type TypedEntry, type TypedState } from './entries.ts'
 import { untilGone } from './field-gone.ts'
 import { createLiveSchemas, guard } from './live-schema.ts'
 import { featureScalars } from './scalars.ts'
+import { createSchemaTexts, type SchemaText } from './schema-text.ts'
 import { targetOfEntry } from './typed-lookups.ts'
 import type { Follow } from './view-types.ts'
 
 export interface TypedCatalog extends TypedState {
   /** Holds a schema made of this one and the catalog's entries, until it is released. */
-  hold(base: GraphQLSchema, lookupFields: LookupFields): Promise<{ holder: SchemaHolder; release(): void }>
+  hold(base: GraphQLSchema, lookupFields: LookupFields): Promise<HeldTyped>
+  /** Who relies on the fields and types of an entry is asked before it is taken away. */
+  alsoUsedBy(users: TypedUsers): void
   close(): Promise<void>
+}
+
+/** The names of what uses an entry, in a message's words. */
+export type TypedUsers = (entry: TypedEntry) => readonly string[]
+
+export interface HeldTyped {
+  holder: SchemaHolder
+  /** The schema in force as SDL; with a tag, what is beneath `features` is the entries that have it. */
+  print(tag: string | null): Promise<SchemaText>
+  release(): void
 }
 
 /** A rebuild that failed is tried again after so long. */
 const retryAfterMs = 1_000
+/** Names in a message; the details have them all. */
+const maxNamed = 10
 /** What Apollo Federation calls its own. */
 const federationNames = ['_Any', '_Entity', '_Service', 'FieldSet']
 
@@ -37,6 +53,7 @@ export function createTypedCatalog(options: {
   const log = options.log.child({ part: 'typed schema' })
   const background = createBackground({ log })
   const builds = new Set<(found: Entries) => Promise<void>>()
+  const users: TypedUsers[] = []
   let reserved: ReadonlySet<string> = new Set()
   let found: Entries = { entries: [], problems: [] }
   let underWay = Promise.resolve()
@@ -110,7 +127,12 @@ export function createTypedCatalog(options: {
     }
     builds.add(build)
     await refreshed()
-    return { holder, release: () => void builds.delete(build) }
+    const texts = createSchemaTexts(holder, (tag) =>
+      schemas.makePart(
+        [...holder.current.typed.values()].filter(({ view }) => view.record.tags.includes(tag)),
+      ),
+    )
+    return { holder, print: texts.print, release: () => void builds.delete(build) }
   }
 
   /** Until the field is another, or gone. */
@@ -133,13 +155,28 @@ export function createTypedCatalog(options: {
   return {
     problems: () => found.problems,
     refreshed,
+    assertUnused(viewId) {
+      const entry = found.entries.find(({ view }) => view.id === viewId)
+      // Servers of one process may have the same documents.
+      const names = entry === undefined ? [] : [...new Set(users.flatMap((usersOf) => usersOf(entry)))]
+      if (entry !== undefined && names.length > 0) throw stillUsed(entry, names)
+    },
     hold,
+    alsoUsedBy: (added) => void users.push(added),
     async close() {
       endListening()
       await background.close()
       await underWay
     },
   }
+}
+
+function stillUsed({ name, view: { id, record } }: TypedEntry, names: readonly string[]): AppError {
+  return new AppError(
+    'CONFLICT',
+    `The field ${name} of the feature view ${record.name} (${id}) is used by ${names.slice(0, maxNamed).join('; ')}${names.length > maxNamed ? ` and ${names.length - maxNamed} more` : ''}. To delete it all the same, say force: true.`,
+    { details: { users: names } },
+  )
 }
 
 /** What no entry may be called, nor its fields and types. */

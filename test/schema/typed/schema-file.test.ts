@@ -1,0 +1,129 @@
+// What tools read of the schema as it is now: GET /schema.graphql, introspection, and the documents that are trusted.
+
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { buildClientSchema, buildSchema, getIntrospectionQuery, type IntrospectionQuery } from 'graphql'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Gateway, openGateway } from '../../http/gateway.ts'
+import { createFolder } from '../../servers/child.ts'
+
+const documents = {
+  one: 'query One($n: BigInt!) { features { ...Both } } fragment Both on Features { asked(n: $n) { v } }',
+  many: 'query Many($keys: [AskedKey!]!) { features { askedMany(keys: $keys) { status } } }',
+  followed: 'subscription { asked(n: 1) { status } }',
+  other: '{ features { other(n: 1) { asked } } }',
+  outdated: '{ features { asked(n: 1) { gone } } }',
+  broken: '{ features { asked',
+}
+
+const folder = await createFolder('schema-file')
+let gateway: Gateway
+let server: Awaited<ReturnType<Gateway['serve']>>
+
+beforeAll(async () => {
+  const file = join(folder.path, 'documents.json')
+  await writeFile(file, JSON.stringify(documents))
+  gateway = await openGateway({ TRUSTED_DOCUMENTS: 'prefer', TRUSTED_DOCUMENTS_FILE: file })
+  server = await gateway.serve()
+})
+
+afterAll(async () => {
+  await server.close()
+  await gateway.close()
+  await folder.remove()
+})
+
+async function createView(name: string, sql: string): Promise<string> {
+  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
+    'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name) { query { id } } }',
+    { sql, name },
+  )
+  const { createFeatureView } = await server.data<{ createFeatureView: { id: string } }>(
+    'mutation ($name: String!, $queryId: ID!) { createFeatureView(name: $name, queryId: $queryId, indexKey: "n") { id } }',
+    { name, queryId: queryTrain.query.id },
+  )
+  return createFeatureView.id
+}
+
+const introspect = () => server.data<IntrospectionQuery>(getIntrospectionQuery())
+
+test('the file is the schema of the code where there are no views, and follows those that come', async () => {
+  const first = await fetch(`${server.url}/schema.graphql`)
+  expect(first.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+  const etag = first.headers.get('etag') ?? ''
+  const text = await first.text()
+  expect(buildSchema(text).getType('Features')).toBeUndefined()
+  const again = () => fetch(`${server.url}/schema.graphql`, { headers: { 'if-none-match': etag } })
+  expect((await again()).status).toBe(304)
+  const id = await createView('numbers', 'SELECT 1 AS n, 2 AS v')
+  const changed = await again()
+  expect(changed.status).toBe(200)
+  const schema = buildSchema(await changed.text())
+  expect(String(schema.getQueryType()?.getFields().features)).toBe('Query.features')
+  expect(schema.getType('Numbers')).toBeDefined()
+  await server.data('mutation ($id: ID!) { deleteFeatureView(id: $id) }', { id })
+  expect((await again()).status).toBe(304)
+})
+
+test('with a tag it has the views with that tag alone', async () => {
+  const id = await createView('tagged', 'SELECT 1 AS n, 2 AS v')
+  await createView('untagged', 'SELECT 1 AS n, 3 AS v')
+  await gateway.services.catalog.prisma.featureView.update({ where: { id }, data: { tags: ['fraud'] } })
+  await gateway.services.typed.refreshed()
+  const read = async (tag: string) =>
+    buildSchema(await (await fetch(`${server.url}/schema.graphql?tag=${tag}`)).text())
+  expect(Object.keys((await read('fraud')).getSubscriptionType()?.getFields() ?? {})).toEqual(
+    expect.arrayContaining(['tagged', 'featureUpdates']),
+  )
+  expect((await read('fraud')).getType('Untagged')).toBeUndefined()
+  expect((await read('no-such')).getType('Features')).toBeUndefined()
+  expect(await server.data('{ features { untagged(n: 1) { v } } }')).toEqual({
+    features: { untagged: [{ v: 3 }] },
+  })
+})
+
+test('introspection is of the schema in force, each time the same as before', async () => {
+  const first = await introspect()
+  expect(await introspect()).toEqual(first)
+  await createView('introspected', 'SELECT 1 AS n, 2 AS v, 3 AS w')
+  const [now, again] = [await introspect(), await introspect()]
+  expect(buildClientSchema(now).getType('Introspected')).toBeDefined()
+  expect(again).toEqual(now)
+  const named = (name: string) =>
+    server.data(
+      `query ($d: Boolean!) { __type(name: "${name}") { name fields(includeDeprecated: $d) { name } } }`,
+      { d: true },
+    )
+  for (let i = 0; i < 2; i++) {
+    expect(await named('Introspected')).toEqual({
+      __type: { name: 'Introspected', fields: [{ name: 'n' }, { name: 'v' }, { name: 'w' }] },
+    })
+    expect(await named('Nobody')).toEqual({ __type: null })
+  }
+})
+
+test('a view that trusted documents ask for is removed by force alone, and the refusal names them', async () => {
+  const asked = await createView('asked', 'SELECT 1 AS n, 2 AS v')
+  const other = await createView('other', 'SELECT 1 AS n, 2 AS asked')
+  const remove = (id: string, force?: boolean) =>
+    server.graphql('mutation ($id: ID!, $force: Boolean) { deleteFeatureView(id: $id, force: $force) }', {
+      id,
+      force,
+    })
+  const refused = await remove(asked)
+  expect(refused.errors).toEqual([
+    expect.objectContaining({
+      message: `The field asked of the feature view asked (${asked}) is used by the trusted document one; the trusted document many; the trusted document followed; the trusted document outdated. To delete it all the same, say force: true.`,
+      extensions: {
+        code: 'CONFLICT',
+        details: { users: ['one', 'many', 'followed', 'outdated'].map((id) => `the trusted document ${id}`) },
+      },
+    }),
+  ])
+  expect((await remove(other)).errors?.[0]?.extensions.details).toEqual({
+    users: ['the trusted document other'],
+  })
+  expect((await remove(asked, true)).data).toEqual({ deleteFeatureView: asked })
+  const unused = await createView('unused', 'SELECT 1 AS n, 4 AS v')
+  expect((await remove(unused)).data).toEqual({ deleteFeatureView: unused })
+})
