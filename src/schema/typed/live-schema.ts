@@ -1,6 +1,5 @@
 // The schema of the code together with the types of the catalog's entries; the types of an entry that stays are made once.
 
-import { setImmediate } from 'node:timers/promises'
 import {
   type GraphQLFieldConfig,
   GraphQLNonNull,
@@ -9,6 +8,7 @@ import {
   type GraphQLScalarType,
   GraphQLSchema,
 } from 'graphql'
+import { createBreath } from '../../concurrency/breath.ts'
 import { AppError } from '../../errors.ts'
 import { assertScope } from '../authorization.ts'
 import type { Context } from '../context.ts'
@@ -22,9 +22,6 @@ import {
   type Follow,
   type ViewTypes,
 } from './view-types.ts'
-
-/** Work on the types pauses after so long, and requests go on. */
-const breathAfterMs = 8
 
 export interface LiveSchemas {
   /** The schema with the fields of these entries; the base as it is where there are none. Types that are not of them are forgotten. */
@@ -52,12 +49,10 @@ export function createLiveSchemas(base: GraphQLSchema, follow: Follow): LiveSche
 
   async function typesOf(entries: readonly TypedEntry[]): Promise<ViewTypes[]> {
     const kept = new Map<string, ViewTypes>()
-    let since = performance.now()
+    const breathe = createBreath()
     for (const entry of entries) {
       kept.set(entry.signature, known.get(entry.signature) ?? createViewTypes(entry, baseTypes, follow))
-      if (performance.now() - since < breathAfterMs) continue
-      await setImmediate()
-      since = performance.now()
+      await breathe()
     }
     known = kept
     return [...kept.values()]

@@ -1,7 +1,6 @@
 // A schema as SDL, its types by name: what one schema shares with the one before it is printed once.
 
 import { hash } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import {
   type GraphQLNamedType,
   type GraphQLSchema,
@@ -11,10 +10,8 @@ import {
   printDirective,
   printType,
 } from 'graphql'
+import { createBreath } from '../../concurrency/breath.ts'
 import type { SchemaHolder } from '../held.ts'
-
-/** Printing pauses after so long, and requests go on. */
-const breathAfterMs = 8
 
 export interface SchemaText {
   text: string
@@ -65,12 +62,10 @@ export function createSchemaPrinter(): (schema: GraphQLSchema) => Promise<string
       .filter((type) => !isSpecifiedScalarType(type) && !isIntrospectionType(type))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
     const printed = directives.map(printDirective)
-    let since = performance.now()
+    const breathe = createBreath()
     for (const type of types) {
       printed.push(textOf(type))
-      if (performance.now() - since < breathAfterMs) continue
-      await setImmediate()
-      since = performance.now()
+      await breathe()
     }
     return `${printed.join('\n\n')}\n`
   }

@@ -11,7 +11,7 @@ import type { Realtime } from '../../realtime/service.ts'
 import { callerOf } from '../authorization.ts'
 import { holdSchema, type SchemaHolder } from '../held.ts'
 import type { LookupFields } from '../lookup-fields.ts'
-import { type Entries, findEntries, type TypedEntry, type TypedState } from './entries.ts'
+import { createEntryFinder, type Entries, type TypedEntry, type TypedState } from './entries.ts'
 import { untilGone } from './field-gone.ts'
 import { createLiveSchemas, guard } from './live-schema.ts'
 import { featureScalars } from './scalars.ts'
@@ -54,6 +54,7 @@ export function createTypedCatalog(options: {
   const background = createBackground({ log })
   const builds = new Set<(found: Entries) => Promise<void>>()
   const users: TypedUsers[] = []
+  const findEntries = createEntryFinder()
   let reserved: ReadonlySet<string> = new Set()
   let found: Entries = { entries: [], problems: [] }
   let underWay = Promise.resolve()
@@ -74,7 +75,7 @@ export function createTypedCatalog(options: {
       const views = (await realtime.views()).filter(({ record }) => !record.implicit)
       const named = await nameAll(views)
       const columns = await Promise.all(named.map(realtime.columnsOf))
-      found = findEntries(
+      found = await findEntries(
         named.map((view, i) => ({ view, columns: columns[i] ?? null })),
         reserved,
       )

@@ -7,7 +7,7 @@ import { chooseName, memberNames, namesTakenBy, typeNameOf } from '../../../src/
 import type { View } from '../../../src/features/views.ts'
 import { createSchema } from '../../../src/schema/index.ts'
 import type { Services } from '../../../src/schema/services.ts'
-import { findEntries } from '../../../src/schema/typed/entries.ts'
+import { createEntryFinder } from '../../../src/schema/typed/entries.ts'
 import { createLiveSchemas } from '../../../src/schema/typed/live-schema.ts'
 import { createSchemaPrinter } from '../../../src/schema/typed/schema-text.ts'
 import type { Column } from '../../../src/values/columns.ts'
@@ -140,7 +140,7 @@ test('schemas of generated catalogs are valid, print to what parses, and leave n
         const view = { id: `fv_${i}`, record, query: {}, etl: null, key: createKeyType([key]) }
         return { view: view as unknown as View, columns: all }
       })
-      const { entries, problems } = findEntries(described, types)
+      const { entries, problems } = await createEntryFinder()(described, types)
       const schema = await createLiveSchemas(base, () => {
         throw new Error('nobody follows')
       }).make(entries)
