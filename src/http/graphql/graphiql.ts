@@ -69,6 +69,30 @@ mutation Train {
 `,
   },
   {
+    query: `# Serves the saved query: from then on its rows are a field, typed to the leaf.
+mutation Serve($queryId: ID!) {
+  createFeatureView(name: "quotes", queryId: $queryId, indexKey: "user_id") {
+    graphqlName
+    refresh
+  }
+}
+`,
+    variables: '{ "queryId": "qry_…" }',
+  },
+  {
+    query: `# The features of one user, by the field that the view is. Ctrl-Space lists what there is.
+query Features($userId: String!) {
+  features {
+    quotes(userId: $userId) {
+      quoteType
+      isBinded
+    }
+  }
+}
+`,
+    variables: '{ "userId": "…" }',
+  },
+  {
     query: `# The same rows for one user, in real time.
 query Lookup($queryId: ID!, $userId: String!) {
   queryRealtime(
