@@ -48,9 +48,9 @@ export function* generateOperations(seed: number, ids: Ids): Generator<Generated
   }
 }
 
-type Draw = ReturnType<typeof createDraw>
+export type Draw = ReturnType<typeof createDraw>
 
-function createDraw(seed: number) {
+export function createDraw(seed: number) {
   const generator = xoroshiro128plus(seed)
   const below = (count: number) => (generator.next() >>> 0) % count
   return {

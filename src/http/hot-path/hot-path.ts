@@ -12,8 +12,8 @@ import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import { codeOf, formatError } from '../graphql/graphql-errors.ts'
 import { persistedIdOf, type TrustedDocuments } from '../graphql/trusted-documents.ts'
+import { FailedFields } from './failed-fields.ts'
 import { createCompiledOperations } from './operations.ts'
-import { FailedField, run } from './run.ts'
 import type { VariableValues } from './variables.ts'
 
 /** Filled in by whoever answers. */
@@ -51,7 +51,7 @@ export function createHotPath({
       if (request === null) return null
       const operation = compiled.find(request.query, request.operationName)
       if (operation === null) return null
-      const answer = run(operation, request.variables, {
+      const answer = operation.run(request.variables, {
         realtimeLoader: services.realtime.createLoader(callerOf(facts.identity)),
         charge: facts.charge,
         answer: createAnswerBudget(),
@@ -62,17 +62,16 @@ export function createHotPath({
   }
 
   function describe(error: unknown, document: string, facts: HotPathFacts): ByteText {
-    if (!(error instanceof FailedField)) throw error
-    const originalError = error.cause instanceof Error ? error.cause : new Error(String(error.cause))
-    const located = new GraphQLError(originalError.message, {
-      source: new Source(document),
-      positions: error.positions,
-      path: error.path,
-      originalError,
+    if (!(error instanceof FailedFields)) throw error
+    const errors = error.fields.map(({ cause, path, positions }) => {
+      const originalError = cause instanceof Error ? cause : new Error(String(cause))
+      const source = new Source(document)
+      const located = new GraphQLError(originalError.message, { source, positions, path, originalError })
+      return formatError(located, { requestId: facts.requestId, log })
     })
-    const formatted = formatError(located, { requestId: facts.requestId, log })
-    facts.failed = codeOf(formatted)
-    return toByteText(JSON.stringify({ errors: [formatted], data: null }))
+    const [first] = errors
+    if (first !== undefined) facts.failed = codeOf(first)
+    return `{"errors":${toByteText(JSON.stringify(errors))},"data":${error.data}}` as ByteText
   }
 }
 

@@ -1,20 +1,21 @@
 // The documents that the reference path has found valid, and their operations, compiled: the least recently used go first.
 
-import { type GraphQLSchema, parse } from 'graphql'
+import { type DocumentNode, type GraphQLSchema, type OperationDefinitionNode, parse } from 'graphql'
 import { createTextCache, type TextCache } from '../../concurrency/text-cache.ts'
-import type { SchemaHolder } from '../../schema/held.ts'
+import type { HeldSchema, SchemaHolder } from '../../schema/held.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { nameOperation } from '../graphql/operation-names.ts'
 import { type CompiledOperation, compile, findOperation } from './compile.ts'
 import type { Layout } from './layout.ts'
+import { type LaidOutOperation, run } from './run.ts'
+import { compileTyped, type TypedOperation } from './typed/typed-operation.ts'
 
 /** Longer documents hold their values instead of variables; operations take some twenty times as much memory as their texts. */
 const limits = { longest: 16_384, most: 1_000, maxCharacters: 512 * 1024 }
 /** Layouts kept of one operation, one for each combination of its conditions; beyond them they are made anew. */
 const maxLayouts = 4
 
-export interface KeptOperation extends CompiledOperation {
-  layoutOf(conditions: readonly boolean[]): Layout
+export interface KeptOperation extends TypedOperation {
   /** What its answers are counted in. */
   operation: Operation
 }
@@ -50,8 +51,9 @@ export function createCompiledOperations(
 
   /** Cheaply, so that documents of other kinds take no room. */
   function mayLookUp(document: string): boolean {
-    for (const name of holder.current.lookupFields.keys()) if (document.includes(name)) return true
-    return false
+    const { lookupFields, typed } = holder.current
+    for (const name of lookupFields.keys()) if (document.includes(name)) return true
+    return typed.size > 0 && document.includes('features')
   }
 
   return {
@@ -68,8 +70,8 @@ export function createCompiledOperations(
       const operation = findOperation(parsed, operationName)
       // Names that the document lacks are not kept: there is no end of them.
       if (operation === null) return null
-      const compiled = compile(parsed, operation, holder.current.lookupFields)
-      const kept = compiled && withLayouts(compiled, operations.of(nameOperation(operation)))
+      const compiled = compileAny(parsed, operation, holder.current)
+      const kept = compiled && { ...compiled, operation: operations.of(nameOperation(operation)) }
       found.operations.set(operationName, kept)
       return kept
     },
@@ -80,11 +82,21 @@ export function createCompiledOperations(
   }
 }
 
-function withLayouts(compiled: CompiledOperation, operation: Operation): KeptOperation {
+function compileAny(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  held: HeldSchema,
+): TypedOperation | null {
+  const compiled = compile(document, operation, held.lookupFields)
+  if (compiled === null) return compileTyped(document, operation, held)
+  const laidOut = withLayouts(compiled)
+  return { run: (variables, loading) => run(laidOut, variables, loading) }
+}
+
+function withLayouts(compiled: CompiledOperation): LaidOutOperation {
   const layouts = new Map<string, Layout>()
   return {
     ...compiled,
-    operation,
     layoutOf(conditions) {
       const key = conditions.join()
       const found = layouts.get(key)

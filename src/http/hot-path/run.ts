@@ -4,20 +4,12 @@ import type { Loading, LookupArguments } from '../../schema/lookup-fields.ts'
 import { operationLimits } from '../../schema/operation-cost.ts'
 import type { ByteText } from '../../values/byte-text.ts'
 import type { Call, CompiledOperation } from './compile.ts'
-import { type RootField, writeRow, writeRows } from './layout.ts'
-import type { KeptOperation } from './operations.ts'
+import { FailedFields } from './failed-fields.ts'
+import { type Layout, type RootField, writeRow, writeRows } from './layout.ts'
 import { type Coerced, readArgument, readSlots, type VariableValues } from './variables.ts'
 
-/** The first failure: no realtime field is nullable, so it takes the whole of the data. */
-export class FailedField extends Error {
-  readonly path: readonly string[]
-  readonly positions: readonly number[]
-
-  constructor(cause: unknown, { name, positions }: RootField) {
-    super(`The field ${name} failed`, { cause })
-    this.path = [name]
-    this.positions = positions
-  }
+export interface LaidOutOperation extends CompiledOperation {
+  layoutOf(conditions: readonly boolean[]): Layout
 }
 
 interface Lookup {
@@ -25,9 +17,9 @@ interface Lookup {
   args: LookupArguments
 }
 
-/** Null: declined. Rejects with a FailedField. */
+/** Null: declined. Rejects with FailedFields: no realtime field is nullable, so the first takes the whole of the data. */
 export function run(
-  operation: KeptOperation,
+  operation: LaidOutOperation,
   variables: VariableValues,
   context: Loading,
 ): Promise<ByteText> | null {
@@ -78,7 +70,10 @@ function startField(
   const { row } = field.lookup
   const { field: asked } = lookup.call
   const fail = (error: unknown) => {
-    throw new FailedField(error, field)
+    throw new FailedFields(
+      [{ cause: error, path: [field.name], positions: field.positions }],
+      'null' as ByteText,
+    )
   }
   return asked.list === null
     ? asked.lookUp(context, lookup.args).then((result) => wrap(field, writeRow(row, result)), fail)

@@ -2,8 +2,8 @@
 
 import type { LookupTarget, RealtimeResult } from '../../realtime/service.ts'
 import { toText } from '../../values/byte-text.ts'
-import type { Context } from '../context.ts'
-import { lookUpValue, lookUpValues } from '../lookup-fields.ts'
+import { keyText } from '../../values/entity-key.ts'
+import { type Loading, lookUpValue, lookUpValues } from '../lookup-fields.ts'
 import type { TypedEntry } from './entries.ts'
 
 export interface TypedAnswer {
@@ -22,18 +22,23 @@ export function toAnswer(result: RealtimeResult): TypedAnswer {
 /** Throws what keeps the entity from being answered. */
 export async function rowsOfOne(
   entry: TypedEntry,
-  context: Context,
+  loading: Loading,
   key: string,
 ): Promise<readonly object[]> {
-  const { result, rows } = toAnswer(await lookUpValue(context, targetOfEntry(entry), key))
+  const { result, rows } = toAnswer(await lookUpValue(loading, targetOfEntry(entry), key))
   if (result.error !== null) throw result.error
   return rows
 }
 
 export async function answersOf(
   entry: TypedEntry,
-  context: Context,
+  loading: Loading,
   keys: readonly string[],
 ): Promise<readonly TypedAnswer[]> {
-  return (await lookUpValues(context, targetOfEntry(entry), keys)).map(toAnswer)
+  return (await lookUpValues(loading, targetOfEntry(entry), keys)).map(toAnswer)
+}
+
+/** As an index value: the text of one column's value, or a JSON array of theirs. */
+export function keyOf({ keys }: TypedEntry, given: Readonly<Record<string, unknown>>): string {
+  return keyText(keys.map(({ name }) => String(given[name])))
 }

@@ -19,13 +19,12 @@ import {
   GraphQLString,
 } from 'graphql'
 import type { RealtimeResult } from '../../realtime/service.ts'
-import { keyText } from '../../values/entity-key.ts'
 import { Moment } from '../../values/moment.ts'
 import type { Context } from '../context.ts'
 import type { TypedEntry } from './entries.ts'
 import { bytesScalar, dateScalar, decimalScalar, timestampScalar } from './scalars.ts'
 import type { ScalarName, Shape } from './shapes.ts'
-import { answersOf, rowsOfOne, type TypedAnswer, toAnswer } from './typed-lookups.ts'
+import { answersOf, keyOf, rowsOfOne, type TypedAnswer, toAnswer } from './typed-lookups.ts'
 
 /** What the field `features` passes to those beneath it. */
 export interface FeaturesSource {
@@ -144,11 +143,6 @@ export function createViewTypes(entry: TypedEntry, base: BaseTypes, follow: Foll
 
 function listOf(type: GraphQLObjectType): GraphQLOutputType {
   return new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(type)))
-}
-
-/** As an index value: the text of one column's value, or a JSON array of theirs. */
-function keyOf({ keys }: TypedEntry, given: Arguments): string {
-  return keyText(keys.map(({ name }) => String(given[name])))
 }
 
 function createRowType(entry: TypedEntry, base: BaseTypes): GraphQLObjectType {

@@ -1,0 +1,136 @@
+// The hot path answers operations on typed features as the full pipeline does, byte for byte.
+
+import { pino } from 'pino'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createHotPath } from '../../src/http/hot-path/hot-path.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { tries } from '../thorough.ts'
+import { type Gateway, openGateway } from './gateway.ts'
+import type { GeneratedRequest } from './realtime-operations.ts'
+import { generateTypedOperations } from './typed-operations.ts'
+
+const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_130)
+const operationCount = tries({ all: 3000, part: 500 })
+const atOnce = 8
+
+let gateway: Gateway
+let server: Awaited<ReturnType<Gateway['serve']>>
+
+beforeAll(async () => {
+  gateway = await openGateway({ ETL_SOURCES: `${import.meta.dirname}/etl` })
+  server = await gateway.serve()
+  await createView('driver_stats', ['driver_id'], everyType)
+  await createView('trips', ['city', 'n'], trips)
+  await createView(
+    'flags',
+    ['yes', 'exact'],
+    'SELECT i > 1 AS yes, i + 0.5::DECIMAL(9, 1) AS exact, \'é\' AS é, i AS "__proto__x" FROM range(3) r(i)',
+  )
+  await createView(
+    'alone',
+    ['n'],
+    'SELECT i AS n, i AS v FROM range(5) r(i)',
+    `file:${import.meta.dirname}/etl/alone.js`,
+  )
+})
+
+afterAll(async () => {
+  await server?.close()
+  await gateway?.close()
+})
+
+const everyType = `SELECT i AS driver_id, i::INTEGER AS small, 9007199254740993 + i AS big, i / 0.0 AS infinite, 0.1 * i AS tenth,
+  (i || '.12345678901234567890')::DECIMAL(38, 20) AS exact, 'é😀"\\' AS text, '\\x00\\xFF'::BLOB AS bytes, DATE '1969-12-31' AS day,
+  TIMESTAMP '2026-01-01 00:00:00.000001' AS at, i > 1 AS yes, [i, NULL] AS list, NULL::BIGINT[] AS no_list,
+  {'b': i, '1': 'x', 'inner': [{'deep': 9007199254740993, 'é': NULL}]} AS struct, '{"b": [1], "1": {"toJSON": 1}, "a": 9007199254740993}'::JSON AS json
+  FROM range(8) r(i)`
+const trips = `SELECT c AS city, i::SMALLINT AS n, 1e300 * i AS far, -0.0::DOUBLE AS zero FROM range(4) r(i), (SELECT unnest(['', 'a', 'é', '日本', '"', '\\', '__proto__']) AS c)
+  UNION ALL SELECT 'a', 2::SMALLINT, 7, 1`
+
+async function createView(name: string, indexKeys: readonly string[], sql: string, etlPath?: string) {
+  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
+    'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name) { query { id } } }',
+    { sql, name },
+  )
+  const queryId = queryTrain.query.id
+  const extracted =
+    etlPath &&
+    (await server.data<{ extractTrain: { etl: { id: string } } }>(
+      'mutation ($queryId: ID!, $etlPath: String!) { extractTrain(queryId: $queryId, etlPath: $etlPath) { etl { id } } }',
+      { queryId, etlPath },
+    ))
+  const etlId = extracted ? extracted.extractTrain.etl.id : null
+  await server.data(
+    'mutation ($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!]) { createFeatureView(name: $name, queryId: $queryId, etlId: $etlId, indexKeys: $indexKeys) { id } }',
+    { name, queryId, etlId, indexKeys },
+  )
+}
+
+async function send(path: string, body: string) {
+  const response = await fetch(server.url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  })
+  const { 'x-request-id': _, date: __, ...headers } = Object.fromEntries(response.headers)
+  return { status: response.status, headers, body: await response.text() }
+}
+
+/** No request with a query string takes the hot path; the first answer is what it learns from. */
+async function answersOf(body: string) {
+  await send('/graphql', body)
+  return { fromHot: await send('/graphql', body), fromReference: await send('/graphql?by=yoga', body) }
+}
+
+async function inTurns(count: number, each: (request: GeneratedRequest) => Promise<void>) {
+  const operations = generateTypedOperations(seed, server.schema.current.schema)
+  let sent = 0
+  async function next(): Promise<void> {
+    while (sent < count) {
+      sent++
+      const request = operations.next()
+      if (!request.done) await each(request.value)
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, next))
+}
+
+test(`${operationCount} generated operations are answered alike`, { timeout: 400_000 }, async () => {
+  const { current } = server.schema
+  const probe = createHotPath({
+    holder: { current },
+    services: gateway.services,
+    trusted: { find: () => null },
+    operations: createMetrics().operations,
+    log: pino({ level: 'silent' }),
+  })
+  const counts = { valid: 0, failed: 0, taken: 0, takenAndFailed: 0, withData: 0 }
+  // What is first looked up is read through; once it is online both see it there.
+  await inTurns(operationCount, async (request) => {
+    await send('/graphql?by=yoga', JSON.stringify(request))
+  })
+  await inTurns(operationCount, async (request) => {
+    const body = JSON.stringify(request)
+    let { fromHot, fromReference } = await answersOf(body)
+    // A failure is remembered for ten seconds, and computed at another moment after them.
+    if (fromHot.body !== fromReference.body && fromReference.body.includes('refused'))
+      ({ fromHot, fromReference } = await answersOf(body))
+    expect(fromHot, body).toEqual(fromReference)
+    const { data, errors } = JSON.parse(fromReference.body) as { data?: unknown; errors?: unknown }
+    if (errors === undefined) counts.valid++
+    else counts.failed++
+    if (data != null && errors !== undefined) counts.withData++
+    if (data === undefined) return
+    probe.accept(request.query, current.schema)
+    const answer = probe.answer(request, { requestId: 'probe', identity: null })
+    await answer
+    if (answer === null) return
+    counts.taken++
+    if (errors !== undefined) counts.takenAndFailed++
+  })
+  console.info(counts)
+  // It is not the pipeline compared with itself.
+  expect(counts.valid).toBeGreaterThan(operationCount * 0.4)
+  expect(counts.taken).toBeGreaterThan(counts.valid * 0.9)
+  expect(counts.takenAndFailed).toBeGreaterThan(operationCount * 0.01)
+})
