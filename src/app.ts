@@ -314,7 +314,10 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   const access = await parts.open('access', openAccess(config.auth, { catalog, log }))
   await realtime.start()
   await publishing.start()
-  const typed = await parts.open('the typed schema', createTypedCatalog({ catalog, realtime, log }))
+  const typed = await parts.open(
+    'the typed schema',
+    createTypedCatalog({ catalog, realtime, training, featureServices, vectors, log }),
+  )
   const answers = createAnswers({ catalog, warehouse, online, realtime, typed, keyDesk: access.keyDesk })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))
   const tables = createTables({ catalog, warehouse, realtime })

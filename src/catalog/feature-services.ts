@@ -52,6 +52,10 @@ export interface FeatureServices {
   byId(id: string): Promise<FeatureServiceRecord>
   /** By its id, by its name (the newest version), or by name@version. Throws NOT_FOUND. */
   byReference(reference: string): Promise<FeatureServiceRecord>
+  /** The newest version of each name, in the order in which the names came; each by the name that the schema knows it by. */
+  newest(): Promise<FeatureServiceRecord[]>
+  /** Names all versions, unless they have a name; answers with what they are called then. */
+  nameForGraphQL(name: string, graphqlName: string): Promise<string>
   /** Throws NOT_FOUND. */
   remove(id: string): Promise<void>
 }
@@ -150,6 +154,26 @@ export function createFeatureServices(
       return toRecord(entry)
     },
     byReference,
+    async newest() {
+      const all = await prisma.featureService.findMany({
+        orderBy: [{ createdAt: 'asc' }, { version: 'asc' }],
+      })
+      const newest = new Map<string, FeatureService>()
+      for (const entry of all) {
+        const graphqlName = newest.get(entry.name)?.graphqlName ?? entry.graphqlName
+        newest.set(entry.name, { ...entry, graphqlName })
+      }
+      return [...newest.values()].map(toRecord)
+    },
+    async nameForGraphQL(name, graphqlName) {
+      const named = await prisma.featureService.findFirst({ where: { name, graphqlName: { not: null } } })
+      const chosen = named?.graphqlName ?? graphqlName
+      await prisma.featureService.updateMany({
+        where: { name, graphqlName: null },
+        data: { graphqlName: chosen },
+      })
+      return chosen
+    },
     remove: (id) => deleteEntry(prisma, 'FEATURE_SERVICE', id),
   }
 }

@@ -1,5 +1,8 @@
 // GraphQL names of what the catalog calls as people like: chosen once, so that what comes later renames nothing.
 
+import type { Column } from '../values/columns.ts'
+import type { View } from './view-records.ts'
+
 const valid = /^[_A-Za-z][_0-9A-Za-z]*$/
 
 /** `driver_stats` as `driverStats`; null for a name that would not turn back into itself. */
@@ -50,4 +53,13 @@ export function memberNames(names: readonly string[]): ReadonlyMap<string, strin
     if (chosen !== undefined) taken.add(chosen)
   }
   return given
+}
+
+/** Of a view's rows: its keys and all else but its times. */
+export function namesOfRows(
+  { key, record }: Pick<View, 'key' | 'record'>,
+  columns: readonly Pick<Column, 'name'>[],
+): ReadonlyMap<string, string | null> {
+  const shown = columns.filter(({ name }) => name !== record.timestampColumn && name !== record.createdColumn)
+  return memberNames([...new Set([...key.names, ...shown.map(({ name }) => name)])])
 }

@@ -86,7 +86,10 @@ function addType(builder: Builder, services: Services) {
           )
         },
       }),
-      graphqlName: t.exposeString('graphqlName', { nullable: true }),
+      graphqlName: t.exposeString('graphqlName', {
+        nullable: true,
+        description: 'Of all its versions: the field beneath `features`, which gives the newest.',
+      }),
       description: t.exposeString('description', { nullable: true }),
       owner: t.exposeString('owner', { nullable: true }),
       tags: t.exposeStringList('tags'),
@@ -179,6 +182,7 @@ function addMutations(builder: Builder, services: Services, { columnInput, refer
           owner,
           tags: tags ?? undefined,
         })
+        await services.typed.refreshed()
         return services.catalog.prisma.featureService.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),
@@ -192,6 +196,7 @@ function addMutations(builder: Builder, services: Services, { columnInput, refer
       args: { id: t.arg.id({ required: true }) },
       resolve: async (_root, { id }) => {
         await services.deletions.deleteFeatureService(id)
+        await services.typed.refreshed()
         return id
       },
     }),

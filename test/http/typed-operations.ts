@@ -14,7 +14,7 @@ import { createDraw, type Draw, type GeneratedRequest } from './realtime-operati
 
 /** By the scalar of an argument: as JSON, good ones and others. */
 const values: Record<string, readonly unknown[]> = {
-  BigInt: [0, 1, 2, 3, 7, '4', '+5', '9007199254740993', -1],
+  BigInt: [0, 1, 2, 3, 7, '4', '+5', '9007199254740993', -1, '99999999999999999999'],
   Int: [0, 1, 2, 3, 70000],
   String: ['', 'a', 'é', '日本', '"', '\\', '__proto__', 'nobody'],
   Decimal: [0.5, '1.5', '1.50', 2],

@@ -16,6 +16,7 @@ import {
 import type { Plugin } from 'graphql-yoga'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { createBreath } from '../../concurrency/breath.ts'
 import type { Config } from '../../config/config.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { AppError, messageOf } from '../../errors.ts'
@@ -73,11 +74,9 @@ export async function openTrustedDocuments(
       named.push({ id, text, file })
     }
   }
-  const judge = ({ schema }: HeldSchema) => {
-    for (const document of named) warnUnlessValid(document, schema, log)
-  }
-  judge(holder.current)
-  holder.onSwap(judge)
+  const judge = createJudge(named, { holder, log })
+  await judge(holder.current)
+  holder.onSwap((held) => void judge(held))
   const tell = createTeller(log)
 
   return {
@@ -147,10 +146,25 @@ interface NamedDocument {
   file: string
 }
 
-/** A client of another schema is no reason not to serve the others. */
-function warnUnlessValid({ id, text, file }: NamedDocument, schema: GraphQLSchema, log: Logger) {
-  const [fault] = faultsOf(schema, text)
-  if (fault !== undefined) log.warn({ id, file, reason: fault }, 'A trusted document is not valid here')
+/** Tells what is not valid in a schema, once: a client of another schema is no reason not to serve the others. */
+function createJudge(
+  documents: readonly NamedDocument[],
+  { holder, log }: { holder: Pick<SchemaHolder, 'current'>; log: Logger },
+): (held: HeldSchema) => Promise<void> {
+  const told = new Map<NamedDocument, string | undefined>()
+  return async ({ schema, version }) => {
+    const breathe = createBreath()
+    for (const document of documents) {
+      const { id, file, text } = document
+      const [fault] = faultsOf(schema, text)
+      if (fault !== undefined && fault !== told.get(document))
+        log.warn({ id, file, reason: fault }, 'A trusted document is not valid here')
+      told.set(document, fault)
+      await breathe()
+      // The next schema is judged already.
+      if (version !== holder.current.version) return
+    }
+  }
 }
 
 function faultsOf(schema: GraphQLSchema, text: string): string[] {

@@ -1,8 +1,11 @@
 // Which entries of the catalog become GraphQL types, and what is left out and why.
 
 import { createBreath } from '../../concurrency/breath.ts'
+import type { AppError } from '../../errors.ts'
+import type { FeatureService } from '../../features/services.ts'
 import type { View } from '../../features/views.ts'
 import type { Column } from '../../values/columns.ts'
+import { labelOfService, type TypedService, toTypedService } from './service-entry.ts'
 import {
   anotherName,
   type Described,
@@ -13,6 +16,7 @@ import {
   toEntry,
 } from './view-entry.ts'
 
+export type { TypedService } from './service-entry.ts'
 export type { SchemaProblem, TypedEntry } from './view-entry.ts'
 
 /** What the rest of the schema asks of the typed one. */
@@ -27,12 +31,13 @@ export interface TypedState {
 
 export interface Entries {
   entries: readonly TypedEntry[]
+  services: readonly TypedService[]
   problems: readonly SchemaProblem[]
 }
 
 /** Finds what becomes of the views; what is known of one that has not changed since is kept from one time to the next. */
 export function createEntryFinder(): (
-  described: readonly Described[],
+  catalog: DescribedCatalog,
   reserved: ReadonlySet<string>,
 ) => Promise<Entries> {
   let known = new Map<string, Kept>()
@@ -46,28 +51,41 @@ export function createEntryFinder(): (
   }
 
   /** The oldest first: what came before keeps its names. */
-  return async (described, reserved) => {
+  return async ({ views, services: all }, reserved) => {
     const taken = new Map([...reserved].map((name) => [name, 'the gateway’s own schema']))
     const kept = new Map<string, Kept>()
     const entries: TypedEntry[] = []
     const problems: SchemaProblem[] = []
     const breathe = createBreath()
-    for (const each of described) {
+    for (const each of views) {
       const own = keptOf(each)
       kept.set(each.view.id, own)
       problems.push(...own.found.leftOut)
-      const problem = own.found.entry && takenFrom(own.found.entry, taken)
+      const problem = own.found.entry && takenFrom(own.found.entry, labelOf(each.view), taken)
       if (problem !== null) problems.push(problem)
       else if (own.found.entry !== null) entries.push(own.found.entry)
       await breathe()
     }
     known = kept
-    return { entries, problems }
+    const services: TypedService[] = []
+    for (const { name, service, graphqlName } of all) {
+      const found = toTypedService(name, service, graphqlName)
+      const problem = 'problem' in found ? found : takenFrom(found, labelOfService(name), taken)
+      if (problem !== null) problems.push(problem)
+      else if ('service' in found) services.push(found)
+    }
+    return { entries, services, problems }
   }
 }
 
 function isSame(before: Kept['columns'], now: Kept['columns']): boolean {
   return before === now || JSON.stringify(before) === JSON.stringify(now)
+}
+
+/** What of the catalog may become types: views, and the newest version of each service. */
+export interface DescribedCatalog {
+  views: readonly Described[]
+  services: readonly { name: string; service: FeatureService | AppError; graphqlName: string | null }[]
 }
 
 interface Kept {
@@ -88,11 +106,14 @@ function factsOf({ record, key }: View): string {
 }
 
 /** Takes the entry's names, unless one of them is taken: then why. */
-function takenFrom(entry: TypedEntry, taken: Map<string, string>): SchemaProblem | null {
-  const label = labelOf(entry.view)
-  const clash = entry.names.find((name) => taken.has(name))
+function takenFrom(
+  { names }: Pick<TypedEntry, 'names'>,
+  label: string,
+  taken: Map<string, string>,
+): SchemaProblem | null {
+  const clash = names.find((name) => taken.has(name))
   if (clash === undefined) {
-    for (const name of entry.names) taken.set(name, label)
+    for (const name of names) taken.set(name, label)
     return null
   }
   const problem = `${clash.replace(/^\./, 'the field ')} is taken by ${taken.get(clash)}`

@@ -9,26 +9,24 @@ import {
   GraphQLSchema,
 } from 'graphql'
 import { createBreath } from '../../concurrency/breath.ts'
-import { AppError } from '../../errors.ts'
+import { microsOfDate } from '../../values/moment.ts'
 import { assertScope } from '../authorization.ts'
 import type { Context } from '../context.ts'
 import { assertAffordable } from '../operation-cost.ts'
-import type { TypedEntry } from './entries.ts'
+import type { Entries } from './entries.ts'
+import { baseTypesOf, type FeaturesSource, type ViewTypes } from './row-types.ts'
 import { featureScalars } from './scalars.ts'
-import {
-  baseTypesOf,
-  createViewTypes,
-  type FeaturesSource,
-  type Follow,
-  type ViewTypes,
-} from './view-types.ts'
+import { createServiceTypes } from './service-types.ts'
+import { createViewTypes, type TypedSources } from './view-types.ts'
 
 export interface LiveSchemas {
   /** The schema with the fields of these entries; the base as it is where there are none. Types that are not of them are forgotten. */
-  make(entries: readonly TypedEntry[]): Promise<GraphQLSchema>
+  make(found: Typed): Promise<GraphQLSchema>
   /** The same with fewer entries, their types those of the last schema that was made. */
-  makePart(entries: readonly TypedEntry[]): GraphQLSchema
+  makePart(found: Typed): GraphQLSchema
 }
+
+type Typed = Pick<Entries, 'entries' | 'services'>
 
 /** Whoever asks for features is judged here, as Pothos judges at its own fields. */
 export function guard(context: Context, info: GraphQLResolveInfo): void {
@@ -36,7 +34,7 @@ export function guard(context: Context, info: GraphQLResolveInfo): void {
   assertAffordable(context, info)
 }
 
-export function createLiveSchemas(base: GraphQLSchema, follow: Follow): LiveSchemas {
+export function createLiveSchemas(base: GraphQLSchema, sources: TypedSources): LiveSchemas {
   const baseTypes = baseTypesOf(base)
   const config = base.toConfig()
   const rootOf = (type: GraphQLObjectType | null | undefined) => {
@@ -47,27 +45,33 @@ export function createLiveSchemas(base: GraphQLSchema, follow: Follow): LiveSche
   const others = config.types.filter(({ name }) => name !== query.name && name !== subscription.name)
   let known = new Map<string, ViewTypes>()
 
-  async function typesOf(entries: readonly TypedEntry[]): Promise<ViewTypes[]> {
+  async function typesOf({ entries, services }: Typed): Promise<ViewTypes[]> {
     const kept = new Map<string, ViewTypes>()
     const breathe = createBreath()
     for (const entry of entries) {
-      kept.set(entry.signature, known.get(entry.signature) ?? createViewTypes(entry, baseTypes, follow))
+      kept.set(entry.signature, known.get(entry.signature) ?? createViewTypes(entry, baseTypes, sources))
       await breathe()
     }
+    for (const service of services)
+      kept.set(
+        service.signature,
+        known.get(service.signature) ?? createServiceTypes(service, baseTypes, sources.vectors),
+      )
     known = kept
     return [...kept.values()]
   }
 
   return {
-    make: async (entries) => assemble(await typesOf(entries)),
-    makePart: (entries) => assemble(entries.flatMap(({ signature }) => known.get(signature) ?? [])),
+    make: async (found) => assemble(await typesOf(found)),
+    makePart: ({ entries, services }) =>
+      assemble([...entries, ...services].flatMap(({ signature }) => known.get(signature) ?? [])),
   }
 
   function assemble(types: readonly ViewTypes[]): GraphQLSchema {
     if (types.length === 0) return base
     const features = new GraphQLObjectType<FeaturesSource, Context>({
       name: 'Features',
-      description: 'The feature views of the catalog, each by its graphqlName.',
+      description: 'The feature views and services of the catalog, each by its graphqlName.',
       fields: Object.assign({}, ...types.map(({ fields }) => fields)) as Record<
         string,
         GraphQLFieldConfig<FeaturesSource, Context>
@@ -83,7 +87,7 @@ export function createLiveSchemas(base: GraphQLSchema, follow: Follow): LiveSche
         ...subscription,
         fields: inOrder({
           ...subscription.fields,
-          ...Object.fromEntries(types.map((each) => each.subscription)),
+          ...Object.fromEntries(types.flatMap(({ subscription: own }) => (own === null ? [] : [own]))),
         }),
       }),
       types: [...others, ...featureScalars],
@@ -108,18 +112,14 @@ function featuresField(
     args: {
       asOf: {
         type: dateTime,
-        description: 'Left out, it is now.',
+        description:
+          'Answers what a training set holds for the entity at this moment. Left out, it is now; of views without a time it always is.',
       },
     },
     extensions: { complexity: { field: 1, multiplier: 1 } },
     resolve(_root, { asOf }: { asOf?: Date | null }, context, info): FeaturesSource {
       guard(context, info)
-      if (asOf != null)
-        throw new AppError(
-          'BAD_USER_INPUT',
-          'features(asOf:) cannot be answered yet; leave asOf out for the features now.',
-        )
-      return { asOf: null }
+      return { asOf: asOf == null ? null : microsOfDate(asOf) }
     },
   }
 }

@@ -2,17 +2,22 @@
 
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
+import type { FeatureServiceRecord } from '../../catalog/feature-services.ts'
 import type { Catalog } from '../../catalog/open.ts'
 import { createBackground } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
 import { chooseName, namesTakenBy } from '../../features/names.ts'
+import type { FeatureServices } from '../../features/services.ts'
 import type { View } from '../../features/views.ts'
 import type { Realtime } from '../../realtime/service.ts'
+import type { Vectors } from '../../realtime/vectors/vectors.ts'
+import type { Training } from '../../training/service.ts'
 import { callerOf } from '../authorization.ts'
 import { holdSchema, type SchemaHolder } from '../held.ts'
 import type { LookupFields } from '../lookup-fields.ts'
 import { createEntryFinder, type Entries, type TypedEntry, type TypedState } from './entries.ts'
 import { untilGone } from './field-gone.ts'
+import { createHistory } from './history.ts'
 import { createLiveSchemas, guard } from './live-schema.ts'
 import { featureScalars } from './scalars.ts'
 import { createSchemaTexts, type SchemaText } from './schema-text.ts'
@@ -45,8 +50,11 @@ const maxNamed = 10
 const federationNames = ['_Any', '_Entity', '_Service', 'FieldSet']
 
 export function createTypedCatalog(options: {
-  catalog: Pick<Catalog, 'featureViews' | 'events'>
+  catalog: Pick<Catalog, 'featureViews' | 'featureServices' | 'events'>
   realtime: Pick<Realtime, 'views' | 'columnsOf' | 'updates'>
+  training: Pick<Training, 'features'>
+  featureServices: FeatureServices
+  vectors: Vectors
   log: Logger
 }): TypedCatalog {
   const { catalog, realtime } = options
@@ -55,8 +63,9 @@ export function createTypedCatalog(options: {
   const builds = new Set<(found: Entries) => Promise<void>>()
   const users: TypedUsers[] = []
   const findEntries = createEntryFinder()
+  const answersAt = createHistory(options.training)
   let reserved: ReadonlySet<string> = new Set()
-  let found: Entries = { entries: [], problems: [] }
+  let found: Entries = { entries: [], services: [], problems: [] }
   let underWay = Promise.resolve()
   let next: Promise<void> | null = null
 
@@ -73,12 +82,18 @@ export function createTypedCatalog(options: {
   async function refresh() {
     try {
       const views = (await realtime.views()).filter(({ record }) => !record.implicit)
-      const named = await nameAll(views)
+      const records = await catalog.featureServices.newest()
+      const { named, nameOf } = await nameAll(views, records)
       const columns = await Promise.all(named.map(realtime.columnsOf))
-      found = await findEntries(
-        named.map((view, i) => ({ view, columns: columns[i] ?? null })),
-        reserved,
+      const services = await Promise.all(
+        records.map(async ({ id, name }) => ({
+          name,
+          service: await options.featureServices.resolve(id).catch(toAppError),
+          graphqlName: nameOf(name),
+        })),
       )
+      const described = named.map((view, i) => ({ view, columns: columns[i] ?? null }))
+      found = await findEntries({ views: described, services }, reserved)
       await Promise.all([...builds].map((build) => build(found)))
     } catch (error) {
       if (background.signal.aborted) return
@@ -93,45 +108,52 @@ export function createTypedCatalog(options: {
     }
   }
 
-  /** The oldest choose first, and what has a name keeps it. */
-  async function nameAll(views: readonly View[]): Promise<View[]> {
+  /** What has a name keeps it; of what has none the oldest views choose first, then the oldest services. */
+  async function nameAll(views: readonly View[], services: readonly FeatureServiceRecord[]) {
     const taken = new Set(reserved)
     const take = (name: string | null) => {
       for (const each of name === null ? [] : namesTakenBy(name)) taken.add(each)
+      return name
     }
-    for (const { record } of views) take(record.graphqlName)
+    const choose = (name: string) => chooseName(name, (each) => taken.has(each))
+    for (const { graphqlName } of [...views.map(({ record }) => record), ...services]) take(graphqlName)
     const named: View[] = []
     for (const view of views) {
-      const { record } = view
-      const chosen = record.graphqlName ?? chooseName(record.name, (name) => taken.has(name))
-      const graphqlName =
-        record.graphqlName === null && chosen !== null
-          ? await catalog.featureViews.nameForGraphQL(view.id, chosen)
-          : chosen
-      take(graphqlName)
-      named.push({ ...view, record: { ...record, graphqlName } })
+      const { id, name, graphqlName } = view.record
+      const chosen = graphqlName === null ? choose(name) : null
+      const given =
+        chosen === null ? graphqlName : take(await catalog.featureViews.nameForGraphQL(id, chosen))
+      named.push({ ...view, record: { ...view.record, graphqlName: given } })
     }
-    return named
+    const names = new Map<string, string | null>()
+    for (const { name, graphqlName } of services) {
+      const chosen = graphqlName ?? choose(name)
+      // Of a service that has its name a newer version may lack it.
+      const given = chosen === null ? null : await catalog.featureServices.nameForGraphQL(name, chosen)
+      names.set(name, take(given))
+    }
+    return { named, nameOf: (name: string) => names.get(name) ?? null }
   }
 
   async function hold(base: GraphQLSchema, lookupFields: LookupFields) {
     reserved = reservedBy(base)
     const holder = holdSchema({ schema: base, lookupFields, typed: new Map() })
-    const schemas = createLiveSchemas(base, followIn(holder))
+    const schemas = createLiveSchemas(base, { follow: followIn(holder), answersAt, vectors: options.vectors })
     let signature = ''
-    async function build({ entries }: Entries) {
-      const now = JSON.stringify(entries.map((entry) => entry.signature))
+    async function build({ entries, services }: Entries) {
+      const now = JSON.stringify([...entries, ...services].map((entry) => entry.signature))
       if (now === signature) return
-      const schema = await schemas.make(entries)
+      const schema = await schemas.make({ entries, services })
       holder.swap({ schema, lookupFields, typed: new Map(entries.map((entry) => [entry.name, entry])) })
       signature = now
     }
     builds.add(build)
     await refreshed()
     const texts = createSchemaTexts(holder, (tag) =>
-      schemas.makePart(
-        [...holder.current.typed.values()].filter(({ view }) => view.record.tags.includes(tag)),
-      ),
+      schemas.makePart({
+        entries: found.entries.filter(({ view }) => view.record.tags.includes(tag)),
+        services: found.services.filter(({ service }) => service.record.tags.includes(tag)),
+      }),
     )
     return { holder, print: texts.print, release: () => void builds.delete(build) }
   }
@@ -178,6 +200,12 @@ function stillUsed({ name, view: { id, record } }: TypedEntry, names: readonly s
     `The field ${name} of the feature view ${record.name} (${id}) is used by ${names.slice(0, maxNamed).join('; ')}${names.length > maxNamed ? ` and ${names.length - maxNamed} more` : ''}. To delete it all the same, say force: true.`,
     { details: { users: names } },
   )
+}
+
+/** A service that cannot be put together keeps nothing else from being served. */
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  throw error
 }
 
 /** What no entry may be called, nor its fields and types. */

@@ -25,9 +25,14 @@ export async function rowsOfOne(
   loading: Loading,
   key: string,
 ): Promise<readonly object[]> {
-  const { result, rows } = toAnswer(await lookUpValue(loading, targetOfEntry(entry), key))
-  if (result.error !== null) throw result.error
-  return rows
+  return rowsOf([toAnswer(await lookUpValue(loading, targetOfEntry(entry), key))])
+}
+
+/** Of the only answer; throws what keeps it from being one. */
+export function rowsOf([answer]: readonly TypedAnswer[]): readonly object[] {
+  if (answer === undefined) throw new Error('a lookup of one value gave no answer')
+  if (answer.result.error !== null) throw answer.result.error
+  return answer.rows
 }
 
 export async function answersOf(

@@ -1,6 +1,6 @@
 // One feature view as the typed schema has it: what its fields, its arguments and its rows are called, or why it has none.
 
-import { memberNames, namesTakenBy, typeNameOf } from '../../features/names.ts'
+import { namesOfRows, namesTakenBy, typeNameOf } from '../../features/names.ts'
 import type { View } from '../../features/views.ts'
 import type { Column } from '../../values/columns.ts'
 import { type Member, type ScalarName, scalarOf, shapeOf, typeNamesOf } from './shapes.ts'
@@ -17,6 +17,8 @@ export interface TypedEntry {
   keys: readonly { name: string; column: Column; scalar: ScalarName }[]
   /** Of a row: features, and the keys that the rows carry. */
   members: readonly Member[]
+  /** Of the view, all of them. */
+  columns: readonly Column[]
   /** It serves one row of an entity or none. */
   isInTime: boolean
   notes: ReadonlyMap<string, { description: string | null; deprecated: string | null }>
@@ -49,7 +51,7 @@ export interface Found {
 
 export const anotherName =
   'make it anew under another name by createFeatureView, whose answer tells its graphqlName'
-const rename =
+export const rename =
   'give the column a name of letters and digits in the query (AS …), another than the others have'
 
 export function labelOf({ record }: View): string {
@@ -72,7 +74,7 @@ export function toEntry({ view, columns }: Described): Found {
     )
   const { timestampColumn, createdColumn } = view.record
   const shown = columns.filter((column) => column.name !== timestampColumn && column.name !== createdColumn)
-  const names = memberNames([...new Set([...view.key.names, ...shown.map((column) => column.name)])])
+  const names = namesOfRows(view, columns)
   const keyless = view.key.names.find((key) => names.get(key) == null)
   if (keyless !== undefined)
     return leaveOut(
@@ -86,16 +88,17 @@ export function toEntry({ view, columns }: Described): Found {
   const leftOut = shown
     .filter((column) => names.get(column.name) == null)
     .map((column) => problemOf(view, 'it can have no GraphQL name of its own', rename, column.name))
-  return { entry: createEntry(view, name, keysOf(view, names), members), leftOut }
+  return { entry: createEntry(view, columns, keysOf(view, names), members), leftOut }
 }
 
 function createEntry(
   view: View,
-  name: string,
+  columns: readonly Column[],
   keys: TypedEntry['keys'],
   members: readonly Member[],
 ): TypedEntry {
   const { record } = view
+  const name = record.graphqlName ?? ''
   const isInTime = record.timestampColumn !== null
   const notes = notesOf(view)
   const asked = keys.map((each) => [each.name, each.scalar])
@@ -108,6 +111,7 @@ function createEntry(
     names: [...namesTakenBy(name), ...members.flatMap((member) => typeNamesOf(member.shape))],
     keys,
     members,
+    columns,
     isInTime,
     notes,
     shape,
@@ -115,7 +119,7 @@ function createEntry(
   }
 }
 
-type Names = ReturnType<typeof memberNames>
+type Names = ReturnType<typeof namesOfRows>
 
 function keysOf({ key }: View, names: Names): TypedEntry['keys'] {
   return key.columns.map((column) => ({

@@ -1,46 +1,32 @@
 // The GraphQL types of one feature view: its row, its key, its answer, and the fields that give them.
 
 import {
-  GraphQLBoolean,
-  type GraphQLEnumType,
   type GraphQLFieldConfig,
   type GraphQLFieldConfigArgumentMap,
-  GraphQLFloat,
   GraphQLInputObjectType,
-  GraphQLInt,
   GraphQLList,
-  type GraphQLNamedType,
   GraphQLNonNull,
   GraphQLObjectType,
-  type GraphQLOutputType,
   type GraphQLResolveInfo,
-  type GraphQLScalarType,
-  type GraphQLSchema,
-  GraphQLString,
 } from 'graphql'
 import type { RealtimeResult } from '../../realtime/service.ts'
+import type { Vectors } from '../../realtime/vectors/vectors.ts'
 import { Moment } from '../../values/moment.ts'
 import type { Context } from '../context.ts'
 import type { TypedEntry } from './entries.ts'
-import { bytesScalar, dateScalar, decimalScalar, timestampScalar } from './scalars.ts'
-import type { ScalarName, Shape } from './shapes.ts'
-import { answersOf, keyOf, rowsOfOne, type TypedAnswer, toAnswer } from './typed-lookups.ts'
-
-/** What the field `features` passes to those beneath it. */
-export interface FeaturesSource {
-  asOf: Date | null
-}
+import { type AnswersAt, hasPast } from './history.ts'
+import {
+  type BaseTypes,
+  createObject,
+  describeWords,
+  type FeaturesSource,
+  listOf,
+  type ViewTypes,
+} from './row-types.ts'
+import type { Shape } from './shapes.ts'
+import { answersOf, keyOf, rowsOf, rowsOfOne, type TypedAnswer, toAnswer } from './typed-lookups.ts'
 
 type Arguments = Readonly<Record<string, unknown>>
-
-/** The types of the schema's own that features are made of. */
-export interface BaseTypes {
-  scalars: Record<ScalarName, GraphQLScalarType>
-  dateTime: GraphQLScalarType
-  status: GraphQLEnumType
-  source: GraphQLEnumType
-  failure: GraphQLObjectType
-}
 
 /** An entity's results, now and at every change, for a caller who may have them. */
 export type Follow = (
@@ -50,41 +36,19 @@ export type Follow = (
   info: GraphQLResolveInfo,
 ) => AsyncIterable<RealtimeResult>
 
-export interface ViewTypes {
-  /** Of `Features`. */
-  fields: Readonly<Record<string, GraphQLFieldConfig<FeaturesSource, Context>>>
-  /** Of `Subscription`. */
-  subscription: readonly [name: string, field: GraphQLFieldConfig<RealtimeResult, Context>]
-}
-
-export function baseTypesOf(schema: GraphQLSchema): BaseTypes {
-  function own<Type extends GraphQLNamedType = GraphQLScalarType>(name: string): Type {
-    const type = schema.getType(name)
-    if (type === undefined) throw new Error(`The schema has no type ${name}`)
-    return type as Type
-  }
-  return {
-    scalars: {
-      Boolean: GraphQLBoolean,
-      Int: GraphQLInt,
-      BigInt: own('BigInt'),
-      Float: GraphQLFloat,
-      Decimal: decimalScalar,
-      String: GraphQLString,
-      Bytes: bytesScalar,
-      Date: dateScalar,
-      Timestamp: timestampScalar,
-      JSON: own('JSON'),
-    },
-    dateTime: own('DateTime'),
-    status: own<GraphQLEnumType>('RealtimeStatus'),
-    source: own<GraphQLEnumType>('RealtimeSource'),
-    failure: own<GraphQLObjectType>('RealtimeFailure'),
-  }
+/** Where answers come from that are not of now. */
+export interface TypedSources {
+  follow: Follow
+  answersAt: AnswersAt
+  vectors: Vectors
 }
 
 /** Whole: no part of them is left to be made when a schema is made of them. */
-export function createViewTypes(entry: TypedEntry, base: BaseTypes, follow: Follow): ViewTypes {
+export function createViewTypes(
+  entry: TypedEntry,
+  base: BaseTypes,
+  { follow, answersAt }: Omit<TypedSources, 'vectors'>,
+): ViewTypes {
   const row = createRowType(entry, base)
   const args: GraphQLFieldConfigArgumentMap = Object.fromEntries(
     entry.keys.map(({ name, scalar, column }) => [
@@ -100,14 +64,18 @@ export function createViewTypes(entry: TypedEntry, base: BaseTypes, follow: Foll
   const answer = createAnswerType(entry, row, base)
   key.getFields()
   answer.getFields()
-  const description = describe(entry)
+  const description = describeWords(entry.view.record, 'feature view')
   const one: GraphQLFieldConfig<FeaturesSource, Context> = {
     type: entry.isInTime ? row : listOf(row),
     description: `${description}\n\n${entry.isInTime ? 'The row as of the moment that is asked about, or null.' : "One entity's rows."}`,
     args,
     extensions: { complexity: { field: 1, multiplier: 1 } },
-    resolve: async (_features, own, context) => {
-      const rows = await rowsOfOne(entry, context, keyOf(entry, own))
+    resolve: async ({ asOf }, own, context) => {
+      const key = keyOf(entry, own)
+      const rows =
+        asOf === null || !hasPast(entry)
+          ? await rowsOfOne(entry, context, key)
+          : rowsOf(await answersAt(entry, context, [key], asOf))
       return entry.isInTime ? (rows[0] ?? null) : rows
     },
   }
@@ -118,12 +86,12 @@ export function createViewTypes(entry: TypedEntry, base: BaseTypes, follow: Foll
     extensions: {
       complexity: ({ keys }: { keys: readonly unknown[] }) => ({ field: 1, multiplier: keys.length }),
     },
-    resolve: (_features, { keys }, context) =>
-      answersOf(
-        entry,
-        context,
-        (keys as Arguments[]).map((own) => keyOf(entry, own)),
-      ),
+    resolve: ({ asOf }, { keys }, context) => {
+      const texts = (keys as Arguments[]).map((own) => keyOf(entry, own))
+      return asOf === null || !hasPast(entry)
+        ? answersOf(entry, context, texts)
+        : answersAt(entry, context, texts, asOf)
+    },
   }
   return {
     fields: { [entry.name]: one, [`${entry.name}Many`]: many },
@@ -141,60 +109,12 @@ export function createViewTypes(entry: TypedEntry, base: BaseTypes, follow: Foll
   }
 }
 
-function listOf(type: GraphQLObjectType): GraphQLOutputType {
-  return new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(type)))
-}
-
 function createRowType(entry: TypedEntry, base: BaseTypes): GraphQLObjectType {
   const shape: Shape = { kind: 'object', typeName: entry.typeName, members: entry.members }
   return createObject(shape, base, {
-    description: describe(entry),
+    description: describeWords(entry.view.record, 'feature view'),
     noteOf: (key) => entry.notes.get(key),
   })
-}
-
-interface Described {
-  description?: string
-  noteOf?: (key: string) => { description: string | null; deprecated: string | null } | undefined
-}
-
-function createObject(
-  { typeName, members }: Extract<Shape, { kind: 'object' }>,
-  base: BaseTypes,
-  { description, noteOf = () => undefined }: Described = {},
-): GraphQLObjectType {
-  const fields = members.map(({ name, key, shape }): [string, GraphQLFieldConfig<object, Context>] => {
-    const note = noteOf(key)
-    return [
-      name,
-      {
-        type: toType(shape, base),
-        description: note?.description ?? (name === key ? undefined : key),
-        deprecationReason: note?.deprecated,
-        extensions: { complexity: { field: 1, multiplier: 1 } },
-        resolve: (row) => cellOf(row, key),
-      },
-    ]
-  })
-  const type = new GraphQLObjectType({ name: typeName, description, fields: Object.fromEntries(fields) })
-  type.getFields()
-  return type
-}
-
-/** A row may lack what an ETL leaves out, and a column may be called as what every object has. */
-function cellOf(row: object, key: string): unknown {
-  return Object.hasOwn(row, key) ? (row as Record<string, unknown>)[key] : null
-}
-
-function toType(shape: Shape, base: BaseTypes): GraphQLOutputType {
-  switch (shape.kind) {
-    case 'scalar':
-      return base.scalars[shape.scalar]
-    case 'list':
-      return new GraphQLList(toType(shape.item, base))
-    case 'object':
-      return createObject(shape, base)
-  }
 }
 
 function createAnswerType(
@@ -236,14 +156,4 @@ function createAnswerType(
       ...rows,
     },
   })
-}
-
-/** What its owner says of it. */
-function describe({ view: { record } }: TypedEntry): string {
-  const facts = [
-    record.owner === null ? null : `Owner: ${record.owner}.`,
-    record.tags.length === 0 ? null : `Tags: ${record.tags.join(', ')}.`,
-  ].filter((fact) => fact !== null)
-  const about = record.description ?? `The feature view ${record.name}.`
-  return [about, ...(facts.length === 0 ? [] : [facts.join(' ')])].join('\n\n')
 }

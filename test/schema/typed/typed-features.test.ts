@@ -346,3 +346,78 @@ describe('a subscription', () => {
     expect(text).toContain('event: complete')
   })
 })
+
+test('a view in time gives the row of now or null, of any moment what a training set holds, and answers with its event time', async () => {
+  const sql = `SELECT * FROM (VALUES (1::BIGINT, TIMESTAMP '2022-01-01 00:00:00', 6), (1, TIMESTAMP '2022-02-01 00:00:00.000001', 7), (1, TIMESTAMP '2022-03-01', 8), (2, TIMESTAMP '2022-03-01', NULL))
+    AS t(driver_id, "at", v)`
+  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
+    'mutation ($sql: String!) { queryTrain(query: $sql, queryName: "history") { query { id } } }',
+    { sql },
+  )
+  const { createFeatureView } = await server.data<{ createFeatureView: unknown }>(
+    `mutation ($queryId: ID!) {
+      createFeatureView(name: "in_time", queryId: $queryId, indexKey: "driver_id", timestampColumn: "at", description: "Drives", owner: "Ada", tags: ["a", "b"],
+        features: [{ feature: "v", description: "How many", deprecated: "of old" }]) { graphqlName features { name graphqlName } }
+    }`,
+    { queryId: queryTrain.query.id },
+  )
+  expect(createFeatureView).toEqual({ graphqlName: 'inTime', features: [{ name: 'v', graphqlName: 'v' }] })
+  const ask = '{ one: inTime(driverId: 1) { v } none: inTime(driverId: 9) { v } }'
+  expect(await server.data(`{ features ${ask} }`)).toEqual({ features: { one: { v: 8 }, none: null } })
+  expect(await server.data(`{ features(asOf: "2022-02-01T00:00:00.000001Z") ${ask} }`)).toEqual({
+    features: { one: { v: 7 }, none: null },
+  })
+  const answers = await server.data(
+    `{ features(asOf: "2022-02-01T00:00:00Z") {
+       inTimeMany(keys: [{ driverId: 1 }, { driverId: 2 }, { driverId: "99999999999999999999" }]) { status source eventTime asOf error { code } row { driverId v } }
+     } }`,
+  )
+  const source = 'WAREHOUSE'
+  expect(answers).toEqual({
+    features: {
+      inTimeMany: [
+        {
+          status: 'FRESH',
+          source,
+          eventTime: '2022-01-01T00:00:00Z',
+          asOf: '2022-02-01T00:00:00.000Z',
+          error: null,
+          row: { driverId: 1, v: 6 },
+        },
+        {
+          status: 'NOT_FOUND',
+          source,
+          eventTime: null,
+          asOf: '2022-02-01T00:00:00.000Z',
+          error: null,
+          row: null,
+        },
+        {
+          status: 'FAILED',
+          source,
+          eventTime: null,
+          asOf: null,
+          error: { code: 'BAD_USER_INPUT' },
+          row: null,
+        },
+      ],
+    },
+  })
+  const now = await server.data<{ features: { inTimeMany: object[] } }>(
+    '{ features { inTimeMany(keys: [{ driverId: 1 }, { driverId: 2 }]) { status eventTime row { v } } } }',
+  )
+  expect(now.features.inTimeMany).toEqual([
+    { status: 'FRESH', eventTime: '2022-03-01T00:00:00Z', row: { v: 8 } },
+    { status: 'FRESH', eventTime: '2022-03-01T00:00:00Z', row: { v: null } },
+  ])
+  const { __type } = await server.data<{ __type: unknown }>(
+    '{ __type(name: "InTime") { description fields(includeDeprecated: true) { name description deprecationReason } } }',
+  )
+  expect(__type).toEqual({
+    description: 'Drives\n\nOwner: Ada. Tags: a, b.',
+    fields: [
+      { name: 'driverId', description: 'driver_id', deprecationReason: null },
+      { name: 'v', description: 'How many', deprecationReason: 'of old' },
+    ],
+  })
+})

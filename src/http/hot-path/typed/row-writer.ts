@@ -14,6 +14,7 @@ import {
 import type { TypedEntry } from '../../../schema/typed/entries.ts'
 import type { Member, Shape } from '../../../schema/typed/shapes.ts'
 import type { TypedAnswer } from '../../../schema/typed/typed-lookups.ts'
+import { formatMicros } from '../../../values/calendar.ts'
 
 export type Collect = (selections: readonly SelectionSetNode[]) => ReadonlyMap<string, readonly FieldNode[]>
 export type Write<Value> = (value: Value) => string
@@ -109,7 +110,7 @@ export function createAnswerWriter(
       case 'asOf':
         return ({ result: { asOfMs } }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`)
       case 'eventTime':
-        return () => 'null'
+        return ({ result: { eventTime } }) => (eventTime === null ? 'null' : `"${formatMicros(eventTime)}"`)
       case 'error':
         return createFailureWriter(ofField, collect)
       case 'row': {

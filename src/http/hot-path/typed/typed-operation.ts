@@ -307,10 +307,7 @@ async function answer(groups: readonly Group[], start: (asked: Asked) => Promise
             return `"${name}":${await start(field)}`
           } catch (cause) {
             if (isLost) return ''
-            if (!isNullable) {
-              isLost = true
-              failures.length = 0
-            }
+            isLost = !isNullable
             failures.push({ cause, path: [group, name], positions })
             return `"${name}":null`
           }

@@ -1,0 +1,139 @@
+// Rows as GraphQL objects, and what the fields of views and of services have in common.
+
+import {
+  GraphQLBoolean,
+  type GraphQLEnumType,
+  type GraphQLFieldConfig,
+  GraphQLFloat,
+  GraphQLInt,
+  GraphQLList,
+  type GraphQLNamedType,
+  GraphQLNonNull,
+  GraphQLObjectType,
+  type GraphQLOutputType,
+  type GraphQLScalarType,
+  type GraphQLSchema,
+  GraphQLString,
+} from 'graphql'
+import type { RealtimeResult } from '../../realtime/service.ts'
+import type { Context } from '../context.ts'
+import { bytesScalar, dateScalar, decimalScalar, timestampScalar } from './scalars.ts'
+import type { ScalarName, Shape } from './shapes.ts'
+
+/** What the field `features` passes to those beneath it. */
+export interface FeaturesSource {
+  /** In microseconds UTC; null for now. */
+  asOf: bigint | null
+}
+
+/** The types of the schema's own that features are made of. */
+export interface BaseTypes {
+  scalars: Record<ScalarName, GraphQLScalarType>
+  dateTime: GraphQLScalarType
+  status: GraphQLEnumType
+  source: GraphQLEnumType
+  failure: GraphQLObjectType
+  part: GraphQLObjectType
+}
+
+export interface ViewTypes {
+  /** Of `Features`. */
+  fields: Readonly<Record<string, GraphQLFieldConfig<FeaturesSource, Context>>>
+  /** Of `Subscription`; null where nothing can be followed. */
+  subscription: readonly [name: string, field: GraphQLFieldConfig<RealtimeResult, Context>] | null
+}
+
+export function baseTypesOf(schema: GraphQLSchema): BaseTypes {
+  function own<Type extends GraphQLNamedType = GraphQLScalarType>(name: string): Type {
+    const type = schema.getType(name)
+    if (type === undefined) throw new Error(`The schema has no type ${name}`)
+    return type as Type
+  }
+  return {
+    scalars: {
+      Boolean: GraphQLBoolean,
+      Int: GraphQLInt,
+      BigInt: own('BigInt'),
+      Float: GraphQLFloat,
+      Decimal: decimalScalar,
+      String: GraphQLString,
+      Bytes: bytesScalar,
+      Date: dateScalar,
+      Timestamp: timestampScalar,
+      JSON: own('JSON'),
+    },
+    dateTime: own('DateTime'),
+    status: own<GraphQLEnumType>('RealtimeStatus'),
+    source: own<GraphQLEnumType>('RealtimeSource'),
+    failure: own<GraphQLObjectType>('RealtimeFailure'),
+    part: own<GraphQLObjectType>('VectorPart'),
+  }
+}
+
+export function listOf(type: GraphQLObjectType): GraphQLOutputType {
+  return new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(type)))
+}
+
+interface Described {
+  description?: string
+  noteOf?: (key: string) => { description: string | null; deprecated: string | null } | undefined
+}
+
+export function createObject(
+  { typeName, members }: Extract<Shape, { kind: 'object' }>,
+  base: BaseTypes,
+  { description, noteOf = () => undefined }: Described = {},
+): GraphQLObjectType {
+  const fields = members.map(({ name, key, shape }): [string, GraphQLFieldConfig<object, Context>] => {
+    const note = noteOf(key)
+    return [
+      name,
+      {
+        type: toType(shape, base),
+        description: note?.description ?? (name === key ? undefined : key),
+        deprecationReason: note?.deprecated,
+        extensions: { complexity: { field: 1, multiplier: 1 } },
+        resolve: (row) => cellOf(row, key),
+      },
+    ]
+  })
+  const type = new GraphQLObjectType({ name: typeName, description, fields: Object.fromEntries(fields) })
+  type.getFields()
+  return type
+}
+
+/** A row may lack what an ETL leaves out, and a column may be called as what every object has. */
+function cellOf(row: object, key: string): unknown {
+  return Object.hasOwn(row, key) ? (row as Record<string, unknown>)[key] : null
+}
+
+function toType(shape: Shape, base: BaseTypes): GraphQLOutputType {
+  switch (shape.kind) {
+    case 'scalar':
+      return base.scalars[shape.scalar]
+    case 'list':
+      return new GraphQLList(toType(shape.item, base))
+    case 'object':
+      return createObject(shape, base)
+  }
+}
+
+/** What its owner says of a view or a service. */
+export function describeWords(
+  { name, description, owner, tags }: Words,
+  noun: 'feature view' | 'feature service',
+): string {
+  const facts = [
+    owner === null ? null : `Owner: ${owner}.`,
+    tags.length === 0 ? null : `Tags: ${tags.join(', ')}.`,
+  ].filter((fact) => fact !== null)
+  const about = description ?? `The ${noun} ${name}.`
+  return [about, ...(facts.length === 0 ? [] : [facts.join(' ')])].join('\n\n')
+}
+
+interface Words {
+  name: string
+  description: string | null
+  owner: string | null
+  tags: readonly string[]
+}
