@@ -10,7 +10,6 @@ import {
 } from 'graphql'
 import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
 import { toText } from '../../values/byte-text.ts'
-import { Moment } from '../../values/moment.ts'
 import type { Context } from '../context.ts'
 import {
   type BaseTypes,
@@ -49,9 +48,8 @@ export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors
     { charge, answer: budget }: Context,
   ) {
     const request = { service: service.record.id, features: null, fullNames: false }
-    const moment = asOf === null ? null : new Moment(asOf)
     const found = await vectors.get(
-      { ...request, entities: entities.map((given) => entityOf(entry, given)), asOf: moment },
+      { ...request, entities: entities.map((given) => entityOf(entry, given)), asOf },
       charge,
     )
     for (const { features } of found) budget.take(features.length)

@@ -148,7 +148,7 @@ test('schemas of generated catalogs are valid, print to what parses, and leave n
       const schema = await createLiveSchemas(base, {
         follow: nobody,
         answersAt: nobody,
-        vectors: { get: nobody, namesOf: nobody, close: nobody },
+        vectors: { get: nobody, describe: nobody, close: nobody },
       }).make({ entries, services: [] })
       const judged = new GraphQLSchema({ ...schema.toConfig(), assumeValid: false })
       expect(validateSchema(judged)).toEqual([])
