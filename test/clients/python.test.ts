@@ -55,6 +55,10 @@ test('it sends documents alone that the schema holds', async () => {
   expect(Object.keys(documents).length).toBeGreaterThan(15)
 })
 
+test.each(['check', 'format --check'])('ruff %s finds nothing', async (command) => {
+  await runPython(['-m', 'ruff', ...command.split(' '), '--no-cache', client])
+})
+
 /** The pandas of the requirements, and where all is tried the version before. */
 test.each(isThorough ? ['pandas>=3', 'pandas>=2.2,<3'] : ['pandas>=3'])(
   'its own tests pass with %s',
@@ -86,7 +90,12 @@ function installPackage(path: string, ...options: string[]) {
 async function runTests(before: readonly string[]): Promise<string> {
   return runPython(['-m', 'pytest', join(client, 'tests'), '--rootdir', client], {
     before,
-    settings: { GATEWAY_URL: gateway.url, GATEWAY_TOKEN: await token(), ETL_FOLDER: etlFolder },
+    settings: {
+      GATEWAY_URL: gateway.url,
+      GATEWAY_TOKEN: await token(),
+      ETL_FOLDER: etlFolder,
+      THOROUGH: `${isThorough}`,
+    },
   })
 }
 
