@@ -159,6 +159,23 @@ describe('POST /training-sets', () => {
     })
   })
 
+  const named = (names: readonly string[]) =>
+    names.map((name) => ({ driver_id: 1, event_timestamp: '2024-01-02T00:00:00Z', [name]: 1 }))
+  test.each([
+    ['two names that differ in case alone', named(['Label', 'label']), 400, /"Label" and "label"/],
+    ['a name that no text can be', named(['\ud800']), 400, /half a surrogate pair/],
+    [
+      'a table of many times what was sent',
+      named(Array.from({ length: 4000 }, (_, i) => `c${i}`)),
+      413,
+      /Parquet/,
+    ],
+  ])('refuses of a spine %s', async (_, spineRows, status, reason) => {
+    const response = await post({ spine: { rows: spineRows }, service: 'pricing' })
+    expect(response.status).toBe(status)
+    expect(await response.json()).toMatchObject({ reason: expect.stringMatching(reason) })
+  })
+
   const csv =
     'driver_id,event_timestamp,code,weight,label\n1,2024-01-02,007,1.5,true\n,2024-01-02T00:00:00Z,8,,false\n'
   const form = (parts: Record<string, string | Blob>, file = 'labels.csv') => {
@@ -235,4 +252,20 @@ describe('POST /training-sets', () => {
       })
     },
   )
+
+  const begun = '--B\r\nContent-Disposition: form-data; name="spine"; filename="a.csv"\r\n\r\na,b'
+  test.each([
+    ['a file of the spine that breaks off', begun, 'B'],
+    ['another file that breaks off', begun.replace('spine', 'other'), 'B'],
+    ['a file of no known form that breaks off', begun.replace('a.csv', 'a.exe'), 'B'],
+    ['no boundary', begun, null],
+  ])('refuses %s, and goes on', async (_, body, boundary) => {
+    const contentType = `multipart/form-data${boundary === null ? '' : `; boundary=${boundary}`}`
+    const headers = { 'content-type': contentType }
+    const broken = await fetch(`${server.url}/training-sets`, { method: 'POST', headers, body })
+    expect(broken.status).toBe(400)
+    expect(await broken.json()).toMatchObject({ reason: expect.stringMatching(/^The form cannot be read/) })
+    const whole = await form({ spine: new Blob([csv], { type: 'text/csv' }), request })
+    expect(whole.status).toBe(200)
+  })
 })

@@ -68,15 +68,19 @@ async function readForm(
 async function parse(
   stream: Readable,
   headers: FastifyRequest['headers'],
-  uploads: Pick<Uploads, 'receive'>,
+  uploads: Pick<Uploads, 'receive' | 'remove'>,
 ): Promise<Form> {
   const form: Form = { request: null, upload: null }
-  const parser = new Busboy({ headers: headers as BusboyHeaders, limits })
+  let spine: Readable | null = null
+  const parser = createParser(headers)
   parser.on('field', (name, value) => {
     if (name === 'request') form.request = value
   })
   parser.on('file', (name, file, fileName, _encoding, contentType) => {
+    // The parser tells every file of a form's early end, whether or not somebody reads it by then.
+    file.on('error', (error) => file.destroy(error))
     if (name !== 'spine') return file.resume()
+    spine = file
     const receiving = async () => {
       const format = formatOfFile(contentType, fileName)
       return uploads.receive(file, { format, table: 'spine', length: Number.NaN })
@@ -87,9 +91,21 @@ async function parse(
   try {
     await pipeline(stream, parser)
   } catch (cause) {
+    // Of a file whose form has broken off nothing stays.
+    ;(spine as Readable | null)?.destroy()
+    const received = await form.upload?.catch(() => null)
+    if (received != null) await uploads.remove(received.name)
     throw new AppError('BAD_USER_INPUT', `The form cannot be read: ${(cause as Error).message}`, { cause })
   }
   return form
+}
+
+function createParser(headers: FastifyRequest['headers']) {
+  try {
+    return new Busboy({ headers: headers as BusboyHeaders, limits })
+  } catch (cause) {
+    throw new AppError('BAD_USER_INPUT', `The form cannot be read: ${(cause as Error).message}`, { cause })
+  }
 }
 
 function parseJson(text: string): unknown {

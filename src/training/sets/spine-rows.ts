@@ -35,10 +35,32 @@ export function frameOfRows(given: unknown, needed: NeededColumns): Frame {
       'The rows of a spine are a JSON array of objects, with one at least.',
     )
   const objects: readonly Record<string, unknown>[] = given
-  const names = [...new Set(objects.flatMap((object) => Object.keys(object)))]
+  const names = namesOf(objects)
   const readers = names.map((name) => spineReader(name, needed) ?? inferred(name, objects))
   const rows = objects.map((object, row): Row => readers.map((reader) => readCell(reader, object, row)))
   return { columns: readers.map(({ column }) => column), rows }
+}
+
+/** Every row has every column: names that few rows have make a table of many times what was sent. */
+const maxCells = 10_000_000
+
+function namesOf(objects: readonly Record<string, unknown>[]): string[] {
+  const names = new Map<string, string>()
+  for (const object of objects)
+    for (const name of Object.keys(object)) {
+      const known = names.get(name.toLowerCase())
+      if (known === undefined) names.set(name.toLowerCase(), name)
+      else if (known !== name)
+        throw new AppError(
+          'BAD_USER_INPUT',
+          `The rows of the spine have ${JSON.stringify(known)} and ${JSON.stringify(name)}, which differ in case alone; name a column in one way, or two in two.`,
+        )
+    }
+  if (objects.length * names.size <= maxCells) return [...names.values()]
+  throw new AppError(
+    'TOO_LARGE',
+    `The spine has ${objects.length} rows of ${names.size} columns; at most ${maxCells} values are taken as rows. Send it as Parquet, an Arrow stream or CSV, or write it to a table.`,
+  )
 }
 
 /** Throws BAD_USER_INPUT. */
