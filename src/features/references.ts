@@ -2,7 +2,6 @@
 
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
-import { sameName } from './followed.ts'
 import type { View } from './view-records.ts'
 
 /** As callers write it. */
@@ -37,10 +36,14 @@ export interface ResolvingOptions {
   taken?: ReadonlyMap<string, string>
 }
 
+/** At once: each reference is a lookup, or a join, and each feature a column of the answer. */
+const most = { references: 200, features: 10_000 }
+
 /**
  * In the references' order, each one's features in the order they were named in, or the view's columns stand in. Rejects
  * with NOT_FOUND for a view that is not there, and with BAD_USER_INPUT for what a view does not have, and for two features
  * of one name, in whatever case, which the message tells apart and says how to resolve.
+ * More of them than an answer may have are TOO_LARGE.
  */
 export async function resolveReferences(
   references: readonly FeatureReference[],
@@ -48,6 +51,7 @@ export async function resolveReferences(
 ): Promise<readonly ResolvedReference[]> {
   if (references.length === 0)
     throw new AppError('BAD_USER_INPUT', 'No features are named; name those of one view at least.')
+  refuseTooMany(references)
   const resolved: ResolvedReference[] = []
   for (const reference of references) {
     const view = await viewByName(reference.view)
@@ -63,6 +67,15 @@ export async function resolveReferences(
   }
   refuseCollisions(resolved, taken)
   return resolved
+}
+
+function refuseTooMany(references: readonly FeatureReference[]): void {
+  const features = references.reduce((sum, each) => sum + (each.features?.length ?? 0), 0)
+  if (references.length <= most.references && features <= most.features) return
+  throw new AppError(
+    'TOO_LARGE',
+    `${references.length} references with ${features} names of features were given; at most ${most.references} with ${most.features} are answered. Ask for them in several requests.`,
+  )
 }
 
 /** What a view's rows tell of an entity: all but its key and its times. */
@@ -93,14 +106,16 @@ function chosenOf(
       'BAD_USER_INPUT',
       `No features of the feature view ${view.record.name} are named; name some of ${known}, or leave them out for all.`,
     )
-  const twice = named.find((name, i) => named.indexOf(name) !== i)
+  const seen = new Set<string>()
+  const twice = named.find((name) => seen.size === seen.add(name).size)
   if (twice !== undefined)
     throw new AppError(
       'BAD_USER_INPUT',
       `The feature ${JSON.stringify(twice)} of the feature view ${view.record.name} is named twice in one reference; name it once, or by a second reference with a prefix.`,
     )
+  const byName = new Map(features.map((column) => [column.name, column]))
   return named.map((name) => {
-    const column = features.find((each) => each.name === name)
+    const column = byName.get(name)
     if (column !== undefined) return column
     const isKey = view.key.names.includes(name)
     const fault = isKey
@@ -129,18 +144,23 @@ function keysOf({ keys }: FeatureReference, { key, record }: View): ResolvedRefe
 }
 
 function refuseCollisions(resolved: readonly ResolvedReference[], taken: ReadonlyMap<string, string>): void {
-  const holders = [...taken].map(([name, whose]) => ({ name, whose }))
-  for (const { keys, view } of resolved)
-    for (const { column } of keys)
-      holders.push({ name: column, whose: `the index key of the feature view ${view.record.name}` })
-  for (const { view, features } of resolved) {
-    for (const { column, name } of features) {
-      const holder = holders.find((each) => sameName(each.name, name))
-      const whose = `the feature ${column.name} of the feature view ${view.record.name}`
-      if (holder !== undefined) throw collision(name, holder.whose, whose)
-      holders.push({ name, whose })
-    }
+  /** By their names in small letters: whose each is. */
+  const holders = new Map<string, string>()
+  const hold = (name: string, whose: string): string | undefined => {
+    const folded = name.toLowerCase()
+    const holder = holders.get(folded)
+    if (holder === undefined) holders.set(folded, whose)
+    return holder
   }
+  for (const [name, whose] of taken) hold(name, whose)
+  for (const { keys, view } of resolved)
+    for (const { column } of keys) hold(column, `the index key of the feature view ${view.record.name}`)
+  for (const { view, features } of resolved)
+    for (const { column, name } of features) {
+      const whose = `the feature ${column.name} of the feature view ${view.record.name}`
+      const holder = hold(name, whose)
+      if (holder !== undefined) throw collision(name, holder, whose)
+    }
 }
 
 function collision(name: string, first: string, second: string): AppError {

@@ -166,7 +166,9 @@ function referencesOf(features: readonly string[]): FeatureReference[] {
         `The feature ${JSON.stringify(text)} is named by its view and its name, view:feature.`,
       )
     const view = text.slice(0, at)
-    byView.set(view, [...(byView.get(view) ?? []), text.slice(at + 1)])
+    const names = byView.get(view) ?? []
+    byView.set(view, names)
+    names.push(text.slice(at + 1))
   }
   return [...byView].map(([view, names]) => ({ view, features: names, prefix: null, keys: [] }))
 }
