@@ -113,7 +113,7 @@ export interface FeatureViews {
   raiseWatermark(id: string, version: number): Promise<void>
   /** Throws CONFLICT with the names of the feature services that use it. */
   assertUnused(id: string): Promise<void>
-  /** Throws NOT_FOUND. */
+  /** Throws NOT_FOUND, and CONFLICT where a feature service uses it. */
   remove(id: string): Promise<void>
   /** The ids of those that were removed, until what is left of them is gone too. */
   removed(): Promise<string[]>
@@ -154,6 +154,11 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       await retire(holder.id)
       return made
     }, replacing)
+  }
+
+  async function assertUnused(id: string): Promise<void> {
+    const services = await servicesUsing(prisma, { views: { some: { viewId: id } } })
+    if (services.length > 0) throw usedByServices(id, services)
   }
 
   return {
@@ -237,15 +242,16 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
       })
     },
 
-    async assertUnused(id) {
-      const services = await servicesUsing(prisma, { views: { some: { viewId: id } } })
-      if (services.length > 0) throw usedByServices(id, services)
-    },
+    assertUnused,
 
     async remove(id) {
-      const removed =
-        await prisma.$executeRaw`WITH removed AS (DELETE FROM "FeatureView" WHERE id = ${id} RETURNING id)
+      const removing = prisma.$executeRaw`WITH removed AS (DELETE FROM "FeatureView" WHERE id = ${id} RETURNING id)
         INSERT INTO "RemovedView" (id) SELECT id FROM removed ON CONFLICT DO NOTHING`
+      const removed = await removing.catch(async (error: unknown) => {
+        // A service may have come since somebody asked.
+        await assertUnused(id)
+        throw error
+      })
       if (removed === 0) throw notFound(id)
     },
 

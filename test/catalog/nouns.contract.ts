@@ -370,6 +370,31 @@ export function describeNouns(getPlace: () => Place) {
     })
   })
 
+  it('a feature view that a service uses stays, whoever has asked before', async () => {
+    const { id: queryId } = await catalog.savedQueries.save({ name: newName(), sql: 'SELECT 1', columns })
+    const view = await catalog.featureViews.create({
+      name: newName(),
+      queryId,
+      etlId: null,
+      indexKeys: ['id'],
+      refresh: 'MANUAL',
+      tables: [],
+    })
+    const name = newName()
+    await catalog.featureServices.save({
+      name,
+      references: [{ viewId: view.id, features: ['v'], prefix: null, keys: [] }],
+      requestColumns: [],
+      etlId: null,
+      columns: [],
+    })
+    await expect(catalog.featureViews.remove(view.id)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining(name),
+    })
+    expect((await catalog.featureViews.byId(view.id)).id).toBe(view.id)
+  })
+
   describe.each(['dataset', 'publish job'] as const)('a %s', (kind) => {
     const { create, nouns, force } = jobs[kind]
     const ways = jobStatuses.flatMap((from) => [...jobStatuses, undefined].map((to) => [from, to] as const))

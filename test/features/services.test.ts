@@ -416,3 +416,13 @@ test('an ETL is given values as training is', async () => {
     info: 'object',
   })
 })
+
+test.each(['\0', '\ud800'])('a prefix or a column that no text can be is refused: %j', async (text) => {
+  for (const reference of [{ prefix: text }, { keys: [{ key: 'driver_id', column: text }] }]) {
+    const { errors } = await gateway.createService({
+      name: newName(),
+      features: [{ view: 'drivers', ...reference }],
+    })
+    expect(errors?.[0]?.extensions.code).toBe('BAD_USER_INPUT')
+  }
+})

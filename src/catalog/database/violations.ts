@@ -76,7 +76,8 @@ export function withClearFailures(prisma: PrismaClient): PrismaClient {
           if (isDiskFull(error)) throw diskFullError('CATALOG_UNAVAILABLE', 'the catalog', error)
           if (isDatabaseLost(error)) throw databaseLost(error)
           if (!isImpossibleText(error)) throw error
-          const message = 'An id, a name or a text that was asked for holds a NUL character, which none has.'
+          const message =
+            'An id, a name or a text that was given holds a NUL character or half a surrogate pair, which none has.'
           throw new AppError('BAD_USER_INPUT', message, { cause: error })
         }
       },
@@ -86,7 +87,8 @@ export function withClearFailures(prisma: PrismaClient): PrismaClient {
   return extended as unknown as PrismaClient
 }
 
-/** PostgreSQL's 22021: a NUL, or text that is not UTF-8. */
+/** PostgreSQL's 22021: a NUL, or text that is not UTF-8; in JSON 22P05, or that half a surrogate pair is no JSON. */
 function isImpossibleText(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.message.includes('`22021`')
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false
+  return /`22(021|P05)`|invalid input syntax for type json/.test(error.message)
 }
