@@ -2,6 +2,7 @@
 
 import type { FeatureNote } from '../catalog/feature-views.ts'
 import type { ViewWords } from '../features/view-changes.ts'
+import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import type { ColumnTypeRef } from './column.ts'
 import type { Services } from './services.ts'
@@ -22,6 +23,7 @@ interface NoteGiven {
 export function addFeature(builder: Builder, services: Services, columnType: ColumnTypeRef) {
   builder.objectType('Feature', {
     description: "A column of a feature view's rows that is neither key nor time.",
+    authScopes: viewReaders,
     fields: (t) => ({
       name: t.string({ resolve: ({ column }) => column.name }),
       type: t.field({ type: columnType, resolve: ({ column }) => column.type }),

@@ -59,6 +59,7 @@ describe('fields', () => {
     'Query.extractRealtimeMany': ['realtime'],
     'Query.featureService': views,
     'Query.featureServices': views,
+    'Query.featureView': views,
     'Query.featureViews': views,
     // Whoever is known; what the node is decides about its fields.
     'Query.me': [],
