@@ -11,20 +11,9 @@ import type { SpineRequest } from '../../training/sets/spine.ts'
 import { answer, columns, failures } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 import { createSpineForms, spineForm } from './spine-forms.ts'
+import { reference } from './vectors.ts'
 
 const usualWaitMs = 30_000
-
-const reference = z
-  .object({
-    view: z.string().min(1).describe("A feature view's name"),
-    features: z.array(z.string()).nullish().describe('All of the view, left out'),
-    prefix: z.string().nullish().describe("Stands before each feature's name"),
-    keys: z
-      .array(z.object({ key: z.string(), column: z.string() }))
-      .nullish()
-      .describe('For columns of the index key that the spine has under other names'),
-  })
-  .meta({ id: 'FeatureReference' })
 
 const spine = z
   .object({
@@ -122,17 +111,11 @@ async function create(
   asked: Asked,
   waitMs: number,
 ): Promise<MadeTrainingSet> {
-  const features = asked.features?.map(({ view, features: named, prefix, keys }) => ({
-    view,
-    features: named ?? null,
-    prefix: prefix ?? null,
-    keys: keys ?? [],
-  }))
   return training.createTrainingSet({
     spine: given,
     resolve: askFeatures(featureServices, {
       service: asked.service ?? null,
-      features: features ?? null,
+      features: asked.features ?? null,
       fullNames: asked.full_names,
     }),
     timestampColumn: asked.timestamp_column,
