@@ -99,8 +99,10 @@ export function createFeatureServices(options: {
   async function tryEtl(etl: EtlRecord, input: JoinedInput): Promise<readonly Column[]> {
     const columns = joinedColumns(input)
     const [result] = await transformRows(etlEngine, { etl, columns, rows: [await sampleOf(input)] })
-    if (result instanceof AppError) throw result
-    return result?.columns ?? []
+    if (!(result instanceof AppError)) return result?.columns ?? []
+    // What does not run is not kept, unless something else has come of it.
+    await catalog.etls.removeUnused(etl.id)
+    throw result
   }
 
   return {

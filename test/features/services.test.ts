@@ -372,6 +372,8 @@ test.each([
       name,
     }),
   ).toMatchObject({ code: 'NOT_FOUND' })
+  const kept = await gateway.data<{ etls: { totalCount: number } }>('{ etls(search: "bad-") { totalCount } }')
+  expect(kept.etls.totalCount).toBe(0)
 })
 
 test('an ETL is given values as training is', async () => {
