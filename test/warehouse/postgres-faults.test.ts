@@ -269,3 +269,16 @@ test('what both engines can hold arrives in the same columns, types and values f
   await duckdb.close()
   await embedded.remove()
 })
+
+test('an export that is stopped as it begins ends its own connection, and nothing else', async () => {
+  const path = join(postgres.datasetsFolder, 'stopped.parquet')
+  for (let i = 0; i < 5; i++) {
+    const controller = new AbortController()
+    const exporting = warehouse.exportParquet({ sql: endless, path, signal: controller.signal })
+    const stopped = expect(exporting).rejects.toThrow('stopped')
+    await isRunning('COPY')
+    controller.abort(new Error('stopped'))
+    await stopped
+    await warehouse.ping()
+  }
+})

@@ -67,7 +67,12 @@ export function createSession(client: ClientBase): Session {
     async script(sql) {
       await client.query(sql)
     },
-    copyTo: (sql) => client.query(copyTo(sql, { highWaterMark: waitingBytes })),
+    copyTo(sql) {
+      const stream = client.query(copyTo(sql, { highWaterMark: waitingBytes }))
+      // Who reads hears of a failure; one that comes after its reader has left would end the process.
+      stream.on('error', () => undefined)
+      return stream
+    },
     copyFrom: (sql) => client.query(copyFrom(sql)),
     isIdle: () => client.getTransactionStatus() === 'I',
     get processId() {
