@@ -320,8 +320,8 @@ test('requests that go through an ETL together are answered each by its own', as
 test('an ETL that fails for one entity fails for it alone, one that drops a row gives nulls', async () => {
   const etlPath = await gateway.writeEtl(
     'failing.js',
-    `export function transform({ trips, model }) {
-      if (trips === 30) throw new Error('thirty is too much')
+    `export function transform({ n, trips, model }) {
+      if (n === 30) throw new Error('thirty is too much')
       return model === null && trips === null ? null : { trips, wheels: 4 }
     }`,
   )
@@ -333,10 +333,11 @@ test('an ETL that fails for one entity fails for it alone, one that drops a row 
       { view: 'cars', features: ['model'] },
     ],
     etlPath,
+    requestColumns: [{ name: 'n', type: 'INT64' }],
   })
   const vectors = await gateway.vectors({
     service: name,
-    entities: [9, 7, 404, 8].map((driver_id) => ({ driver_id })),
+    entities: [9, 7, 404, 8].map((driver_id) => ({ driver_id, n: driver_id === 9 ? 30 : 0 })),
   })
   expect(vectors.map(({ features }) => features)).toEqual([
     { trips: null, wheels: null },
