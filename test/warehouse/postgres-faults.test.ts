@@ -271,14 +271,16 @@ test('what both engines can hold arrives in the same columns, types and values f
 })
 
 test('an export that is stopped as it begins ends its own connection, and nothing else', async () => {
+  await postgres.execute('CREATE TABLE long AS SELECT n AS a, n AS b FROM generate_series(1, 300000) n')
   const path = join(postgres.datasetsFolder, 'stopped.parquet')
-  for (let i = 0; i < 5; i++) {
+  for (let i = 0; i < 20; i++) {
     const controller = new AbortController()
-    const exporting = warehouse.exportParquet({ sql: endless, path, signal: controller.signal })
-    const stopped = expect(exporting).rejects.toThrow('stopped')
-    await isRunning('COPY')
+    const onProgress = () => undefined
+    const request = { sql: 'SELECT * FROM long', path, onProgress, signal: controller.signal }
+    const stopped = expect(warehouse.exportParquet(request)).rejects.toThrow('stopped')
+    for (let asked = 0; asked < i; asked++) await warehouse.ping()
     controller.abort(new Error('stopped'))
     await stopped
-    await warehouse.ping()
   }
+  await warehouse.ping()
 })
