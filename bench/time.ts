@@ -113,7 +113,11 @@ async function makeView(gateway: BenchGateway, name: string, sql: string): Promi
     'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name, waitMs: 0) { query { id } dataset { id } } }',
     { sql, name },
   )
-  await gateway.data('mutation ($id: ID!) { cancelJob(id: $id) { id } }', { id: queryTrain.dataset.id })
+  await gateway
+    .data('mutation ($id: ID!) { cancelJob(id: $id) { id } }', { id: queryTrain.dataset.id })
+    .catch((error: Error) => {
+      if (!error.message.includes('has ended already')) throw error
+    })
   await gateway.data(
     'mutation ($id: ID!, $name: String!) { createFeatureView(name: $name, queryId: $id, indexKey: "k", timestampColumn: "happened", refresh: MANUAL) { id } }',
     { id: queryTrain.query.id, name },

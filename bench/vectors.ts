@@ -15,7 +15,7 @@ const views = ['a', 'b', 'c']
 const atOnce = 1_000
 
 export async function benchVectors({ quick }: { quick: boolean }): Promise<Comparison[]> {
-  const effort = quick ? { rounds: 1, seconds: 1, users: 2_000 } : { rounds: 5, seconds: 2, users: 10_000 }
+  const effort = quick ? { rounds: 1, seconds: 3, users: 2_000 } : { rounds: 5, seconds: 2, users: 10_000 }
   const redis = await startRedis()
   const gateway = await startGateway({ ONLINE_URL: redis.url, ETL_SOURCES: etlFolder })
   const bare = await startChild(process.execPath, ['bench/vectors-bare.ts'], {
@@ -48,7 +48,7 @@ async function compareAll(urls: { gateway: string; bare: string }, effort: Effor
   const { rounds, seconds, users } = effort
   const comparisons: Comparison[] = []
   const measure = async (work: string, peer: string, sides: { gateway: Side; peer: Side }) => {
-    const rates = await runSides(rounds, seconds > 1, sides, async ({ url, load }) => {
+    const rates = await runSides(rounds, rounds > 1, sides, async ({ url, load }) => {
       const { requestsPerSecond } = await saturate(url, load, seconds)
       return requestsPerSecond
     })

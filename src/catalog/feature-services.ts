@@ -136,6 +136,11 @@ export function createFeatureServices(
   return {
     async save(service) {
       checkName('a feature service', service.name)
+      if (service.name.includes('@'))
+        throw new AppError(
+          'BAD_USER_INPUT',
+          `The name ${JSON.stringify(service.name)} of a feature service holds @, which stands before a version: name@1.`,
+        )
       checkText('The description', service.description ?? '')
       checkText('The owner', service.owner ?? '')
       for (const tag of service.tags ?? []) checkName('a tag', tag)

@@ -79,10 +79,14 @@ export function findTable<Table extends Pick<WarehouseTable, 'schema' | 'name'>>
   tables: readonly Table[],
   name: string,
 ): Table | undefined {
-  return tables.find((table) => {
+  const told = tables.find((table) => {
     const short = table.schema === featureSchema ? [table.name] : []
     return [spellTable(table), qualifiedName(table), ...short].includes(name)
   })
+  if (told !== undefined || !tableName.test(name)) return told
+  // In the spelling that makes it.
+  const { schema = featureSchema, name: own } = parseTableName(name)
+  return tables.find((table) => table.schema === schema && table.name === own)
 }
 
 const part = '("(?:[^"]|"")+"|[^".]+)'

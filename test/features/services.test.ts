@@ -86,6 +86,11 @@ test('the same content under the same name is the same entry, other content the 
   })
 })
 
+test('no name holds what stands before a version', async () => {
+  const features = [{ view: 'drivers', features: ['trips'] }]
+  await expect(create({ name: 'pricing@1', features })).rejects.toThrow(/holds @/)
+})
+
 test('a deleted version is gone, and its number is not given again', async () => {
   const name = newName()
   const features = [{ view: 'drivers', features: ['trips'] }]

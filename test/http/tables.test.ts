@@ -160,6 +160,16 @@ test('a table of another schema takes rows, which are served', async () => {
   })
 })
 
+test('a table is found by the name that it was made by, however that is quoted', async () => {
+  for (const name of ['"My odd ""täble"""', '"feature_store"."plain"', 'feature_store."Half plain"']) {
+    expect((await create(name, '{ name: "a", type: INT32 }')).errors, name).toBeUndefined()
+    const { ingest } = await client.data<{ ingest: { id: string } }>(
+      `mutation { ingest(table: ${JSON.stringify(name)}, rows: [{ a: 1 }]) { id } }`,
+    )
+    expect((await app.services.publishing.wait(ingest.id)).status, name).toBe('SUCCEEDED')
+  }
+})
+
 test('GET /tables lists them too', async () => {
   const response = await fetch(`${url}/tables?search=orders`)
   expect(response.status).toBe(200)
