@@ -103,7 +103,7 @@ export interface ExportRequest extends StatementRequest {
   /** Nobody but the gateway reads the file: it may be written in a way that others do not know. */
   isIntermediate?: boolean | undefined
   onProgress?: ((progress: ExportProgress) => void) | undefined
-  /** Statements that give the same: of all of them that runs which the engine thinks the cheapest. */
+  /** Statements that give the same, one of which runs in its place where the engine expects it to cost far less. */
   otherwise?: readonly string[] | undefined
 }
 
