@@ -52,8 +52,8 @@ export interface FeatureServices {
   byId(id: string): Promise<FeatureServiceRecord>
   /** By its id, by its name (the newest version), or by name@version. Throws NOT_FOUND. */
   byReference(reference: string): Promise<FeatureServiceRecord>
-  /** The newest version of each name, in the order in which the names came; each by the name that the schema knows it by. */
-  newest(): Promise<FeatureServiceRecord[]>
+  /** The newest version of each name, in the order in which the names came; each by the name that the schema knows it by; as if one of them, by its id, were gone. */
+  newest(options?: { without: string }): Promise<FeatureServiceRecord[]>
   /** Names all versions, unless they have a name; answers with what they are called then. */
   nameForGraphQL(name: string, graphqlName: string): Promise<string>
   /** Throws NOT_FOUND. */
@@ -159,8 +159,9 @@ export function createFeatureServices(
       return toRecord(entry)
     },
     byReference,
-    async newest() {
+    async newest({ without } = { without: '' }) {
       const all = await prisma.featureService.findMany({
+        where: { id: { not: without } },
         orderBy: [{ createdAt: 'asc' }, { version: 'asc' }],
       })
       const newest = new Map<string, FeatureService>()

@@ -19,6 +19,7 @@ import type { ColumnProfile } from '../training/profile.ts'
 import type { Column } from '../values/columns.ts'
 import type { WarehouseTable } from '../warehouse/port.ts'
 import { type AuthScopes, authScopesOf, refuseField } from './authorization.ts'
+import type { RemovalChange } from './changes.ts'
 import type { Context } from './context.ts'
 import type PrismaTypes from './generated/pothos.ts'
 import { getDatamodel } from './generated/pothos.ts'
@@ -65,6 +66,7 @@ interface SchemaTypes {
     ExtractTrainPayload: { etlId: string | null; datasetId: string }
     CreateApiKeyPayload: { keyId: string; token: string }
     Caller: Identity
+    SchemaChange: RemovalChange
     SchemaProblem: SchemaProblem
   }
   Scalars: {

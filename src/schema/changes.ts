@@ -13,6 +13,17 @@ export interface SchemaChange {
   path: string | null
 }
 
+/** A view and a service that would go from the catalog, by their ids; null for what stays. */
+export interface Removal {
+  viewId: string | null
+  serviceId: string | null
+}
+
+export interface RemovalChange extends SchemaChange {
+  /** What asks for the field, or for the types of the entry. */
+  usedBy: readonly string[]
+}
+
 const criticalityOf = { BREAKING: 'BREAKING', DANGEROUS: 'DANGEROUS', NON_BREAKING: 'SAFE' } as const
 
 /** The worst first, then by their paths; each message is one line. */

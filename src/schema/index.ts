@@ -18,6 +18,7 @@ import { addPublishJob } from './publish-job.ts'
 import { addRealtime } from './realtime.ts'
 import { addSavedQuery } from './saved-query.ts'
 import { addScalars } from './scalars.ts'
+import { addSchemaChange } from './schema-change.ts'
 import { addSchemaProblem } from './schema-problem.ts'
 import type { Services } from './services.ts'
 import { addTable } from './table.ts'
@@ -53,5 +54,6 @@ export function createSchema(services: Services): GraphQLSchema {
   addParity(builder, services)
   addApiKey(builder, services)
   addSchemaProblem(builder, services)
+  addSchemaChange(builder, services)
   return builder.toSchema()
 }

@@ -72,6 +72,7 @@ describe('fields', () => {
     'Query.queryRealtimeMany': ['realtime'],
     'Query.savedQueries': read,
     'Query.savedQuery': read,
+    'Query.schemaChanges': views,
     'Query.schemaProblems': views,
     'Query.table': [...read, 'publish'],
     'Query.tables': [...read, 'publish'],

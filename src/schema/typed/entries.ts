@@ -5,6 +5,7 @@ import type { AppError } from '../../errors.ts'
 import type { FeatureService } from '../../features/services.ts'
 import type { View } from '../../features/views.ts'
 import type { Column } from '../../values/columns.ts'
+import type { Removal, RemovalChange } from '../changes.ts'
 import { labelOfService, type TypedService, toTypedService } from './service-entry.ts'
 import {
   anotherName,
@@ -27,6 +28,8 @@ export interface TypedState {
   refreshed(): Promise<void>
   /** Throws CONFLICT with the names of what asks for the view's fields. */
   assertUnused(viewId: string): void
+  /** What would be lost, or be another, without these; nothing where they have no place in the schema. */
+  changesWithout(removal: Removal): Promise<readonly RemovalChange[]>
 }
 
 export interface Entries {
@@ -85,7 +88,12 @@ function isSame(before: Kept['columns'], now: Kept['columns']): boolean {
 /** What of the catalog may become types: views, and the newest version of each service. */
 export interface DescribedCatalog {
   views: readonly Described[]
-  services: readonly { name: string; service: FeatureService | AppError; graphqlName: string | null }[]
+  services: readonly {
+    id: string
+    name: string
+    service: FeatureService | AppError
+    graphqlName: string | null
+  }[]
 }
 
 interface Kept {

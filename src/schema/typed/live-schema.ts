@@ -13,7 +13,7 @@ import { microsOfDate } from '../../values/moment.ts'
 import { assertScope } from '../authorization.ts'
 import type { Context } from '../context.ts'
 import { assertAffordable } from '../operation-cost.ts'
-import type { Entries } from './entries.ts'
+import type { Entries, TypedEntry, TypedService } from './entries.ts'
 import { baseTypesOf, type FeaturesSource, type ViewTypes } from './row-types.ts'
 import { featureScalars } from './scalars.ts'
 import { createServiceTypes } from './service-types.ts'
@@ -22,7 +22,7 @@ import { createViewTypes, type TypedSources } from './view-types.ts'
 export interface LiveSchemas {
   /** The schema with the fields of these entries; the base as it is where there are none. Types that are not of them are forgotten. */
   make(found: Typed): Promise<GraphQLSchema>
-  /** The same with fewer entries, their types those of the last schema that was made. */
+  /** The same with other entries, which are forgotten again; the types of those that it has are those of the last schema that was made. */
   makePart(found: Typed): GraphQLSchema
 }
 
@@ -45,18 +45,19 @@ export function createLiveSchemas(base: GraphQLSchema, sources: TypedSources): L
   const others = config.types.filter(({ name }) => name !== query.name && name !== subscription.name)
   let known = new Map<string, ViewTypes>()
 
+  const typesOfView = (entry: TypedEntry) =>
+    known.get(entry.signature) ?? createViewTypes(entry, baseTypes, sources)
+  const typesOfService = (service: TypedService) =>
+    known.get(service.signature) ?? createServiceTypes(service, baseTypes, sources.vectors)
+
   async function typesOf({ entries, services }: Typed): Promise<ViewTypes[]> {
     const kept = new Map<string, ViewTypes>()
     const breathe = createBreath()
     for (const entry of entries) {
-      kept.set(entry.signature, known.get(entry.signature) ?? createViewTypes(entry, baseTypes, sources))
+      kept.set(entry.signature, typesOfView(entry))
       await breathe()
     }
-    for (const service of services)
-      kept.set(
-        service.signature,
-        known.get(service.signature) ?? createServiceTypes(service, baseTypes, sources.vectors),
-      )
+    for (const service of services) kept.set(service.signature, typesOfService(service))
     known = kept
     return [...kept.values()]
   }
@@ -64,7 +65,7 @@ export function createLiveSchemas(base: GraphQLSchema, sources: TypedSources): L
   return {
     make: async (found) => assemble(await typesOf(found)),
     makePart: ({ entries, services }) =>
-      assemble([...entries, ...services].flatMap(({ signature }) => known.get(signature) ?? [])),
+      assemble([...entries.map(typesOfView), ...services.map(typesOfService)]),
   }
 
   function assemble(types: readonly ViewTypes[]): GraphQLSchema {

@@ -15,10 +15,17 @@ import type { Training } from '../../training/service.ts'
 import { callerOf } from '../authorization.ts'
 import { holdSchema, type SchemaHolder } from '../held.ts'
 import type { LookupFields } from '../lookup-fields.ts'
-import { createEntryFinder, type Entries, type TypedEntry, type TypedState } from './entries.ts'
+import {
+  createEntryFinder,
+  type DescribedCatalog,
+  type Entries,
+  type TypedEntry,
+  type TypedState,
+} from './entries.ts'
 import { untilGone } from './field-gone.ts'
 import { createHistory } from './history.ts'
-import { createLiveSchemas, guard } from './live-schema.ts'
+import { createLiveSchemas, guard, type LiveSchemas } from './live-schema.ts'
+import { changesBetween, describeWithout, type Named } from './removal.ts'
 import { featureScalars } from './scalars.ts'
 import { createSchemaTexts, type SchemaText } from './schema-text.ts'
 import { targetOfEntry } from './typed-lookups.ts'
@@ -33,13 +40,19 @@ export interface TypedCatalog extends TypedState {
 }
 
 /** The names of what uses an entry, in a message's words. */
-export type TypedUsers = (entry: TypedEntry) => readonly string[]
+export type TypedUsers = (entry: Named) => readonly string[]
 
 export interface HeldTyped {
   holder: SchemaHolder
   /** The schema in force as SDL; with a tag, what is beneath `features` is the entries that have it. */
   print(tag: string | null): Promise<SchemaText>
   release(): void
+}
+
+/** Of one schema that is held. */
+interface Build {
+  build(found: Entries): Promise<void>
+  schemas: LiveSchemas
 }
 
 /** A rebuild that failed is tried again after so long. */
@@ -60,11 +73,12 @@ export function createTypedCatalog(options: {
   const { catalog, realtime } = options
   const log = options.log.child({ part: 'typed schema' })
   const background = createBackground({ log })
-  const builds = new Set<(found: Entries) => Promise<void>>()
+  const builds = new Set<Build>()
   const users: TypedUsers[] = []
   const findEntries = createEntryFinder()
   const answersAt = createHistory(options.training)
   let reserved: ReadonlySet<string> = new Set()
+  let described: DescribedCatalog = { views: [], services: [] }
   let found: Entries = { entries: [], services: [], problems: [] }
   let underWay = Promise.resolve()
   let next: Promise<void> | null = null
@@ -87,14 +101,16 @@ export function createTypedCatalog(options: {
       const columns = await Promise.all(named.map(realtime.columnsOf))
       const services = await Promise.all(
         records.map(async ({ id, name }) => ({
+          id,
           name,
-          service: await options.featureServices.resolve(id).catch(toAppError),
+          service: await resolve(id),
           graphqlName: nameOf(name),
         })),
       )
-      const described = named.map((view, i) => ({ view, columns: columns[i] ?? null }))
-      found = await findEntries({ views: described, services }, reserved)
-      await Promise.all([...builds].map((build) => build(found)))
+      const now = { views: named.map((view, i) => ({ view, columns: columns[i] ?? null })), services }
+      found = await findEntries(now, reserved)
+      described = now
+      await Promise.all([...builds].map(({ build }) => build(found)))
     } catch (error) {
       if (background.signal.aborted) return
       log.warn(
@@ -107,6 +123,12 @@ export function createTypedCatalog(options: {
       })
     }
   }
+
+  const resolve = (id: string) => options.featureServices.resolve(id).catch(toAppError)
+
+  const usersOf: TypedUsers = (entry) =>
+    // Servers of one process may have the same documents.
+    [...new Set(users.flatMap((each) => each(entry)))]
 
   /** What has a name keeps it; of what has none the oldest views choose first, then the oldest services. */
   async function nameAll(views: readonly View[], services: readonly FeatureServiceRecord[]) {
@@ -147,7 +169,8 @@ export function createTypedCatalog(options: {
       holder.swap({ schema, lookupFields, typed: new Map(entries.map((entry) => [entry.name, entry])) })
       signature = now
     }
-    builds.add(build)
+    const own = { build, schemas }
+    builds.add(own)
     await refreshed()
     const texts = createSchemaTexts(holder, (tag) =>
       schemas.makePart({
@@ -155,7 +178,7 @@ export function createTypedCatalog(options: {
         services: found.services.filter(({ service }) => service.record.tags.includes(tag)),
       }),
     )
-    return { holder, print: texts.print, release: () => void builds.delete(build) }
+    return { holder, print: texts.print, release: () => void builds.delete(own) }
   }
 
   /** Until the field is another, or gone. */
@@ -180,9 +203,19 @@ export function createTypedCatalog(options: {
     refreshed,
     assertUnused(viewId) {
       const entry = found.entries.find(({ view }) => view.id === viewId)
-      // Servers of one process may have the same documents.
-      const names = entry === undefined ? [] : [...new Set(users.flatMap((usersOf) => usersOf(entry)))]
+      const names = entry === undefined ? [] : usersOf(entry)
       if (entry !== undefined && names.length > 0) throw stillUsed(entry, names)
+    },
+    async changesWithout(removal) {
+      const [held] = builds
+      if (held === undefined) throw new Error('No schema is held')
+      const before = found
+      const left = await describeWithout(described, removal, {
+        newest: catalog.featureServices.newest,
+        resolve,
+      })
+      const after = await findEntries(left, reserved)
+      return changesBetween(before, after, { makePart: held.schemas.makePart, usersOf })
     },
     hold,
     alsoUsedBy: (added) => void users.push(added),

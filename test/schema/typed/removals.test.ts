@@ -1,0 +1,111 @@
+// `schemaChanges`: what would go from the typed schema with a view or a service, told before anything is deleted.
+
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { RemovalChange } from '../../../src/schema/changes.ts'
+import { type Gateway, openGateway } from '../../http/gateway.ts'
+import { createFolder } from '../../servers/child.ts'
+
+const documents = {
+  drivers: '{ features { drivers(n: 1) { v } } }',
+  risks: 'query ($keys: [RiskKey!]!) { features { riskMany(keys: $keys) { row { v } } } }',
+}
+
+const folder = await createFolder('removals')
+let gateway: Gateway
+let server: Awaited<ReturnType<Gateway['serve']>>
+
+beforeAll(async () => {
+  const file = join(folder.path, 'documents.json')
+  await writeFile(file, JSON.stringify(documents))
+  gateway = await openGateway({ TRUSTED_DOCUMENTS: 'prefer', TRUSTED_DOCUMENTS_FILE: file })
+  server = await gateway.serve()
+})
+
+afterAll(async () => {
+  await server?.close()
+  await gateway?.close()
+  await folder.remove()
+})
+
+async function createView(name: string, sql: string): Promise<string> {
+  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
+    'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name) { query { id } } }',
+    { sql, name },
+  )
+  const { createFeatureView } = await server.data<{ createFeatureView: { id: string } }>(
+    'mutation ($name: String!, $id: ID!) { createFeatureView(name: $name, queryId: $id, indexKey: "n") { id } }',
+    { name, id: queryTrain.query.id },
+  )
+  return createFeatureView.id
+}
+
+async function createService(features: string): Promise<string> {
+  const { createFeatureService } = await server.data<{ createFeatureService: { id: string } }>(
+    `mutation { createFeatureService(name: "risk", features: ${features}) { id } }`,
+  )
+  return createFeatureService.id
+}
+
+const query =
+  'query ($view: ID, $service: ID) { schemaChanges(removeFeatureView: $view, removeFeatureService: $service) { criticality message path usedBy } }'
+
+async function changes(removal: { view?: string; service?: string }): Promise<RemovalChange[]> {
+  return (await server.data<{ schemaChanges: RemovalChange[] }>(query, removal)).schemaChanges
+}
+
+const textOf = async () => await (await fetch(`${server.url}/schema.graphql`)).text()
+const linesOf = (found: readonly RemovalChange[]) =>
+  found.map(({ criticality, path }) => `${criticality} ${path}`)
+
+test('what a view takes with it is told with who uses it, and the last one takes `features`', async () => {
+  const id = await createView('drivers', 'SELECT 1 AS n, 2 AS v')
+  const before = await textOf()
+  const alone = await changes({ view: id })
+  expect(linesOf(alone)).toEqual(expect.arrayContaining(['BREAKING Query.features', 'BREAKING Drivers']))
+  const other = await createView('others', 'SELECT 1 AS n, 2 AS v')
+  const found = await changes({ view: id })
+  expect(linesOf(found)).toEqual([
+    'BREAKING Drivers',
+    'BREAKING DriversAnswer',
+    'BREAKING DriversKey',
+    'BREAKING Features.drivers',
+    'BREAKING Features.driversMany',
+    'BREAKING Subscription.drivers',
+  ])
+  for (const { usedBy } of found) expect(usedBy).toEqual(['the trusted document drivers'])
+  for (const { usedBy } of await changes({ view: other })) expect(usedBy).toEqual([])
+  await server.data('mutation ($id: ID!) { deleteFeatureView(id: $id) }', { id: other })
+  expect(await textOf()).toBe(before)
+})
+
+test('of a service an earlier version takes the place; with its view it goes', async () => {
+  const view = await createView('devices', 'SELECT 1 AS n, 2 AS v, 3 AS w')
+  const first = await createService('[{ view: "devices", features: ["v"] }]')
+  const second = await createService('[{ view: "devices" }]')
+  const back = await changes({ service: second })
+  expect(back.filter(({ criticality }) => criticality !== 'SAFE')).toEqual([
+    {
+      criticality: 'BREAKING',
+      message: expect.stringContaining("'w'"),
+      path: 'Risk.w',
+      usedBy: ['the trusted document risks'],
+    },
+  ])
+  expect(await changes({ service: first })).toEqual([])
+  const gone = linesOf(await changes({ view }))
+  expect(gone).toEqual(expect.arrayContaining(['BREAKING Features.risk', 'BREAKING Features.devices']))
+  await server.data('mutation ($id: ID!) { deleteFeatureService(id: $id) }', { id: first })
+  expect(linesOf(await changes({ service: second }))).toEqual(
+    expect.arrayContaining(['BREAKING Features.risk', 'BREAKING Features.riskMany', 'BREAKING Risk']),
+  )
+})
+
+test('nothing to remove, and what is not there, are errors', async () => {
+  const codes = async (variables: object) =>
+    (await server.graphql(query, { ...variables })).errors?.map(({ extensions }) => extensions.code)
+  expect(await codes({})).toEqual(['BAD_USER_INPUT'])
+  expect(await codes({ view: 'fv_none' })).toEqual(['NOT_FOUND'])
+  expect(await codes({ service: 'svc_none' })).toEqual(['NOT_FOUND'])
+})
