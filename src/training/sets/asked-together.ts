@@ -1,6 +1,7 @@
 // Rows of a query that calls as_of() for keys and moments, some hundred at a time, by an engine that joins by LATERAL.
 
 import { createHash } from 'node:crypto'
+import { inBatches } from '../../concurrency/batches.ts'
 import { momentLiteral } from '../../sql/as-of.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Column, Row } from '../../values/columns.ts'
@@ -24,20 +25,12 @@ export function isPlainKey({ columns }: KeyType): boolean {
   )
 }
 
-export function* inStatements(pairs: Iterable<Pair>): Generator<Pair[]> {
-  let chunk: Pair[] = []
-  let characters = 0
-  for (const pair of pairs) {
-    const own = literalOf(pair, most.pairs).length + 2
-    if (chunk.length === most.pairs || characters + own > most.characters) {
-      yield chunk
-      chunk = []
-      characters = 0
-    }
-    chunk.push(pair)
-    characters += own
-  }
-  if (chunk.length > 0) yield chunk
+export function inStatements(pairs: Iterable<Pair>): Iterable<readonly Pair[]> {
+  return inBatches(pairs, {
+    most: most.pairs,
+    maxWeight: most.characters,
+    weightOf: (pair) => literalOf(pair, most.pairs).length + 2,
+  })
 }
 
 /** For each pair its rows, in the pairs' order. */
