@@ -3,8 +3,8 @@
 import type { FeatureNote, FeatureViewRecord } from '../catalog/feature-views.ts'
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
-import { memberNames } from './names.ts'
-import { featuresOf } from './references.ts'
+import { namesOfRows } from './names.ts'
+import type { View } from './view-records.ts'
 
 export interface Feature extends Omit<FeatureNote, 'feature'> {
   viewId: string
@@ -29,13 +29,12 @@ export function withNotes(
 
 /** A feature's field in the typed schema; null where it has none. */
 export function graphqlNameOf(
-  view: Parameters<typeof featuresOf>[0] & { record: Pick<FeatureViewRecord, 'graphqlName'> },
+  view: Pick<View, 'key' | 'record'>,
   feature: Column,
   columns: readonly Column[],
 ): string | null {
   if (view.record.graphqlName === null) return null
-  const shown = featuresOf(view, columns).map(({ name }) => name)
-  return memberNames([...new Set([...view.key.names, ...shown])]).get(feature.name) ?? null
+  return namesOfRows(view, columns).get(feature.name) ?? null
 }
 
 /** BAD_USER_INPUT names a note's feature that there is none of, or that is named twice. */

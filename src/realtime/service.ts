@@ -297,7 +297,7 @@ export function createRealtime(options: {
     registry: views,
     updates: (target, value, caller) => updates(target, value, mayMake(caller)),
     views: views.all,
-    columnsOf: async (view) => (view.etl === null ? view.query.columns : views.outputColumns(view)),
+    columnsOf: views.columnsOf,
     async createFeatureView(view) {
       const { view: created, isNew, replacedId } = await views.create(view)
       if (!isNew) return created.record
