@@ -1,7 +1,6 @@
 // A valid document's operation compiled, when all that it asks for are realtime lookups: what to look up, how to write it down.
 
 import {
-  type DirectiveNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -12,7 +11,7 @@ import {
 } from 'graphql'
 import type { AnswerType, ArgumentKind, LookupField, LookupFields } from '../../schema/lookup-fields.ts'
 import { operationLimits } from '../../schema/operation-cost.ts'
-import { collectFields, conditionOf, type Fragments } from './fields.ts'
+import { collectFields, type Fragments, NotProven, noteConditions } from './fields.ts'
 import { fieldOf, type Layout, layOut, type PlacedCall } from './layout.ts'
 import { type Argument, compileArgument, compileSlots, type Slot } from './variables.ts'
 
@@ -96,9 +95,6 @@ function fragmentsOf(document: DocumentNode): Fragments {
   return found
 }
 
-/** Thrown while surveying, caught at its end. */
-class NotProven extends Error {}
-
 /** Goes over everything that the operation can reach, whatever its conditions. */
 function surveyOperation(
   operation: OperationDefinitionNode,
@@ -110,18 +106,10 @@ function surveyOperation(
   const conditions = new Set<string>()
   let breadth = 0
 
-  function check(directives: readonly DirectiveNode[] = []) {
-    for (const directive of directives) {
-      const condition = conditionOf(directive)
-      if (condition === null) throw new NotProven()
-      if (typeof condition === 'string') conditions.add(condition)
-    }
-  }
-
   /** Fragments count wherever they are spread, as they do for the limits. */
   function visit(selection: SelectionSetNode, type: string, visitField: (node: FieldNode) => void) {
     for (const node of selection.selections) {
-      check(node.directives)
+      noteConditions(node, conditions)
       if (node.kind === Kind.FIELD) {
         if (++breadth > operationLimits.breadth) throw new NotProven()
         visitField(node)
@@ -130,7 +118,7 @@ function surveyOperation(
       const fragment = node.kind === Kind.FRAGMENT_SPREAD ? fragments.get(node.name.value) : node
       const on = fragment?.typeCondition?.name.value ?? type
       if (fragment === undefined || on !== type) throw new NotProven()
-      if (fragment !== node) check(fragment.directives)
+      if (fragment !== node) noteConditions(fragment, conditions)
       visit(fragment.selectionSet, type, visitField)
     }
   }

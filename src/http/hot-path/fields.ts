@@ -13,6 +13,21 @@ export type Fragments = ReadonlyMap<string, FragmentDefinitionNode>
 /** The truth of a variable that a @skip or @include names. */
 export type IsTrue = (variable: string) => boolean
 
+/** Thrown where a document is of a kind that only the reference path knows; caught where the operation is compiled. */
+export class NotProven extends Error {}
+
+/** Notes the variables that a node's @skip and @include name; NotProven for any other directive. */
+export function noteConditions(
+  { directives = [] }: { directives?: readonly DirectiveNode[] | undefined },
+  conditions: Set<string>,
+): void {
+  for (const directive of directives) {
+    const condition = conditionOf(directive)
+    if (condition === null) throw new NotProven()
+    if (typeof condition === 'string') conditions.add(condition)
+  }
+}
+
 /** The fields in the order of their response, each with all the nodes that ask for it. */
 export function collectFields(
   selections: readonly SelectionSetNode[],
@@ -59,7 +74,7 @@ function isIncluded({ directives = [] }: SelectionNode, isTrue: IsTrue): boolean
 }
 
 /** A variable's name, or the value that is written there; null when this is neither @skip nor @include. */
-export function conditionOf({ name, arguments: args = [] }: DirectiveNode): string | boolean | null {
+function conditionOf({ name, arguments: args = [] }: DirectiveNode): string | boolean | null {
   const value = args[0]?.value
   if (name.value !== 'skip' && name.value !== 'include') return null
   if (value?.kind === Kind.VARIABLE) return value.name.value

@@ -15,12 +15,10 @@ import type { TypedEntry } from '../../../schema/typed/entries.ts'
 import type { Member, Shape } from '../../../schema/typed/shapes.ts'
 import type { TypedAnswer } from '../../../schema/typed/typed-lookups.ts'
 import { formatMicros } from '../../../values/calendar.ts'
+import { NotProven } from '../fields.ts'
 
 export type Collect = (selections: readonly SelectionSetNode[]) => ReadonlyMap<string, readonly FieldNode[]>
 export type Write<Value> = (value: Value) => string
-
-/** Thrown where a selection is of a kind that only the reference path knows. */
-export class NotProven extends Error {}
 
 const typename = '__typename'
 

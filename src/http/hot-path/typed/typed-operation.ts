@@ -1,7 +1,6 @@
 // A valid document's operation that asks for nothing but `features`: its lookups, begun at once, and its answer's text.
 
 import {
-  type DirectiveNode,
   type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
@@ -21,9 +20,9 @@ import type { TypedEntry } from '../../../schema/typed/entries.ts'
 import { answersOf, keyOf, rowsOfOne } from '../../../schema/typed/typed-lookups.ts'
 import { type ByteText, toByteText } from '../../../values/byte-text.ts'
 import { type FailedField, FailedFields } from '../failed-fields.ts'
-import { collectFields, conditionOf, type Fragments } from '../fields.ts'
+import { collectFields, type Fragments, NotProven, noteConditions } from '../fields.ts'
 import type { VariableValues } from '../variables.ts'
-import { type Collect, createAnswerWriter, createRowWriter, listWriter, NotProven } from './row-writer.ts'
+import { type Collect, createAnswerWriter, createRowWriter, listWriter } from './row-writer.ts'
 
 export interface TypedOperation {
   /** Null: declined, before anything was looked up. Rejects with FailedFields. */
@@ -123,14 +122,6 @@ function surveyOperation(
   const conditions = new Set<string>()
   let breadth = 0
 
-  function check(directives: readonly DirectiveNode[] = []) {
-    for (const directive of directives) {
-      const condition = conditionOf(directive)
-      if (condition === null) throw new NotProven()
-      if (typeof condition === 'string') conditions.add(condition)
-    }
-  }
-
   function visit(
     { selections }: SelectionSetNode,
     depth: number,
@@ -138,7 +129,7 @@ function surveyOperation(
   ) {
     if (depth > operationLimits.depth) throw new NotProven()
     for (const node of selections) {
-      check(node.directives)
+      noteConditions(node, conditions)
       if (node.kind === Kind.FIELD) {
         if (++breadth > operationLimits.breadth) throw new NotProven()
         visitField(node, depth)
@@ -151,7 +142,7 @@ function surveyOperation(
         ('variableDefinitions' in fragment && (fragment.variableDefinitions?.length ?? 0) > 0)
       )
         throw new NotProven()
-      if (fragment !== node) check(fragment.directives)
+      if (fragment !== node) noteConditions(fragment, conditions)
       visit(fragment.selectionSet, depth, visitField)
     }
   }
