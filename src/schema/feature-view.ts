@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
 import type { FeatureView } from '../catalog/generated/client.ts'
 import { AppError } from '../errors.ts'
-import { maxWaitMs } from '../training/limits.ts'
+import { maxWaitMs, usualWaitMs } from '../training/limits.ts'
 import { viewReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { type Determinism, noteDescription, promiseOf } from './determinism.ts'
@@ -13,9 +13,6 @@ import type { FreshnessField } from './freshness.ts'
 import { newestFirst } from './listing.ts'
 import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
-
-/** How long a refresh that is asked for is waited for. */
-const usualWaitMs = 30_000
 
 export function addFeatureView(
   builder: Builder,

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
-import { maxWaitMs } from '../training/limits.ts'
+import { maxWaitMs, usualWaitMs } from '../training/limits.ts'
 import type { MadeTrainingSet } from '../training/service.ts'
 import { askFeatures } from '../training/sets/asked.ts'
 import type { Builder } from './builder.ts'
@@ -10,7 +10,6 @@ import { type FeatureReferenceRef, toReferences } from './feature-reference.ts'
 import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
-const usualWaitMs = 30_000
 const toPayload = ({ dataset, notPointInTime }: MadeTrainingSet) => ({
   datasetId: dataset.id,
   notPointInTime,

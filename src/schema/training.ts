@@ -2,13 +2,12 @@
 
 import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
-import { maxWaitMs } from '../training/limits.ts'
+import { maxWaitMs, usualWaitMs } from '../training/limits.ts'
 import { microsOfDate } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
 import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
-const usualWaitMs = 30_000
 const name = z.string().min(1).max(longestName)
 
 export function addTraining(builder: Builder, services: Services) {

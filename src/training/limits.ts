@@ -4,8 +4,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.ts'
 
-/** How long a call that starts a dataset may wait for its end. */
+/** How long a call that starts a dataset, or other long work, may wait for its end; and does unless it says so. */
 export const maxWaitMs = 600_000
+export const usualWaitMs = 30_000
 /** Rows in one page of a dataset. */
 export const maxPage = 10_000
 

@@ -3,6 +3,7 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { errorCodes } from '../../errors.ts'
+import { maxWaitMs, usualWaitMs } from '../../training/limits.ts'
 import { columnTypes } from '../../values/columns.ts'
 import { keyText } from '../../values/entity-key.ts'
 import { microsOfDate, parseMoment } from '../../values/moment.ts'
@@ -15,6 +16,11 @@ const failure = z
     code: errorCode,
   })
   .meta({ id: 'Failure' })
+
+/** The query's `wait_ms`, described for what the answer waits for. */
+export function waitMs(description: string) {
+  return z.coerce.number().int().min(0).max(maxWaitMs).default(usualWaitMs).describe(description)
+}
 
 /** An answer as OpenAPI describes it. */
 export function answer<Schema extends z.ZodType, Type extends string = 'application/json'>(

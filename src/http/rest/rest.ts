@@ -11,7 +11,18 @@ import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
 import { formatMicros } from '../../values/calendar.ts'
 import type { Admission } from '../guards/admission.ts'
-import { answer, asOf, columns, etlPath, failures, queryId, queryName, rows, sendJson } from './bodies.ts'
+import {
+  answer,
+  asOf,
+  columns,
+  etlPath,
+  failures,
+  queryId,
+  queryName,
+  rows,
+  sendJson,
+  waitMs,
+} from './bodies.ts'
 import { addDeletions } from './deletions.ts'
 import { addFeast } from './feast.ts'
 import { addLookups } from './lookups.ts'
@@ -21,8 +32,6 @@ import { addTables } from './tables.ts'
 import { addTrainingSets } from './training-sets.ts'
 import { addVectors } from './vectors.ts'
 
-/** How long a publish is waited for unless the request says so. */
-const usualWaitMs = 30_000
 /** A training answer holds so many rows at most; the dataset has them all. */
 const maxRows = 1_000
 
@@ -161,13 +170,7 @@ function addPublish(app: RestServer, services: Services) {
             .min(-(2 ** 31))
             .max(2 ** 31 - 1)
             .optional(),
-          wait_ms: z.coerce
-            .number()
-            .int()
-            .min(0)
-            .max(maxWaitMs)
-            .default(usualWaitMs)
-            .describe('How long the answer may wait for the end of the job'),
+          wait_ms: waitMs('How long the answer may wait for the end of the job'),
         }),
         response: {
           200: answer('The flows are written and served', published),

@@ -9,11 +9,9 @@ import type { PublishJobRecord } from '../../catalog/publish-jobs.ts'
 import { AppError } from '../../errors.ts'
 import { uploadTypes } from '../../publish/upload/formats.ts'
 import type { Services } from '../../schema/services.ts'
-import { maxWaitMs } from '../../training/limits.ts'
-import { answer, failures, idPattern } from './bodies.ts'
+import { answer, failures, idPattern, waitMs } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 
-const usualWaitMs = 30_000
 const letGoWithinMs = 30_000
 const path = '/tables/:name/rows'
 
@@ -49,13 +47,7 @@ const querystring = z.object({
     .enum(['true', 'false'])
     .default('false')
     .describe('Whether the answer waits for the end of the job'),
-  wait_ms: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(maxWaitMs)
-    .default(usualWaitMs)
-    .describe('How long it may wait then'),
+  wait_ms: waitMs('How long it may wait then'),
 })
 const headers = z.object({
   'idempotency-key': z

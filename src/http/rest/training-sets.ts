@@ -4,16 +4,13 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Services } from '../../schema/services.ts'
 import { downloadFormats } from '../../training/download.ts'
-import { maxWaitMs } from '../../training/limits.ts'
 import type { MadeTrainingSet } from '../../training/service.ts'
 import { askFeatures } from '../../training/sets/asked.ts'
 import type { SpineRequest } from '../../training/sets/spine.ts'
-import { answer, columns, failures } from './bodies.ts'
+import { answer, columns, failures, waitMs } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 import { createSpineForms, spineForm } from './spine-forms.ts'
 import { reference } from './vectors.ts'
-
-const usualWaitMs = 30_000
 
 const spine = z
   .object({
@@ -50,13 +47,7 @@ const made = z
   .meta({ id: 'TrainingSet' })
 
 const querystring = z.object({
-  wait_ms: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(maxWaitMs)
-    .default(usualWaitMs)
-    .describe('How long the answer may wait for the end'),
+  wait_ms: waitMs('How long the answer may wait for the end'),
 })
 
 type Asked = z.infer<z.ZodObject<typeof setFields>>
