@@ -4,7 +4,9 @@ import {
   GraphQLBoolean,
   type GraphQLEnumType,
   type GraphQLFieldConfig,
+  type GraphQLFieldConfigArgumentMap,
   GraphQLFloat,
+  GraphQLInputObjectType,
   GraphQLInt,
   GraphQLList,
   type GraphQLNamedType,
@@ -15,6 +17,7 @@ import {
   type GraphQLSchema,
   GraphQLString,
 } from 'graphql'
+import type { AppError } from '../../errors.ts'
 import type { RealtimeResult } from '../../realtime/service.ts'
 import type { Context } from '../context.ts'
 import { bytesScalar, dateScalar, decimalScalar, timestampScalar } from './scalars.ts'
@@ -25,6 +28,9 @@ export interface FeaturesSource {
   /** In microseconds UTC; null for now. */
   asOf: bigint | null
 }
+
+/** What a field is asked with. */
+export type Arguments = Readonly<Record<string, unknown>>
 
 /** The types of the schema's own that features are made of. */
 export interface BaseTypes {
@@ -136,4 +142,40 @@ interface Words {
   description: string | null
   owner: string | null
   tags: readonly string[]
+}
+
+/** Of the key's fields: an input object whose every part is made now. */
+export function createKeyType(
+  name: string,
+  description: string,
+  fields: GraphQLFieldConfigArgumentMap,
+): GraphQLInputObjectType {
+  const key = new GraphQLInputObjectType({ name, description, fields })
+  key.getFields()
+  return key
+}
+
+/** The field that answers a list of keys. */
+export function manyField(
+  {
+    answer,
+    key,
+    description,
+  }: { answer: GraphQLObjectType; key: GraphQLInputObjectType; description: string },
+  resolve: (source: FeaturesSource, keys: readonly Arguments[], context: Context) => unknown,
+): GraphQLFieldConfig<FeaturesSource, Context> {
+  return {
+    type: listOf(answer),
+    description,
+    args: { keys: { type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(key))) } },
+    extensions: {
+      complexity: ({ keys }: { keys: readonly unknown[] }) => ({ field: 1, multiplier: keys.length }),
+    },
+    resolve: (source, { keys }, context) => resolve(source, keys as Arguments[], context),
+  }
+}
+
+/** What went wrong, as an answer tells it. An executor throws an error that a resolver returns. */
+export function failureOf(error: AppError | null) {
+  return error && { code: error.code, message: error.message }
 }

@@ -3,8 +3,6 @@
 import {
   type GraphQLFieldConfig,
   type GraphQLFieldConfigArgumentMap,
-  GraphQLInputObjectType,
-  GraphQLList,
   GraphQLNonNull,
   GraphQLObjectType,
 } from 'graphql'
@@ -12,16 +10,18 @@ import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
 import { toText } from '../../values/byte-text.ts'
 import type { Context } from '../context.ts'
 import {
+  type Arguments,
   type BaseTypes,
+  createKeyType,
   createObject,
   describeWords,
   type FeaturesSource,
+  failureOf,
   listOf,
+  manyField,
   type ViewTypes,
 } from './row-types.ts'
 import type { TypedService } from './service-entry.ts'
-
-type Arguments = Readonly<Record<string, unknown>>
 
 export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors: Vectors): ViewTypes {
   const { name, typeName, members, service } = entry
@@ -33,13 +33,12 @@ export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors
       return [own, { type: column.nullable ? type : new GraphQLNonNull(type), description: column.name }]
     }),
   )
-  const key = new GraphQLInputObjectType({
-    name: `${typeName}Key`,
-    description: `An entity of ${service.record.name}, and what a request brings with it.`,
-    fields: args,
-  })
+  const key = createKeyType(
+    `${typeName}Key`,
+    `An entity of ${service.record.name}, and what a request brings with it.`,
+    args,
+  )
   const answer = createAnswerType(entry, row, base)
-  key.getFields()
   answer.getFields()
 
   async function get(
@@ -69,15 +68,10 @@ export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors
       return rowOf(vector)
     },
   }
-  const many: GraphQLFieldConfig<FeaturesSource, Context> = {
-    type: listOf(answer),
-    description: `${description}\n\nAn answer for each entity, in order.`,
-    args: { keys: { type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(key))) } },
-    extensions: {
-      complexity: ({ keys }: { keys: readonly unknown[] }) => ({ field: 1, multiplier: keys.length }),
-    },
-    resolve: (source, { keys }, context) => get(source, keys as Arguments[], context),
-  }
+  const many = manyField(
+    { answer, key, description: `${description}\n\nAn answer for each entity, in order.` },
+    get,
+  )
   return { fields: { [name]: one, [`${name}Many`]: many }, subscription: null }
 }
 
@@ -121,8 +115,7 @@ function createAnswerType(
       error: {
         type: base.failure,
         description: 'What is wrong with the entity, or why its ETL gave nothing.',
-        // An executor throws an error that a resolver returns.
-        resolve: ({ error }) => error && { code: error.code, message: error.message },
+        resolve: ({ error }) => failureOf(error),
       },
     },
   })

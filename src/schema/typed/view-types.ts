@@ -3,8 +3,6 @@
 import {
   type GraphQLFieldConfig,
   type GraphQLFieldConfigArgumentMap,
-  GraphQLInputObjectType,
-  GraphQLList,
   GraphQLNonNull,
   GraphQLObjectType,
   type GraphQLResolveInfo,
@@ -17,16 +15,17 @@ import type { TypedEntry } from './entries.ts'
 import { type AnswersAt, hasPast } from './history.ts'
 import {
   type BaseTypes,
+  createKeyType,
   createObject,
   describeWords,
   type FeaturesSource,
+  failureOf,
   listOf,
+  manyField,
   type ViewTypes,
 } from './row-types.ts'
 import type { Shape } from './shapes.ts'
 import { answersOf, keyOf, rowsOf, rowsOfOne, type TypedAnswer, toAnswer } from './typed-lookups.ts'
-
-type Arguments = Readonly<Record<string, unknown>>
 
 /** An entity's results, now and at every change, for a caller who may have them. */
 export type Follow = (
@@ -56,13 +55,8 @@ export function createViewTypes(
       { type: new GraphQLNonNull(base.scalars[scalar]), description: `The index key ${column.name}.` },
     ]),
   )
-  const key = new GraphQLInputObjectType({
-    name: `${entry.typeName}Key`,
-    description: `An entity of ${entry.view.record.name}.`,
-    fields: args,
-  })
+  const key = createKeyType(`${entry.typeName}Key`, `An entity of ${entry.view.record.name}.`, args)
   const answer = createAnswerType(entry, row, base)
-  key.getFields()
   answer.getFields()
   const description = describeWords(entry.view.record, 'feature view')
   const one: GraphQLFieldConfig<FeaturesSource, Context> = {
@@ -79,20 +73,15 @@ export function createViewTypes(
       return entry.isInTime ? (rows[0] ?? null) : rows
     },
   }
-  const many: GraphQLFieldConfig<FeaturesSource, Context> = {
-    type: listOf(answer),
-    description: `${description}\n\nAn answer for each key, in order.`,
-    args: { keys: { type: new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(key))) } },
-    extensions: {
-      complexity: ({ keys }: { keys: readonly unknown[] }) => ({ field: 1, multiplier: keys.length }),
-    },
-    resolve: ({ asOf }, { keys }, context) => {
-      const texts = (keys as Arguments[]).map((own) => keyOf(entry, own))
+  const many = manyField(
+    { answer, key, description: `${description}\n\nAn answer for each key, in order.` },
+    ({ asOf }, keys, context) => {
+      const texts = keys.map((own) => keyOf(entry, own))
       return asOf === null || !hasPast(entry)
         ? answersOf(entry, context, texts)
         : answersAt(entry, context, texts, asOf)
     },
-  }
+  )
   return {
     fields: { [entry.name]: one, [`${entry.name}Many`]: many },
     subscription: [
@@ -150,8 +139,7 @@ function createAnswerType(
       error: {
         type: base.failure,
         description: 'Why there are no rows, when the status is FAILED; it concerns this entity alone.',
-        // An executor throws an error that a resolver returns.
-        resolve: ({ result: { error } }) => error && { code: error.code, message: error.message },
+        resolve: ({ result: { error } }) => failureOf(error),
       },
       ...rows,
     },
