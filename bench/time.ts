@@ -1,15 +1,13 @@
 // Training sets: on DuckDB beside its own as-of join, on PostgreSQL beside a LATERAL by hand, and three views at once beside one after the other.
 
-import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { startPostgres } from '../test/servers/postgres.ts'
-import { programPath } from '../test/servers/programs.ts'
 import { type Comparison, compare, runPairs } from './comparison.ts'
 import { type BenchGateway, startGateway } from './gateway.ts'
+import { psqlOf } from './psql.ts'
 import { copyInDuckDb } from './training.ts'
 import { memoryMb } from './training-run.ts'
 import { benchVectors } from './vectors.ts'
@@ -86,7 +84,7 @@ async function prepareFiles(
   const files = join(folder, 'files')
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
-  await promisify(execFile)('mkdir', [files])
+  await mkdir(files)
   const write = (name: string, select: string) =>
     connection.run(`COPY (${select}) TO '${join(files, name)}.parquet' (FORMAT parquet)`)
   await write('spine', `SELECT ${history(13)('range', keys)}, range % 2 AS label FROM range(${asked})`)
@@ -149,15 +147,7 @@ async function makeSet(
 async function benchPostgres(quick: boolean): Promise<Comparison[]> {
   const [asked, rows, keys] = quick ? [5_000, 100_000, 10_000] : [100_000, 5_000_000, 500_000]
   const server = await startPostgres({ settings: { shared_buffers: '1GB', max_wal_size: '4GB' } })
-  const psql = (...commands: string[]) =>
-    promisify(execFile)('sh', [
-      '-c',
-      'psql=$1; url=$2; shift 2; exec "$psql" "$url" --quiet --set=ON_ERROR_STOP=1 "$@" >/dev/null',
-      'sh',
-      programPath('psql'),
-      server.url,
-      ...commands.map((command) => `--command=${command}`),
-    ])
+  const psql = psqlOf(server.url)
   try {
     const features = [1, 2, 3].map((n) => `(n * ${n}) % 1000 AS f${n}`).join(', ')
     await psql(

@@ -1,10 +1,8 @@
 // Training queries of five million rows from PostgreSQL into Parquet, beside psql, which throws the same rows away.
 
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { startPostgres } from '../test/servers/postgres.ts'
-import { programPath } from '../test/servers/programs.ts'
 import { type Comparison, compare, runPairs } from './comparison.ts'
+import { psqlOf } from './psql.ts'
 import { memoryMb, type Run, trainOnGateway } from './training-run.ts'
 
 const tables = {
@@ -19,15 +17,7 @@ const tables = {
 export async function benchPostgresTraining(quick: boolean): Promise<Comparison[]> {
   const rows = quick ? 250_000 : 5_000_000
   const server = await startPostgres({ settings: { shared_buffers: '1GB', max_wal_size: '4GB' } })
-  const psql = (...commands: string[]) =>
-    promisify(execFile)('sh', [
-      '-c',
-      'psql=$1; url=$2; shift 2; exec "$psql" "$url" --quiet --set=ON_ERROR_STOP=1 "$@" >/dev/null',
-      'sh',
-      programPath('psql'),
-      server.url,
-      ...commands.map((command) => `--command=${command}`),
-    ])
+  const psql = psqlOf(server.url)
   try {
     const comparisons: Comparison[] = []
     for (const [i, [work, select]] of Object.entries(tables).entries()) {
