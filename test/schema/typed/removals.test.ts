@@ -1,45 +1,24 @@
 // `schemaChanges`: what would go from the typed schema with a view or a service, told before anything is deleted.
 
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RemovalChange } from '../../../src/schema/changes.ts'
-import { type Gateway, openGateway } from '../../http/gateway.ts'
-import { createFolder } from '../../servers/child.ts'
+import { openTrusting, type TrustingGateway } from './trusting.ts'
 
 const documents = {
   drivers: '{ features { drivers(n: 1) { v } } }',
   risks: 'query ($keys: [RiskKey!]!) { features { riskMany(keys: $keys) { row { v } } } }',
 }
 
-const folder = await createFolder('removals')
-let gateway: Gateway
-let server: Awaited<ReturnType<Gateway['serve']>>
+let gateway: TrustingGateway
+let server: TrustingGateway['server']
+let createView: TrustingGateway['createView']
 
 beforeAll(async () => {
-  const file = join(folder.path, 'documents.json')
-  await writeFile(file, JSON.stringify(documents))
-  gateway = await openGateway({ TRUSTED_DOCUMENTS: 'prefer', TRUSTED_DOCUMENTS_FILE: file })
-  server = await gateway.serve()
+  gateway = await openTrusting(documents)
+  ;({ server, createView } = gateway)
 })
 
-afterAll(async () => {
-  await server?.close()
-  await gateway?.close()
-  await folder.remove()
-})
-
-async function createView(name: string, sql: string): Promise<string> {
-  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
-    'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name) { query { id } } }',
-    { sql, name },
-  )
-  const { createFeatureView } = await server.data<{ createFeatureView: { id: string } }>(
-    'mutation ($name: String!, $id: ID!) { createFeatureView(name: $name, queryId: $id, indexKey: "n") { id } }',
-    { name, id: queryTrain.query.id },
-  )
-  return createFeatureView.id
-}
+afterAll(() => gateway?.close())
 
 async function createService(features: string): Promise<string> {
   const { createFeatureService } = await server.data<{ createFeatureService: { id: string } }>(

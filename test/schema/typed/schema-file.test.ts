@@ -1,11 +1,8 @@
 // What tools read of the schema as it is now: GET /schema.graphql, introspection, and the documents that are trusted.
 
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { buildClientSchema, buildSchema, getIntrospectionQuery, type IntrospectionQuery } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Gateway, openGateway } from '../../http/gateway.ts'
-import { createFolder } from '../../servers/child.ts'
+import { openTrusting, type TrustingGateway } from './trusting.ts'
 
 const documents = {
   one: 'query One($n: BigInt!) { features { ...Both } } fragment Both on Features { asked(n: $n) { v } }',
@@ -16,34 +13,16 @@ const documents = {
   broken: '{ features { asked',
 }
 
-const folder = await createFolder('schema-file')
-let gateway: Gateway
-let server: Awaited<ReturnType<Gateway['serve']>>
+let gateway: TrustingGateway
+let server: TrustingGateway['server']
+let createView: TrustingGateway['createView']
 
 beforeAll(async () => {
-  const file = join(folder.path, 'documents.json')
-  await writeFile(file, JSON.stringify(documents))
-  gateway = await openGateway({ TRUSTED_DOCUMENTS: 'prefer', TRUSTED_DOCUMENTS_FILE: file })
-  server = await gateway.serve()
+  gateway = await openTrusting(documents)
+  ;({ server, createView } = gateway)
 })
 
-afterAll(async () => {
-  await server.close()
-  await gateway.close()
-  await folder.remove()
-})
-
-async function createView(name: string, sql: string): Promise<string> {
-  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
-    'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name) { query { id } } }',
-    { sql, name },
-  )
-  const { createFeatureView } = await server.data<{ createFeatureView: { id: string } }>(
-    'mutation ($name: String!, $queryId: ID!) { createFeatureView(name: $name, queryId: $queryId, indexKey: "n") { id } }',
-    { name, queryId: queryTrain.query.id },
-  )
-  return createFeatureView.id
-}
+afterAll(() => gateway?.close())
 
 const introspect = () => server.data<IntrospectionQuery>(getIntrospectionQuery())
 
