@@ -16,10 +16,12 @@ import { benchRealtime } from './realtime.ts'
 import { benchRefresh } from './refresh.ts'
 import { benchTime } from './time.ts'
 import { benchTraining } from './training.ts'
+import { benchTyped } from './typed.ts'
 import { benchUpload } from './upload.ts'
 
 const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[]>> = {
   realtime: benchRealtime,
+  typed: benchTyped,
   latency: benchLatency,
   refresh: benchRefresh,
   training: benchTraining,

@@ -54,9 +54,9 @@ async function besidePeers(gateway: BenchGateway, redisUrl: string, effort: Effo
   const bareOnly = { gateway: urls.gateway, bare: urls.bare }
   try {
     return [
-      ...(await throughput('queryRealtime, 1 key × 10 features', one, urls, effort)),
-      ...(await throughput('queryRealtimeMany, 100 keys × 10 features', many, urls, effort)),
-      ...(await throughput('REST /query/realtime, 1 key', rest, bareOnly, effort)),
+      ...(await throughput({ area, work: 'queryRealtime, 1 key × 10 features' }, one, urls, effort)),
+      ...(await throughput({ area, work: 'queryRealtimeMany, 100 keys × 10 features' }, many, urls, effort)),
+      ...(await throughput({ area, work: 'REST /query/realtime, 1 key' }, rest, bareOnly, effort)),
     ]
   } finally {
     await peers.stop()
@@ -65,22 +65,22 @@ async function besidePeers(gateway: BenchGateway, redisUrl: string, effort: Effo
 
 type Urls = Record<string, string>
 
-/** Requests a second of all sides, each as fast as it answers. */
-async function throughput(
-  work: string,
+/** Requests a second of all sides, each as fast as it answers; their answers have to be alike. */
+export async function throughput(
+  names: Pick<Comparison, 'area' | 'work'>,
   workload: Workload,
   urls: Urls,
-  effort: Effort,
+  { rounds, seconds }: Pick<Effort, 'rounds' | 'seconds'>,
 ): Promise<Comparison[]> {
   await assertSameAnswers(workload, urls)
-  const rates = await runSides(effort.rounds, effort.seconds > 1, urls, async (url) => {
-    const { requestsPerSecond } = await saturate(url, workload, effort.seconds)
+  const rates = await runSides(rounds, seconds > 1, urls, async (url) => {
+    const { requestsPerSecond } = await saturate(url, workload, seconds)
     return requestsPerSecond
   })
   return Object.entries(peerNames).flatMap(([name, peer]) => {
     const pairs = rates.map((round) => ({ gateway: round.gateway ?? 0, peer: round[name] ?? 0 }))
     if (!(name in urls)) return []
-    return [compare({ area, work, peer, measure: 'requests a second' }, pairs, formatRate)]
+    return [compare({ ...names, peer, measure: 'requests a second' }, pairs, formatRate)]
   })
 }
 

@@ -11,7 +11,7 @@ import { saturate, type Workload } from './load.ts'
 
 const area = 'time'
 const etlFolder = join(import.meta.dirname, 'etl')
-const views = ['a', 'b', 'c']
+export const views = ['a', 'b', 'c']
 const atOnce = 1_000
 
 export async function benchVectors({ quick }: { quick: boolean }): Promise<Comparison[]> {
@@ -106,7 +106,7 @@ async function prepare(gateway: BenchGateway, users: number, redisUrl: string) {
   await redis.quit()
 }
 
-async function createView(gateway: BenchGateway, view: string, users: number) {
+export async function createView(gateway: BenchGateway, view: string, users: number) {
   const sql = `SELECT 'user_' || lpad(range::VARCHAR, 8, '0') AS user_id, range AS ${view}_quotes, range % 17 AS ${view}_failed,
     range * 0.37 AS ${view}_amount, range % 3 = 0 AS ${view}_paid, 'card ' || range % 5 AS ${view}_card, 1.7e9 + range AS ${view}_seen,
     CASE WHEN range % 4 = 0 THEN NULL ELSE range * 1.5 END AS ${view}_risk, 'mobile' AS ${view}_device, range % 100 AS ${view}_score, 'x' AS ${view}_last

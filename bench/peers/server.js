@@ -9,6 +9,7 @@ import Fastify from 'fastify'
 import { createSchema, createYoga } from 'graphql-yoga'
 import { Redis } from 'ioredis'
 import mercurius from 'mercurius'
+import * as typed from './typed.js'
 
 const redis = new Redis(process.env.REDIS_URL)
 const keyOf = (value) => `peer:${value}`
@@ -20,10 +21,13 @@ const typeDefs = /* GraphQL */ `
     queryRealtime(queryId: ID!, indexKey: String!, indexValue: String!): RealtimeResult!
     queryRealtimeMany(queryId: ID!, indexKey: String!, indexValues: [String!]!): [RealtimeResult!]!
   }
+  ${typed.typeDefs}
 `
 
 const resolvers = {
+  ...typed.resolvers,
   Query: {
+    ...typed.resolvers.Query,
     queryRealtime: (_root, { indexValue }, { loader }) => loader.load(indexValue),
     queryRealtimeMany: (_root, { indexValues }, { loader }) => loader.loadMany(indexValues),
   },
@@ -57,6 +61,7 @@ async function answer(url, { variables, index_value }) {
   if (url === '/query/realtime') {
     return `{"data":${await redis.get(keyOf(index_value))},"status":"FRESH","source":"ONLINE","as_of":null}`
   }
+  if (typed.isTyped(variables)) return typed.answerTyped(variables, (ids) => redis.mget(ids.map(keyOf)))
   if (variables.indexValues === undefined) {
     return `{"data":{"queryRealtime":{"status":"FRESH","rows":${await redis.get(keyOf(variables.indexValue))}}}}`
   }
