@@ -9,6 +9,7 @@ import Table from 'cli-table3'
 import { drawResults } from './chart.ts'
 import type { Comparison } from './comparison.ts'
 import { benchEtl } from './etl-run.ts'
+import { benchFeast } from './feast.ts'
 import { benchLatency } from './latency.ts'
 import { benchPublish } from './publish.ts'
 import { quoteResults } from './quote.ts'
@@ -26,6 +27,7 @@ const areas: Record<string, (options: { quick: boolean }) => Promise<Comparison[
   refresh: benchRefresh,
   training: benchTraining,
   time: benchTime,
+  feast: benchFeast,
   etl: benchEtl,
   publish: benchPublish,
   upload: benchUpload,

@@ -13,7 +13,7 @@ import { memoryMb } from './training-run.ts'
 import { benchVectors } from './vectors.ts'
 
 const area = 'time'
-const thousands = (count: number) => count.toLocaleString('en')
+export const thousands = (count: number) => count.toLocaleString('en')
 const rate = (rows: number) => `${(rows / 1000).toFixed(0)} k/s`
 
 export async function benchTime({ quick }: { quick: boolean }): Promise<Comparison[]> {
@@ -77,7 +77,8 @@ async function benchFiles(quick: boolean): Promise<Comparison[]> {
   }
 }
 
-async function prepareFiles(
+/** A gateway over files in `files` of the folder: moments asked for, four histories, and a view in time for each. */
+export async function prepareFiles(
   folder: string,
   { asked, rows, keys }: { asked: number; rows: number; keys: number },
 ): Promise<BenchGateway> {
@@ -104,7 +105,7 @@ async function prepareFiles(
 }
 
 /** The query is saved, not run to its end. */
-async function makeView(gateway: BenchGateway, name: string, sql: string): Promise<void> {
+export async function makeView(gateway: BenchGateway, name: string, sql: string): Promise<void> {
   const { queryTrain } = await gateway.data<{
     queryTrain: { query: { id: string }; dataset: { id: string } }
   }>(
@@ -122,7 +123,7 @@ async function makeView(gateway: BenchGateway, name: string, sql: string): Promi
   )
 }
 
-async function makeSet(
+export async function makeSet(
   gateway: BenchGateway,
   spine: string,
   views: readonly string[],

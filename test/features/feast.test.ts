@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createFolder, freePort, startChild } from '../servers/child.ts'
-import { preparePython } from '../servers/python.ts'
+import { prepareFeastPython } from '../servers/python.ts'
 import { type ServicesGateway, startGateway } from './gateway.ts'
 
 const scripts = join(import.meta.dirname, 'feast')
@@ -82,7 +82,7 @@ function run(script: string, args: readonly string[], input: unknown): Promise<s
 }
 
 beforeAll(async () => {
-  python = await preparePython(['feast==0.67.0'])
+  python = await prepareFeastPython()
   folder = await createFolder('feast')
   await run('repository.py', [folder.path], rows)
   const port = await freePort()

@@ -30,6 +30,9 @@ export async function preparePython(requirements: readonly string[]): Promise<st
   return python
 }
 
+/** Feast's SDK and its server. */
+export const prepareFeastPython = () => preparePython(['feast[redis]==0.67.0'])
+
 /** With pandas, Polars, Arrow and what else a data scientist has: one for all tests that take its like. */
 export async function prepareNotebookPython(): Promise<string> {
   const requirements = await readFile('clients/python/tests/requirements.txt', 'utf8')
