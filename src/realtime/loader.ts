@@ -23,10 +23,14 @@ export interface WantedOfView {
 /** An answer that is still computed holds up no other: it comes as a promise. */
 type Answer = Awaited<ReturnType<Lookup['lookUp']>>[number]
 /** Requests that are read together, whatever comes with them. */
-type Group = readonly LookupRequest[]
+interface Group {
+  requests: readonly LookupRequest[]
+  /** Whose requests of one turn are read together too. */
+  operation: object
+}
 
-/** A lookup of more values than this is one of its own: shorter replies leave less behind for the collector to move. */
-const limits = { maxWeight: 500, weightOf: (group: Group) => valuesOf(group) }
+/** An operation of more values than this has a read of its own: shorter replies leave less behind for the collector to move. */
+const limits = { maxWeight: 500, weightOf: valuesOf }
 
 /**
  * One key of the DataLoader is a whole list, so that a list of 100 values costs one promise. What the sockets have
@@ -40,16 +44,16 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>) {
   })
 
   async function lookUpGroups(groups: readonly Group[]): Promise<readonly (readonly Answer[])[]> {
-    const answers = await lookUp(groups.flat())
+    const answers = await lookUp(groups.flatMap(({ requests }) => requests))
     let next = 0
-    return groups.map(({ length }) => {
+    return groups.map(({ requests: { length } }) => {
       next += length
       return answers.slice(next - length, next)
     })
   }
 
   async function lookUpAll(groups: readonly Group[]): Promise<readonly (readonly Answer[] | Error)[]> {
-    const batches = [...inBatches(groups, limits)]
+    const batches = [...inBatches(byOperation(groups), limits)].map((operations) => operations.flat())
     const [first] = batches
     if (batches.length === 1 && first !== undefined) return lookUpGroups(first)
     const settled = await Promise.allSettled(batches.map(lookUpGroups))
@@ -58,22 +62,40 @@ export function createLoader({ lookUp }: Pick<Lookup, 'lookUp'>) {
     )
   }
 
-  const of = (mayMake: boolean): RealtimeLoader => ({
-    async load(target, indexValues) {
-      const [answers = []] = await loader.load([{ target, indexValues, mayMake, span: activeSpan() }])
-      return orThrow(await answers)
-    },
-  })
-  const [making, finding] = [of(true), of(false)]
   return {
-    of: (mayMake: boolean) => (mayMake ? making : finding),
-    /** All of it in one read of the online store; answers for each, in order. */
-    async ofViews(wanted: readonly WantedOfView[]): Promise<readonly LookupAnswers[]> {
+    /** For one operation: what it asks for in one turn is one read of the online store. */
+    of(mayMake: boolean): RealtimeLoader {
+      const operation: RealtimeLoader = {
+        async load(target, indexValues) {
+          const request = { target, indexValues, mayMake, span: activeSpan() }
+          const [answers = []] = await loader.load({ requests: [request], operation })
+          return orThrow(await answers)
+        },
+      }
+      return operation
+    },
+    /** All of it in one read of the online store, with what that operation asks for beside; answers for each, in order. */
+    async ofViews(
+      wanted: readonly WantedOfView[],
+      operation: RealtimeLoader | null = null,
+    ): Promise<readonly LookupAnswers[]> {
       const span = activeSpan()
-      const answers = await loader.load(wanted.map((each) => ({ ...each, span })))
+      const requests = wanted.map((each) => ({ ...each, span }))
+      const answers = await loader.load({ requests, operation: operation ?? requests })
       return Promise.all(answers.map(async (answer) => orThrow(await answer)))
     },
   }
+}
+
+/** What an operation asks for it asks in one go. */
+function byOperation(groups: readonly Group[]): Group[][] {
+  const operations: Group[][] = []
+  for (const group of groups) {
+    const before = operations.at(-1)
+    if (before?.[0]?.operation === group.operation) before.push(group)
+    else operations.push([group])
+  }
+  return operations
 }
 
 function orThrow(answers: Awaited<Answer>): LookupAnswers {
@@ -81,8 +103,8 @@ function orThrow(answers: Awaited<Answer>): LookupAnswers {
   return answers
 }
 
-function valuesOf(group: Group): number {
+function valuesOf(groups: readonly Group[]): number {
   let values = 0
-  for (const { indexValues } of group) values += indexValues.length
+  for (const { requests } of groups) for (const { indexValues } of requests) values += indexValues.length
   return values
 }

@@ -65,7 +65,10 @@ export interface Realtime {
    */
   createLoader(caller: Caller): RealtimeLoader
   /** Of views that are at hand, all in one read of the online store; answers for each, in order. */
-  lookUpIn(wanted: readonly WantedOfView[]): Promise<readonly LookupAnswers[]>
+  lookUpIn(
+    wanted: readonly WantedOfView[],
+    operation?: RealtimeLoader | null,
+  ): Promise<readonly LookupAnswers[]>
   /** Views as lookups know them. */
   readonly registry: Pick<Views, 'byId' | 'byName' | 'change' | 'outputColumns'>
   /** The rows now, then after every change. Its `return` unsubscribes at once. */

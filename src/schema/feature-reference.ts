@@ -6,7 +6,7 @@ import type { Builder } from './builder.ts'
 export type FeatureReferenceRef = ReturnType<typeof addFeatureReference>
 
 /** As GraphQL gives it. */
-interface GivenReference {
+export interface GivenReference {
   view: string
   features?: readonly string[] | null | undefined
   prefix?: string | null | undefined

@@ -2,14 +2,16 @@
 
 import type { GraphQLSchema } from 'graphql'
 import type { LookupFields } from './lookup-fields.ts'
-import type { TypedEntry } from './typed/entries.ts'
+import type { TypedEntry, TypedService } from './typed/entries.ts'
 
 export interface HeldSchema {
   readonly schema: GraphQLSchema
   /** Those of its fields that look features up. */
   readonly lookupFields: LookupFields
-  /** What stands beneath its field `features`, by name. */
+  /** The views that stand beneath its field `features`, by name. */
   readonly typed: ReadonlyMap<string, TypedEntry>
+  /** The services that stand there. */
+  readonly services: ReadonlyMap<string, TypedService>
   /** What is remembered of a schema is remembered by this number; it only grows. */
   readonly version: number
 }

@@ -10,6 +10,9 @@ import { AppError } from '../errors.ts'
  */
 export const operationLimits = { depth: 16, breadth: 5_000, complexity: 500_000 }
 
+/** A vector has a part for each of its views: so many are counted. */
+export const partsMultiplier = 4
+
 type Cost = Record<keyof typeof operationLimits, number>
 
 export function tooCostly(kind: ComplexityErrorKind | string, cost: unknown): AppError {

@@ -1,13 +1,24 @@
 // FeatureVector: the features of one entity out of several views, by a service or as they are named.
 
 import { z } from 'zod'
+import type { FeatureVector, Vectors } from '../realtime/vectors/vectors.ts'
 import { toText } from '../values/byte-text.ts'
 import { Moment, microsOfDate } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
-import { type FeatureReferenceRef, toReferences } from './feature-reference.ts'
+import { type FeatureReferenceRef, type GivenReference, toReferences } from './feature-reference.ts'
 import { JsonText } from './json-text.ts'
+import type { Loading } from './lookup-fields.ts'
+import { partsMultiplier } from './operation-cost.ts'
 import type { RealtimeEnums } from './realtime.ts'
 import type { Services } from './services.ts'
+
+export interface OnlineArguments {
+  service?: string | null | undefined
+  features?: readonly GivenReference[] | null | undefined
+  entities: readonly unknown[]
+  asOf?: Date | null | undefined
+  fullNames?: boolean | null | undefined
+}
 
 export function addVectors(
   builder: Builder,
@@ -61,7 +72,7 @@ export function addVectors(
         type: ['VectorPart'],
         description:
           'One for each of the views, in the order of the features; none where the entity itself is at fault.',
-        complexity: { field: 1, multiplier: 4 },
+        complexity: { field: 1, multiplier: partsMultiplier },
         resolve: ({ views }) => views,
       }),
       error: t.field({
@@ -98,22 +109,29 @@ export function addVectors(
         }),
       },
       complexity: ({ entities }) => ({ field: 1, multiplier: entities.length }),
-      resolve: async (_root, { service, features, entities, asOf, fullNames }, { charge, answer }) => {
-        const vectors = await services.vectors.get(
-          {
-            service: service ?? null,
-            features: features == null ? null : toReferences(features),
-            entities,
-            asOf: asOf == null ? null : microsOfDate(asOf),
-            fullNames: fullNames ?? false,
-          },
-          charge,
-        )
-        for (const vector of vectors) answer.take(vector.features.length)
-        return vectors
-      },
+      resolve: (_root, args, context) => lookUpOnline(services.vectors, args, context),
     }),
   )
+}
+
+/** As the field's arguments ask. */
+export async function lookUpOnline(
+  vectors: Pick<Vectors, 'get'>,
+  { service, features, entities, asOf, fullNames }: OnlineArguments,
+  { charge, realtimeLoader, answer }: Loading,
+): Promise<readonly FeatureVector[]> {
+  const found = await vectors.get(
+    {
+      service: service ?? null,
+      features: features == null ? null : toReferences(features),
+      entities,
+      asOf: asOf == null ? null : microsOfDate(asOf),
+      fullNames: fullNames ?? false,
+    },
+    { charge, realtimeLoader },
+  )
+  for (const vector of found) answer.take(vector.features.length)
+  return found
 }
 
 function momentOf(micros: bigint | null): Moment | null {

@@ -143,6 +143,43 @@ describe.each(stores)('on %s', (_store, open) => {
     expect(vectors[7]?.views.map(({ source }) => source)).toEqual(['ONLINE', 'ONLINE', 'ONLINE'])
   })
 
+  test('views and services of a typed operation, and of a mixed one, cost one read of the online store', async () => {
+    const { errors } = await gateway.createService({
+      name: 'riding',
+      features: [{ view: 'drivers', features: ['trips'] }, { view: 'visits' }],
+    })
+    expect(errors).toBeUndefined()
+    const operation = `query ($keys: [DriversKey!]!, $entities: [JSON!]!) {
+      features {
+        drivers(driverId: 7) { trips }
+        driversMany(keys: $keys) { rows { name } }
+        riding(driverId: 7, customer: "u1", shop: 2) { trips n }
+        ridingMany(keys: [{ driverId: 8, customer: "u2", shop: 1 }]) { row { trips n } }
+      }
+      onlineFeatures(features: [{ view: "cars", features: ["model"] }], entities: $entities) { features }
+    }`
+    const variables = {
+      keys: Array.from({ length: 300 }, (_, i) => ({ driverId: i })),
+      entities: Array.from({ length: 300 }, (_, i) => ({ driver_id: i % 8 })),
+    }
+    // By the whole pipeline first, then by the hot path.
+    await gateway.graphql(operation, variables)
+    for (const path of ['/graphql?by=yoga', '/graphql']) {
+      const before = await gateway.onlineReads()
+      const { body } = await gateway.rest('POST', path, { query: operation, variables })
+      expect((await gateway.onlineReads()) - before).toBe(1)
+      expect(body).toMatchObject({
+        data: {
+          features: {
+            drivers: [{ trips: 10 }],
+            riding: { trips: 10, n: 200 },
+            ridingMany: [{ row: { trips: 20, n: 300 } }],
+          },
+        },
+      })
+    }
+  })
+
   test('no entities are no vectors, and more than there may be are refused', async () => {
     expect(await gateway.vectors({ features: all, entities: [] })).toEqual([])
     const many = Array.from({ length: 4_000 }, (_, i) => ({ driver_id: i, customer: 'u1', shop: 1 }))

@@ -17,7 +17,7 @@ const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_123)
 const operationCount = tries({ all: 1500, part: 400 })
 
 const schema = createSchema({} as Services)
-const holder = holdSchema({ schema, lookupFields, typed: new Map() })
+const holder = holdSchema({ schema, lookupFields, typed: new Map(), services: new Map() })
 let gateway: Gateway
 let hot: Awaited<ReturnType<Gateway['serve']>>
 /** No request with a query string takes the hot path. */
@@ -243,8 +243,10 @@ test('a failure that nobody foresaw is logged and masked as on the full pipeline
 })
 
 describe('compiled operations', () => {
+  const vectors = { get: () => Promise.reject(new Error('nothing is looked up')) }
+
   test('are kept for documents that were found valid, and for no other', () => {
-    const compiled = createCompiledOperations(holder, operations)
+    const compiled = createCompiledOperations(holder, { operations, vectors })
     expect(compiled.find(lookup, null)).toBeNull()
     compiled.accept(lookup, schema)
     expect(compiled.find(lookup, null)).not.toBeNull()
@@ -252,7 +254,7 @@ describe('compiled operations', () => {
   })
 
   test('are made only for operations whose root fields are realtime lookups', () => {
-    const compiled = createCompiledOperations(holder, operations)
+    const compiled = createCompiledOperations(holder, { operations, vectors })
     const row = 'queryRealtime(queryId: "q", indexKey: "k", indexValue: "v") { rows }'
     const others = [
       `{ ${row} savedQueries { totalCount } }`,
@@ -271,24 +273,24 @@ describe('compiled operations', () => {
   })
 
   test('are of one schema: with the next all are made anew, and what was valid before is not by that', () => {
-    const own = holdSchema({ schema, lookupFields, typed: new Map() })
-    const compiled = createCompiledOperations(own, operations)
+    const own = holdSchema({ schema, lookupFields, typed: new Map(), services: new Map() })
+    const compiled = createCompiledOperations(own, { operations, vectors })
     compiled.accept(lookup, schema)
     expect(compiled.find(lookup, null)).not.toBeNull()
     const next = createSchema({} as Services)
-    own.swap({ schema: next, lookupFields, typed: new Map() })
+    own.swap({ schema: next, lookupFields, typed: new Map(), services: new Map() })
     expect(compiled.find(lookup, null)).toBeNull()
     compiled.accept(lookup, schema)
     expect(compiled.find(lookup, null)).toBeNull()
     compiled.accept(lookup, next)
     expect(compiled.find(lookup, null)).not.toBeNull()
-    own.swap({ schema: next, lookupFields: new Map(), typed: new Map() })
+    own.swap({ schema: next, lookupFields: new Map(), typed: new Map(), services: new Map() })
     compiled.accept(lookup, next)
     expect(compiled.find(lookup, null)).toBeNull()
   })
 
   test('of ever new documents stay few, and those in use stay', () => {
-    const compiled = createCompiledOperations(holder, operations)
+    const compiled = createCompiledOperations(holder, { operations, vectors })
     compiled.accept(lookup, schema)
     for (let i = 0; i < 5_000; i++) {
       compiled.accept(`${lookup} # ${i} ${'x'.repeat(i % 3_000)}`, schema)

@@ -30,6 +30,27 @@ beforeAll(async () => {
   await createView('alone', ['n'], 'SELECT i AS n, i AS v FROM range(5) r(i)', {
     etlPath: `file:${import.meta.dirname}/etl/alone.js`,
   })
+  await createService('one_view', { features: [{ view: 'driver_stats' }] })
+  await createService('joined', {
+    features: [
+      { view: 'trips', features: ['far', 'zero'] },
+      {
+        view: 'driver_stats',
+        features: ['small', 'struct', 'text'],
+        keys: [{ key: 'driver_id', column: 'n' }],
+      },
+      { view: 'in_time', prefix: 't_' },
+      { view: 'alone', prefix: 'a_' },
+    ],
+  })
+  await createService('scored', {
+    features: [{ view: 'driver_stats', features: ['small'] }],
+    etlPath: `file:${import.meta.dirname}/etl/scored.js`,
+    requestColumns: [
+      { name: 'amount', type: 'DECIMAL', storage: 'DECIMAL(18,2)' },
+      { name: 'note', type: 'STRING', nullable: true },
+    ],
+  })
 })
 
 afterAll(async () => {
@@ -70,6 +91,13 @@ async function createView(
   await server.data(
     'mutation ($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!], $timestampColumn: String, $eventTtlSeconds: Int) { createFeatureView(name: $name, queryId: $queryId, etlId: $etlId, indexKeys: $indexKeys, timestampColumn: $timestampColumn, eventTtlSeconds: $eventTtlSeconds) { id } }',
     { name, queryId, etlId, indexKeys, ...more },
+  )
+}
+
+async function createService(name: string, more: Record<string, unknown>) {
+  await server.data(
+    'mutation ($name: String!, $features: [FeatureRefInput!]!, $etlPath: String, $requestColumns: [ColumnInput!]) { createFeatureService(name: $name, features: $features, etlPath: $etlPath, requestColumns: $requestColumns) { id } }',
+    { name, ...more },
   )
 }
 

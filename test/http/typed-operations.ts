@@ -37,11 +37,14 @@ export function* generateTypedOperations(seed: number, schema: GraphQLSchema): G
   const features = schema.getType('Features') as GraphQLObjectType
   while (true) {
     const writing: Writing = { draw, fragments: [], declared: new Map(), variables: {} }
-    const roots = Array.from({ length: draw.chance(0.15) ? 2 : 1 }, (_, i) => {
+    const isOfVectors = draw.chance(0.15)
+    const count = isOfVectors ? 0 : draw.chance(0.15) ? 2 : 1
+    const roots = Array.from({ length: count }, (_, i) => {
       const alias = i > 0 || draw.chance(0.1) ? `root${i}: ` : ''
       return `${alias}features${directive(writing)} ${selection(features, writing, 0)}`
     })
     if (draw.chance(0.05)) roots.push('__typename')
+    if (isOfVectors || draw.chance(0.1)) roots.push(onlineField(schema, writing))
     if (draw.chance(0.04))
       roots.push('queryRealtime(queryId: "none", indexKey: "n", indexValue: "1") { rows }')
     const declared = [...writing.declared].map(([name, type]) => `$${name}: ${type}`)
@@ -53,6 +56,62 @@ export function* generateTypedOperations(seed: number, schema: GraphQLSchema): G
       ...(declared.length > 0 && { variables: writing.variables }),
     }
   }
+}
+
+/** What the entities of `onlineFeatures` bring; numbers beyond what is exact too. */
+const entityValues: Record<string, readonly unknown[]> = {
+  driver_id: [0, 1, 2, '3', '+4', 7, 1e30, 'x', null],
+  city: ['', 'a', 'é', '日本', '__proto__', 'nobody'],
+  n: [0, 1, 2, 3, '2', 70000, true],
+  amount: ['1.50', 2, 12.5, null],
+  note: ['é😀"', 'a', null, '日本'],
+}
+const services: Record<string, readonly string[]> = {
+  one_view: ['driver_id'],
+  joined: ['city', 'n'],
+  scored: ['driver_id', 'amount', 'note'],
+}
+
+function onlineField(schema: GraphQLSchema, writing: Writing): string {
+  const { draw, declared, variables } = writing
+  const service = draw.chance(0.05) ? draw.from(['nobody', '']) : draw.from(Object.keys(services))
+  const entities = Array.from({ length: draw.below(4) }, () => entityOf(services[service] ?? [], draw))
+  const asked: [string, string, unknown][] = [['entities', '[JSON!]!', entities]]
+  if (draw.chance(0.8)) asked.push(['service', 'String', service])
+  else
+    asked.push([
+      'features',
+      '[FeatureRefInput!]',
+      [{ view: draw.from(['trips', 'driver_stats']), ...(draw.chance(0.5) && { prefix: 'p_' }) }],
+    ])
+  if (draw.chance(0.2)) asked.push(['fullNames', 'Boolean', draw.chance(0.5)])
+  if (draw.chance(0.05)) asked.push(['asOf', 'DateTime', draw.chance(0.5) ? null : '2026-01-01T00:00:00Z'])
+  const args = asked.map(([name, type, value]) => {
+    if (draw.chance(0.4)) return `${name}: ${literal(value)}`
+    const own = `o${declared.size}`
+    declared.set(own, type)
+    variables[own] = value
+    return `${name}: $${own}`
+  })
+  const alias = draw.chance(0.3) ? `${draw.from(aliases)}: ` : ''
+  const type = schema.getType('FeatureVector') as GraphQLObjectType
+  return `${alias}onlineFeatures(${args.join(', ')})${directive(writing)} ${selection(type, writing, 1)}`
+}
+
+function entityOf(columns: readonly string[], draw: Draw): unknown {
+  if (draw.chance(0.03)) return draw.from(wrong)
+  const given = columns.filter(() => !draw.chance(0.03))
+  if (draw.chance(0.02)) given.push('odd')
+  return Object.fromEntries(given.map((name) => [name, draw.from(entityValues[name] ?? ['1'])]))
+}
+
+/** As a document writes it. */
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  return `{ ${Object.entries(value)
+    .map(([name, own]) => `${name}: ${literal(own)}`)
+    .join(', ')} }`
 }
 
 function directive(writing: Writing): string {

@@ -37,12 +37,12 @@ export function createHotPath({
   log,
 }: {
   holder: Pick<SchemaHolder, 'current'>
-  services: Pick<Services, 'realtime'>
+  services: Pick<Services, 'realtime' | 'vectors'>
   trusted: Pick<TrustedDocuments, 'find'>
   operations: Operations
   log: Logger
 }): HotPath {
-  const compiled = createCompiledOperations(holder, operations)
+  const compiled = createCompiledOperations(holder, { operations, vectors: services.vectors })
 
   return {
     accept: compiled.accept,

@@ -2,6 +2,7 @@
 
 import { type DocumentNode, type GraphQLSchema, type OperationDefinitionNode, parse } from 'graphql'
 import { createTextCache, type TextCache } from '../../concurrency/text-cache.ts'
+import type { Vectors } from '../../realtime/vectors/vectors.ts'
 import type { HeldSchema, SchemaHolder } from '../../schema/held.ts'
 import type { Operation, Operations } from '../../telemetry/operations.ts'
 import { nameOperation } from '../graphql/operation-names.ts'
@@ -36,7 +37,7 @@ export interface CompiledOperations {
 /** They are of the schema in force: with the next one all are made anew. */
 export function createCompiledOperations(
   holder: Pick<SchemaHolder, 'current'>,
-  operations: Operations,
+  { operations, vectors }: { operations: Operations; vectors: Pick<Vectors, 'get'> },
 ): CompiledOperations {
   let known: TextCache<Known> = createTextCache<Known>(limits)
   let version = holder.current.version
@@ -51,9 +52,8 @@ export function createCompiledOperations(
 
   /** Cheaply, so that documents of other kinds take no room. */
   function mayLookUp(document: string): boolean {
-    const { lookupFields, typed } = holder.current
-    for (const name of lookupFields.keys()) if (document.includes(name)) return true
-    return typed.size > 0 && document.includes('features')
+    for (const name of holder.current.lookupFields.keys()) if (document.includes(name)) return true
+    return document.includes('features') || document.includes('onlineFeatures')
   }
 
   return {
@@ -70,7 +70,7 @@ export function createCompiledOperations(
       const operation = findOperation(parsed, operationName)
       // Names that the document lacks are not kept: there is no end of them.
       if (operation === null) return null
-      const compiled = compileAny(parsed, operation, holder.current)
+      const compiled = compileAny(parsed, operation, holder.current, vectors)
       const kept = compiled && { ...compiled, operation: operations.of(nameOperation(operation)) }
       found.operations.set(operationName, kept)
       return kept
@@ -86,9 +86,10 @@ function compileAny(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   held: HeldSchema,
+  vectors: Pick<Vectors, 'get'>,
 ): TypedOperation | null {
   const compiled = compile(document, operation, held.lookupFields)
-  if (compiled === null) return compileTyped(document, operation, held)
+  if (compiled === null) return compileTyped(document, operation, held, vectors)
   const laidOut = withLayouts(compiled)
   return { run: (variables, loading) => run(laidOut, variables, loading) }
 }

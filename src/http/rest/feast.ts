@@ -110,7 +110,7 @@ async function getOnlineFeatures(
   }
   const entities = rowsOf(columns, 'entities')
   const { names, partOf } = await vectors.describe(request)
-  const found = await vectors.get({ ...request, entities, asOf: null }, charge)
+  const found = await vectors.get({ ...request, entities, asOf: null }, { charge })
   const budget = createAnswerBudget()
   const values = found.map((vector) => {
     // There is no place for what is wrong with one entity, but for a feature that could not be had.

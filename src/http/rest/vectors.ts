@@ -3,7 +3,8 @@
 import { z } from 'zod'
 import { AppError } from '../../errors.ts'
 import type { FeatureReference } from '../../features/references.ts'
-import type { FeatureVector, VectorPart, Vectors } from '../../realtime/vectors/vectors.ts'
+import { rememberParts } from '../../realtime/vectors/part-texts.ts'
+import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
 import type { Loading } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
@@ -107,7 +108,7 @@ export async function lookUpVectors(
     asOf: asOf === undefined ? null : momentFrom(asOf),
     fullNames,
   }
-  const found = await vectors.get(request, charge)
+  const found = await vectors.get(request, { charge })
   const encode = createEncoder()
   const texts: string[] = []
   for (const each of found) {
@@ -126,32 +127,14 @@ function momentFrom(text: string): bigint {
   )
 }
 
-/** The parts of a view are mostly alike from one entity to the next: they were computed together, or chosen for one moment. */
+/** Of one request's answer. */
 function createEncoder(): (vector: FeatureVector) => string {
-  const before: { part: VectorPart; text: string }[] = []
-
-  function encodePart(part: VectorPart, place: number): string {
-    const known = before[place]
-    if (known !== undefined && isAlike(known.part, part)) return known.text
-    const { view, status, source, eventTime, asOf, error } = part
-    const text = `{"view":${toByteText(JSON.stringify(view))},"status":"${status}","source":"${source}","event_time":${encodeMoment(eventTime)},"as_of":${encodeMoment(asOf)}${encodeError(error)}}`
-    before[place] = { part, text }
-    return text
-  }
-
+  const encodePart = rememberParts(
+    ({ view, status, source, eventTime, asOf, error }) =>
+      `{"view":${toByteText(JSON.stringify(view))},"status":"${status}","source":"${source}","event_time":${encodeMoment(eventTime)},"as_of":${encodeMoment(asOf)}${encodeError(error)}}`,
+  )
   return ({ entity: asked, features, views, error }) =>
     `{"entity":${toByteText(JSON.stringify(asked ?? null))},"features":${features},"views":[${views.map(encodePart).join()}]${encodeError(error)}}`
-}
-
-function isAlike(a: VectorPart, b: VectorPart): boolean {
-  return (
-    a.asOf === b.asOf &&
-    a.eventTime === b.eventTime &&
-    a.status === b.status &&
-    a.source === b.source &&
-    a.error === b.error &&
-    a.view === b.view
-  )
 }
 
 function encodeError(error: FeatureVector['error']): string {

@@ -24,15 +24,22 @@ const openBrace = 0x7b
 const closeBracket = 0x5d
 const closeBrace = 0x7d
 
-export function createPicker(features: readonly { column: string; name: string }[]): Picker {
-  const labels = features.map(({ column }) => labelOf(column))
-  const heads = features.map(({ name }) => labelOf(name))
-  const nothing = toByteText(features.map(({ name }) => `${JSON.stringify(name)}:null`).join())
+export interface RowSurvey {
+  /** Notes where the columns of the object at `at` stand, and answers with its end. */
+  read(rows: ByteText, at: number): number
+  /** Of each column from its label's start to its value's end; -1 where the object lacks it. */
+  readonly starts: Int32Array
+  readonly ends: Int32Array
+  /** How long each column's label is: its value begins behind it. */
+  readonly labels: readonly number[]
+}
+
+export function createRowSurvey(columns: readonly string[]): RowSurvey {
+  const labels = columns.map(labelOf)
   /** What the row before had, in its order: the rows of a view nearly always are alike. */
   let places: Place[] = []
-  /** From the start of a feature's label to the end of its value. */
-  const starts = new Int32Array(features.length)
-  const ends = new Int32Array(features.length)
+  const starts = new Int32Array(columns.length)
+  const ends = new Int32Array(columns.length)
 
   /** Where the value begins whose label is at `at`; its place is the `nth` then. */
   function readLabel(rows: ByteText, at: number, nth: number): number {
@@ -44,24 +51,36 @@ export function createPicker(features: readonly { column: string; name: string }
     return end
   }
 
-  /** Notes where the features of the object at `at` stand, and answers with its end. */
-  function survey(rows: ByteText, at: number): number {
-    starts.fill(-1)
-    let position = at + 1
-    if (rows.charCodeAt(position) === closeBrace) return position + 1
-    for (let nth = 0; ; nth++) {
-      const start = position
-      const value = readLabel(rows, start, nth)
-      position = endOfValue(rows, value)
-      const feature = places[nth]?.feature ?? -1
-      if (feature >= 0) {
-        starts[feature] = start
-        ends[feature] = position
+  return {
+    starts,
+    ends,
+    labels: labels.map(({ length }) => length),
+    read(rows, at) {
+      starts.fill(-1)
+      let position = at + 1
+      if (rows.charCodeAt(position) === closeBrace) return position + 1
+      for (let nth = 0; ; nth++) {
+        const start = position
+        const value = readLabel(rows, start, nth)
+        position = endOfValue(rows, value)
+        const feature = places[nth]?.feature ?? -1
+        if (feature >= 0) {
+          starts[feature] = start
+          ends[feature] = position
+        }
+        if (rows.charCodeAt(position) !== comma) return position + 1
+        position++
       }
-      if (rows.charCodeAt(position) !== comma) return position + 1
-      position++
-    }
+    },
   }
+}
+
+export function createPicker(features: readonly { column: string; name: string }[]): Picker {
+  const heads = features.map(({ name }) => labelOf(name))
+  const isRenamed = features.map(({ column, name }) => column !== name)
+  const nothing = toByteText(features.map(({ name }) => `${JSON.stringify(name)}:null`).join())
+  const survey = createRowSurvey(features.map(({ column }) => column))
+  const { starts, ends, labels } = survey
 
   /** Neighbours that keep their names are one slice. */
   function copy(rows: ByteText): ByteText {
@@ -72,9 +91,9 @@ export function createPicker(features: readonly { column: string; name: string }
       if (i > 0) text += ','
       const head = heads[i] ?? ''
       if (start < 0) text += `${head}null`
-      else if (head !== labels[i]) text += head + rows.slice(start + (labels[i]?.length ?? 0), end)
+      else if (isRenamed[i]) text += head + rows.slice(start + (labels[i] ?? 0), end)
       else {
-        while (i + 1 < features.length && starts[i + 1] === end + 1 && heads[i + 1] === labels[i + 1])
+        while (i + 1 < features.length && starts[i + 1] === end + 1 && !isRenamed[i + 1])
           end = ends[++i] ?? end
         text += rows.slice(start, end)
       }
@@ -86,7 +105,7 @@ export function createPicker(features: readonly { column: string; name: string }
     nothing,
     pick(rows) {
       if (rows.charCodeAt(1) !== openBrace) return nothing
-      const end = survey(rows, 1)
+      const end = survey.read(rows, 1)
       return rows.charCodeAt(end) === comma ? null : copy(rows)
     },
   }

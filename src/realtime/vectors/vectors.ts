@@ -11,6 +11,7 @@ import type { FeatureServices } from '../../features/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
 import { createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
 import { microsOfMs } from '../../values/moment.ts'
+import type { RealtimeLoader } from '../loader.ts'
 import type { LookupAnswers, RealtimeResult, RealtimeSource } from '../result.ts'
 import type { Realtime } from '../service.ts'
 import type { ReadEntity } from './entities.ts'
@@ -53,9 +54,16 @@ export interface VectorPart {
   error: AppError | null
 }
 
+/** On whose behalf. */
+export interface Asking {
+  charge?: ((indexValues: number) => void) | undefined
+  /** Of the operation, where it looks up more than these. */
+  realtimeLoader?: RealtimeLoader
+}
+
 export interface Vectors {
   /** One for each entity, in order: what fails of one takes none of the others. Rejects for what is asked of all. */
-  get(request: VectorsRequest, charge?: (indexValues: number) => void): Promise<readonly FeatureVector[]>
+  get(request: VectorsRequest, asking: Asking): Promise<readonly FeatureVector[]>
   /** What a vector's features are named, and which of its views each is of: null for what an ETL gives. */
   describe(asked: VectorsAsked): Promise<Pick<VectorPlan, 'names' | 'partOf'>>
   close(): Promise<void>
@@ -92,13 +100,17 @@ export function createVectors(options: {
     return vectors.map((joined) => withEtl(joined.vector, resultOf.get(joined), nothing))
   }
 
-  async function joinNow(plan: VectorPlan, good: readonly ReadEntity[]): Promise<Join> {
+  async function joinNow(
+    plan: VectorPlan,
+    good: readonly ReadEntity[],
+    operation: RealtimeLoader | null,
+  ): Promise<Join> {
     if (good.length === 0) return createJoin(plan, [])
     const wanted = plan.parts.map(({ view, finding }) => ({
       view,
       indexValues: good.map(({ keys }) => keys[finding] ?? ''),
     }))
-    return createJoin(plan, await realtime.lookUpIn(wanted))
+    return createJoin(plan, await realtime.lookUpIn(wanted, operation))
   }
 
   /** Out of history, as a training set is made. */
@@ -115,14 +127,14 @@ export function createVectors(options: {
   }
 
   return {
-    async get({ entities, asOf, ...asked }, charge) {
+    async get({ entities, asOf, ...asked }, { charge, realtimeLoader = null }) {
       const planned = plans.of(asked)
       const plan = planned instanceof Promise ? await planned : planned
       assertFew(entities.length, plan.parts.length)
       charge?.(entities.length * plan.parts.length)
       const read = entities.map(plan.readEntity)
       const good = read.filter((each): each is ReadEntity => !(each instanceof AppError))
-      const join = await (asOf === null ? joinNow(plan, good) : joinAt(plan, good, asOf))
+      const join = await (asOf === null ? joinNow(plan, good, realtimeLoader) : joinAt(plan, good, asOf))
       let next = 0
       const joined = read.map((each, i) =>
         each instanceof AppError ? failed(plan, entities[i], each) : join(entities[i], each, next++),

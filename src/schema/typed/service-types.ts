@@ -7,8 +7,8 @@ import {
   GraphQLObjectType,
 } from 'graphql'
 import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
-import { toText } from '../../values/byte-text.ts'
 import type { Context } from '../context.ts'
+import { partsMultiplier } from '../operation-cost.ts'
 import {
   type Arguments,
   type BaseTypes,
@@ -22,6 +22,7 @@ import {
   type ViewTypes,
 } from './row-types.ts'
 import type { TypedService } from './service-entry.ts'
+import { onlyVector, rowOf, vectorsOf } from './service-lookups.ts'
 
 export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors: Vectors): ViewTypes {
   const { name, typeName, members, service } = entry
@@ -41,54 +42,21 @@ export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors
   const answer = createAnswerType(entry, row, base)
   answer.getFields()
 
-  async function get(
-    { asOf }: FeaturesSource,
-    entities: readonly Arguments[],
-    { charge, answer: budget }: Context,
-  ) {
-    const request = { service: service.record.id, features: null, fullNames: false }
-    const found = await vectors.get(
-      { ...request, entities: entities.map((given) => entityOf(entry, given)), asOf },
-      charge,
-    )
-    for (const { features } of found) budget.take(features.length)
-    return found
-  }
+  const get = ({ asOf }: FeaturesSource, entities: readonly Arguments[], context: Context) =>
+    vectorsOf(entry, vectors, { entities, asOf }, context)
 
   const one: GraphQLFieldConfig<FeaturesSource, Context> = {
     type: row,
     description: `${description}\n\nOf one entity; an error where one of its views could not be read.`,
     args,
     extensions: { complexity: { field: 1, multiplier: 1 } },
-    resolve: async (source, given, context) => {
-      const [vector] = await get(source, [given], context)
-      if (vector === undefined) throw new Error('one entity has no vector')
-      const error = vector.error ?? vector.views.find((part) => part.error !== null)?.error ?? null
-      if (error !== null) throw error
-      return rowOf(vector)
-    },
+    resolve: async (source, given, context) => rowOf(onlyVector(await get(source, [given], context))),
   }
   const many = manyField(
     { answer, key, description: `${description}\n\nAn answer for each entity, in order.` },
     get,
   )
   return { fields: { [name]: one, [`${name}Many`]: many }, subscription: null }
-}
-
-function rowOf({ features }: FeatureVector): object {
-  return JSON.parse(toText(features)) as object
-}
-
-/** As the request's JSON would have it: integers beyond what numbers hold are digits. */
-function entityOf({ args }: TypedService, given: Arguments): object {
-  return Object.fromEntries(
-    args
-      .filter(({ name }) => given[name] !== undefined)
-      .map(({ name, column }) => {
-        const value = given[name]
-        return [column.name, typeof value === 'bigint' ? String(value) : value]
-      }),
-  )
 }
 
 function createAnswerType(
@@ -109,7 +77,7 @@ function createAnswerType(
       views: {
         type: listOf(base.part),
         description: 'How each view’s part was had.',
-        extensions: { complexity: { field: 1, multiplier: 4 } },
+        extensions: { complexity: { field: 1, multiplier: partsMultiplier } },
         resolve: ({ views }) => views,
       },
       error: {

@@ -159,14 +159,14 @@ export function createTypedCatalog(options: {
 
   async function hold(base: GraphQLSchema, lookupFields: LookupFields) {
     reserved = reservedBy(base)
-    const holder = holdSchema({ schema: base, lookupFields, typed: new Map() })
+    const holder = holdSchema({ schema: base, lookupFields, typed: new Map(), services: new Map() })
     const schemas = createLiveSchemas(base, { follow: followIn(holder), answersAt, vectors: options.vectors })
     let signature = ''
     async function build({ entries, services }: Entries) {
       const now = JSON.stringify([...entries, ...services].map((entry) => entry.signature))
       if (now === signature) return
       const schema = await schemas.make({ entries, services })
-      holder.swap({ schema, lookupFields, typed: new Map(entries.map((entry) => [entry.name, entry])) })
+      holder.swap({ schema, lookupFields, typed: byName(entries), services: byName(services) })
       signature = now
     }
     const own = { build, schemas }
@@ -233,6 +233,10 @@ function stillUsed({ name, view: { id, record } }: TypedEntry, names: readonly s
     `The field ${name} of the feature view ${record.name} (${id}) is used by ${names.slice(0, maxNamed).join('; ')}${names.length > maxNamed ? ` and ${names.length - maxNamed} more` : ''}. To delete it all the same, say force: true.`,
     { details: { users: names } },
   )
+}
+
+function byName<Entry extends { name: string }>(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
+  return new Map(entries.map((entry) => [entry.name, entry]))
 }
 
 /** A service that cannot be put together keeps nothing else from being served. */

@@ -1,54 +1,115 @@
-// Rows and answers of typed fields as JSON text, by what a selection asks of them, as the executor and its encoder would write them.
+// Rows of typed fields out of their stored JSON, by what a selection asks of them, as the executor and its encoder would write them.
 
 import {
   type FieldNode,
   type GraphQLObjectType,
   type GraphQLOutputType,
+  type GraphQLScalarType,
   getNamedType,
   getNullableType,
   isListType,
   isObjectType,
   isScalarType,
-  type SelectionSetNode,
 } from 'graphql'
-import type { TypedEntry } from '../../../schema/typed/entries.ts'
+import { createRowSurvey } from '../../../realtime/vectors/picker.ts'
 import type { Member, Shape } from '../../../schema/typed/shapes.ts'
-import type { TypedAnswer } from '../../../schema/typed/typed-lookups.ts'
-import { formatMicros } from '../../../values/calendar.ts'
+import { type ByteText, toByteText, toText } from '../../../values/byte-text.ts'
 import { NotProven } from '../fields.ts'
+import { type Collect, createObjectWriter, selectionsOf, typename, type Write } from './object-writer.ts'
+import { isAsWritten } from './plain-values.ts'
 
-export type Collect = (selections: readonly SelectionSetNode[]) => ReadonlyMap<string, readonly FieldNode[]>
-export type Write<Value> = (value: Value) => string
+const nothing = 'null' as ByteText
+const comma = 0x2c
 
-const typename = '__typename'
-
-function selectionsOf(nodes: readonly FieldNode[]): readonly SelectionSetNode[] {
-  return nodes.flatMap(({ selectionSet }) => selectionSet ?? [])
+export interface RowWriter {
+  /** All rows of an array. */
+  rows(array: ByteText): readonly ByteText[]
+  /** One that stands by itself. */
+  row(object: ByteText): ByteText
 }
 
-/** `{"a":…,"b":…}` of what each of the fields writes. */
-export function createObjectWriter<Value>(
+interface Cell {
+  before: string
+  /** Of the columns that are read; -1 for what stands in `text`. */
+  column: number
+  text: ByteText
+  /** Of a value as it is stored. */
+  write(stored: ByteText): ByteText
+}
+
+export function createRowWriter(
+  type: GraphQLObjectType,
+  members: readonly Member[],
   nodes: readonly FieldNode[],
   collect: Collect,
-  writerOf: (name: string, nodes: readonly FieldNode[]) => Write<Value>,
-): Write<Value> {
-  const cells = [...collect(selectionsOf(nodes))].map(([name, ofField], i) => ({
-    before: `${i === 0 ? '' : ','}"${name}":`,
-    write: writerOf(ofField[0]?.name.value ?? '', ofField),
-  }))
-  return (value) => {
+): RowWriter {
+  const columns: string[] = []
+  const cells = [...collect(selectionsOf(nodes))].map(([name, ofField], i): Cell => {
+    const before = `${i === 0 ? '' : ','}"${name}":`
+    const asked = ofField[0]?.name.value ?? ''
+    if (asked === typename)
+      return { before, column: -1, text: `"${type.name}"` as ByteText, write: () => nothing }
+    const { member, field } = memberOf(type, members, asked)
+    const known = columns.indexOf(member.key)
+    const column = known < 0 ? columns.push(member.key) - 1 : known
+    return { before, column, text: nothing, write: createStoredWriter(field, member.shape, ofField, collect) }
+  })
+  const survey = createRowSurvey(columns)
+  const { starts, ends, labels } = survey
+
+  /** After the survey has read it. */
+  function write(rows: ByteText): ByteText {
     let text = '{'
-    for (const { before, write } of cells) text += before + write(value)
-    return `${text}}`
+    for (const cell of cells) {
+      text += cell.before
+      const start = cell.column < 0 ? -1 : (starts[cell.column] ?? -1)
+      text +=
+        start < 0
+          ? cell.text
+          : cell.write(rows.slice(start + (labels[cell.column] ?? 0), ends[cell.column]) as ByteText)
+    }
+    return `${text}}` as ByteText
+  }
+
+  return {
+    row(object) {
+      survey.read(object, 0)
+      return write(object)
+    },
+    rows(array) {
+      const written: ByteText[] = []
+      if (array.length <= 2) return written
+      for (let at = 1; ; at++) {
+        at = survey.read(array, at)
+        written.push(write(array))
+        if (array.charCodeAt(at) !== comma) return written
+      }
+    },
   }
 }
 
-export function listWriter<Value>(write: Write<Value>): Write<readonly Value[]> {
-  return (values) => `[${values.map(write).join()}]`
+function memberOf(type: GraphQLObjectType, members: readonly Member[], name: string) {
+  const member = members.find((each) => each.name === name)
+  const field = type.getFields()[name]
+  if (member === undefined || field === undefined) throw new NotProven()
+  return { member, field: field.type }
 }
 
-/** A row, or a struct within it. */
-export function createRowWriter(
+/** What is stored as it is written is copied; all else is read and written anew. */
+function createStoredWriter(
+  type: GraphQLOutputType,
+  shape: Shape,
+  nodes: readonly FieldNode[],
+  collect: Collect,
+): (stored: ByteText) => ByteText {
+  const write = createCellWriter(type, shape, nodes, collect)
+  const isPlain = shape.kind === 'scalar' ? isAsWritten[shape.scalar] : () => false
+  return (stored) =>
+    isPlain(stored) || stored === nothing ? stored : toByteText(write(JSON.parse(toText(stored))))
+}
+
+/** Of a struct within a row. */
+function createStructWriter(
   type: GraphQLObjectType,
   members: readonly Member[],
   nodes: readonly FieldNode[],
@@ -56,15 +117,14 @@ export function createRowWriter(
 ): Write<object> {
   return createObjectWriter<object>(nodes, collect, (name, ofField) => {
     if (name === typename) return () => `"${type.name}"`
-    const member = members.find((each) => each.name === name)
-    const field = type.getFields()[name]
-    if (member === undefined || field === undefined) throw new NotProven()
-    const write = createCellWriter(field.type, member.shape, ofField, collect)
+    const { member, field } = memberOf(type, members, name)
+    const write = createCellWriter(field, member.shape, ofField, collect)
     const { key } = member
     return (row) => write(Object.hasOwn(row, key) ? (row as Record<string, unknown>)[key] : null)
   })
 }
 
+/** Of a value that is read. */
 function createCellWriter(
   type: GraphQLOutputType,
   shape: Shape,
@@ -77,60 +137,14 @@ function createCellWriter(
       value == null ? 'null' : write(value)
   const own = getNullableType(type)
   if (isListType(own) && shape.kind === 'list') {
-    const items = listWriter(createCellWriter(own.ofType as GraphQLOutputType, shape.item, nodes, collect))
-    return orNull((value) => items(value as readonly unknown[]))
+    const write = createCellWriter(own.ofType as GraphQLOutputType, shape.item, nodes, collect)
+    return orNull((value) => `[${(value as readonly unknown[]).map(write).join()}]`)
   }
   if (isObjectType(own) && shape.kind === 'object') {
-    const write = createRowWriter(own, shape.members, nodes, collect)
+    const write = createStructWriter(own, shape.members, nodes, collect)
     return orNull((value) => write(value as object))
   }
   const leaf = getNamedType(type)
   if (!isScalarType(leaf)) throw new NotProven()
-  return orNull((value) => JSON.stringify(leaf.coerceOutputValue(value)))
-}
-
-/** What a `…Many` field gives for one key. */
-export function createAnswerWriter(
-  { typeName, members, isInTime }: TypedEntry,
-  { row, answer }: { row: GraphQLObjectType; answer: GraphQLObjectType },
-  nodes: readonly FieldNode[],
-  collect: Collect,
-): Write<TypedAnswer> {
-  const rowsOf = (ofField: readonly FieldNode[]) => createRowWriter(row, members, ofField, collect)
-  return createObjectWriter<TypedAnswer>(nodes, collect, (name, ofField) => {
-    switch (name) {
-      case typename:
-        return () => `"${typeName}Answer"`
-      case 'status':
-        return ({ result }) => `"${result.status}"`
-      case 'source':
-        return ({ result }) => `"${result.source}"`
-      case 'asOf':
-        return ({ result: { asOfMs } }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`)
-      case 'eventTime':
-        return ({ result: { eventTime } }) => (eventTime === null ? 'null' : `"${formatMicros(eventTime)}"`)
-      case 'error':
-        return createFailureWriter(ofField, collect)
-      case 'row': {
-        const write = rowsOf(ofField)
-        return ({ rows: [first] }) => (first === undefined ? 'null' : write(first))
-      }
-      case 'rows': {
-        const write = listWriter(rowsOf(ofField))
-        return ({ rows }) => write(rows)
-      }
-      default:
-        throw new NotProven(`${answer.name} ${isInTime}`)
-    }
-  })
-}
-
-function createFailureWriter(nodes: readonly FieldNode[], collect: Collect): Write<TypedAnswer> {
-  const write = createObjectWriter<{ code: string; message: string }>(nodes, collect, (name) => {
-    if (name === 'code') return ({ code }) => JSON.stringify(code)
-    if (name === 'message') return ({ message }) => JSON.stringify(message)
-    if (name === typename) return () => '"RealtimeFailure"'
-    throw new NotProven()
-  })
-  return ({ result: { error } }) => (error === null ? 'null' : write(error))
+  return orNull((value) => JSON.stringify((leaf as GraphQLScalarType).coerceOutputValue(value)))
 }

@@ -1,4 +1,4 @@
-// A valid document's operation that asks for nothing but `features`: its lookups, begun at once, and its answer's text.
+// A valid document's operation that asks for nothing but features: its lookups, begun at once, and its answer's text.
 
 import {
   type DocumentNode,
@@ -11,46 +11,42 @@ import {
   Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
-  type SelectionSetNode,
 } from 'graphql'
+import type { Vectors } from '../../../realtime/vectors/vectors.ts'
 import type { HeldSchema } from '../../../schema/held.ts'
 import type { Loading } from '../../../schema/lookup-fields.ts'
 import { operationLimits } from '../../../schema/operation-cost.ts'
-import type { TypedEntry } from '../../../schema/typed/entries.ts'
-import { answersOf, keyOf, rowsOfOne } from '../../../schema/typed/typed-lookups.ts'
-import { type ByteText, toByteText } from '../../../values/byte-text.ts'
+import type { ByteText } from '../../../values/byte-text.ts'
 import { type FailedField, FailedFields } from '../failed-fields.ts'
-import { collectFields, type Fragments, NotProven, noteConditions } from '../fields.ts'
+import { collectFields, type Fragments, NotProven } from '../fields.ts'
 import type { VariableValues } from '../variables.ts'
-import { type Collect, createAnswerWriter, createRowWriter, listWriter } from './row-writer.ts'
+import { type Arguments, type FindLookup, findLookups, type Start, type TypedLookup } from './lookups.ts'
+import { type Collect, selectionsOf, typename } from './object-writer.ts'
+import { type Survey, surveyOperation } from './survey.ts'
 
 export interface TypedOperation {
   /** Null: declined, before anything was looked up. Rejects with FailedFields. */
   run(variables: VariableValues, loading: Loading): Promise<ByteText> | null
 }
 
-/** A field of `Features` as the schema has it. */
-interface Field {
-  entry: TypedEntry
-  isMany: boolean
-}
-
-type Arguments = Readonly<Record<string, unknown>>
-
-/** One that is asked for, and how its text comes about. */
+/** A lookup that is asked for, and how its text comes about. */
 interface Asked {
   name: string
+  path: readonly string[]
   node: FieldNode
   positions: readonly number[]
-  /** Where it fails: null in its place, or no data at all. */
   isNullable: boolean
-  start(args: Arguments, loading: Loading): Promise<string>
+  start: Start
 }
 
 interface Group {
   name: string
-  /** Null for __typename. */
-  fields: readonly ({ name: string; text: string } | Asked)[] | null
+  fields: readonly (Fixed | Asked)[]
+}
+
+interface Fixed {
+  name: string
+  text: ByteText
 }
 
 /** So that one operation's layouts stay few. */
@@ -60,43 +56,30 @@ const maxConditions = 4
 export function compileTyped(
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  { schema, typed }: Pick<HeldSchema, 'schema' | 'typed'>,
+  held: Pick<HeldSchema, 'schema' | 'typed' | 'services'>,
+  vectors: Pick<Vectors, 'get'>,
 ): TypedOperation | null {
-  const features = schema.getType('Features') as GraphQLObjectType | undefined
-  if (features === undefined || operation.operation !== OperationTypeNode.QUERY) return null
-  if ((operation.directives?.length ?? 0) > 0) return null
-  const fields = fieldsOf(typed)
+  if (operation.operation !== OperationTypeNode.QUERY || (operation.directives?.length ?? 0) > 0) return null
+  const find = findLookups(held, vectors)
   const fragments = fragmentsOf(document)
   try {
-    const survey = surveyOperation(operation, { fields, fragments })
+    const survey = surveyOperation(operation, { find, fragments })
     if (survey.conditions.size > maxConditions) return null
-    const layouts = new Map<string, readonly Group[]>()
-    const layOut = (coerced: Arguments): readonly Group[] => {
+    const layouts = new Map<string, readonly Placed[]>()
+    const layOut = (coerced: Arguments): readonly Placed[] => {
       const key = [...survey.conditions].map((name) => coerced[name] === true).join()
-      const known =
-        layouts.get(key) ?? layOutGroups(operation, { schema, features, fields, fragments, coerced })
+      const known = layouts.get(key) ?? layOutRoot(operation, { find, fragments, coerced })
       layouts.set(key, known)
       return known
     }
     // What cannot be laid out is found now, not in the middle of a request.
     layOut({})
-    return {
-      run: (variables, loading) =>
-        runTyped({ schema, operation, features, survey, layOut }, variables, loading),
-    }
+    const { schema } = held
+    return { run: (variables, loading) => run({ schema, operation, survey, layOut }, variables, loading) }
   } catch (error) {
     if (error instanceof NotProven) return null
     throw error
   }
-}
-
-function fieldsOf(typed: HeldSchema['typed']): ReadonlyMap<string, Field> {
-  return new Map(
-    [...typed.values()].flatMap((entry): [string, Field][] => [
-      [entry.name, { entry, isMany: false }],
-      [`${entry.name}Many`, { entry, isMany: true }],
-    ]),
-  )
 }
 
 function fragmentsOf({ definitions }: DocumentNode): Fragments {
@@ -106,169 +89,84 @@ function fragmentsOf({ definitions }: DocumentNode): Fragments {
   return new Map(found.map((node) => [node.name.value, node]))
 }
 
-interface Survey {
-  /** Each lookup wherever it is spread, with how many fields are beneath it. */
-  lookups: readonly { node: FieldNode; cost: number; isMany: boolean }[]
-  conditions: ReadonlySet<string>
-  breadth: number
-}
-
-/** Goes over everything that the operation can reach, whatever its conditions, as the limits count it. */
-function surveyOperation(
-  operation: OperationDefinitionNode,
-  { fields, fragments }: { fields: ReadonlyMap<string, Field>; fragments: Fragments },
-): Survey {
-  const lookups: { node: FieldNode; cost: number; isMany: boolean }[] = []
-  const conditions = new Set<string>()
-  let breadth = 0
-
-  function visit(
-    { selections }: SelectionSetNode,
-    depth: number,
-    visitField: (node: FieldNode, depth: number) => void,
-  ) {
-    if (depth > operationLimits.depth) throw new NotProven()
-    for (const node of selections) {
-      noteConditions(node, conditions)
-      if (node.kind === Kind.FIELD) {
-        if (++breadth > operationLimits.breadth) throw new NotProven()
-        visitField(node, depth)
-        continue
-      }
-      const fragment = node.kind === Kind.FRAGMENT_SPREAD ? fragments.get(node.name.value) : node
-      // A fragment on an interface, or one with variables of its own.
-      if (
-        fragment === undefined ||
-        ('variableDefinitions' in fragment && (fragment.variableDefinitions?.length ?? 0) > 0)
-      )
-        throw new NotProven()
-      if (fragment !== node) noteConditions(fragment, conditions)
-      visit(fragment.selectionSet, depth, visitField)
-    }
-  }
-
-  function visitBeneath(node: FieldNode, depth: number) {
-    if (node.selectionSet !== undefined) visit(node.selectionSet, depth + 1, visitBeneath)
-  }
-
-  function visitLookup(node: FieldNode, depth: number) {
-    if (node.name.value === '__typename') return
-    const field = fields.get(node.name.value)
-    if (field === undefined) throw new NotProven()
-    const before = breadth
-    visitBeneath(node, depth)
-    lookups.push({ node, cost: breadth - before, isMany: field.isMany })
-  }
-
-  function visitRoot(node: FieldNode, depth: number) {
-    if (node.name.value === '__typename') return
-    if (
-      node.name.value !== 'features' ||
-      (node.arguments?.length ?? 0) > 0 ||
-      node.selectionSet === undefined
-    )
-      throw new NotProven()
-    visit(node.selectionSet, depth + 1, visitLookup)
-  }
-
-  visit(operation.selectionSet, 1, visitRoot)
-  return { lookups, conditions, breadth }
-}
+type Placed = Fixed | Asked | Group
 
 interface Known {
-  schema: GraphQLSchema
-  features: GraphQLObjectType
-  fields: ReadonlyMap<string, Field>
+  find: FindLookup
   fragments: Fragments
   coerced: Arguments
 }
 
-function layOutGroups(operation: OperationDefinitionNode, known: Known): readonly Group[] {
-  const { fragments, coerced } = known
+function layOutRoot(operation: OperationDefinitionNode, { find, fragments, coerced }: Known): Placed[] {
   const collect: Collect = (selections) =>
     collectFields(selections, fragments, (name) => coerced[name] === true)
-  return [...collect([operation.selectionSet])].map(([name, nodes]) => {
-    if (nodes[0]?.name.value === '__typename') return { name, fields: null }
-    const beneath = collect(nodes.flatMap(({ selectionSet }) => selectionSet ?? []))
-    return { name, fields: [...beneath].map(([own, ofField]) => layOutField(own, ofField, collect, known)) }
-  })
-}
 
-function layOutField(
-  name: string,
-  nodes: readonly FieldNode[],
-  collect: Collect,
-  { schema, fields }: Known,
-): { name: string; text: string } | Asked {
-  const [node] = nodes
-  const field = fields.get(node?.name.value ?? '')
-  if (node?.name.value === '__typename') return { name, text: '"Features"' }
-  if (node === undefined || field === undefined) throw new NotProven()
-  const { entry, isMany } = field
-  const row = schema.getType(entry.typeName) as GraphQLObjectType
-  const positions = nodes.flatMap(({ loc }) => (loc === undefined ? [] : [loc.start]))
-  const asked = { name, node, positions, isNullable: !isMany && entry.isInTime }
-  if (isMany) {
-    const answer = schema.getType(`${entry.typeName}Answer`) as GraphQLObjectType
-    const write = listWriter(createAnswerWriter(entry, { row, answer }, nodes, collect))
+  function layOut(
+    parent: TypedLookup['parent'],
+    before: readonly string[],
+    [name, nodes]: readonly [string, readonly FieldNode[]],
+  ): Fixed | Asked {
+    const [node] = nodes
+    if (node?.name.value === typename) return { name, text: `"${parent}"` as ByteText }
+    const lookup = node && find(parent, node.name.value)
+    if (node === undefined || lookup === undefined) throw new NotProven()
+    const positions = nodes.flatMap(({ loc }) => (loc === undefined ? [] : [loc.start]))
+    const { isNullable } = lookup
     return {
-      ...asked,
-      start: async ({ keys }, loading) =>
-        write(
-          await answersOf(
-            entry,
-            loading,
-            (keys as Arguments[]).map((own) => keyOf(entry, own)),
-          ),
-        ),
+      name,
+      path: [...before, name],
+      node,
+      positions,
+      isNullable,
+      start: lookup.starter(nodes, collect),
     }
   }
-  const write = createRowWriter(row, entry.members, nodes, collect)
-  const writeRows = listWriter(write)
-  return {
-    ...asked,
-    start: async (args, loading) => {
-      const rows = await rowsOfOne(entry, loading, keyOf(entry, args))
-      if (!entry.isInTime) return writeRows(rows)
-      return rows[0] === undefined ? 'null' : write(rows[0])
-    },
-  }
+
+  return [...collect([operation.selectionSet])].map((field) => {
+    const [name, nodes] = field
+    if (nodes[0]?.name.value !== 'features') return layOut('Query', [], field)
+    return {
+      name,
+      fields: [...collect(selectionsOf(nodes))].map((each) => layOut('Features', [name], each)),
+    }
+  })
 }
 
 interface Compiled {
   schema: GraphQLSchema
   operation: OperationDefinitionNode
-  features: GraphQLObjectType
   survey: Survey
-  layOut(coerced: Arguments): readonly Group[]
+  layOut(coerced: Arguments): readonly Placed[]
 }
 
-function runTyped(compiled: Compiled, variables: VariableValues, loading: Loading): Promise<ByteText> | null {
+function run(compiled: Compiled, variables: VariableValues, loading: Loading): Promise<ByteText> | null {
   const { schema, operation, survey, layOut } = compiled
   if (holdsRounded(variables)) return null
   const found = getVariableValues(schema, operation.variableDefinitions ?? [], variables)
   if (found.variableValues === undefined) return null
   const args = argumentsOf(compiled, found.variableValues)
   if (args === null) return null
-  let cost = survey.breadth
-  for (const { node, cost: beneath, isMany } of survey.lookups) {
-    const keys = isMany ? args.get(node)?.keys : undefined
-    if (Array.isArray(keys)) cost += beneath * (keys.length - 1)
+  let { cost } = survey
+  for (const { node, cost: beneath, lookup } of survey.lookups) {
+    const given = args.get(node) ?? {}
+    if (!lookup.takes(given)) return null
+    const entities = lookup.list === null ? undefined : given[lookup.list]
+    if (Array.isArray(entities)) cost += beneath * (entities.length - 1)
   }
   if (cost > operationLimits.complexity) return null
-  const groups = layOut(found.variableValues.coerced)
-  return answer(groups, (asked) => asked.start(args.get(asked.node) ?? {}, loading))
+  const placed = layOut(found.variableValues.coerced)
+  return answer(placed, (asked) => asked.start(args.get(asked.node) ?? {}, loading))
 }
 
 /** Null where the reference path says what is wrong with them. */
 function argumentsOf(
-  { features, survey }: Compiled,
+  { schema, survey }: Compiled,
   variableValues: Parameters<typeof getArgumentValues>[2],
 ): ReadonlyMap<FieldNode, Arguments> | null {
   const found = new Map<FieldNode, Arguments>()
   try {
-    for (const { node } of survey.lookups) {
-      const field = features.getFields()[node.name.value]
+    for (const { node, lookup } of survey.lookups) {
+      const field = (schema.getType(lookup.parent) as GraphQLObjectType).getFields()[node.name.value]
       if (field === undefined) return null
       if (!found.has(node)) found.set(node, getArgumentValues(field, node, variableValues))
     }
@@ -284,30 +182,29 @@ function holdsRounded(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).some(holdsRounded)
 }
 
-async function answer(groups: readonly Group[], start: (asked: Asked) => Promise<string>): Promise<ByteText> {
+async function answer(
+  placed: readonly Placed[],
+  start: (asked: Asked) => Promise<ByteText>,
+): Promise<ByteText> {
   const failures: FailedField[] = []
   let isLost = false
-  const texts = await Promise.all(
-    groups.map(async ({ name: group, fields }) => {
-      if (fields === null) return `"${group}":"Query"`
-      const cells = await Promise.all(
-        fields.map(async (field) => {
-          if ('text' in field) return `"${field.name}":${field.text}`
-          const { name, positions, isNullable } = field
-          try {
-            return `"${name}":${await start(field)}`
-          } catch (cause) {
-            if (isLost) return ''
-            isLost = !isNullable
-            failures.push({ cause, path: [group, name], positions })
-            return `"${name}":null`
-          }
-        }),
-      )
-      return `"${group}":{${cells.join()}}`
-    }),
-  )
-  const data = isLost ? ('null' as ByteText) : toByteText(`{${texts.join()}}`)
+
+  async function write(field: Placed): Promise<string> {
+    if ('text' in field) return `"${field.name}":${field.text}`
+    if ('fields' in field) return `"${field.name}":{${(await Promise.all(field.fields.map(write))).join()}}`
+    const { name, path, positions, isNullable } = field
+    try {
+      return `"${name}":${await start(field)}`
+    } catch (cause) {
+      if (isLost) return ''
+      isLost = !isNullable
+      failures.push({ cause, path, positions })
+      return `"${name}":null`
+    }
+  }
+
+  const texts = await Promise.all(placed.map(write))
+  const data = (isLost ? 'null' : `{${texts.join()}}`) as ByteText
   if (failures.length > 0) throw new FailedFields(failures, data)
   return `{"data":${data}}` as ByteText
 }
