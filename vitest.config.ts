@@ -2,9 +2,16 @@ import { defineConfig } from 'vitest/config'
 import SlowestFirst from './test/slowest-first.ts'
 
 /** The end-to-end tests that hold on whatever stores; the other files choose theirs. */
-const onAllStores = ['as-of', 'catalog', 'in-time', 'lifecycle', 'parity', 'readme', 'tricky-values'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-)
+const onAllStores = [
+  'as-of',
+  'catalog',
+  'erased-in-time',
+  'in-time',
+  'lifecycle',
+  'parity',
+  'readme',
+  'tricky-values',
+].map((name) => `test/e2e/${name}.test.ts`)
 
 export default defineConfig({
   // As Node resolves packages: else graphql would be loaded twice, once in its build for development.

@@ -17,6 +17,7 @@ export const trinoCatalogs = [
   'kinds',
   'sets',
   'moments',
+  'times',
 ] as const
 
 declare module 'vitest' {

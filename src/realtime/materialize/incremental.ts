@@ -14,6 +14,8 @@ import { requestOf } from '../compute.ts'
 /** So many keys are looked up while the next are found. */
 const keysAtOnce = 8000
 const newest = 'gateway newest'
+/** A literal of an earlier year is none in every engine. */
+const earliestMs = Date.parse('1000-01-01')
 
 export interface Incremental {
   /** Whether the view says when its rows were written, and was computed whole before. */
@@ -39,7 +41,8 @@ export function createIncremental(options: {
   async function createdUntil(view: View, signal: AbortSignal): Promise<Date | null> {
     const { createdColumn } = view.record
     if (createdColumn === null || !tellsCreated(view)) return null
-    return later(null, await findNewest(view, createdColumn, '', signal))
+    const begunAt = new Date()
+    return later(null, await findNewest(view, createdColumn, '', signal), begunAt)
   }
 
   /** A cell of the column. */
@@ -70,12 +73,9 @@ export function createIncremental(options: {
       const begunAt = new Date()
       const from = since ?? allowanceOf(view)
       const version = await step()
-      const { columns, batches } = await warehouse.scan({
-        ...requestOf(view, begunAt.getTime()),
-        sql: touchedSince(view, from),
-        saved: undefined,
-        signal,
-      })
+      // Of rows of any time, of which a statement of the view's own would leave out those that are not served.
+      const { key, asOf } = requestOf(view, begunAt.getTime())
+      const { columns, batches } = await warehouse.scan({ sql: touchedSince(view, from), key, asOf, signal })
       const places = view.key.names.map((name) => columns.findIndex((column) => column.name === name))
       const newestAt = columns.findIndex(({ name }) => name === newest)
       let until = view.record.createdUntil
@@ -83,10 +83,10 @@ export function createIncremental(options: {
       let keys = new Map<string, KeyValues>()
       for await (const rows of batches) {
         for (const row of rows) {
-          until = later(until, row[newestAt])
-          const key = view.key.ofCells(places.map((place) => row[place] ?? null))
-          if (key == null) continue
-          keys.set(key.text, key.values)
+          until = later(until, row[newestAt] ?? null, begunAt)
+          const touched = view.key.ofCells(places.map((place) => row[place] ?? null))
+          if (touched == null) continue
+          keys.set(touched.text, touched.values)
           count++
         }
         if (keys.size < keysAtOnce) continue
@@ -106,9 +106,12 @@ function tellsCreated({ query, record }: View): boolean {
 }
 
 /** The latest that is not in the future: a clock that was wrong once must not hide what comes after. */
-function later(before: Date | null, cell: unknown): Date | null {
+function later(before: Date | null, cell: Value, begunAt: Date): Date | null {
   if (typeof cell !== 'string') return before
-  const at = new Date(Math.min(Date.parse(cell), Date.now()))
+  const ms = cell === 'infinity' ? Number.POSITIVE_INFINITY : Date.parse(cell)
+  // Neither -infinity nor what a Date cannot hold is a time that anything could be asked for from.
+  if (Number.isNaN(ms)) return before
+  const at = new Date(Math.max(earliestMs, Math.min(ms, begunAt.getTime())))
   return before === null || at > before ? at : before
 }
 
@@ -141,7 +144,7 @@ function literal(at: Date, storage: string): string {
   const text = at.toISOString().replace('T', ' ').replace('Z', '')
   if (storage === 'DATE') return `DATE ${quoteText(text.slice(0, 10))}`
   return /TIME ZONE|TIMESTAMPTZ/i.test(storage)
-    ? `TIMESTAMP WITH TIME ZONE ${quoteText(`${text}+00:00`)}`
+    ? `CAST(${quoteText(`${text} +00:00`)} AS TIMESTAMP WITH TIME ZONE)`
     : `TIMESTAMP ${quoteText(text)}`
 }
 
