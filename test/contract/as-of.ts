@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { parseMicros } from '../../src/values/calendar.ts'
 import type { Row } from '../../src/values/columns.ts'
+import { tries } from '../thorough.ts'
 import type { Opened, WarehouseTests } from './warehouse-tests.ts'
 
 /** Statements of one engine alone, with § where the moment stands. */
@@ -124,6 +125,8 @@ export function testAsOf(at: Opened, { refusal }: WarehouseTests, own: OwnMoment
         const spellings = [...plainSpellings, ...(own.spellings ?? [])]
         let compared = 0
         for (const [m, moment] of moments.entries()) {
+          // Each statement at some of the moments, so that each moment meets each way of writing.
+          if ((i + m) % tries({ all: 2, part: 3 }) > 0) continue
           const spelling = spellings[(i + m) % spellings.length] ?? ''
           const expected = await exported(byHand(statement, moment))
           expect(await exported(asked(statement, spelling), micros(moment))).toEqual(expected)

@@ -120,7 +120,7 @@ export function testTimelines(warehouse: () => Warehouse): void {
     test.for(Object.keys(columnTypes) as ColumnKind[])(
       'MUST be those of the rule, by a column of type %s',
       async (kind) => {
-        for (let seed = 1; seed <= tries({ all: 60, part: 12 }); seed++) {
+        for (let seed = 1; seed <= tries({ all: 24, part: 8 }); seed++) {
           const { happened, timeline } = makeHistory(seed, kind)
           const sql = statementOf(happened, kind)
           const expected = expectedOf(happened, timeline).sort((a, b) => a - b)

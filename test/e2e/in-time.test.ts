@@ -10,7 +10,7 @@ import { startGateway } from './gateway.ts'
 import { openStores, type Stores } from './stores.ts'
 import { createTimedFacts, firstFact, type Served, writtenFact } from './timed-facts.ts'
 
-const waves = tries({ all: 8, part: 2 })
+const waves = tries({ all: 4, part: 2 })
 const rowsAWave = 150
 /** How long each wave is served: rows come true and grow too old in it. */
 const servedMs = 3000

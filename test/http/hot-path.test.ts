@@ -14,7 +14,7 @@ import { type Gateway, openGateway, type Services } from './gateway.ts'
 import { type GeneratedRequest, generateOperations, type Ids } from './realtime-operations.ts'
 
 const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_123)
-const operationCount = tries({ all: 1500, part: 400 })
+const operationCount = tries({ all: 1000, part: 300 })
 
 const schema = createSchema({} as Services)
 const holder = holdSchema({ schema, lookupFields, typed: new Map(), services: new Map() })

@@ -10,7 +10,7 @@ import type { GeneratedRequest } from './realtime-operations.ts'
 import { generateTypedOperations } from './typed-operations.ts'
 
 const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_130)
-const operationCount = tries({ all: 1200, part: 500 })
+const operationCount = tries({ all: 800, part: 300 })
 const atOnce = 8
 
 let gateway: Gateway

@@ -7,7 +7,7 @@ import { conversation } from './wire-requests.ts'
 import { closeServers, cut, exchange, last, open, start, withoutAccidents } from './wire-servers.ts'
 
 /** `.ci/run` and whoever looks for a fault ask for more. */
-const exchanges = tries({ all: 2000, part: 200 })
+const exchanges = tries({ all: 800, part: 150 })
 
 afterEach(closeServers)
 

@@ -26,20 +26,23 @@ test('fifty thousand index values of 100 MB pass through less memory than that, 
   const wide = `SELECT 'k' || n AS user_id, repeat(chr(97 + (n % 26)::INT), 2000) AS text FROM range(${count}) t(n)`
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
+  const most = 75 * 2 ** 20
+  const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
   const held = () => {
     collectGarbage()
-    return process.memoryUsage().heapUsed + process.memoryUsage().external
+    return used()
   }
   const before = held()
   let highest = before
+  // What is held is less than what is used: a collection takes long, and is needed where that is too much alone.
   const timer = setInterval(() => {
-    highest = Math.max(highest, held())
-  }, 1000)
+    if (used() - before >= most) highest = Math.max(highest, held())
+  }, 200)
   const { target, record } = await stack.view('wide', wide, 'user_id', 'MANUAL')
   const { rows } = await stack.realtime.refreshInFull(record.id)
   clearInterval(timer)
   expect(rows).toBe(count)
-  expect((highest - before) / 2 ** 20).toBeLessThan(75)
+  expect(highest - before).toBeLessThan(most)
 
   for (let from = 0; from < count; from += 10_000) {
     const values = Array.from({ length: 10_000 }, (_, i) => `k${from + i}`)

@@ -94,7 +94,7 @@ const centers = [
 describe('any history', () => {
   test('is served at each moment, from when it is stored on, as the rule says over all its rows', () => {
     let compared = 0
-    for (let seed = 1; seed <= tries({ all: 20_000, part: 4_000 }); seed++) {
+    for (let seed = 1; seed <= tries({ all: 6_000, part: 1_500 }); seed++) {
       const random = createRandom(seed)
       const center = centers[random(centers.length)] ?? 0n
       const pick = <T>(...values: readonly T[]) => values[random(values.length)] as T
@@ -138,7 +138,7 @@ describe('any history', () => {
         compared++
       }
     }
-    expect(compared).toBeGreaterThan(10_000)
+    expect(compared).toBeGreaterThan(4_000)
   })
 })
 

@@ -39,7 +39,7 @@ interface Asked {
 export function testAsOfSets(
   name: string,
   start: () => Promise<{ url: string; stop(): Promise<void> }>,
-  { fewMoments = false, rounds = tries({ all: 40, part: 6 }) } = {},
+  { fewMoments = false, rounds = tries({ all: 12, part: 3 }) } = {},
 ): void {
   describe(`${name}'s training sets with as_of()`, () => {
     const dice = createDice(7_301)

@@ -43,7 +43,7 @@ export interface WindowQuery {
 }
 
 export function makeQuery(dice: Dice, payments: readonly Payment[]): WindowQuery {
-  const windows: Window[] = Array.from({ length: 1 + dice.below(4) }, () => ({
+  const windows: Window[] = Array.from({ length: 1 + dice.below(12) }, () => ({
     hours: gridHours * (1 + dice.below(40)),
     isClosed: dice.pick([true, false]),
     aggregate: dice.pick(['count', 'sum', 'min', 'max'] as const),

@@ -19,9 +19,13 @@ export interface Asked {
   label: string
 }
 
-export interface History {
+export interface History extends Shape {
   rows: readonly Happened[]
   spine: readonly Asked[]
+}
+
+/** What histories have alike that are asked about by one statement. */
+export interface Shape {
   /** Whether entities are found by `other` too. */
   isComposite: boolean
   hasCreated: boolean
@@ -41,12 +45,24 @@ const ttls = [null, 0, 1, 10, 604_800] as const
 /** Beside one another in UTF-16 in another order than by code points. */
 const texts = ['a', 'B', 'a ', '', '~', '\u{1f600}', '\uffee', 'é', 'z', 'Z'] as const
 
-export function makeHistory(dice: Dice): History {
-  const ttlSeconds = dice.pick(ttls)
+const seldomBy = (dice: Dice) => (limit: number) => dice.below(limit) === 0
+
+export function makeShape(dice: Dice): Shape {
+  const seldom = seldomBy(dice)
+  return {
+    isComposite: seldom(2),
+    hasCreated: !seldom(3),
+    ttlSeconds: dice.pick(ttls),
+    knownAsOf: seldom(3),
+  }
+}
+
+export function makeHistory(dice: Dice, shape: Shape): History {
+  const { ttlSeconds } = shape
   const start = dice.pick(starts)
   const step = BigInt(ttlSeconds ?? 5) * 1_000_000n
   const offsets = [0n, 1n, -1n, 2n, step, step + 1n, step - 1n, 2n * step, 2n * step + 1n, 3_600_000_000n]
-  const seldom = (limit: number) => dice.below(limit) === 0
+  const seldom = seldomBy(dice)
   const time = () => (seldom(12) ? null : start + dice.pick(offsets))
   const keys = 1 + dice.below(4)
   const key = () => (seldom(12) ? null : dice.below(keys))
@@ -70,12 +86,5 @@ export function makeHistory(dice: Dice): History {
   // The same row twice stays twice.
   const [first] = spine
   if (first !== undefined) spine.push(first)
-  return {
-    rows,
-    spine,
-    isComposite: seldom(2),
-    hasCreated: !seldom(3),
-    ttlSeconds,
-    knownAsOf: seldom(3),
-  }
+  return { ...shape, rows, spine }
 }

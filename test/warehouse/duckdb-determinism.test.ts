@@ -254,6 +254,6 @@ function createStatement(random: Random): string {
 
 testGeneratedPromises(sides, {
   create: createStatement,
-  count: tries({ all: 80, part: 25 }),
+  count: tries({ all: 40, part: 15 }),
   keys: Array.from({ length: 12 }, (_, i) => `u${i}`),
 })

@@ -204,7 +204,7 @@ export interface Generator {
 }
 
 /** On a server each is analysed, planned and looked up in four warehouses. */
-const statements = tries({ all: 150, part: 30 })
+const statements = tries({ all: 60, part: 20 })
 
 const common: Generator = {
   of: 'what every engine has',

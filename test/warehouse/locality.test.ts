@@ -131,7 +131,7 @@ for (const { keys, areNumbers } of keySets) {
     entities: keys.map((key) => [key]),
     tables: (random) => createTables(random, keys),
     create: (random) => createDuckdbStatement(random, areNumbers),
-    count: tries({ all: 100, part: 25 }),
+    count: tries({ all: 40, part: 15 }),
     mayFail: true,
   })
 }

@@ -11,7 +11,7 @@ import { createLookupStatement } from './lookup-statements.ts'
 import { createWarehouseFolder } from './open-duckdb.ts'
 import { createPostgresWarehouseFolder } from './open-postgres.ts'
 
-const statementCount = tries({ all: 200, part: 64 })
+const statementCount = tries({ all: 100, part: 32 })
 /** One value, several, and more than the embedded engine is given parameters for. */
 const asked = [['a'], ['b', 'c', 'none'], [...keys, ...Array.from({ length: 300 }, (_, i) => `none${i}`)]]
 

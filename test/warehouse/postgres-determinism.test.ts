@@ -209,7 +209,7 @@ async function shuffle(): Promise<void> {
 
 testGeneratedPromises(sides, {
   create: createStatement,
-  count: tries({ all: 100, part: 40 }),
+  count: tries({ all: 50, part: 20 }),
   keys: Array.from({ length: 40 }, (_, i) => `u${i}`),
   before: shuffle,
 })

@@ -79,13 +79,13 @@ describe('files on DuckDB', () => {
   test('give the value and the type of now, and a saved query what it was saved with or SCHEMA_MISMATCH', async ({
     signal,
   }) => {
-    const options = { steps: tries({ all: 40, part: 12 }), signal }
+    const options = { steps: tries({ all: 16, part: 8 }), signal }
     const statements = (await changeInTurn(csv('turn'), options)) + (await changeInTurn(ndjson(), options))
     console.info(`files: ${statements} statements`)
   })
 
   test('that change while they are read are read as they are told to be', async ({ signal }) => {
-    const counts = await changeMeanwhile(csv('meanwhile'), { answers: tries({ all: 100, part: 30 }), signal })
+    const counts = await changeMeanwhile(csv('meanwhile'), { answers: tries({ all: 50, part: 20 }), signal })
     console.info(`files: ${JSON.stringify(counts)}`)
   })
 
@@ -174,15 +174,15 @@ describe('tables on PostgreSQL', () => {
     signal,
   }) => {
     const shown = { ...common(), sql: 'SELECT * FROM shown', change: view }
-    const ofTable = await changeInTurn(table('changing'), { steps: tries({ all: 40, part: 12 }), signal })
-    const ofView = await changeInTurn(shown, { steps: tries({ all: 30, part: 12 }), signal })
+    const ofTable = await changeInTurn(table('changing'), { steps: tries({ all: 16, part: 8 }), signal })
+    const ofView = await changeInTurn(shown, { steps: tries({ all: 16, part: 8 }), signal })
     console.info(`tables and views: ${ofTable + ofView} statements`)
   })
 
   test('that change while they are read are read as they are told to be', async ({ signal }) => {
     const meanwhile = table('meanwhile')
     await meanwhile.change(variants[0] ?? { type: '', value: 0, column: 'int', cell: '7' })
-    const counts = await changeMeanwhile(meanwhile, { answers: tries({ all: 100, part: 30 }), signal })
+    const counts = await changeMeanwhile(meanwhile, { answers: tries({ all: 50, part: 20 }), signal })
     console.info(`tables: ${JSON.stringify(counts)}`)
   })
 })

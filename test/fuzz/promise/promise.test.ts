@@ -6,7 +6,7 @@ import { attackPlace } from './attack.ts'
 import { onDuckdb, onPostgres } from './stacks.ts'
 
 const seed = Number(process.env.PROMISE_SEED ?? 20261130)
-const seconds = Number(process.env.PROMISE_SECONDS ?? tries({ all: 20, part: 0 }))
+const seconds = Number(process.env.PROMISE_SECONDS ?? tries({ all: 10, part: 0 }))
 /** However short it is. */
 const fewestRuns = tries({ all: 2, part: 1 })
 const statements = seconds > 0 ? 60 : 10
