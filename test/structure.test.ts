@@ -29,7 +29,7 @@ const layers: readonly (readonly string[])[] = [
   ['concurrency'],
   ['telemetry'],
   ['config'],
-  ['full-disk'],
+  ['full-disk', 'spent-buffer'],
   ['errors', 'events', 'secrets'],
 ]
 

@@ -227,6 +227,7 @@ async function lock(connection: DuckDBConnection, { folders, files = [] }: Datab
   await connection.run(`SET allowed_directories = ${list(folders)}`)
   await connection.run(`SET allowed_paths = ${list(files)}`)
   await connection.run('SET enable_external_access = false')
+  await connection.run("SET allowed_configs = ['memory_limit']")
   await connection.run('SET lock_configuration = true')
 }
 

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { TextCache } from '../../concurrency/text-cache.ts'
+import { freeBuffer } from '../../spent-buffer.ts'
 import type { HeldBytes } from '../guards/held-bytes.ts'
 import type { HotPathAnswer, HotPathRoute, HotPathRouter } from '../hot-path/router.ts'
 import { writeAnswer } from './answer-text.ts'
@@ -136,6 +137,8 @@ export class Connection {
     let rest = piece
     if (this.#state === 'PASSED' && this.#bodyLeft > 0) {
       rest = this.#feed(piece)
+      // Node's parser has made copies of what is of the body.
+      if (rest.length === 0) freeBuffer(piece)
       this.#takeBack()
     }
     if (rest.length === 0) return

@@ -10,6 +10,7 @@ serveEngine<ParquetEngineOptions>(async (options) => {
   const engine = createParquetEngine(options)
   return {
     handlers: {
+      start: async () => null,
       prepare: (request: Omit<PrepareRequest, 'signal'>, { signal }) =>
         prepareUpload(engine, { ...request, signal }),
       spine: (request: Omit<SpineFileRequest, 'signal'>, { signal }) =>

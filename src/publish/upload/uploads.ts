@@ -1,11 +1,9 @@
 // Uploads of rows: a folder each among the datasets' files, where every gateway on the catalog finds them, from the first byte until they are written.
 
 import { createHash, randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Readable, Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
 import { diskFullError, isDiskFull } from '../../full-disk.ts'
@@ -16,6 +14,7 @@ import type { Column, Row } from '../../values/columns.ts'
 import type { TableFiles, WarehouseTable } from '../../warehouse/port.ts'
 import type { UploadFormat } from './formats.ts'
 import { filesOf, type Manifest, readManifest, writeManifest } from './manifest.ts'
+import { receiveBody, tooLong } from './receive.ts'
 
 export interface UploadOptions {
   /** Of datasets; absolute. */
@@ -85,20 +84,13 @@ export async function createUploads(options: UploadOptions): Promise<Uploads> {
   async function receive(body: Readable, { format, table, length }: Received): Promise<Upload> {
     if (length > maxBytes) throw tooLong(maxBytes)
     const name = randomUUID()
+    // It starts while the body comes; who needs it hears of it.
+    engine.call('start', null).catch(() => undefined)
     const hash = createHash('sha256').update(JSON.stringify([format, table]))
     try {
       await mkdir(folderOf(name))
-      const target = createWriteStream(join(folderOf(name), bodyName), { flush: true })
-      const stalled = createStall(stallTimeoutMs)
-      const meter = createMeter(maxBytes, (piece) => {
-        stalled.refresh()
-        hash.update(piece)
-      })
-      const { signal } = stalled
-      const receiving = pipeline(body.iterator({ destroyOnReturn: false }), meter, target, { signal })
-      receiving.catch(() => undefined)
-      // The pipeline waits for the piece that does not come.
-      await Promise.race([receiving, stalled.failed]).finally(stalled.end)
+      const take = (piece: Buffer) => void hash.update(piece)
+      await receiveBody(body, join(folderOf(name), bodyName), { maxBytes, stallTimeoutMs, take })
       return { name, format, sha256: hash.digest() }
     } catch (error) {
       await remove(name)
@@ -157,43 +149,6 @@ export async function createUploads(options: UploadOptions): Promise<Uploads> {
   }
 
   return { receive, prepare, spine, rows, files, remove, sweep, close: engine.close }
-}
-
-function createMeter(maxBytes: number, take: (piece: Buffer) => void): Transform {
-  let length = 0
-  return new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      length += piece.length
-      if (length > maxBytes) return done(tooLong(maxBytes))
-      take(piece)
-      done(null, piece)
-    },
-  })
-}
-
-export function tooLong(maxBytes: number): AppError {
-  return new AppError(
-    'TOO_LARGE',
-    `The body is longer than ${maxBytes / 1024 / 1024} MB, the most that one upload may bring (UPLOAD_MAX_MB); send it in parts.`,
-  )
-}
-
-function createStall(afterMs: number) {
-  const controller = new AbortController()
-  const failed = Promise.withResolvers<never>()
-  failed.promise.catch(() => undefined)
-  const timer = setTimeout(() => {
-    const message = `Nothing of the body came for ${afterMs / 1000} s (STALL_TIMEOUT_SECONDS).`
-    const error = new AppError('TIMEOUT', message)
-    failed.reject(error)
-    controller.abort(error)
-  }, afterMs)
-  return {
-    signal: controller.signal,
-    failed: failed.promise,
-    refresh: () => timer.refresh(),
-    end: () => clearTimeout(timer),
-  }
 }
 
 async function lastChange(folder: string): Promise<number> {

@@ -8,6 +8,7 @@ import { createTurns } from '../../concurrency/turns.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { makeFolder } from '../../config/folders.ts'
 import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
+import { withBoundedCache } from '../../duckdb/block-cache.ts'
 import { openDatabase } from '../../duckdb/database.ts'
 import { readChunk } from '../../duckdb/decode.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
@@ -228,7 +229,8 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     lookup,
     scan,
     append: (request) => writing(() => appends.append(request)),
-    appendFiles: (request) => writing(() => appends.appendFiles(request)),
+    appendFiles: (request) =>
+      writing(() => withBoundedCache(database, options.memoryMb, () => appends.appendFiles(request))),
     erase: (request) => writing(() => appends.inTurn((connection) => erase(connection, tables(), request))),
     async findMisfit(rows) {
       const { table, cast } = toBeCast(tables(), rows)
