@@ -47,11 +47,11 @@ async function fileTable(
   const alike = [...(files.get(nameInEngine(name)) ?? [])]
   if (alike.length > 1)
     throw new LeftOut(`${alike.join(' and ')} would be one table, files.${name}; rename one and its source`)
-  const found = await findTable(`files.${name}`, tables)
-  if (found !== null) return found
+  const [found, ...others] = await findTables(`files.${name}`, tables)
+  if (found !== undefined && others.length === 0) return found
   const path = `${'deltaFormat' in fileFormat ? 'delta:' : ''}${uri}`
   throw new LeftOut(
-    `the gateway has no table files.${name}: name the file in its setting WAREHOUSE_FILES=${path}, then import again`,
+    `the gateway has no table files.${name}: where its warehouse is DuckDB, name the file in its setting WAREHOUSE_FILES=${path}, then import again`,
   )
 }
 
@@ -59,13 +59,18 @@ async function postgresRelation({ name, customOptions }: FeastSource, tables: Ta
   const { table, query } = readConfiguration(customOptions?.configuration ?? '')
   // A line comment at its end would hide the parenthesis.
   if (query !== '') return `(\n${query.trim().replace(/;$/, '')}\n) AS source`
-  const found = table === '' ? null : await findTable(table, tables)
-  if (found !== null) return found
-  throw new LeftOut(
-    table === ''
-      ? `its source ${name} names neither a table nor a query`
-      : `the gateway's warehouse has no one table ${table}; with WAREHOUSE_URL it reads the database that has it`,
-  )
+  if (table === '') throw new LeftOut(`its source ${name} names neither a table nor a query`)
+  const found = await findTables(table, tables)
+  const [first] = found
+  if (first === undefined)
+    throw new LeftOut(
+      `the gateway's warehouse has no table ${table}; with WAREHOUSE_URL it reads the database that has it`,
+    )
+  if (found.length > 1)
+    throw new LeftOut(
+      `the gateway's warehouse has several tables ${table}, ${found.join(' and ')}; name the schema in the source`,
+    )
+  return first
 }
 
 function readConfiguration(base64: string): { table: string; query: string } {
@@ -78,11 +83,10 @@ function readConfiguration(base64: string): { table: string; query: string } {
   }
 }
 
-/** By its name with or without its schema; null where none has it, or several have. */
-async function findTable(name: string, tables: Tables): Promise<string | null> {
+/** By its name with or without its schema. */
+async function findTables(name: string, tables: Tables): Promise<readonly string[]> {
   const plain = (spelled: string) => nameInEngine(spelled.replaceAll('"', ''))
   const wanted = plain(name)
   const found = await tables.search(wanted.split('.').at(-1) ?? wanted)
-  const same = found.filter((each) => plain(each) === wanted || plain(each).endsWith(`.${wanted}`))
-  return same.length === 1 ? (same[0] ?? null) : null
+  return found.filter((each) => plain(each) === wanted || plain(each).endsWith(`.${wanted}`)).toSorted()
 }

@@ -1,12 +1,12 @@
 // A Feast registry's dump, imported by the command into a gateway that has some of its files.
 
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServicesGateway, startGateway } from '../../features/gateway.ts'
+import { run, told } from './command.ts'
 
 const registry = join(import.meta.dirname, 'registry.json')
 const files = {
@@ -36,20 +36,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-interface Ended {
-  code: number
-  out: string
-  err: string
-}
-
-function run(...args: readonly string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['src/operations/import-feast/main.ts', ...args], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-}
-
 const state = () =>
   gateway.data<Record<string, { edges: { node: Record<string, unknown> }[] }>>(`{
     featureViews { edges { node { name indexKeys timestampColumn createdColumn eventTtlSeconds description owner tags
@@ -62,19 +48,6 @@ const state = () =>
 const nodes = (found: Awaited<ReturnType<typeof state>>, field: string) =>
   new Map(found[field]?.edges.map(({ node }) => [node.name, node]))
 
-/** What is said of each thing. */
-function told(out: string): Record<string, string> {
-  const parts = out.trim().split(/\n(?=[✓!✗] |\n)/)
-  return Object.fromEntries(
-    parts.slice(0, -1).map((part) =>
-      part
-        .split(/\n {4}(.*)/s)
-        .concat('')
-        .slice(0, 2),
-    ),
-  )
-}
-
 test('takes what it can, says why not of the rest, and is the same when it is run again', async () => {
   const first = await run(registry, '--url', gateway.url)
   expect(first.err).toBe('')
@@ -82,11 +55,11 @@ test('takes what it can, says why not of the rest, and is the same when it is ru
     '✓ view driver_stats': '',
     '✓ view Shop visits': '',
     '✗ view elsewhere':
-      'the gateway has no table files.elsewhere: name the file in its setting WAREHOUSE_FILES=/feast/elsewhere.parquet, then import again',
+      'the gateway has no table files.elsewhere: where its warehouse is DuckDB, name the file in its setting WAREHOUSE_FILES=/feast/elsewhere.parquet, then import again',
     '✗ view everywhere': 'it has no entity, and a view here is asked by a key; give it one',
     '✗ view pushed': 'its ttl is 1.500s, and a view here has whole seconds',
     '✗ view of_table':
-      "the gateway's warehouse has no one table public.rates; with WAREHOUSE_URL it reads the database that has it",
+      "the gateway's warehouse has no table public.rates; with WAREHOUSE_URL it reads the database that has it",
     '✓ view of_query': '',
     '✗ view of_bigquery':
       "its source big is a BigQuerySource; files and PostgreSQL are followed. Save a query over the table where the gateway's warehouse has it",
