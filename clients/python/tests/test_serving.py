@@ -38,6 +38,8 @@ def test_keys_of_several_columns_are_tuples(gw: Gateway, name: str) -> None:
     several = gw.lookup(query, ("a", "b"), [(0, "k2"), (1, "k2")])
     assert [lookup.status for lookup in several] == ["FRESH", "NOT_FOUND"]
     gw.delete_view(gw.views()[name])
+    gw.view(name, query, ["a", "b"])
+    gw.delete_view(name)
     assert name not in [view.name for view in gw.views()]
 
 

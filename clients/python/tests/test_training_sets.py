@@ -215,3 +215,29 @@ def test_what_cannot_be_is_refused_with_its_cure(gw: Gateway, accounts: View, se
     with pytest.raises(BadInput, match="score"):
         gw.training_set(spine().rename(columns={"label": "score"}), accounts)
     assert gw.services("risk")["risk"] == service
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Enum(["x", "y", "z"])])
+def test_a_frame_of_polars_travels_whatever_its_texts_are(gw: Gateway, accounts: View, kind: object) -> None:
+    frame = pl.from_pandas(
+        spine().reset_index(drop=True).assign(label=lambda rows: rows["label"].astype(str))
+    )
+    frame = pl.concat([frame, frame]).with_columns(pl.col("label").cast(kind))
+    made = gw.training_set(frame, ["accounts:score"], as_="polars")
+    assert made["label"].to_list() == frame["label"].to_list()
+    assert made["label"].dtype == frame["label"].dtype
+    assert made["score"].to_list() == [20, 11, None, 11, None, None, None] * 2
+    dataset = gw.training_set(frame, ["accounts:score"], as_="dataset")
+    assert dataset.to_polars()["label"].to_list() == frame["label"].to_list()
+
+
+def test_times_that_are_texts_and_files_that_are_texts_are_told_what_to_be(
+    gw: Gateway, accounts: View
+) -> None:
+    texts = spine().assign(event_timestamp=lambda rows: rows["event_timestamp"].astype(str))
+    with pytest.raises(BadInput) as refused:
+        gw.training_set(texts, ["accounts:score"])
+    assert "pandas.to_datetime(frame['event_timestamp'], utc=True)" in str(refused.value)
+    with pytest.raises(BadInput) as refused:
+        gw.training_set("labels/may.csv", ["accounts:score"])
+    assert "pathlib.Path('labels/may.csv')" in str(refused.value)

@@ -70,16 +70,27 @@ def to_parquet(frame: Any) -> io.BytesIO:
 
 def _plain(table: pa.Table) -> pa.Table:
     """In one piece, its texts and bytes of the usual width, all columns nullable."""
+    return pa.table(
+        [_plain_column(each) for each in table.columns], names=table.column_names
+    ).combine_chunks()
+
+
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     types = pa.types
-    fields = []
-    for field in table.schema:
-        kind = field.type.value_type if types.is_dictionary(field.type) else field.type
-        if types.is_large_string(kind) or types.is_string_view(kind):
-            kind = pa.string()
-        elif types.is_large_binary(kind) or types.is_binary_view(kind):
-            kind = pa.binary()
-        fields.append(pa.field(field.name, kind))
-    return table.cast(pa.schema(fields)).combine_chunks()
+    kind = column.type
+    if types.is_dictionary(kind):
+        # By hand, since Arrow looks up no texts that are views, which Polars has categories in.
+        values = pa.chunked_array([each.dictionary for each in column.chunks], kind.value_type)
+        places = [each.indices for each in column.chunks]
+        texts = _plain_column(values)
+        return pa.chunked_array(
+            [text.take(at) for text, at in zip(texts.chunks, places, strict=True)], texts.type
+        )
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        return column.cast(pa.string())
+    if types.is_large_binary(kind) or types.is_binary_view(kind):
+        return column.cast(pa.binary())
+    return column
 
 
 def from_arrow(table: pa.Table, kind: FrameKind) -> Any:

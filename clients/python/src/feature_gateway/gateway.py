@@ -206,8 +206,12 @@ class Gateway(Browsing):
         return read_view(data["createFeatureView"])
 
     def delete_view(self, view: View | str) -> None:
-        """Takes a feature view away, and its rows from the online store."""
-        self._transport.graphql(documents.DELETE_VIEW, {"id": _id(view)}, again=True)
+        """Takes a feature view away, by its name or its id too, and its rows from the online store."""
+        named = None
+        if isinstance(view, str):
+            named = self._transport.graphql(documents.VIEW_BY_NAME, {"name": view}, again=True)["featureView"]
+        viewed = _id(view) if named is None else named["id"]
+        self._transport.graphql(documents.DELETE_VIEW, {"id": viewed}, again=True)
 
     def service(
         self,
@@ -237,7 +241,7 @@ class Gateway(Browsing):
         return read_service(data["createFeatureService"])
 
     def delete_service(self, service: Service | str) -> None:
-        """Takes one version of a feature service away."""
+        """Takes one version of a feature service away, given as it is or by its id."""
         self._transport.graphql(documents.DELETE_SERVICE, {"id": _id(service)}, again=True)
 
     def online(

@@ -13,6 +13,7 @@ from urllib3.filepost import encode_multipart_formdata
 from . import documents
 from .catalog import SavedQuery
 from .dataset import Dataset
+from .errors import BadInput, error_of
 from .transport import Transport
 from .vectors import Asked
 from .writing import file_of
@@ -33,7 +34,13 @@ def create(
 ) -> Dataset:
     """The dataset, which may be under way."""
     if is_frame(spine) or isinstance(spine, os.PathLike):
-        payload = _upload(transport, spine, {**asked.variables, **options}, wait_ms)
+        try:
+            payload = _upload(transport, spine, {**asked.variables, **options}, wait_ms)
+        except BadInput as error:
+            timestamp = options["timestampColumn"]
+            if error.hint is None and f'"{timestamp}" is STRING' in error.message:
+                error.hint = f"times of texts are made by pandas.to_datetime(frame[{timestamp!r}], utc=True)"
+            raise
     else:
         variables = {"spine": _spine(spine), **asked.variables, **options, "waitMs": wait_ms}
         payload = transport.graphql(documents.CREATE_TRAINING_SET, variables, again=False)[
@@ -53,6 +60,9 @@ def is_frame(spine: Any) -> bool:
 
 def _spine(spine: str | SavedQuery | Dataset) -> dict[str, Any]:
     if isinstance(spine, str):
+        if re.fullmatch(r"\S+\.(parquet|csv|arrow)", spine):
+            hint = f"a text is SQL; the file is pathlib.Path({spine!r})"
+            raise error_of("BAD_USER_INPUT", f"the spine {spine!r} is no statement", hint=hint)
         return {"sql": spine}
     return {"queryId": spine.id} if isinstance(spine, SavedQuery) else {"datasetId": spine.id}
 
