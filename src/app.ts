@@ -316,7 +316,14 @@ async function openServices(config: Config, metrics: Metrics, log: Logger, parts
   await publishing.start()
   const typed = await parts.open(
     'the typed schema',
-    createTypedCatalog({ catalog, realtime, training, featureServices, vectors, log }),
+    createTypedCatalog({
+      ...shared,
+      realtime,
+      training,
+      featureServices,
+      vectors,
+      maxIndexValues: config.maxIndexValues,
+    }),
   )
   const answers = createAnswers({ catalog, warehouse, online, realtime, typed, keyDesk: access.keyDesk })
   await parts.open('the socket for commands', listenForCommands(socket, answers, log))

@@ -73,6 +73,12 @@ export function createFeatureServices(
   prisma: PrismaClient,
   events: Pick<Events, 'publish'>,
 ): FeatureServices {
+  /** Of any version that has it. */
+  async function graphqlNameOf(name: string): Promise<string | null> {
+    const named = await prisma.featureService.findFirst({ where: { name, graphqlName: { not: null } } })
+    return named?.graphqlName ?? null
+  }
+
   async function create(service: NewFeatureService, contentSha256: string): Promise<FeatureService> {
     const { name, references, requestColumns, columns, etlId } = service
     const { description = null, owner = null, tags = [] } = service
@@ -83,6 +89,7 @@ export function createFeatureServices(
     const newest = await prisma.featureService.aggregate({ where: { name }, _max: { version: true } })
     const deleted = await deletedVersion(prisma, 'FEATURE_SERVICE', name)
     const viewIds = [...new Set(references.map(({ viewId }) => viewId))]
+    const graphqlName = await graphqlNameOf(name)
     const made = await prisma.featureService.create({
       data: {
         id: createId('svc'),
@@ -96,6 +103,7 @@ export function createFeatureServices(
         description,
         owner,
         tags: [...tags],
+        graphqlName,
         views: { create: viewIds.map((viewId) => ({ viewId })) },
       },
     })
@@ -172,8 +180,7 @@ export function createFeatureServices(
       return [...newest.values()].map(toRecord)
     },
     async nameForGraphQL(name, graphqlName) {
-      const named = await prisma.featureService.findFirst({ where: { name, graphqlName: { not: null } } })
-      const chosen = named?.graphqlName ?? graphqlName
+      const chosen = (await graphqlNameOf(name)) ?? graphqlName
       await prisma.featureService.updateMany({
         where: { name, graphqlName: null },
         data: { graphqlName: chosen },

@@ -2,39 +2,48 @@
 
 import {
   type GraphQLFieldConfig,
+  type GraphQLFieldConfigMap,
   GraphQLNonNull,
   GraphQLObjectType,
-  type GraphQLResolveInfo,
   type GraphQLScalarType,
   GraphQLSchema,
 } from 'graphql'
 import { createBreath } from '../../concurrency/breath.ts'
 import { microsOfDate } from '../../values/moment.ts'
-import { assertScope } from '../authorization.ts'
 import type { Context } from '../context.ts'
-import { assertAffordable } from '../operation-cost.ts'
 import type { Entries, TypedEntry, TypedService } from './entries.ts'
-import { baseTypesOf, type FeaturesSource, type ViewTypes } from './row-types.ts'
+import { createFederationFields, type FederationOptions } from './federation.ts'
+import { guard } from './guard.ts'
+import { baseTypesOf, type EntityType, type EntryTypes, type FeaturesSource } from './row-types.ts'
 import { featureScalars } from './scalars.ts'
-import { createServiceTypes } from './service-types.ts'
-import { createViewTypes, type TypedSources } from './view-types.ts'
+import { createServiceTypes, type ServiceSources } from './service-types.ts'
+import { createViewTypes, type ViewSources } from './view-types.ts'
 
 export interface LiveSchemas {
   /** The schema with the fields of these entries; the base as it is where there are none. Types that are not of them are forgotten. */
   make(found: Typed): Promise<GraphQLSchema>
-  /** The same with other entries, which are forgotten again; the types of those that it has are those of the last schema that was made. */
+  /**
+   * The same as clients have it, without the fields of federation, of other entries, which are forgotten again; the types
+   * of those that it has are those of the last schema that was made.
+   */
   makePart(found: Typed): GraphQLSchema
+  /** What these entries bring to a federated graph, and nothing else. Null where there are none. */
+  makeSubgraph(found: Typed): Subgraph | null
 }
 
-type Typed = Pick<Entries, 'entries' | 'services'>
-
-/** Whoever asks for features is judged here, as Pothos judges at its own fields. */
-export function guard(context: Context, info: GraphQLResolveInfo): void {
-  assertScope(context.identity, info, 'realtime')
-  assertAffordable(context, info)
+export interface Subgraph {
+  schema: GraphQLSchema
+  entities: readonly EntityType[]
 }
 
-export function createLiveSchemas(base: GraphQLSchema, sources: TypedSources): LiveSchemas {
+export type Typed = Pick<Entries, 'entries' | 'services'>
+
+export interface LiveOptions {
+  sources: ViewSources & ServiceSources
+  federation: Omit<FederationOptions, 'json'>
+}
+
+export function createLiveSchemas(base: GraphQLSchema, { sources, federation }: LiveOptions): LiveSchemas {
   const baseTypes = baseTypesOf(base)
   const config = base.toConfig()
   const rootOf = (type: GraphQLObjectType | null | undefined) => {
@@ -43,58 +52,97 @@ export function createLiveSchemas(base: GraphQLSchema, sources: TypedSources): L
   }
   const [query, subscription] = [rootOf(config.query), rootOf(config.subscription)]
   const others = config.types.filter(({ name }) => name !== query.name && name !== subscription.name)
-  let known = new Map<string, ViewTypes>()
+  let known = new Map<string, EntryTypes>()
 
   const typesOfView = (entry: TypedEntry) =>
     known.get(entry.signature) ?? createViewTypes(entry, baseTypes, sources)
   const typesOfService = (service: TypedService) =>
-    known.get(service.signature) ?? createServiceTypes(service, baseTypes, sources.vectors)
+    known.get(service.signature) ?? createServiceTypes(service, baseTypes, sources)
 
-  async function typesOf({ entries, services }: Typed): Promise<ViewTypes[]> {
-    const kept = new Map<string, ViewTypes>()
+  async function typesOf({ entries, services }: Typed): Promise<readonly Named[]> {
+    const kept = new Map<string, EntryTypes>()
+    const named: Named[] = []
     const breathe = createBreath()
+    const keep = ({ name, signature }: TypedEntry | TypedService, types: EntryTypes) => {
+      kept.set(signature, types)
+      named.push({ name, types })
+    }
     for (const entry of entries) {
-      kept.set(entry.signature, typesOfView(entry))
+      keep(entry, typesOfView(entry))
       await breathe()
     }
-    for (const service of services) kept.set(service.signature, typesOfService(service))
+    for (const service of services) {
+      keep(service, typesOfService(service))
+      await breathe()
+    }
     known = kept
-    return [...kept.values()]
+    return named
   }
+
+  const partOf = ({ entries, services }: Typed): readonly Named[] => [
+    ...entries.map((entry) => ({ name: entry.name, types: typesOfView(entry) })),
+    ...services.map((service) => ({ name: service.name, types: typesOfService(service) })),
+  ]
 
   return {
-    make: async (found) => assemble(await typesOf(found)),
-    makePart: ({ entries, services }) =>
-      assemble([...entries.map(typesOfView), ...services.map(typesOfService)]),
+    async make(found) {
+      const types = await typesOf(found)
+      if (types.length === 0) return base
+      const entities = types.flatMap(({ types: { entities: own } }) => own)
+      const fields = createFederationFields(entities, { ...federation, json: baseTypes.scalars.JSON })
+      return assemble(types, entities.length === 0 ? {} : fields)
+    },
+    makePart(found) {
+      const types = partOf(found)
+      return types.length === 0 ? base : assemble(types, {})
+    },
+    makeSubgraph(found) {
+      const types = partOf(found)
+      if (types.length === 0) return null
+      const roots = rootFieldsOf(types, baseTypes.dateTime)
+      const schema = new GraphQLSchema({
+        query: new GraphQLObjectType({ name: query.name, fields: roots.query }),
+        subscription: new GraphQLObjectType({ name: subscription.name, fields: roots.subscription }),
+        assumeValid: true,
+      })
+      return { schema, entities: types.flatMap(({ types: { entities } }) => entities) }
+    },
   }
 
-  function assemble(types: readonly ViewTypes[]): GraphQLSchema {
-    if (types.length === 0) return base
-    const features = new GraphQLObjectType<FeaturesSource, Context>({
-      name: 'Features',
-      description: 'The feature views and services of the catalog, each by its graphqlName.',
-      fields: Object.assign({}, ...types.map(({ fields }) => fields)) as Record<
-        string,
-        GraphQLFieldConfig<FeaturesSource, Context>
-      >,
-    })
+  function assemble(types: readonly Named[], own: GraphQLFieldConfigMap<unknown, Context>): GraphQLSchema {
+    const roots = rootFieldsOf(types, baseTypes.dateTime)
     return new GraphQLSchema({
       ...config,
       query: new GraphQLObjectType({
         ...query,
-        fields: inOrder({ ...query.fields, features: featuresField(features, baseTypes.dateTime) }),
+        fields: inOrder({ ...query.fields, ...roots.query, ...own }),
       }),
       subscription: new GraphQLObjectType({
         ...subscription,
-        fields: inOrder({
-          ...subscription.fields,
-          ...Object.fromEntries(types.flatMap(({ subscription: own }) => (own === null ? [] : [own]))),
-        }),
+        fields: inOrder({ ...subscription.fields, ...roots.subscription }),
       }),
       types: [...others, ...featureScalars],
       // Names are chosen and held against each other before; a test validates schemas of generated catalogs.
       assumeValid: true,
     })
+  }
+}
+
+/** An entry's types under the name of its field. */
+interface Named {
+  name: string
+  types: EntryTypes
+}
+
+function rootFieldsOf(types: readonly Named[], dateTime: GraphQLScalarType) {
+  const features = new GraphQLObjectType<FeaturesSource, Context>({
+    name: 'Features',
+    description: 'The feature views and services of the catalog, each by its graphqlName.',
+    fields: Object.assign({}, ...types.map(({ types: { fields } }) => fields)) as EntryTypes['fields'],
+  })
+  return {
+    query: { features: featuresField(features, dateTime) },
+    subscription: Object.fromEntries(types.map(({ name, types: own }) => [name, own.subscription])),
   }
 }
 

@@ -18,7 +18,7 @@ import {
   GraphQLString,
 } from 'graphql'
 import type { AppError } from '../../errors.ts'
-import type { RealtimeResult } from '../../realtime/service.ts'
+import type { Column } from '../../values/columns.ts'
 import type { Context } from '../context.ts'
 import { bytesScalar, dateScalar, decimalScalar, timestampScalar } from './scalars.ts'
 import type { ScalarName, Shape } from './shapes.ts'
@@ -42,11 +42,27 @@ export interface BaseTypes {
   part: GraphQLObjectType
 }
 
-export interface ViewTypes {
+/** An object type that others of the graph refer to by its key. */
+export interface EntityType {
+  type: GraphQLObjectType
+  keys: readonly { name: string; scalar: GraphQLScalarType; isNullable: boolean }[]
+  /** Of each key, in order: the object, null where there is none, or what went wrong with it. */
+  find(keys: readonly Arguments[], context: Context): Promise<readonly (object | null)[]>
+}
+
+export interface EntryTypes {
   /** Of `Features`. */
   fields: Readonly<Record<string, GraphQLFieldConfig<FeaturesSource, Context>>>
-  /** Of `Subscription`; null where nothing can be followed. */
-  subscription: readonly [name: string, field: GraphQLFieldConfig<RealtimeResult, Context>] | null
+  /** Of `Subscription`, under the entry's name. */
+  subscription: GraphQLFieldConfig<unknown, Context>
+  entities: readonly EntityType[]
+}
+
+/** Of an argument that is found again in an answer. */
+export interface KeyPart {
+  name: string
+  column: Pick<Column, 'name' | 'nullable'>
+  scalar: ScalarName
 }
 
 export function baseTypesOf(schema: GraphQLSchema): BaseTypes {
@@ -153,6 +169,40 @@ export function createKeyType(
   const key = new GraphQLInputObjectType({ name, description, fields })
   key.getFields()
   return key
+}
+
+/** An argument's type, and that of its place in an answer. */
+export function typeOfKey({ scalar, column }: KeyPart, base: BaseTypes) {
+  const type = base.scalars[scalar]
+  return column.nullable ? type : new GraphQLNonNull(type)
+}
+
+export function entityKeysOf(keys: readonly KeyPart[], base: BaseTypes): EntityType['keys'] {
+  return keys.map(({ name, scalar, column }) => ({
+    name,
+    scalar: base.scalars[scalar],
+    isNullable: column.nullable,
+  }))
+}
+
+/** The key among an answer's own fields; what is called as one of those is left out. */
+export function keyFieldsOf<Answer>(
+  keys: readonly KeyPart[],
+  base: BaseTypes,
+  { own, resolve }: { own: object; resolve(answer: Answer, key: KeyPart): unknown },
+): Record<string, GraphQLFieldConfig<Answer, Context>> {
+  return Object.fromEntries(
+    keys
+      .filter(({ name }) => !Object.hasOwn(own, name))
+      .map((key) => [
+        key.name,
+        {
+          type: typeOfKey(key, base),
+          description: 'As it was asked for.',
+          resolve: (answer: Answer) => resolve(answer, key),
+        },
+      ]),
+  )
 }
 
 /** The field that answers a list of keys. */

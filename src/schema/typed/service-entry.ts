@@ -16,6 +16,9 @@ export interface TypedService {
   /** What an entity is found by, then what a request brings. */
   args: readonly { name: string; column: Column; scalar: ScalarName }[]
   members: readonly Member[]
+  /** What documents and subscriptions rely on: with another one it is another field. */
+  shape: string
+  /** Entries of one signature have the same types. */
   signature: string
 }
 
@@ -66,7 +69,9 @@ export function toTypedService(
     scalar: scalarOf(column) ?? ('JSON' as const),
   }))
   const { id, name, description, owner, tags } = service.record
-  const said = [id, name, description, owner, tags]
+  const takes = args.map((each) => [each.name, each.scalar, each.column.nullable])
+  const shape = JSON.stringify([id, graphqlName, takes, members])
+  const said = [name, description, owner, tags]
   return {
     service,
     name: graphqlName,
@@ -74,10 +79,7 @@ export function toTypedService(
     names: [...namesTakenBy(graphqlName), ...members.flatMap(({ shape }) => typeNamesOf(shape))],
     args,
     members,
-    signature: JSON.stringify([
-      said,
-      args.map((each) => [each.name, each.scalar, each.column.nullable]),
-      members,
-    ]),
+    shape,
+    signature: JSON.stringify([shape, said]),
   }
 }

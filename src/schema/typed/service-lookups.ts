@@ -34,7 +34,7 @@ export function rowOf({ features }: FeatureVector): object {
 }
 
 /** As the request's JSON would have it: integers beyond what numbers hold are digits. */
-function entityOf({ args }: TypedService, given: Arguments): object {
+export function entityOf({ args }: Pick<TypedService, 'args'>, given: Arguments): Arguments {
   return Object.fromEntries(
     args
       .filter(({ name }) => given[name] !== undefined)

@@ -5,6 +5,7 @@ import {
   type GraphQLFieldConfigArgumentMap,
   GraphQLNonNull,
   GraphQLObjectType,
+  type GraphQLResolveInfo,
 } from 'graphql'
 import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
 import type { Context } from '../context.ts'
@@ -15,32 +16,48 @@ import {
   createKeyType,
   createObject,
   describeWords,
+  type EntryTypes,
+  entityKeysOf,
   type FeaturesSource,
   failureOf,
+  keyFieldsOf,
   listOf,
   manyField,
-  type ViewTypes,
+  typeOfKey,
 } from './row-types.ts'
 import type { TypedService } from './service-entry.ts'
-import { onlyVector, rowOf, vectorsOf } from './service-lookups.ts'
+import { entityOf, onlyVector, rowOf, vectorsOf } from './service-lookups.ts'
 
-export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors: Vectors): ViewTypes {
+/** An entity's vectors, now and at every change, for a caller who may have them. */
+export type FollowService = (
+  entry: TypedService,
+  entity: Arguments,
+  context: Context,
+  info: GraphQLResolveInfo,
+) => AsyncIterable<FeatureVector>
+
+export interface ServiceSources {
+  vectors: Pick<Vectors, 'get'>
+  followService: FollowService
+}
+
+export function createServiceTypes(
+  entry: TypedService,
+  base: BaseTypes,
+  { vectors, followService }: ServiceSources,
+): EntryTypes {
   const { name, typeName, members, service } = entry
   const description = describeWords(service.record, 'feature service')
   const row = createObject({ kind: 'object', typeName, members }, base, { description })
   const args: GraphQLFieldConfigArgumentMap = Object.fromEntries(
-    entry.args.map(({ name: own, scalar, column }) => {
-      const type = base.scalars[scalar]
-      return [own, { type: column.nullable ? type : new GraphQLNonNull(type), description: column.name }]
-    }),
+    entry.args.map((arg) => [arg.name, { type: typeOfKey(arg, base), description: arg.column.name }]),
   )
   const key = createKeyType(
     `${typeName}Key`,
     `An entity of ${service.record.name}, and what a request brings with it.`,
     args,
   )
-  const answer = createAnswerType(entry, row, base)
-  answer.getFields()
+  const { answer, isKeyed } = createAnswerType(entry, row, base)
 
   const get = ({ asOf }: FeaturesSource, entities: readonly Arguments[], context: Context) =>
     vectorsOf(entry, vectors, { entities, asOf }, context)
@@ -56,35 +73,58 @@ export function createServiceTypes(entry: TypedService, base: BaseTypes, vectors
     { answer, key, description: `${description}\n\nAn answer for each entity, in order.` },
     get,
   )
-  return { fields: { [name]: one, [`${name}Many`]: many }, subscription: null }
+  const entity = {
+    type: answer,
+    keys: entityKeysOf(entry.args, base),
+    find: (asked: readonly Arguments[], context: Context) => get({ asOf: null }, asked, context),
+  }
+  return {
+    fields: { [name]: one, [`${name}Many`]: many },
+    subscription: {
+      type: new GraphQLNonNull(answer),
+      description: `${description}\n\nOne entity's answer: now, and again at every change of one of its views.`,
+      args,
+      extensions: { complexity: { field: 1, multiplier: 1 } },
+      subscribe: (_root, given, context, info) => followService(entry, entityOf(entry, given), context, info),
+      resolve: (vector) => vector,
+    },
+    entities: isKeyed ? [entity] : [],
+  }
 }
 
 function createAnswerType(
-  { typeName, service }: TypedService,
+  { typeName, service, args }: TypedService,
   row: GraphQLObjectType,
   base: BaseTypes,
-): GraphQLObjectType<FeatureVector, Context> {
-  return new GraphQLObjectType<FeatureVector, Context>({
+): { answer: GraphQLObjectType; isKeyed: boolean } {
+  const own: Record<string, GraphQLFieldConfig<FeatureVector, Context>> = {
+    row: {
+      type: row,
+      description:
+        'Null where `error` says why there is none; a view that could not be read leaves its features null.',
+      resolve: (vector) => (vector.error === null ? rowOf(vector) : null),
+    },
+    views: {
+      type: listOf(base.part),
+      description: 'How each view’s part was had.',
+      extensions: { complexity: { field: 1, multiplier: partsMultiplier } },
+      resolve: ({ views }) => views,
+    },
+    error: {
+      type: base.failure,
+      description: 'What is wrong with the entity, or why its ETL gave nothing.',
+      resolve: ({ error }) => failureOf(error),
+    },
+  }
+  const key = keyFieldsOf<FeatureVector>(args, base, {
+    own,
+    resolve: ({ entity }, { column }) => (entity as Arguments)[column.name],
+  })
+  const answer = new GraphQLObjectType<FeatureVector, Context>({
     name: `${typeName}Answer`,
     description: `What ${service.record.name} answers of one entity.`,
-    fields: {
-      row: {
-        type: row,
-        description:
-          'Null where `error` says why there is none; a view that could not be read leaves its features null.',
-        resolve: (vector) => (vector.error === null ? rowOf(vector) : null),
-      },
-      views: {
-        type: listOf(base.part),
-        description: 'How each view’s part was had.',
-        extensions: { complexity: { field: 1, multiplier: partsMultiplier } },
-        resolve: ({ views }) => views,
-      },
-      error: {
-        type: base.failure,
-        description: 'What is wrong with the entity, or why its ETL gave nothing.',
-        resolve: ({ error }) => failureOf(error),
-      },
-    },
+    fields: { ...key, ...own },
   })
+  answer.getFields()
+  return { answer, isKeyed: Object.keys(key).length === args.length }
 }

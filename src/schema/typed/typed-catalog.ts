@@ -2,17 +2,13 @@
 
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
-import type { FeatureServiceRecord } from '../../catalog/feature-services.ts'
 import type { Catalog } from '../../catalog/open.ts'
 import { createBackground } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
-import { chooseName, namesTakenBy } from '../../features/names.ts'
 import type { FeatureServices } from '../../features/services.ts'
-import type { View } from '../../features/views.ts'
 import type { Realtime } from '../../realtime/service.ts'
 import type { Vectors } from '../../realtime/vectors/vectors.ts'
 import type { Training } from '../../training/service.ts'
-import { callerOf } from '../authorization.ts'
 import { holdSchema, type SchemaHolder } from '../held.ts'
 import type { LookupFields } from '../lookup-fields.ts'
 import {
@@ -22,14 +18,14 @@ import {
   type TypedEntry,
   type TypedState,
 } from './entries.ts'
-import { untilGone } from './field-gone.ts'
+import { federationTypeNames } from './federation.ts'
+import { createFollowing } from './following.ts'
 import { createHistory } from './history.ts'
-import { createLiveSchemas, guard, type LiveSchemas } from './live-schema.ts'
+import { createLiveSchemas, type LiveSchemas, type Typed } from './live-schema.ts'
+import { nameEntries } from './names-in-schema.ts'
 import { changesBetween, describeWithout, type Named } from './removal.ts'
 import { featureScalars } from './scalars.ts'
-import { createSchemaTexts, type SchemaText } from './schema-text.ts'
-import { targetOfEntry } from './typed-lookups.ts'
-import type { Follow } from './view-types.ts'
+import { createSchemaTexts, type SchemaText, type SchemaTextRequest } from './schema-text.ts'
 
 export interface TypedCatalog extends TypedState {
   /** Holds a schema made of this one and the catalog's entries, until it is released. */
@@ -44,8 +40,8 @@ export type TypedUsers = (entry: Named) => readonly string[]
 
 export interface HeldTyped {
   holder: SchemaHolder
-  /** The schema in force as SDL; with a tag, what is beneath `features` is the entries that have it. */
-  print(tag: string | null): Promise<SchemaText>
+  /** The schema in force as SDL, or a part of it. */
+  print(request: SchemaTextRequest): Promise<SchemaText>
   release(): void
 }
 
@@ -59,8 +55,6 @@ interface Build {
 const retryAfterMs = 1_000
 /** Names in a message; the details have them all. */
 const maxNamed = 10
-/** What Apollo Federation calls its own. */
-const federationNames = ['_Any', '_Entity', '_Service', 'FieldSet']
 
 export function createTypedCatalog(options: {
   catalog: Pick<Catalog, 'featureViews' | 'featureServices' | 'events'>
@@ -68,6 +62,7 @@ export function createTypedCatalog(options: {
   training: Pick<Training, 'features'>
   featureServices: FeatureServices
   vectors: Vectors
+  maxIndexValues: number
   log: Logger
 }): TypedCatalog {
   const { catalog, realtime } = options
@@ -97,7 +92,7 @@ export function createTypedCatalog(options: {
     try {
       const views = (await realtime.views()).filter(({ record }) => !record.implicit)
       const records = await catalog.featureServices.newest()
-      const { named, nameOf } = await nameAll(views, records)
+      const { views: named, nameOf } = await nameEntries(catalog, { views, services: records, reserved })
       const columns = await Promise.all(named.map(realtime.columnsOf))
       const services = await Promise.all(
         records.map(async ({ id, name }) => ({
@@ -130,67 +125,39 @@ export function createTypedCatalog(options: {
     // Servers of one process may have the same documents.
     [...new Set(users.flatMap((each) => each(entry)))]
 
-  /** What has a name keeps it; of what has none the oldest views choose first, then the oldest services. */
-  async function nameAll(views: readonly View[], services: readonly FeatureServiceRecord[]) {
-    const taken = new Set(reserved)
-    const take = (name: string | null) => {
-      for (const each of name === null ? [] : namesTakenBy(name)) taken.add(each)
-      return name
-    }
-    const choose = (name: string) => chooseName(name, (each) => taken.has(each))
-    for (const { graphqlName } of [...views.map(({ record }) => record), ...services]) take(graphqlName)
-    const named: View[] = []
-    for (const view of views) {
-      const { id, name, graphqlName } = view.record
-      const chosen = graphqlName === null ? choose(name) : null
-      const given =
-        chosen === null ? graphqlName : take(await catalog.featureViews.nameForGraphQL(id, chosen))
-      named.push({ ...view, record: { ...view.record, graphqlName: given } })
-    }
-    const names = new Map<string, string | null>()
-    for (const { name, graphqlName } of services) {
-      const chosen = graphqlName ?? choose(name)
-      // Of a service that has its name a newer version may lack it.
-      const given = chosen === null ? null : await catalog.featureServices.nameForGraphQL(name, chosen)
-      names.set(name, take(given))
-    }
-    return { named, nameOf: (name: string) => names.get(name) ?? null }
-  }
-
   async function hold(base: GraphQLSchema, lookupFields: LookupFields) {
     reserved = reservedBy(base)
     const holder = holdSchema({ schema: base, lookupFields, typed: new Map(), services: new Map() })
-    const schemas = createLiveSchemas(base, { follow: followIn(holder), answersAt, vectors: options.vectors })
-    let signature = ''
+    const following = createFollowing(options, holder)
+    const schemas = createLiveSchemas(base, {
+      sources: { ...following, answersAt, vectors: options.vectors },
+      federation: {
+        maxRepresentations: options.maxIndexValues,
+        subgraphText: async () => (await texts.print({ tag: null, federation: true })).text,
+      },
+    })
+    const texts = createSchemaTexts(holder, {
+      part: (tag) => schemas.makePart(tagged(tag)),
+      subgraph: (tag) => schemas.makeSubgraph(tag === null ? found : tagged(tag)),
+    })
+    let signatures: readonly string[] = []
     async function build({ entries, services }: Entries) {
-      const now = JSON.stringify([...entries, ...services].map((entry) => entry.signature))
-      if (now === signature) return
+      const now = [...entries, ...services].map(({ signature }) => signature)
+      if (isSame(now, signatures)) return
       const schema = await schemas.make({ entries, services })
       holder.swap({ schema, lookupFields, typed: byName(entries), services: byName(services) })
-      signature = now
+      signatures = now
     }
     const own = { build, schemas }
     builds.add(own)
     await refreshed()
-    const texts = createSchemaTexts(holder, (tag) =>
-      schemas.makePart({
-        entries: found.entries.filter(({ view }) => view.record.tags.includes(tag)),
-        services: found.services.filter(({ service }) => service.record.tags.includes(tag)),
-      }),
-    )
     return { holder, print: texts.print, release: () => void builds.delete(own) }
   }
 
-  /** Until the field is another, or gone. */
-  function followIn(holder: SchemaHolder): Follow {
-    return (entry, key, context, info) => {
-      guard(context, info)
-      const target = targetOfEntry(entry)
-      return untilGone(realtime.updates(target, key, callerOf(context.identity)), entry.name, (onGone) =>
-        holder.onSwap(({ typed }) => {
-          if (typed.get(entry.name)?.shape !== entry.shape) onGone()
-        }),
-      )
+  function tagged(tag: string): Typed {
+    return {
+      entries: found.entries.filter(({ view }) => view.record.tags.includes(tag)),
+      services: found.services.filter(({ service }) => service.record.tags.includes(tag)),
     }
   }
 
@@ -245,6 +212,10 @@ function toAppError(error: unknown): AppError {
   throw error
 }
 
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i])
+}
+
 /** What no entry may be called, nor its fields and types. */
 function reservedBy(base: GraphQLSchema): ReadonlySet<string> {
   const types = Object.keys(base.getTypeMap())
@@ -253,7 +224,8 @@ function reservedBy(base: GraphQLSchema): ReadonlySet<string> {
     ...types,
     ...fields,
     'Features',
-    ...federationNames,
+    ...federationTypeNames,
+    'FieldSet',
     ...featureScalars.map(({ name }) => name),
   ])
 }

@@ -11,6 +11,13 @@ export interface TypedAnswer {
   rows: readonly object[]
 }
 
+type Key = Readonly<Record<string, unknown>>
+
+/** With what it was asked by. */
+export interface KeyedAnswer extends TypedAnswer {
+  key: Key
+}
+
 export function targetOfEntry({ view: { record, key } }: TypedEntry): LookupTarget {
   return { queryId: record.queryId, etlPath: record.etlId, indexKey: key.text }
 }
@@ -35,15 +42,18 @@ export function rowsOf([answer]: readonly TypedAnswer[]): readonly object[] {
   return answer.rows
 }
 
+/** One for each key, in order. */
 export async function answersOf(
   entry: TypedEntry,
   loading: Loading,
-  keys: readonly string[],
-): Promise<readonly TypedAnswer[]> {
-  return (await lookUpValues(loading, targetOfEntry(entry), keys)).map(toAnswer)
+  keys: readonly Key[],
+): Promise<readonly KeyedAnswer[]> {
+  const texts = keys.map((key) => keyOf(entry, key))
+  const results = await lookUpValues(loading, targetOfEntry(entry), texts)
+  return results.map((result, i) => ({ ...toAnswer(result), key: keys[i] ?? {} }))
 }
 
 /** As an index value: the text of one column's value, or a JSON array of theirs. */
-export function keyOf({ keys }: TypedEntry, given: Readonly<Record<string, unknown>>): string {
+export function keyOf({ keys }: TypedEntry, given: Key): string {
   return keyText(keys.map(({ name }) => String(given[name])))
 }

@@ -8,7 +8,6 @@ import {
   type GraphQLResolveInfo,
 } from 'graphql'
 import type { RealtimeResult } from '../../realtime/service.ts'
-import type { Vectors } from '../../realtime/vectors/vectors.ts'
 import { Moment } from '../../values/moment.ts'
 import type { Context } from '../context.ts'
 import type { TypedEntry } from './entries.ts'
@@ -18,14 +17,18 @@ import {
   createKeyType,
   createObject,
   describeWords,
+  type EntityType,
+  type EntryTypes,
+  entityKeysOf,
   type FeaturesSource,
   failureOf,
+  keyFieldsOf,
   listOf,
   manyField,
-  type ViewTypes,
+  typeOfKey,
 } from './row-types.ts'
 import type { Shape } from './shapes.ts'
-import { answersOf, keyOf, rowsOf, rowsOfOne, type TypedAnswer, toAnswer } from './typed-lookups.ts'
+import { answersOf, type KeyedAnswer, keyOf, rowsOf, rowsOfOne, toAnswer } from './typed-lookups.ts'
 
 /** An entity's results, now and at every change, for a caller who may have them. */
 export type Follow = (
@@ -36,28 +39,27 @@ export type Follow = (
 ) => AsyncIterable<RealtimeResult>
 
 /** Where answers come from that are not of now. */
-export interface TypedSources {
+export interface ViewSources {
   follow: Follow
   answersAt: AnswersAt
-  vectors: Vectors
 }
 
 /** Whole: no part of them is left to be made when a schema is made of them. */
 export function createViewTypes(
   entry: TypedEntry,
   base: BaseTypes,
-  { follow, answersAt }: Omit<TypedSources, 'vectors'>,
-): ViewTypes {
+  { follow, answersAt }: ViewSources,
+): EntryTypes {
+  const keys = keysOf(entry)
   const row = createRowType(entry, base)
   const args: GraphQLFieldConfigArgumentMap = Object.fromEntries(
-    entry.keys.map(({ name, scalar, column }) => [
-      name,
-      { type: new GraphQLNonNull(base.scalars[scalar]), description: `The index key ${column.name}.` },
+    keys.map((each) => [
+      each.name,
+      { type: typeOfKey(each, base), description: `The index key ${each.column.name}.` },
     ]),
   )
   const key = createKeyType(`${entry.typeName}Key`, `An entity of ${entry.view.record.name}.`, args)
-  const answer = createAnswerType(entry, row, base)
-  answer.getFields()
+  const { answer, isKeyed } = createAnswerType(entry, row, base)
   const description = describeWords(entry.view.record, 'feature view')
   const one: GraphQLFieldConfig<FeaturesSource, Context> = {
     type: entry.isInTime ? row : listOf(row),
@@ -75,27 +77,42 @@ export function createViewTypes(
   }
   const many = manyField(
     { answer, key, description: `${description}\n\nAn answer for each key, in order.` },
-    ({ asOf }, keys, context) => {
-      const texts = keys.map((own) => keyOf(entry, own))
-      return asOf === null || !hasPast(entry)
-        ? answersOf(entry, context, texts)
-        : answersAt(entry, context, texts, asOf)
+    async ({ asOf }, asked, context) => {
+      if (asOf === null || !hasPast(entry)) return answersOf(entry, context, asked)
+      const texts = asked.map((own) => keyOf(entry, own))
+      const answers = await answersAt(entry, context, texts, asOf)
+      return answers.map((answer, i): KeyedAnswer => ({ ...answer, key: asked[i] ?? {} }))
     },
   )
+  const entityKeys = entityKeysOf(keys, base)
+  const answersOfKeys: EntityType['find'] = (asked, context) => answersOf(entry, context, asked)
+  const rowsOfKeys: EntityType['find'] = async (asked, context) =>
+    (await answersOf(entry, context, asked)).map(({ result, rows }) => result.error ?? rows[0] ?? null)
   return {
     fields: { [entry.name]: one, [`${entry.name}Many`]: many },
-    subscription: [
-      entry.name,
-      {
-        type: new GraphQLNonNull(answer),
-        description: `${description}\n\nOne entity's answer: now, and again at every change.`,
-        args,
-        extensions: { complexity: { field: 1, multiplier: 1 } },
-        subscribe: (_root, own, context, info) => follow(entry, keyOf(entry, own), context, info),
-        resolve: toAnswer,
-      },
+    subscription: {
+      type: new GraphQLNonNull(answer),
+      description: `${description}\n\nOne entity's answer: now, and again at every change.`,
+      args,
+      extensions: { complexity: { field: 1, multiplier: 1 } },
+      subscribe: (_root, own, context, info) => follow(entry, keyOf(entry, own), context, info),
+      resolve: (result, own) => ({ ...toAnswer(result as RealtimeResult), key: own }),
+    },
+    entities: [
+      ...(isKeyed ? [{ type: answer, keys: entityKeys, find: answersOfKeys }] : []),
+      ...(carriesItsKey(entry) ? [{ type: row, keys: entityKeys, find: rowsOfKeys }] : []),
     ],
   }
+}
+
+/** No entity is found by a null. */
+function keysOf({ keys }: TypedEntry) {
+  return keys.map(({ column, ...rest }) => ({ ...rest, column: { ...column, nullable: false } }))
+}
+
+/** One row, of one key, that has its columns. */
+function carriesItsKey({ isInTime, keys, members }: TypedEntry): boolean {
+  return isInTime && keys.every(({ column }) => members.some(({ key }) => key === column.name))
 }
 
 function createRowType(entry: TypedEntry, base: BaseTypes): GraphQLObjectType {
@@ -107,11 +124,12 @@ function createRowType(entry: TypedEntry, base: BaseTypes): GraphQLObjectType {
 }
 
 function createAnswerType(
-  { typeName, isInTime, view }: TypedEntry,
+  entry: TypedEntry,
   row: GraphQLObjectType,
   base: BaseTypes,
-): GraphQLObjectType<TypedAnswer, Context> {
-  const rows: Record<string, GraphQLFieldConfig<TypedAnswer, Context>> = isInTime
+): { answer: GraphQLObjectType; isKeyed: boolean } {
+  const { typeName, isInTime, view } = entry
+  const rows: Record<string, GraphQLFieldConfig<KeyedAnswer, Context>> = isInTime
     ? { row: { type: row, resolve: ({ rows: [first] }) => first ?? null } }
     : {
         rows: {
@@ -120,28 +138,35 @@ function createAnswerType(
           resolve: (answer) => answer.rows,
         },
       }
-  return new GraphQLObjectType<TypedAnswer, Context>({
+  const own: Record<string, GraphQLFieldConfig<KeyedAnswer, Context>> = {
+    status: { type: new GraphQLNonNull(base.status), resolve: ({ result }) => result.status },
+    source: { type: new GraphQLNonNull(base.source), resolve: ({ result }) => result.source },
+    eventTime: {
+      type: base.dateTime,
+      description: 'When the row became true.',
+      resolve: ({ result: { eventTime } }) => (eventTime === null ? null : new Moment(eventTime)),
+    },
+    asOf: {
+      type: base.dateTime,
+      description: 'When the rows were computed.',
+      resolve: ({ result: { asOfMs } }) => (asOfMs === null ? null : new Date(asOfMs)),
+    },
+    error: {
+      type: base.failure,
+      description: 'Why there are no rows, when the status is FAILED; it concerns this entity alone.',
+      resolve: ({ result: { error } }) => failureOf(error),
+    },
+    ...rows,
+  }
+  const key = keyFieldsOf<KeyedAnswer>(keysOf(entry), base, {
+    own,
+    resolve: ({ key }, { name }) => key[name],
+  })
+  const answer = new GraphQLObjectType<KeyedAnswer, Context>({
     name: `${typeName}Answer`,
     description: `What ${view.record.name} answers of one entity.`,
-    fields: {
-      status: { type: new GraphQLNonNull(base.status), resolve: ({ result }) => result.status },
-      source: { type: new GraphQLNonNull(base.source), resolve: ({ result }) => result.source },
-      eventTime: {
-        type: base.dateTime,
-        description: 'When the row became true.',
-        resolve: ({ result: { eventTime } }) => (eventTime === null ? null : new Moment(eventTime)),
-      },
-      asOf: {
-        type: base.dateTime,
-        description: 'When the rows were computed.',
-        resolve: ({ result: { asOfMs } }) => (asOfMs === null ? null : new Date(asOfMs)),
-      },
-      error: {
-        type: base.failure,
-        description: 'Why there are no rows, when the status is FAILED; it concerns this entity alone.',
-        resolve: ({ result: { error } }) => failureOf(error),
-      },
-      ...rows,
-    },
+    fields: { ...key, ...own },
   })
+  answer.getFields()
+  return { answer, isKeyed: Object.keys(key).length === entry.keys.length }
 }

@@ -1,5 +1,6 @@
 // GraphQL names: chosen once, legal, apart from each other, and of whatever people call things.
 
+import { composeServices } from '@theguild/federation-composition'
 import fc from 'fast-check'
 import { buildASTSchema, GraphQLSchema, parse, validateSchema } from 'graphql'
 import { describe, expect, test } from 'vitest'
@@ -121,7 +122,7 @@ const nobody = () => {
 test('schemas of generated catalogs are valid, print to what parses, and leave nothing out in silence', async () => {
   const base = createSchema({} as Services)
   const types = new Set([...Object.keys(base.getTypeMap()), 'Features'])
-  const print = createSchemaPrinter()
+  const { print, printSubgraph } = createSchemaPrinter()
   let [made, leftOut] = [0, 0]
   await fc.assert(
     fc.asyncProperty(views, async (catalog) => {
@@ -145,14 +146,18 @@ test('schemas of generated catalogs are valid, print to what parses, and leave n
         return { view: view as unknown as View, columns: all }
       })
       const { entries, problems } = await createEntryFinder()({ views: described, services: [] }, types)
-      const schema = await createLiveSchemas(base, {
-        follow: nobody,
-        answersAt: nobody,
-        vectors: { get: nobody, describe: nobody, close: nobody },
-      }).make({ entries, services: [] })
+      const schemas = createLiveSchemas(base, {
+        sources: { follow: nobody, followService: nobody, answersAt: nobody, vectors: { get: nobody } },
+        federation: { maxRepresentations: 1, subgraphText: nobody },
+      })
+      const schema = await schemas.make({ entries, services: [] })
       const judged = new GraphQLSchema({ ...schema.toConfig(), assumeValid: false })
       expect(validateSchema(judged)).toEqual([])
       expect(validateSchema(buildASTSchema(parse(await print(schema))))).toEqual([])
+      const typeDefs = parse(await printSubgraph(schemas.makeSubgraph({ entries, services: [] })))
+      expect(
+        entries.length === 0 ? [] : (composeServices([{ name: 'features', typeDefs }]).errors ?? []),
+      ).toEqual([])
       const names = new Set(entries.map((entry) => typeNameOf(entry.name)))
       expect(names.size).toBe(entries.length)
       const whole = problems.filter(({ feature }) => feature === null)

@@ -1,6 +1,6 @@
 // What typed fields answer of an entity, and vectors, as JSON text by what a selection asks of them.
 
-import type { FieldNode } from 'graphql'
+import { type FieldNode, type GraphQLObjectType, getNullableType, isScalarType } from 'graphql'
 import type { AppError } from '../../../errors.ts'
 import type { RealtimeResult } from '../../../realtime/service.ts'
 import { rememberParts } from '../../../realtime/vectors/part-texts.ts'
@@ -22,57 +22,104 @@ export function rowOrNull([row]: readonly ByteText[]): ByteText {
   return row ?? ('null' as ByteText)
 }
 
+/** A view's result for one key, and that key. */
+export interface Keyed {
+  result: RealtimeResult
+  key: Readonly<Record<string, unknown>>
+}
+
 /** What a view's `…Many` field gives for one key. */
 export function createAnswerWriter(
-  typeName: string,
+  answer: GraphQLObjectType,
   { nodes, collect, rowsOf }: { nodes: readonly FieldNode[]; collect: Collect; rowsOf: WriterOfRows },
-): Write<RealtimeResult> {
-  return createObjectWriter<RealtimeResult>(nodes, collect, (name, ofField) => {
+): Write<Keyed> {
+  return createObjectWriter<Keyed>(nodes, collect, (name, ofField) => {
     switch (name) {
       case typename:
-        return () => `"${typeName}"`
+        return () => `"${answer.name}"`
       case 'status':
-        return ({ status }) => `"${status}"`
+        return ({ result }) => `"${result.status}"`
       case 'source':
-        return ({ source }) => `"${source}"`
+        return ({ result }) => `"${result.source}"`
       case 'asOf':
-        return ({ asOfMs }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`)
+        return ({ result: { asOfMs } }) => (asOfMs === null ? 'null' : `"${new Date(asOfMs).toISOString()}"`)
       case 'eventTime':
-        return ({ eventTime }) => momentText(eventTime)
-      case 'error':
-        return createFailureWriter(ofField, collect)
+        return ({ result }) => momentText(result.eventTime)
+      case 'error': {
+        const write = createFailureWriter(ofField, collect)
+        return ({ result }) => write(result)
+      }
       case 'row': {
         const writer = rowsOf(ofField)
-        return ({ rows }) => rowOrNull(writer.rows(rows))
+        return ({ result }) => rowOrNull(writer.rows(result.rows))
       }
       case 'rows': {
         const writer = rowsOf(ofField)
-        return ({ rows }) => listOfTexts(writer.rows(rows))
+        return ({ result }) => listOfTexts(writer.rows(result.rows))
       }
-      default:
-        throw new NotProven()
+      default: {
+        const write = createKeyWriter(answer, name)
+        return ({ key }) => write(key[name])
+      }
     }
   })
 }
 
-/** A vector as `onlineFeatures` gives it, or as a service's `…Many` field does, whose row is typed. */
-export function createVectorWriter(
-  typeName: string,
-  { nodes, collect, rowOf }: { nodes: readonly FieldNode[]; collect: Collect; rowOf: WriterOfRows | null },
+/** A part of the key, as it was asked by. */
+function createKeyWriter(answer: GraphQLObjectType, name: string): Write<unknown> {
+  const type = answer.getFields()[name]?.type
+  const scalar = type && getNullableType(type)
+  if (!isScalarType(scalar)) throw new NotProven()
+  return (value) => (value == null ? 'null' : toByteText(JSON.stringify(scalar.coerceOutputValue(value))))
+}
+
+/** What a service's `…Many` field gives for one entity. */
+export function createServiceAnswerWriter(
+  answer: GraphQLObjectType,
+  {
+    nodes,
+    collect,
+    rowOf,
+    columnOf,
+  }: {
+    nodes: readonly FieldNode[]
+    collect: Collect
+    rowOf: WriterOfRows
+    /** An entity's, by the name of the argument. */
+    columnOf(name: string): string
+  },
 ): Write<FeatureVector> {
   return createObjectWriter<FeatureVector>(nodes, collect, (name, ofField) => {
     switch (name) {
       case typename:
-        return () => `"${typeName}"`
+        return () => `"${answer.name}"`
       case 'views':
         return createPartsWriter(ofField, collect)
       case 'error':
         return createFailureWriter(ofField, collect)
       case 'row': {
-        if (rowOf === null) throw new NotProven()
         const writer = rowOf(ofField)
         return ({ error, features }) => (error === null ? writer.row(features) : 'null')
       }
+      default: {
+        const write = createKeyWriter(answer, name)
+        const column = columnOf(name)
+        return ({ entity }) => write((entity as Keyed['key'])[column])
+      }
+    }
+  })
+}
+
+/** A vector as `onlineFeatures` gives it. */
+export function createVectorWriter(nodes: readonly FieldNode[], collect: Collect): Write<FeatureVector> {
+  return createObjectWriter<FeatureVector>(nodes, collect, (name, ofField) => {
+    switch (name) {
+      case typename:
+        return () => '"FeatureVector"'
+      case 'views':
+        return createPartsWriter(ofField, collect)
+      case 'error':
+        return createFailureWriter(ofField, collect)
       case 'entity':
         return ({ entity }) => toByteText(JSON.stringify(entity ?? null))
       case 'features':

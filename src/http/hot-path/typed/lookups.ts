@@ -9,7 +9,13 @@ import { onlyVector, vectorsOf } from '../../../schema/typed/service-lookups.ts'
 import { keyOf, targetOfEntry } from '../../../schema/typed/typed-lookups.ts'
 import { lookUpOnline, type OnlineArguments } from '../../../schema/vectors.ts'
 import type { ByteText } from '../../../values/byte-text.ts'
-import { createAnswerWriter, createVectorWriter, listOfTexts, rowOrNull } from './answer-writers.ts'
+import {
+  createAnswerWriter,
+  createServiceAnswerWriter,
+  createVectorWriter,
+  listOfTexts,
+  rowOrNull,
+} from './answer-writers.ts'
 import type { Collect } from './object-writer.ts'
 import { createRowWriter } from './row-writer.ts'
 
@@ -40,6 +46,10 @@ export function findLookups(
   vectors: Pick<Vectors, 'get'>,
 ): FindLookup {
   const typeOf = (name: string) => schema.getType(name) as GraphQLObjectType
+  const typesOf = ({ typeName }: TypedEntry | TypedService) => ({
+    row: typeOf(typeName),
+    answer: typeOf(`${typeName}Answer`),
+  })
   const many = (name: string) => (name.endsWith(ending) ? name.slice(0, -ending.length) : '')
 
   return (parent, name) => {
@@ -47,11 +57,11 @@ export function findLookups(
     const view = typed.get(name)
     if (view !== undefined) return ofView(view, typeOf(view.typeName))
     const viewOfMany = typed.get(many(name))
-    if (viewOfMany !== undefined) return ofViewMany(viewOfMany, typeOf(viewOfMany.typeName))
+    if (viewOfMany !== undefined) return ofViewMany(viewOfMany, typesOf(viewOfMany))
     const service = services.get(name)
     if (service !== undefined) return ofService(service, typeOf(service.typeName), vectors)
     const serviceOfMany = services.get(many(name))
-    return serviceOfMany && ofServiceMany(serviceOfMany, typeOf(serviceOfMany.typeName), vectors)
+    return serviceOfMany && ofServiceMany(serviceOfMany, typesOf(serviceOfMany), vectors)
   }
 }
 
@@ -75,20 +85,26 @@ function ofView(entry: TypedEntry, type: GraphQLObjectType): TypedLookup {
   }
 }
 
-function ofViewMany(entry: TypedEntry, type: GraphQLObjectType): TypedLookup {
+interface ManyTypes {
+  row: GraphQLObjectType
+  answer: GraphQLObjectType
+}
+
+function ofViewMany(entry: TypedEntry, { row, answer }: ManyTypes): TypedLookup {
   return {
     ...ofMany,
     givesVectors: false,
     starter(nodes, collect) {
-      const write = createAnswerWriter(`${entry.typeName}Answer`, {
+      const write = createAnswerWriter(answer, {
         nodes,
         collect,
-        rowsOf: (ofField) => createRowWriter(type, entry.members, ofField, collect),
+        rowsOf: (ofField) => createRowWriter(row, entry.members, ofField, collect),
       })
-      return async ({ keys }, loading) => {
-        const texts = (keys as Arguments[]).map((own) => keyOf(entry, own))
-        const answers = await lookUpValues(loading, targetOfEntry(entry), texts)
-        return listOfTexts(answers.map(write))
+      return async (args, loading) => {
+        const keys = args.keys as Arguments[]
+        const texts = keys.map((own) => keyOf(entry, own))
+        const results = await lookUpValues(loading, targetOfEntry(entry), texts)
+        return listOfTexts(results.map((result, i) => write({ result, key: keys[i] ?? {} })))
       }
     },
   }
@@ -115,17 +131,18 @@ function ofService(
 
 function ofServiceMany(
   service: TypedService,
-  type: GraphQLObjectType,
+  { row, answer }: ManyTypes,
   vectors: Pick<Vectors, 'get'>,
 ): TypedLookup {
   return {
     ...ofMany,
     givesVectors: true,
     starter(nodes, collect) {
-      const write = createVectorWriter(`${service.typeName}Answer`, {
+      const write = createServiceAnswerWriter(answer, {
         nodes,
         collect,
-        rowOf: (ofField) => createRowWriter(type, service.members, ofField, collect),
+        rowOf: (ofField) => createRowWriter(row, service.members, ofField, collect),
+        columnOf: (name) => service.args.find((arg) => arg.name === name)?.column.name ?? name,
       })
       return async ({ keys }, loading) => {
         const asked = { entities: keys as Arguments[], asOf: null }
@@ -143,7 +160,7 @@ function onlineFeatures(vectors: Pick<Vectors, 'get'>): TypedLookup {
     isNullable: false,
     takes: ({ service, asOf }) => service !== '' && asOf == null,
     starter(nodes, collect) {
-      const write = createVectorWriter('FeatureVector', { nodes, collect, rowOf: null })
+      const write = createVectorWriter(nodes, collect)
       return async (args, loading) =>
         listOfTexts((await lookUpOnline(vectors, args as unknown as OnlineArguments, loading)).map(write))
     },
