@@ -193,9 +193,16 @@ function addMutations(builder: Builder, services: Services, { columnInput, refer
       description:
         'Takes one version of a feature service from the catalog and answers with its id. Its number is not given again.',
       authScopes: { 'catalog:write': true },
-      args: { id: t.arg.id({ required: true }) },
-      resolve: async (_root, { id }) => {
-        await services.deletions.deleteFeatureService(id)
+      args: {
+        id: t.arg.id({ required: true }),
+        force: t.arg.boolean({
+          defaultValue: false,
+          description: 'Also where trusted documents ask for it: those may be valid no longer then.',
+        }),
+      },
+      resolve: async (_root, { id, force }) => {
+        if (!force) services.typed.assertUnused(id)
+        await services.deletions.deleteFeatureService(id, { force: force ?? false })
         await services.typed.refreshed()
         return id
       },

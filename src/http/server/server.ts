@@ -169,16 +169,25 @@ function createGuards({ config, services, counters, limits, log }: HttpServerOpt
   return { limiter, asksWho, identities, admission, overload, held, ownNamesOnly }
 }
 
+const takeDocuments = 'take the documents from their manifest (TRUSTED_DOCUMENTS_FILE) first'
+/** The argument by which documents ask for an entry, and what helps where they do. */
+const askedBy = {
+  SAVED_QUERY: { argument: 'queryId', cure: takeDocuments },
+  ETL: { argument: 'etlPath', cure: takeDocuments },
+  FEATURE_SERVICE: { argument: 'service', cure: `${takeDocuments}, or say force: true` },
+} as const
+
 /** The schema with its two ways: Yoga's, and the hot path, which learns from it. */
 async function createGraphQL({ config, services, log }: HttpServerOptions) {
   const { holder, print, release } = await services.typed.hold(createSchema(services), lookupFields)
   const trusted = await openTrustedDocuments(config.graphql.trustedDocuments, { holder, log })
-  services.deletions.alsoUsedBy((noun, { id }) => ({
-    names: trusted
-      .holding(noun === 'ETL' ? 'etlPath' : 'queryId', [id])
-      .map((document) => `the trusted document ${document}`),
-    cure: 'take the documents from their manifest (TRUSTED_DOCUMENTS_FILE) first',
-  }))
+  services.deletions.alsoUsedBy((noun, references) => {
+    const { argument, cure } = askedBy[noun]
+    return {
+      names: trusted.holding(argument, references).map((document) => `the trusted document ${document}`),
+      cure,
+    }
+  })
   services.typed.alsoUsedBy((entry) =>
     trusted.askingFor(entry).map((document) => `the trusted document ${document}`),
   )

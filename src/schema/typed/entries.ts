@@ -26,8 +26,8 @@ export interface TypedState {
   problems(): readonly SchemaProblem[]
   /** Resolves once every schema that is held has what the catalog holds now, or could not be made. */
   refreshed(): Promise<void>
-  /** Throws CONFLICT with the names of what asks for the view's fields. */
-  assertUnused(viewId: string): void
+  /** Throws CONFLICT with the names of what asks for the fields of the view, or of the service while it is the newest version. */
+  assertUnused(id: string): void
   /** What would be lost, or be another, without these; nothing where they have no place in the schema. */
   changesWithout(removal: Removal): Promise<readonly RemovalChange[]>
 }

@@ -18,10 +18,7 @@ export interface Following {
 }
 
 export function createFollowing(
-  {
-    realtime,
-    vectors,
-  }: { realtime: Pick<Realtime, 'updates'>; vectors: Pick<Vectors, 'get'> },
+  { realtime, vectors }: { realtime: Pick<Realtime, 'updates'>; vectors: Pick<Vectors, 'get'> },
   holder: Pick<SchemaHolder, 'onSwap'>,
 ): Following {
   const vectorUpdates = createVectorUpdates({ realtime, vectors })

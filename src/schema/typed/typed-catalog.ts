@@ -2,6 +2,7 @@
 
 import type { GraphQLSchema } from 'graphql'
 import type { Logger } from 'pino'
+import { listUses } from '../../catalog/entries.ts'
 import type { Catalog } from '../../catalog/open.ts'
 import { createBackground } from '../../concurrency/background.ts'
 import { AppError } from '../../errors.ts'
@@ -16,6 +17,7 @@ import {
   type DescribedCatalog,
   type Entries,
   type TypedEntry,
+  type TypedService,
   type TypedState,
 } from './entries.ts'
 import { federationTypeNames } from './federation.ts'
@@ -53,8 +55,6 @@ interface Build {
 
 /** A rebuild that failed is tried again after so long. */
 const retryAfterMs = 1_000
-/** Names in a message; the details have them all. */
-const maxNamed = 10
 
 export function createTypedCatalog(options: {
   catalog: Pick<Catalog, 'featureViews' | 'featureServices' | 'events'>
@@ -168,10 +168,12 @@ export function createTypedCatalog(options: {
   return {
     problems: () => found.problems,
     refreshed,
-    assertUnused(viewId) {
-      const entry = found.entries.find(({ view }) => view.id === viewId)
-      const names = entry === undefined ? [] : usersOf(entry)
-      if (entry !== undefined && names.length > 0) throw stillUsed(entry, names)
+    assertUnused(id) {
+      const named =
+        found.entries.find(({ view }) => view.id === id) ??
+        found.services.find(({ service }) => service.record.id === id)
+      const names = named === undefined ? [] : usersOf(named)
+      if (named !== undefined && names.length > 0) throw stillUsed(named, names)
     },
     async changesWithout(removal) {
       const [held] = builds
@@ -194,16 +196,18 @@ export function createTypedCatalog(options: {
   }
 }
 
-function stillUsed({ name, view: { id, record } }: TypedEntry, names: readonly string[]): AppError {
+function stillUsed(named: TypedEntry | TypedService, names: readonly string[]): AppError {
+  const { id, name } = 'view' in named ? named.view.record : named.service.record
+  const called = `the feature ${'view' in named ? 'view' : 'service'} ${name} (${id})`
   return new AppError(
     'CONFLICT',
-    `The field ${name} of the feature view ${record.name} (${id}) is used by ${names.slice(0, maxNamed).join('; ')}${names.length > maxNamed ? ` and ${names.length - maxNamed} more` : ''}. To delete it all the same, say force: true.`,
+    `The field ${named.name} of ${called} is used by ${listUses(names)}. To delete it all the same, say force: true.`,
     { details: { users: names } },
   )
 }
 
-function byName<Entry extends { name: string }>(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
-  return new Map(entries.map((entry) => [entry.name, entry]))
+function byName<T extends { name: string }>(named: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(named.map((each) => [each.name, each]))
 }
 
 /** A service that cannot be put together keeps nothing else from being served. */

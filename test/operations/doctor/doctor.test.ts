@@ -64,8 +64,17 @@ test('beside a running gateway it asks that one: its stores, its views, their pa
   await gateway.data(
     `mutation { createFeatureView(name: "all users", queryId: "${query?.id}", indexKey: "user_id") { id } }`,
   )
+  await gateway.data(
+    'mutation { queryTrain(query: "SELECT 1 AS user_id, 2 AS "日本", 3 AS n", queryName: "odd") { query { id } } }',
+  )
+  await gateway.data(
+    'mutation { createFeatureView(name: "odd columns", queryId: "odd", indexKey: "user_id") { id } }',
+  )
   const { stdout, code } = await examine({})
   await gateway.stop()
+  expect(stdout).toEqual(
+    found('!', 'feature view odd columns, 日本 is not in the typed schema', 'give the column a name'),
+  )
   expect(stdout).toContain(`in use by process ${process.pid}`)
   expect(stdout).toMatch(/the warehouse answers it in \d+ ms/)
   expect(stdout).toMatch(/view all users is current, and equals training for \d+ index values/)

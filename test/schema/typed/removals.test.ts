@@ -6,6 +6,8 @@ import { openTrusting, type TrustingGateway } from './trusting.ts'
 
 const documents = {
   drivers: '{ features { drivers(n: 1) { v } } }',
+  inForce: '{ onlineFeatures(service: "risk", entities: []) { error { code } } }',
+  pinned: '{ onlineFeatures(service: "risk@1", entities: []) { error { code } } }',
   risks: 'query ($keys: [RiskKey!]!) { features { riskMany(keys: $keys) { row { v } } } }',
 }
 
@@ -32,6 +34,17 @@ const query =
 
 async function changes(removal: { view?: string; service?: string }): Promise<RemovalChange[]> {
   return (await server.data<{ schemaChanges: RemovalChange[] }>(query, removal)).schemaChanges
+}
+
+const removeService = (id: string, force?: boolean) =>
+  server.graphql('mutation ($id: ID!, $force: Boolean) { deleteFeatureService(id: $id, force: $force) }', {
+    id,
+    force,
+  })
+
+async function refusalOf(id: string) {
+  const [error] = (await removeService(id)).errors ?? []
+  return [error?.message, error?.extensions.details?.users]
 }
 
 const textOf = async () => await (await fetch(`${server.url}/schema.graphql`)).text()
@@ -75,10 +88,26 @@ test('of a service an earlier version takes the place; with its view it goes', a
   expect(await changes({ service: first })).toEqual([])
   const gone = linesOf(await changes({ view }))
   expect(gone).toEqual(expect.arrayContaining(['BREAKING Features.risk', 'BREAKING Features.devices']))
-  await server.data('mutation ($id: ID!) { deleteFeatureService(id: $id) }', { id: first })
+  expect(await refusalOf(first)).toEqual([
+    `The feature service risk, version 1 (${first}), is used by the trusted document pinned. To delete it, take the documents from their manifest (TRUSTED_DOCUMENTS_FILE) first, or say force: true.`,
+    ['the trusted document pinned'],
+  ])
+  await removeService(first, true)
   expect(linesOf(await changes({ service: second }))).toEqual(
     expect.arrayContaining(['BREAKING Features.risk', 'BREAKING Features.riskMany', 'BREAKING Risk']),
   )
+})
+
+test('a service that trusted documents ask for is removed by force alone, and the refusal names them', async () => {
+  const { featureServices } = await server.data<{
+    featureServices: { edges: { node: { id: string } }[] }
+  }>('{ featureServices { edges { node { id } } } }')
+  const id = featureServices.edges[0]?.node.id ?? ''
+  expect(await refusalOf(id)).toEqual([
+    `The field risk of the feature service risk (${id}) is used by the trusted document risks. To delete it all the same, say force: true.`,
+    ['the trusted document risks'],
+  ])
+  expect((await removeService(id, true)).data).toEqual({ deleteFeatureService: id })
 })
 
 test('nothing to remove, and what is not there, are errors', async () => {
