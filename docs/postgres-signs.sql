@@ -9,8 +9,7 @@ CREATE TABLE IF NOT EXISTS gateway.table_change (
   table_schema text NOT NULL,
   table_name text NOT NULL,
   keys jsonb,            -- of the rows that were touched; null: any row may be among them
-  changed_at timestamptz NOT NULL DEFAULT now(),
-  taken_at timestamptz   -- by a gateway that has not said yet that it is done
+  changed_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- Once for each statement that writes, in that statement's transaction: what is rolled back is never told.

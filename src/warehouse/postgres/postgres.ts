@@ -22,7 +22,7 @@ import { createSchemas, listTables, makeTable, typesOf } from './schema.ts'
 import type { Session } from './session.ts'
 import { openSessions, type Workload } from './sessions.ts'
 import { listenForSigns } from './sign-listener.ts'
-import { changesOf, endSigns, takeSigns } from './signs.ts'
+import { changesOf, createSignTaker, endSigns } from './signs.ts'
 
 /** The server stops what takes longer; callers usually stop sooner. */
 const exportTimeoutMs = 24 * 3600 * 1000
@@ -39,6 +39,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   })
   const sessions = openSessions(url, log)
   const plans = createPlans()
+  const taker = createSignTaker(sessions)
 
   /** Runs work on a connection; what the server throws comes out as an AppError. */
   async function use<T>(
@@ -134,11 +135,15 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     version: () => use('quick', {}, readVersion),
     signs: {
       async read(keysRead) {
-        const signs = await use('write', {}, takeSigns)
+        const signs = await taker.take()
         if (signs.length === 0) return null
         const wanted = await keysRead(signs.map(qualifiedName))
         const changes = await use('quick', {}, (session) => changesOf(session, signs, wanted))
-        return { changes, done: () => use('write', {}, (session) => endSigns(session, signs)) }
+        const done = async () => {
+          await use('write', {}, (session) => endSigns(session, signs))
+          await taker.leave()
+        }
+        return { changes, done }
       },
       listen: (onSign) => listenForSigns(url, { onSign, log }),
     },

@@ -5,23 +5,47 @@ import { internalSchema, type KeyColumns, type StoredKeys, type TableChange } fr
 import { columnsOf, mergeChanges, readKeys, wantedKeys } from '../stored-keys.ts'
 import { type ListedTable, listTables } from './schema.ts'
 import type { Session } from './session.ts'
+import type { SessionLease, Sessions } from './sessions.ts'
 
 const place = `${internalSchema}.table_change`
-/** A gateway that took changes and is gone has them taken again after this. */
-const takenFor = '30 seconds'
 const maxAtOnce = 1000
+/** By it and a change's id a session says that it is at the change. */
+const lockClass = 1_953_459_059
 
-/** Changes that nobody else is at now; none where the triggers are not installed. */
-export async function takeSigns(session: Session): Promise<TakenSign[]> {
+/** Takes changes on a connection of their own: when that ends, as it does with its process, others may take them at once. */
+export function createSignTaker(sessions: Pick<Sessions, 'lease'>) {
+  let held: SessionLease | null = null
+
+  async function leave() {
+    const lease = held
+    held = null
+    if (lease === null) return
+    const unlocked = lease.run(() => lease.session.query('SELECT pg_advisory_unlock_all()'))
+    await unlocked.catch(() => lease.session.destroy())
+    await lease.release()
+  }
+
+  return {
+    leave,
+    /** Those that nobody else is at now, in place of what was taken before; none where the triggers are not installed. */
+    async take(): Promise<TakenSign[]> {
+      await leave()
+      const lease = await sessions.lease('stream')
+      held = lease
+      const signs = await lease.run(() => takeSigns(lease.session))
+      if (signs.length === 0) await leave()
+      return signs
+    },
+  }
+}
+
+async function takeSigns(session: Session): Promise<TakenSign[]> {
   const [there] = await session.query(`SELECT to_regclass('${place}')::text`)
   if (there?.[0] == null) return []
-  const rows = await writing(session, () =>
-    session.query(
-      `UPDATE ${place} SET taken_at = now() WHERE id IN (
-       SELECT id FROM ${place} WHERE taken_at IS NULL OR taken_at < now() - interval '${takenFor}'
-       ORDER BY id LIMIT ${maxAtOnce} FOR UPDATE SKIP LOCKED)
-     RETURNING id::text, table_schema, table_name, keys::text`,
-    ),
+  const rows = await session.query(
+    `WITH waiting AS MATERIALIZED (SELECT * FROM ${place} ORDER BY id LIMIT ${maxAtOnce})
+     SELECT id::text, table_schema, table_name, keys::text FROM waiting
+     WHERE pg_try_advisory_lock(${lockClass}, (id % 2147483647)::int) ORDER BY id`,
   )
   return rows.map(([id, schema, name, keys]) => ({
     id: id ?? '',
