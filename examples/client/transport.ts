@@ -1,7 +1,6 @@
 // Sends typed documents to the gateway: fetch for queries and mutations, graphql-ws for subscriptions.
 
 import { createClient } from 'graphql-ws'
-import type { TypedDocumentString } from './generated/graphql.ts'
 
 /** What the gateway answered instead of data; `code` is one of the codes that its README lists. */
 export class GatewayError extends Error {
@@ -26,6 +25,13 @@ function dataOf<TData>(answer: Answer<TData>): TData {
   return answer.data
 }
 
+/** A document's text, and the types of its data and variables, as GraphQL Code Generator makes it. */
+export interface TypedDocument<TData, TVariables> {
+  toString(): string
+  __apiType?: ((variables: TVariables) => TData) | undefined
+  __meta__?: Readonly<Record<string, unknown>> | undefined
+}
+
 export type Transport = ReturnType<typeof createTransport>
 
 export interface TransportOptions {
@@ -39,14 +45,14 @@ export interface TransportOptions {
 export function createTransport(url: string, { byDocumentId = false, token }: TransportOptions = {}) {
   const credentials: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
 
-  function named<TData, TVariables>(document: TypedDocumentString<TData, TVariables>) {
+  function named<TData, TVariables>(document: TypedDocument<TData, TVariables>) {
     const documentId: unknown = document.__meta__?.hash
     if (!byDocumentId || typeof documentId !== 'string') return { query: document.toString() }
     return { documentId }
   }
 
   async function request<TData, TVariables>(
-    document: TypedDocumentString<TData, TVariables>,
+    document: TypedDocument<TData, TVariables>,
     variables: TVariables,
   ): Promise<TData> {
     const response = await fetch(`${url}/graphql`, {
@@ -62,7 +68,7 @@ export function createTransport(url: string, { byDocumentId = false, token }: Tr
   }
 
   async function* subscribe<TData, TVariables extends Record<string, unknown>>(
-    document: TypedDocumentString<TData, TVariables>,
+    document: TypedDocument<TData, TVariables>,
     variables: TVariables,
   ): AsyncGenerator<TData> {
     const socket = createClient({

@@ -81,6 +81,28 @@ test('introspection is of the schema in force, each time the same as before', as
   }
 })
 
+test('introspection in slices gives what it gives as a whole', async () => {
+  await createView('sliced', "SELECT 1 AS n, {'a': [1]} AS v")
+  const documents = [
+    getIntrospectionQuery({
+      descriptions: true,
+      specifiedByUrl: true,
+      directiveIsRepeatable: true,
+      oneOf: true,
+    }),
+    'query ($d: Boolean = true) { it: __schema { all: types { name fields(includeDeprecated: $d) { name } ...K } queryType { name } } } fragment K on __Type { kind enumValues { name } }',
+    '{ __schema { types { name } } }',
+    '{ __schema { description types { __typename name } directives { name } types { kind } } }',
+    '{ __schema { ... on __Schema { types { name } } } t: __type(name: "Sliced") { name } }',
+  ]
+  for (const sliced of documents) {
+    const whole = sliced.replace('__schema {', '__schema @include(if: true) {')
+    const [found, expected] = [await server.graphql(sliced), await server.graphql(whole)]
+    expect(JSON.stringify(found)).toBe(JSON.stringify(expected))
+    expect(JSON.stringify(found)).toContain('Sliced')
+  }
+})
+
 test('a view that trusted documents ask for is removed by force alone, and the refusal names them', async () => {
   const asked = await createView('asked', 'SELECT 1 AS n, 2 AS v')
   const other = await createView('other', 'SELECT 1 AS n, 2 AS asked')
