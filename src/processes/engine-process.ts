@@ -18,6 +18,8 @@ export interface EngineOptions {
   memoryMb: number | null
   /** Starts the process with the first call, not before. */
   isLazy?: boolean
+  /** Of Node, for a process. */
+  execArgv?: readonly string[]
   log: Logger
 }
 
@@ -192,7 +194,10 @@ export async function startEngine(options: EngineOptions): Promise<EngineProcess
   }
 }
 
-function startEngineProcess({ name, entry, memoryMb, log }: EngineOptions, onExit: () => void): Engine {
+function startEngineProcess(
+  { name, entry, memoryMb, execArgv = [], log }: EngineOptions,
+  onExit: () => void,
+): Engine {
   const title = `The ${name}'s process`
   let outgrownMb: number | null = null
   const pending: Engine['pending'] = new Map()
@@ -216,7 +221,7 @@ function startEngineProcess({ name, entry, memoryMb, log }: EngineOptions, onExi
   const process: Running<Request> =
     memoryMb === null
       ? startThread(entry, hearing)
-      : startProcess({ title, entry, env: threads, log }, hearing)
+      : startProcess({ title, entry, execArgv, env: threads, log }, hearing)
   const engine: Engine = { process, pending, ended: null, ready: Promise.resolve() }
   return engine
 }

@@ -137,8 +137,8 @@ export async function runErasure(stores: ErasureStores, run: ErasureRun): Promis
     )
     if (change === null) return false
     refused.delete(name)
-    // Of what a run before has taken the count is known from before it was taken.
-    if (change.applied || !rows.has(name)) rows.set(name, change.rows)
+    // What a run before has taken, or a cascade, is known from the count before.
+    rows.set(name, Math.max(rows.get(name) ?? 0, change.rows))
     version = Math.max(version, change.version)
     changes.push(...change.changes)
     await retry({ ...again, what: 'Refreshing the feature views' }, () => realtime.onAppended(change))
@@ -177,6 +177,11 @@ export async function runErasure(stores: ErasureStores, run: ErasureRun): Promis
     realtime.erase({ version, changes: mergeChanges(changes) }, erased, run.signal),
   )
   const held = await countRows(stores, erased, again)
+  // What a trigger has kept did not go.
+  for (const { table, count } of held) {
+    const [name, before] = [rowsTableName(table), rows.get(rowsTableName(table))]
+    if (before !== undefined) rows.set(name, Math.max(0, before - count))
+  }
   const datasetIds = await training.holding(erased, run.signal)
   return run.advance(tables.length, {
     ...result(),

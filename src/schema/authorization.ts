@@ -14,6 +14,8 @@ export type AuthScopes = Record<Scope | 'signedIn', boolean>
 export const catalogReaders = { 'catalog:read': true, 'catalog:write': true, train: true } as const
 /** Who may read the warehouse's tables: who writes to them too. */
 export const tableReaders = { ...catalogReaders, publish: true } as const
+/** Who may read publish jobs, on whichever way: who begins them too. */
+export const jobReaders = { 'catalog:read': true, publish: true, erase: true } as const
 /** Who may read feature views, on whichever way. */
 export const viewReaders = { 'catalog:read': true, 'catalog:write': true } as const
 

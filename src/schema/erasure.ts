@@ -1,21 +1,20 @@
 // Erasure: what has come of taking an entity away.
 
 import type { ErasureResult } from '../publish/erasure.ts'
+import { jobReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { newestFirst } from './listing.ts'
 import type { Services } from './services.ts'
 
-const readers = { 'catalog:read': true, publish: true } as const
-
 export function addErasure(builder: Builder, services: Services) {
   const erased = builder.objectRef<ErasureResult['tables'][number]>('ErasedTable').implement({
     description: 'A table that the entity was taken from.',
-    authScopes: readers,
+    authScopes: jobReaders,
     fields: (t) => ({ name: t.exposeString('name'), rows: t.exposeInt('rows') }),
   })
   const kept = builder.objectRef<ErasureResult['kept'][number]>('KeptTable').implement({
     description: 'What holds the entity still, or may.',
-    authScopes: readers,
+    authScopes: jobReaders,
     fields: (t) => ({
       name: t.exposeString('name'),
       rows: t.exposeInt('rows', { description: 'Of the entity, that were found there afterwards.' }),
@@ -24,7 +23,7 @@ export function addErasure(builder: Builder, services: Services) {
   })
   return builder.objectRef<ErasureResult>('Erasure').implement({
     description: 'What has come of taking an entity away.',
-    authScopes: readers,
+    authScopes: jobReaders,
     fields: (t) => ({
       indexKey: t.exposeString('indexKey'),
       tables: t.field({ type: [erased], resolve: ({ tables }) => tables }),

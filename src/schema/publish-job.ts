@@ -6,6 +6,7 @@ import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { AppError } from '../errors.ts'
 import { erasureResult } from '../publish/erasure.ts'
 import { maxFlows } from '../publish/service.ts'
+import { type AuthScopes, jobReaders } from './authorization.ts'
 import type { Builder } from './builder.ts'
 import { addErasure } from './erasure.ts'
 import type { JobStatusRef } from './job-status.ts'
@@ -29,7 +30,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
   builder.prismaNode('PublishJob', {
     description: 'Durable work that writes to the warehouse and refreshes the online store.',
     nullable: true,
-    authScopes: { 'catalog:read': true, publish: true },
+    authScopes: jobReaders,
     // Field by field: an ingest's rows stay in the database.
     select: { id: true },
     id: { field: 'id' },
@@ -68,7 +69,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
 
   builder.objectType('PublishProgress', {
     description: 'Where a publish job stands.',
-    authScopes: { 'catalog:read': true, publish: true },
+    authScopes: jobReaders,
     fields: (t) => ({
       jobId: t.exposeID('jobId'),
       status: t.expose('status', { type: jobStatus }),
@@ -85,7 +86,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     t.prismaField({
       type: 'PublishJob',
       nullable: true,
-      authScopes: { 'catalog:read': true, publish: true },
+      authScopes: jobReaders,
       args: { id: t.arg.id({ required: true }) },
       resolve: (query, _root, { id }) =>
         services.catalog.prisma.publishJob.findUnique({ ...query, where: { id } }),
@@ -98,7 +99,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
         type: 'PublishJob',
         cursor: 'id',
         description: 'Publish jobs, the newest first.',
-        authScopes: { 'catalog:read': true, publish: true },
+        authScopes: jobReaders,
         totalCount: () => services.catalog.prisma.publishJob.count(),
         resolve: (query) => services.catalog.prisma.publishJob.findMany({ ...query, orderBy: newestFirst }),
       },
@@ -138,7 +139,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
       type: 'PublishJob',
       description:
         'Begins to take one entity away, and answers at once: its rows from every table that takes rows and has the key, and from online. `erasure` of the job tells how many went, what is kept and why, and which datasets hold it.',
-      authScopes: { publish: true },
+      authScopes: { erase: true },
       args: {
         indexKey: t.arg.string({
           required: true,
@@ -156,7 +157,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     cancelJob: t.field({
       type: builder.nodeInterfaceRef(),
       description: 'Stops a publish job or the making of a dataset. One that has ended is a CONFLICT.',
-      authScopes: (_root, { id }) => (idPrefix(id) === 'dst' ? { train: true } : { publish: true }),
+      authScopes: (_root, { id }) => whoCancels(services, id),
       args: { id: t.arg.id({ required: true }) },
       resolve: (_root, { id }) => cancel(services, id),
     }),
@@ -166,7 +167,7 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
     t.field({
       type: 'PublishProgress',
       description: 'A publish job: first where it stands, then each step, then its end; then it completes.',
-      authScopes: { 'catalog:read': true, publish: true },
+      authScopes: jobReaders,
       args: { jobId: t.arg.id({ required: true }) },
       subscribe: async (_root, { jobId }) => {
         await services.catalog.publishJobs.byId(jobId)
@@ -180,6 +181,14 @@ export function addPublishJob(builder: Builder, services: Services, jobStatus: J
 /** Not read again: that might fail, and whoever is told so asks a second time. */
 function asStored(job: PublishJobRecord) {
   return { ...job, owner: null }
+}
+
+/** Who begins such work. */
+async function whoCancels({ catalog }: Services, id: string): Promise<Partial<AuthScopes>> {
+  if (idPrefix(id) === 'dst') return { train: true }
+  const of = { where: { id }, select: { kind: true } } as const
+  const job = idPrefix(id) === 'job' ? await catalog.prisma.publishJob.findUnique(of) : null
+  return job?.kind === 'ERASURE' ? { erase: true } : { publish: true }
 }
 
 async function cancel({ catalog, training, publishing }: Services, id: string) {

@@ -49,6 +49,7 @@ describe('fields', () => {
   const views = ['catalog:read', 'catalog:write']
   const read = [...views, 'train']
   const write = ['catalog:write']
+  const jobs = ['catalog:read', 'publish', 'erase']
   const known: Record<string, readonly string[]> = {
     'Query.apiKeys': ['admin'],
     'Query.dataset': ['catalog:read', 'train'],
@@ -66,8 +67,8 @@ describe('fields', () => {
     'Query.node': [],
     'Query.onlineFeatures': ['realtime'],
     'Query.parity': ['train'],
-    'Query.publishJob': ['catalog:read', 'publish'],
-    'Query.publishJobs': ['catalog:read', 'publish'],
+    'Query.publishJob': jobs,
+    'Query.publishJobs': jobs,
     'Query.queryRealtime': ['realtime'],
     'Query.queryRealtimeMany': ['realtime'],
     'Query.savedQueries': read,
@@ -87,7 +88,7 @@ describe('fields', () => {
     'Mutation.deleteFeatureService': write,
     'Mutation.deleteFeatureView': write,
     'Mutation.deleteSavedQuery': write,
-    'Mutation.eraseEntity': ['publish'],
+    'Mutation.eraseEntity': ['erase'],
     'Mutation.extractTrain': ['train'],
     'Mutation.ingest': ['publish'],
     'Mutation.publish': ['publish'],
@@ -101,7 +102,7 @@ describe('fields', () => {
     'Mutation.updateSavedQuery': write,
     'Subscription.datasetProgress': ['catalog:read', 'train'],
     'Subscription.featureUpdates': ['realtime'],
-    'Subscription.publishProgress': ['catalog:read', 'publish'],
+    'Subscription.publishProgress': jobs,
   }
   const fields = roots.flatMap((root) => {
     const type = schema.getType(root)
@@ -203,13 +204,13 @@ describe('routes', () => {
       'DELETE /queries/:id': 'catalog:write',
       'GET /datasets/:id.:format': 'judged',
       'GET /healthz': 'open',
-      'GET /jobs/:id': 'publish',
+      'GET /jobs/:id': ['catalog:read', 'publish', 'erase'],
       'GET /metrics': 'admin',
       'GET /openapi.json': 'open',
       'GET /readyz': 'open',
       'GET /schema.graphql': 'signed-in',
       'GET /tables': 'catalog:read',
-      'POST /entities/erase': 'publish',
+      'POST /entities/erase': 'erase',
       'POST /extract/realtime': 'realtime',
       'POST /extract/realtime/many': 'realtime',
       'POST /extract/train': 'train',

@@ -8,8 +8,8 @@ import { describeOwn, describeScopes } from '../../schema/authorization.ts'
 import { sendUnknownRoute } from '../rest/rest-failures.ts'
 import type { Identities } from './identities.ts'
 
-/** `open`: everyone. `signed-in`: whoever is known, for a route that looks at scopes itself. Else who has the scope. */
-export type RouteAccess = 'open' | 'signed-in' | Scope
+/** `open`: everyone. `signed-in`: whoever is known, for a route that looks at scopes itself. Else who has the scope, or one of them. */
+export type RouteAccess = 'open' | 'signed-in' | Scope | readonly Scope[]
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -48,7 +48,7 @@ export function guardRoutes(
   })
   const allowed = createAllowedMethods()
   app.addHook('onRoute', ({ method, url, config }) => {
-    const access = typeof config?.access === 'string' ? config.access : 'judged'
+    const access = typeof config?.access === 'function' ? 'judged' : (config?.access ?? 'judged')
     for (const each of [method].flat()) routes.push({ method: each, url, access })
     allowed.add(url, [method].flat())
   })
@@ -81,9 +81,10 @@ async function admit(
       'Say who you are: send an API key or a token as "Authorization: Bearer …"',
     )
   }
-  if (needed !== 'signed-in' && !identity.grants(needed)) {
-    challenge(reply, `error="insufficient_scope", scope="${needed}"`)
-    throw new AppError('FORBIDDEN', `This needs ${describeScopes([needed])}; ${describeOwn(identity)}`)
+  const scopes = needed === 'signed-in' ? [] : [needed].flat()
+  if (scopes.length > 0 && !scopes.some(identity.grants)) {
+    challenge(reply, `error="insufficient_scope", scope="${scopes.join(' ')}"`)
+    throw new AppError('FORBIDDEN', `This needs ${describeScopes(scopes)}; ${describeOwn(identity)}`)
   }
   return identity
 }

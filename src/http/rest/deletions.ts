@@ -74,7 +74,7 @@ function addErasure(app: RestServer, { publishing }: Services) {
   app.post(
     '/entities/erase',
     {
-      config: { access: 'publish' },
+      config: { access: 'erase' },
       schema: {
         tags: ['publish'],
         operationId: 'eraseEntity',

@@ -72,14 +72,14 @@ export async function addOpenApi(
   return app.withTypeProvider<ZodTypeProvider>()
 }
 
-/** Where callers are asked who they are, each route names the scope that it needs. */
+/** Where callers are asked who they are, each route names the scope that it needs, or those of which one will do. */
 function describeRoute(asksWho: boolean): typeof jsonSchemaTransform {
   return (route) => {
     const described = jsonSchemaTransform(route)
     const access = route.route.config?.access
     if (!asksWho || access === 'open') return described
-    const scopes = [typeof access === 'string' ? access : 'train']
-    const security = [{ bearer: scopes }, { apiKey: scopes }]
+    const scopes = access === undefined || typeof access === 'function' ? ['train'] : [access].flat()
+    const security = scopes.flatMap((scope) => [{ bearer: [scope] }, { apiKey: [scope] }])
     return { ...described, schema: { ...described.schema, security } }
   }
 }

@@ -115,7 +115,7 @@ export function addJobs(app: RestServer, { catalog }: Services) {
   app.get(
     '/jobs/:id',
     {
-      config: { access: 'publish' },
+      config: { access: ['catalog:read', 'publish', 'erase'] },
       schema: {
         tags: ['publish'],
         operationId: 'job',

@@ -69,6 +69,7 @@ async function* readRecords(body: AsyncIterable<Buffer>): AsyncGenerator<Field[]
 type State = 'START' | 'PLAIN' | 'QUOTED' | 'CLOSED'
 
 function createRecordReader() {
+  const marks = /[,\n\r"]/g
   let state: State = 'START'
   let text = ''
   let record: Field[] = []
@@ -89,8 +90,8 @@ function createRecordReader() {
   }
 
   function takePlain(piece: string, from: number): number {
-    let end = from
-    while (end < piece.length && !/[,\n\r"]/.test(piece.charAt(end))) end++
+    marks.lastIndex = from
+    const end = marks.exec(piece)?.index ?? piece.length
     text += piece.slice(from, end)
     return end
   }

@@ -9,7 +9,7 @@ import type { Cells } from '../ingest.ts'
 import type { UploadPart } from './manifest.ts'
 
 /** What waits for a file, over all of them: values, and characters and bytes in them. */
-const waiting = { cells: 500_000, length: 16 * 1024 * 1024 }
+const waiting = { cells: 200_000, length: 8 * 1024 * 1024 }
 /** Only columns with a default make a difference whether a row brings them. */
 const maxParts = 32
 
