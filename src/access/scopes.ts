@@ -1,6 +1,14 @@
 // What a caller may do, as its token or key says it. `admin` includes all the others.
 
-export const scopes = ['catalog:read', 'catalog:write', 'train', 'realtime', 'publish', 'erase', 'admin'] as const
+export const scopes = [
+  'catalog:read',
+  'catalog:write',
+  'train',
+  'realtime',
+  'publish',
+  'erase',
+  'admin',
+] as const
 
 export type Scope = (typeof scopes)[number]
 

@@ -13,6 +13,7 @@ import type { FreshnessField } from './freshness.ts'
 import { newestFirst } from './listing.ts'
 import { queryDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
+import { createView, deleteView, updateView } from './view-actions.ts'
 
 export function addFeatureView(
   builder: Builder,
@@ -191,6 +192,10 @@ export function addFeatureView(
         name: t.arg.string({ required: true, validate: z.string().min(1).max(longestName) }),
         queryId: t.arg.id({ required: true, description: queryDescription }),
         etlId: t.arg.id(),
+        etlPath: t.arg.string({
+          description: 'Instead of etlId: where the ETL lives. As in a lookup it is loaded and saved once.',
+          validate: z.string().min(1).nullish(),
+        }),
         indexKey: t.arg.string({
           description: "The column that finds an entity's rows. Either it or `indexKeys`.",
           validate: z.string().min(1).nullish(),
@@ -225,11 +230,9 @@ export function addFeatureView(
         }),
       },
       resolve: async (query, _root, args) => {
-        const { id } = await services.realtime.createFeatureView({
-          name: args.name,
-          queryId: args.queryId,
-          etlId: args.etlId ?? null,
-          indexKeys: indexKeysOf(args),
+        const { name, queryId, etlId, etlPath, indexKey, indexKeys } = args
+        const id = await createView(services, {
+          ...{ name, queryId, etlId, etlPath, indexKey, indexKeys },
           ttlSeconds: args.ttlSeconds ?? null,
           refresh: args.refresh ?? 'AUTO',
           refreshEvery: args.refreshEvery ?? null,
@@ -239,7 +242,6 @@ export function addFeatureView(
           lateness: args.lateness ?? null,
           ...wordsFrom(args),
         })
-        await services.typed.refreshed()
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),
@@ -261,13 +263,12 @@ export function addFeatureView(
         ...wordsOf(t.arg),
       },
       resolve: async (query, _root, { id, ttlSeconds, eventTtlSeconds, refreshEvery, ...words }) => {
-        await services.realtime.updateFeatureView(id, {
+        await updateView(services, id, {
           ...(ttlSeconds !== undefined && { ttlSeconds }),
           ...(eventTtlSeconds !== undefined && { eventTtlSeconds }),
           ...(refreshEvery !== undefined && { refreshEvery }),
           ...wordsFrom(words),
         })
-        await services.typed.refreshed()
         return services.catalog.prisma.featureView.findUniqueOrThrow({ ...query, where: { id } })
       },
     }),
@@ -305,24 +306,9 @@ export function addFeatureView(
         }),
       },
       resolve: async (_root, { id, force }) => {
-        if (!force) services.typed.assertUnused(id)
-        await services.realtime.deleteFeatureView(id)
-        await services.typed.refreshed()
+        await deleteView(services, id, force === true)
         return id
       },
     }),
-  )
-}
-
-function indexKeysOf(args: {
-  indexKey?: string | null | undefined
-  indexKeys?: readonly string[] | null | undefined
-}): readonly string[] {
-  const { indexKey, indexKeys } = args
-  if (indexKey != null && indexKeys == null) return [indexKey]
-  if (indexKeys != null && indexKey == null) return indexKeys
-  throw new AppError(
-    'BAD_USER_INPUT',
-    'A feature view needs either indexKey, the name of one column, or indexKeys, the names of several.',
   )
 }

@@ -106,10 +106,12 @@ test('what others refer to goes after them, and views over what a cascade took a
 test('a constraint that stands in the way is named, and a table that it holds is whole', async () => {
   const { tables, kept } = await erase('user_id', 'u2')
   expect(tables.map(({ name }) => name).sort()).toEqual(['shop.notes', 'shop.visits'])
-  expect(kept.map(({ name, rows }) => ({ name, rows })).sort((a, b) => a.name.localeCompare(b.name))).toEqual([
-    { name: 'shop.accounts', rows: 1 },
-    { name: 'shop.orders', rows: 2 },
-  ])
+  expect(kept.map(({ name, rows }) => ({ name, rows })).sort((a, b) => a.name.localeCompare(b.name))).toEqual(
+    [
+      { name: 'shop.accounts', rows: 1 },
+      { name: 'shop.orders', rows: 2 },
+    ],
+  )
   expect(kept.find(({ name }) => name === 'shop.orders')?.reason).toContain('invoice_of_order')
   expect(kept.find(({ name }) => name === 'shop.accounts')?.reason).toContain('orders_user_id_fkey')
   expect(await counts('u2')).toEqual({ accounts: 1, orders: 2, notes: 0, visits: 0 })

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
@@ -20,6 +21,33 @@ def test_a_view_serves_what_training_sees(gw: Gateway, stations: SavedQuery) -> 
     parity = gw.parity(view)
     assert parity["sampled"] >= 3 and parity["mismatched"] == 0
     assert gw.views()["stations"] == view
+
+
+def test_a_view_is_changed_through_its_etl_path(
+    gw: Gateway, name: str, etl: Callable[[str], str], stations: SavedQuery
+) -> None:
+    query = gw.save(name, "SELECT i AS id, i * 10 AS v FROM range(4) r(i)")
+    view = gw.view(name, query, "id", ttl=60, owner="ada", tags=["x"])
+    changed = gw.update_view(view, ttl=datetime.timedelta(minutes=5), owner=None, features={"v": "ten times"})
+    assert (changed.ttl_seconds, changed.owner, changed.tags) == (300, None, ("x",))
+    assert [each.description for each in changed.features] == ["ten times"]
+    with pytest.raises(BadInput, match="(?i)unrecognized"):
+        gw.update_view(view, nonsense=1)
+    by_path = gw.view(f"{name} by path", stations, "station", etl=etl("level.ts"))
+    assert by_path.etl is not None
+    gw.delete_view(by_path)
+
+
+def test_others_write_and_an_entity_goes(gw: Gateway, name: str) -> None:
+    gw.create_table(name, {"who": "STRING", "v": "INT64"})
+    gw.ingest(name, pd.DataFrame({"who": ["a", "b", "b"], "v": [1, 2, 3]}))
+    query = gw.save(name, f"SELECT who, sum(v)::BIGINT AS v FROM feature_store.{name} GROUP BY who")
+    gw.view(name, query, "who")
+    assert gw.table_changed(name, [{"who": "a"}]) == [name]
+    assert gw.table_changed(name) == [name]
+    gw.erase_entity("who", "b")
+    assert gw.lookup(query, "who", "b").status == "NOT_FOUND"
+    assert gw.lookup(query, "who", "a").rows == [{"who": "a", "v": 1}]
 
 
 def test_one_value_is_one_result(gw: Gateway, stations: SavedQuery) -> None:

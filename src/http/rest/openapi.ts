@@ -43,6 +43,7 @@ export async function addOpenApi(
         { name: 'query', description: 'A saved query: for training, and in real time' },
         { name: 'extract', description: "A saved query's rows through an ETL" },
         { name: 'feast', description: 'What Feast’s clients ask of a feature server' },
+        { name: 'feature views', description: 'What is served online: saved queries by their index keys' },
         { name: 'tables', description: 'What statements may read' },
         { name: 'publish', description: 'Flows for the warehouse' },
         { name: 'datasets', description: "Datasets' files" },

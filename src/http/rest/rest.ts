@@ -25,6 +25,7 @@ import {
 } from './bodies.ts'
 import { addDeletions } from './deletions.ts'
 import { addFeast } from './feast.ts'
+import { addFeatureViews } from './feature-views.ts'
 import { addLookups } from './lookups.ts'
 import type { RestServer } from './openapi.ts'
 import { addJobs, addTableRows, assertSucceeded as assertJobSucceeded } from './table-rows.ts'
@@ -86,6 +87,7 @@ export function addRest(
   addFeast(app, { services, admission })
   addPublish(app, services)
   addTables(app, services)
+  addFeatureViews(app, services)
   addDeletions(app, services)
   addTableRows(app, services)
   addJobs(app, services)

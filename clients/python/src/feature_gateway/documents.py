@@ -64,15 +64,16 @@ CANCEL_JOB = "mutation cancelJob($id: ID!) { cancelJob(id: $id) { id } }"
 
 VIEW_BY_NAME = f"query featureView($name: String!) {{ featureView(name: $name) {{ {VIEW} }} }}"
 CREATE_VIEW = (
-    "mutation createFeatureView($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!]!, "
+    "mutation createFeatureView($name: String!, $queryId: ID!, $etlPath: String, $indexKeys: [String!]!, "
     "$timestampColumn: String, $createdColumn: String, $ttlSeconds: Int, $eventTtlSeconds: Int, "
     "$refresh: RefreshPolicy!, $refreshEvery: String, $lateness: String!, $description: String, $owner: String, "
     "$tags: [String!], $features: [FeatureNoteInput!]) "
-    "{ createFeatureView(name: $name, queryId: $queryId, etlId: $etlId, indexKeys: $indexKeys, "
+    "{ createFeatureView(name: $name, queryId: $queryId, etlPath: $etlPath, indexKeys: $indexKeys, "
     "timestampColumn: $timestampColumn, createdColumn: $createdColumn, ttlSeconds: $ttlSeconds, "
     "eventTtlSeconds: $eventTtlSeconds, refresh: $refresh, refreshEvery: $refreshEvery, lateness: $lateness, "
     f"description: $description, owner: $owner, tags: $tags, features: $features) {{ {VIEW} }} }}"
 )
+VIEW_BY_ID = f"query featureView($id: ID!) {{ featureView(id: $id) {{ {VIEW} }} }}"
 REFRESH_VIEW = f"mutation refreshFeatureView($id: ID!) {{ refreshFeatureView(id: $id) {{ {VIEW} }} }}"
 DELETE_VIEW = "mutation deleteFeatureView($id: ID!) { deleteFeatureView(id: $id) }"
 PARITY = (

@@ -183,12 +183,12 @@ class Gateway(Browsing):
         """
         Serves a saved query online by one column or several: a feature view. With `timestamp` it is one in time: the
         newest row whose time has come is served, and training sets join the one that was the newest then; with
-        `event_ttl` no row that is older. `features` says of each what it is.
+        `event_ttl` no row that is older. `etl` may be where it lives. `features` says of each what it is.
         """
         variables = {
             "name": name,
             "queryId": _id(query),
-            "etlId": None if etl is None else _id(etl),
+            "etlPath": None if etl is None else _id(etl),
             "indexKeys": [keys] if isinstance(keys, str) else list(keys),
             "timestampColumn": timestamp,
             "createdColumn": created,
@@ -204,6 +204,15 @@ class Gateway(Browsing):
         }
         data = self._transport.graphql(documents.CREATE_VIEW, variables, again=True)
         return read_view(data["createFeatureView"])
+
+    def update_view(self, view: View | str, **changes: Any) -> View:
+        """Changes `ttl`, `event_ttl`, `refresh_every`, `description`, `owner`, `tags` or `features`; None takes away."""
+        self._transport.call(
+            "PATCH", f"/feature-views/{_id(view)}", writing.view_changes(changes), again=True
+        )
+        return read_view(
+            self._transport.graphql(documents.VIEW_BY_ID, {"id": _id(view)}, again=True)["featureView"]
+        )
 
     def delete_view(self, view: View | str) -> None:
         """Takes a feature view away, by its name or its id too, and its rows from the online store."""
@@ -298,6 +307,14 @@ class Gateway(Browsing):
         return writing.ingest(
             self._transport, table, rows, idempotency_key=idempotency_key, wait=wait, progress=self._progress
         )
+
+    def table_changed(self, table: str, keys: Sequence[Mapping[str, Any]] | None = None) -> list[str]:
+        """Others have written to the table, to rows of these keys where they are given: the views that follow it."""
+        return writing.table_changed(self._transport, table, keys)
+
+    def erase_entity(self, key: str, value: Any) -> writing.Written:
+        """Takes one entity's rows from every table that takes rows, and from online; needs the scope `erase`."""
+        return writing.erase_entity(self._transport, key, value, self._progress)
 
     def _train(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote
@@ -99,6 +101,32 @@ def _until_written(transport: Transport, job_id: str, progress: bool | None) -> 
             bar.show(job["done"] / job["total"] if job["total"] else None, job["waiting_for"] or "writing")
             time.sleep(pause)
             pause = min(pause * 1.5, 2.0)
+
+
+def table_changed(transport: Transport, table: str, keys: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    path = f"/tables/{quote(table, safe='')}/changed"
+    body = json.dumps({} if keys is None else {"keys": [dict(each) for each in keys]}).encode()
+    return [str(view["name"]) for view in transport.call("POST", path, body, again=True)["views"]]
+
+
+def erase_entity(transport: Transport, key: str, value: Any, progress: bool | None) -> Written:
+    body = json.dumps({"index_key": key, "index_value": str(value)}).encode()
+    # Begun twice, it finds nothing the second time.
+    answer = transport.call("POST", "/entities/erase", body, again=True)
+    return _until_written(transport, str(answer["job_id"]), progress)
+
+
+def view_changes(changes: Mapping[str, Any]) -> bytes:
+    """As the gateway names them; times in seconds, and features as what is said of each."""
+    names = {"ttl": "ttl_seconds", "event_ttl": "event_ttl_seconds"}
+    asked: dict[str, Any] = {}
+    for name, value in changes.items():
+        if isinstance(value, datetime.timedelta):
+            value = int(value.total_seconds())
+        elif name == "features" and value is not None:
+            value = [{"feature": each, "description": words} for each, words in value.items()]
+        asked[names.get(name, name)] = value
+    return json.dumps(asked).encode()
 
 
 def create_table(transport: Transport, name: str, columns: Any) -> Table:
