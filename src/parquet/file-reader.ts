@@ -20,7 +20,7 @@ import { readFiles } from './file-faults.ts'
 
 export interface FileReader {
   /**
-   * Has `read` take the files' rows as CSV without a header: an expression of the engine for each column, a null as an
+   * Has `read` take the files' rows, in any order, as CSV without a header: an expression of the engine for each column, a null as an
    * empty field, a text always in quotes.
    */
   csv(
@@ -51,8 +51,9 @@ export function createFileReader(database: Database, pipesFolder: string): FileR
     const giveUp = new AbortController()
     const names = expressions.map((expression, i) => `${expression} AS c${i}`).join(', ')
     const forced = expressions.map((_, i) => `c${i}`).join(', ')
+    // In order the engine would hold, of what its threads are ahead with, as much as its memory takes.
     const copy = `COPY (SELECT ${names} FROM ${readFiles(files)}) TO ${quotePath(pipe)}
-      (FORMAT csv, HEADER false, NULLSTR '', FORCE_QUOTE (${forced}), USE_TMP_FILE false)`
+      (FORMAT csv, HEADER false, NULLSTR '', FORCE_QUOTE (${forced}), USE_TMP_FILE false, PRESERVE_ORDER false)`
     let failure: unknown
     const writing = database
       .use('slow', giveUp.signal, (connection) => connection.run(copy))

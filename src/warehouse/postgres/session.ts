@@ -3,6 +3,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream'
 import type { ClientBase, Connection, QueryArrayConfig, QueryArrayResult, Submittable } from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import { freeBuffer } from '../../spent-buffer.ts'
 
 export interface ResultField {
   name: string
@@ -73,7 +74,7 @@ export function createSession(client: ClientBase): Session {
       stream.on('error', () => undefined)
       return stream
     },
-    copyFrom: (sql) => client.query(copyFrom(sql)),
+    copyFrom: (sql) => withFreedPieces(client.query(copyFrom(sql)), streamOf(client)),
     isIdle: () => client.getTransactionStatus() === 'I',
     get processId() {
       return Number((client as unknown as { processID: number }).processID)
@@ -86,6 +87,22 @@ export function createSession(client: ClientBase): Session {
 
 function streamOf(client: ClientBase): Duplex {
   return (client as unknown as { connection: { stream: Duplex } }).connection.stream
+}
+
+/** What has been sent is given back: pieces of gigabytes would else stay until the engine looks for them. */
+function withFreedPieces<Copy extends Writable>(copy: Copy, socket: Duplex): Copy {
+  const write = copy.write.bind(copy) as (piece: unknown, ...rest: unknown[]) => boolean
+  let sent: Buffer[] = []
+  const writeFreeing = (piece: unknown, ...rest: unknown[]) => {
+    if (copy.writableLength === 0 && socket.writableLength === 0) {
+      for (const each of sent) freeBuffer(each)
+      sent = []
+    }
+    if (Buffer.isBuffer(piece)) sent.push(piece)
+    return write(piece, ...rest)
+  }
+  copy.write = writeFreeing as Copy['write']
+  return copy
 }
 
 async function withinBytes<T>(
