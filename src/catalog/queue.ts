@@ -19,9 +19,9 @@ export interface JobQueue {
   send(queue: string, id: string): Promise<void>
   /**
    * Work for a moment to come, of a queue that `work` takes as `timed`. While it waits, sending it again does nothing;
-   * while it runs, it may wait already for its next time.
+   * while it runs, it may wait already for its next time. Of what is due the urgent is handed out first.
    */
-  sendAt(queue: string, id: string, at: Date): Promise<void>
+  sendAt(queue: string, id: string, at: Date, isUrgent: boolean): Promise<void>
   /** When five cron fields in UTC come next, after `from`. Throws BAD_USER_INPUT where they are none. */
   nextByCron(cron: string, from: Date): Date
   /**
@@ -139,11 +139,12 @@ export async function createJobQueue({
     await boss.stop({ timeout: 1000 })
   }
 
-  async function send(queue: string, id: string, startAfter?: Date) {
+  async function send(queue: string, id: string, startAfter?: Date, isUrgent = false) {
     try {
       await prepareQueue(queue, startAfter === undefined ? 'exclusive' : 'timed')
       const data = { id, ...traceparent() } satisfies JobData
-      await boss.send(queue, data, { singletonKey: id, ...(startAfter && { startAfter }) })
+      const priority = isUrgent ? 1 : 0
+      await boss.send(queue, data, { singletonKey: id, priority, ...(startAfter && { startAfter }) })
     } catch (error) {
       throw isDatabaseLost(error) ? databaseLost(error) : error
     }

@@ -4,15 +4,16 @@ import { mkdir, rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
-import { escapePath, quoteText } from '../sql/sql-text.ts'
+import { escapePath, quoteName, quoteText } from '../sql/sql-text.ts'
 import { hideServerNames } from './server-names.ts'
 
 /**
  * - quick: lookups and the like.
  * - slow: what may take long; as many run at once as leave threads for the quick, the others wait.
  * - stream: slow work in many short calls, a connection for each: who holds one may wait for another.
+ * - copies: as quick, on connections where names are those of an empty database of their own, for copies of tables.
  */
-export type Workload = 'quick' | 'slow' | 'stream'
+export type Workload = 'quick' | 'slow' | 'stream' | 'copies'
 
 export interface Lease {
   connection: DuckDBConnection
@@ -46,6 +47,8 @@ export interface DatabaseOptions {
   /** Absolute folders and files that statements of the gateway may read and write. */
   folders: readonly string[]
   files?: readonly string[]
+  /** With it there are connections for work over copies of tables, whose databases in memory have names that begin so. */
+  copies?: string
   /** Runs while the instance may still touch any file: to make tables and views. */
   prepare?: (connection: DuckDBConnection) => Promise<void>
   /** Hears of an error after which the instance was closed, to be opened anew. */
@@ -66,7 +69,7 @@ const wrongOptimizers = [
 ]
 const interruptIntervalMs = 10
 const defaultSpillMb = 20_480
-const connections = { quick: 8, slow: 16 }
+const connections = { quick: 8, slow: 16, copies: 2 }
 
 /** A running statement keeps one of Node's worker threads; half of them, less two, may be kept for long. */
 function longRunning(): number {
@@ -194,6 +197,7 @@ async function openInstance(options: DatabaseOptions): Promise<Opened> {
     await options.prepare?.(writer)
     const quick = createPool(await connectMany(instance, opened, connections.quick))
     const slow = createPool(await connectMany(instance, opened, connections.slow))
+    const copies = createPool(await connectToCopies(instance, opened, options.copies))
     await lock(writer, options)
     return createDatabase({
       instance,
@@ -201,6 +205,7 @@ async function openInstance(options: DatabaseOptions): Promise<Opened> {
       writer,
       quick,
       slow,
+      copies,
     })
   } catch (error) {
     closeAll(instance, opened)
@@ -248,6 +253,20 @@ async function connectMany(instance: DuckDBInstance, opened: DuckDBConnection[],
   return made
 }
 
+async function connectToCopies(
+  instance: DuckDBInstance,
+  opened: DuckDBConnection[],
+  name: string | undefined,
+): Promise<DuckDBConnection[]> {
+  if (name === undefined) return []
+  const made = await connectMany(instance, opened, connections.copies)
+  for (const [i, connection] of made.entries()) {
+    const own = quoteName(`${name}_${i}`)
+    await connection.run(`ATTACH ':memory:' AS ${own}; USE ${own}`)
+  }
+  return made
+}
+
 interface Taken {
   connection: DuckDBConnection
   giveBack(): void
@@ -277,9 +296,10 @@ interface Parts {
   writer: DuckDBConnection
   quick: Take
   slow: Take
+  copies: Take
 }
 
-function createDatabase({ instance, opened, writer, quick, slow }: Parts): Opened {
+function createDatabase({ instance, opened, writer, quick, slow, copies }: Parts): Opened {
   const limiter = createLimiter(longRunning())
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
@@ -295,7 +315,7 @@ function createDatabase({ instance, opened, writer, quick, slow }: Parts): Opene
       },
     }
   }
-  const take: Record<Workload, Take> = { quick, slow, stream }
+  const take: Record<Workload, Take> = { quick, slow, stream, copies }
 
   async function lease(workload: Workload, signal?: AbortSignal): Promise<Lease> {
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
@@ -306,7 +326,8 @@ function createDatabase({ instance, opened, writer, quick, slow }: Parts): Opene
       connection,
       async run(work) {
         const call = () => interruptible(connection, work, either)
-        return tracked(workload === 'quick' ? call() : limiter.run(either, call))
+        const isLong = workload === 'slow' || workload === 'stream'
+        return tracked(isLong ? limiter.run(either, call) : call())
       },
       release() {
         if (isHeld) giveBack()

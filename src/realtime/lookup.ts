@@ -12,6 +12,7 @@ import { sharedStep } from '../telemetry/spans.ts'
 import { type ByteText, toByteText } from '../values/byte-text.ts'
 import type { KeyType, KeyValues } from '../values/entity-key.ts'
 import { noRows, servable } from './entry.ts'
+import type { LookedUp } from './looked-up.ts'
 import { type OnlineAccess, retiredWatermark } from './online-access.ts'
 import type { Answer, ReadThrough } from './read-through.ts'
 import {
@@ -78,12 +79,13 @@ export function createLookup(options: {
   views: Views
   store: OnlineAccess
   readThrough: ReadThrough
+  lookedUp: Pick<LookedUp, 'note'>
   background: Background
   maxIndexValues: number
   metrics: Metrics
   log: Logger
 }): Lookup {
-  const { views, store, readThrough, background, maxIndexValues, log } = options
+  const { views, store, readThrough, lookedUp, background, maxIndexValues, log } = options
   const { countsOf } = options.metrics
   const count = createCounting(options.metrics.lookups)
 
@@ -214,7 +216,9 @@ export function createLookup(options: {
 
   /** Requests whose views are known. */
   async function serveAll(prepared: readonly (Prepared | AppError)[]) {
-    const served = await readAndServe(prepared.filter(isPrepared))
+    const known = prepared.filter(isPrepared)
+    for (const { view } of known) lookedUp.note(view.id)
+    const served = await readAndServe(known)
     let next = 0
     return prepared.map((request) => (request instanceof AppError ? request : (served[next++] ?? [])))
   }

@@ -28,6 +28,7 @@ import type { Column } from '../values/columns.ts'
 import type { KeyColumns, Warehouse } from '../warehouse/port.ts'
 import { createCompute } from './compute.ts'
 import { createLoader, type RealtimeLoader, type WantedOfView } from './loader.ts'
+import { createLookedUp } from './looked-up.ts'
 import { createLookup } from './lookup.ts'
 import { createDriftWatch } from './materialize/drift-watch.ts'
 import { createErasure, type ErasedEntity, type ViewLeft } from './materialize/erasure.ts'
@@ -37,6 +38,7 @@ import { createIncremental } from './materialize/incremental.ts'
 import { createRecentKeys } from './materialize/recent-keys.ts'
 import { type Change, createRefresh } from './materialize/refresh.ts'
 import { createSchedules } from './materialize/schedules.ts'
+import { shareLookups } from './materialize/shared-lookups.ts'
 import { createSignsWatch } from './materialize/signs-watch.ts'
 import { createOnlineAccess, retiredWatermark } from './online-access.ts'
 import type { ParityReport } from './parity/findings.ts'
@@ -165,16 +167,21 @@ export function createRealtime(options: {
   const endHearingWatermarks = events.listen('watermarks', 'all', () =>
     background.run('Taking up watermarks from the catalog', store.takeUpWatermarks),
   )
-  const compute = createCompute({ ...shared, views, onMisfit: (view) => drift.checkSoon(view) })
+  const computing = { ...shared, views, onMisfit: (view: View) => drift.checkSoon(view) }
+  const compute = createCompute(computing)
   const readThrough = createReadThrough({ ...shared, compute, store, views })
-  const lookup = createLookup({ ...shared, views, store, readThrough })
+  const lookedUp = createLookedUp()
+  const lookup = createLookup({ ...shared, views, store, readThrough, lookedUp })
   const loader = createLoader(lookup)
-  const updates = createUpdates({ views, lookup, events })
+  const updates = createUpdates({ views, lookup, lookedUp, events })
   let sweeping: Repetition | undefined
-  const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
+  const fullRefresh = createFullRefresh({ ...shared, store, views, compute, lookedUp })
   const recentKeys = createRecentKeys()
   const health = createViewHealth({ ...shared, views })
-  const refresh = createRefresh({ ...shared, views, compute, store, fullRefresh, recentKeys, health })
+  const sharing = { ...options.warehouse, lookup: shareLookups(options.warehouse, background.signal) }
+  const computeTogether = createCompute({ ...computing, warehouse: sharing })
+  const materializing = { ...shared, views, store, fullRefresh, recentKeys, lookedUp, health }
+  const refresh = createRefresh({ ...materializing, compute: computeTogether })
   const { settled, isFollowedByKey } = refresh
   const erase = createErasure({ ...shared, views, compute, store, fullRefresh, isFollowedByKey })
   const promises = createPromises(shared)
@@ -230,6 +237,7 @@ export function createRealtime(options: {
   }
   const schedules = createSchedules({
     ...shared,
+    lookedUp,
     refresh: async (viewId, signal) => void (await refreshDue(viewId, signal)),
   })
   const signs = createSignsWatch({

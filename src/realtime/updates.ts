@@ -7,6 +7,7 @@ import { isPassing } from '../features/as-of-views.ts'
 import type { LookupTarget } from '../features/target.ts'
 import type { View, Views } from '../features/views.ts'
 import { toText } from '../values/byte-text.ts'
+import type { LookedUp } from './looked-up.ts'
 import type { Lookup } from './lookup.ts'
 import type { RealtimeResult } from './result.ts'
 
@@ -25,10 +26,16 @@ const longestWaitMs = 24 * 3_600_000
  * It listens before it looks up, so that no change falls between the two. Changes that come faster than the client
  * takes them are one.
  */
-export function createUpdates(options: { views: Views; lookup: Lookup; events: Events }): Updates {
-  const { views, lookup, events } = options
+export function createUpdates(options: {
+  views: Views
+  lookup: Lookup
+  lookedUp: Pick<LookedUp, 'note'>
+  events: Events
+}): Updates {
+  const { views, lookup, lookedUp, events } = options
 
   async function lookUpOne(view: View, indexValue: string): Promise<RealtimeResult> {
+    lookedUp.note(view.id)
     const [result] = await lookup.lookUpIn(view, [indexValue])
     if (result === undefined) throw new AppError('INTERNAL', 'The lookup gave no result.')
     if (result instanceof AppError) throw result

@@ -16,8 +16,12 @@ export function observeWarehouse(warehouse: Warehouse, { warehouseSeconds }: Met
       work,
     )
 
+  const { lookupMany } = warehouse
   return {
     ...warehouse,
+    ...(lookupMany && {
+      lookupMany: (request) => observed('lookup many', () => lookupMany(request)),
+    }),
     describe: (sql, options) => observed('describe', () => warehouse.describe(sql, options)),
     atMoment: (...asked) => observed('describe', () => warehouse.atMoment(...asked)),
     exportParquet: (request) => observed('export', () => warehouse.exportParquet(request)),

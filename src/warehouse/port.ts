@@ -146,6 +146,14 @@ export interface LookupResult extends Snapshot {
   rows: readonly Row[]
 }
 
+/** Statements of which it is proven that the rows of one key are made of nothing but the tables' rows of that key. */
+export interface LookupManyRequest extends RunOptions {
+  /** The names of the key's columns, in each statement's result and in every table that it reads. */
+  key: readonly string[]
+  values: readonly KeyValues[]
+  statements: readonly Pick<LookupRequest, 'sql' | 'saved' | 'asOf' | 'timeline'>[]
+}
+
 export interface ScanRequest extends StatementRequest {
   /** The names of the result's columns that are the key. */
   key: readonly string[]
@@ -295,6 +303,12 @@ export interface Warehouse {
   /** What an export is asked for of a training set, whose parts' statements have been described; null where one statement cannot give it. */
   composeTrainingSet(set: TrainingSet): ComposedSet | null
   lookup(request: LookupRequest): Promise<LookupResult>
+  /**
+   * Looks the keys up for many statements at once, which read each table once for all of them; left out where the engine
+   * gains nothing by it. In the order of the statements; null for one that is better looked up by itself: it fails, say, or is
+   * slow, so that no statement is another's fault.
+   */
+  lookupMany?(request: LookupManyRequest): Promise<readonly (LookupResult | null)[]>
   scan(request: ScanRequest): Promise<ScanResult>
   append(request: AppendRequest): Promise<AppendResult>
   /** The same, of rows that are read from files as they are written, however many they are. */

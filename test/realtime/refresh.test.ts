@@ -178,7 +178,8 @@ test('a refresh by key that fails is not lost: its view reads through', async ()
   await stack.realtime.idle()
   await stack.publish('users', columns, [['f1', 'x', 1]])
   await stack.lookUp(target, ['f1'])
-  stack.warehouseCalls.failures.set('lookup', new AppError('WAREHOUSE_FAILED', 'the engine is away'))
+  for (const method of ['lookup', 'lookupMany'])
+    stack.warehouseCalls.failures.set(method, new AppError('WAREHOUSE_FAILED', 'the engine is away'))
   try {
     await stack.publish('users', columns, [['f1', 'y', 1]])
   } finally {
@@ -287,6 +288,8 @@ test('one wrong value among many, which no sample need find, is found where a vi
   const other = await openStack({ wholeParityEveryMs: 200 })
   try {
     const { record } = await other.view('whole', byUser, 'user_id')
+    // Being filled, it would put the wrong value right.
+    await other.realtime.idle()
     const users = Array.from({ length: 3000 }, (_, i) => [`whole ${i}`, 'x', 1])
     await other.publish('users', columns, users)
     await other.online.write(record.id, [

@@ -3,7 +3,7 @@
 import type { Logger } from 'pino'
 import type { Catalog } from '../../catalog/open.ts'
 import type { Background } from '../../concurrency/background.ts'
-import { createTurns } from '../../concurrency/turns.ts'
+import { createLimiter } from '../../concurrency/limiter.ts'
 import { AppError } from '../../errors.ts'
 import type { Events } from '../../events.ts'
 import type { View, Views } from '../../features/views.ts'
@@ -13,6 +13,7 @@ import { timed } from '../../telemetry/observe.ts'
 import { inSpan } from '../../telemetry/spans.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import type { Compute } from '../compute.ts'
+import type { LookedUp } from '../looked-up.ts'
 import { type OnlineAccess, retiredWatermark } from '../online-access.ts'
 import { createRefreshRunner, TakenOver } from './refresh-run.ts'
 
@@ -49,17 +50,18 @@ export function createFullRefresh(options: {
   store: OnlineAccess
   views: Views
   compute: Compute
+  lookedUp: Pick<LookedUp, 'isLately'>
   events: Events
   background: Background
   metrics: Metrics
   log: Logger
 }): FullRefresh {
-  const { warehouse, online, views, events, background, metrics, log } = options
+  const { warehouse, online, views, lookedUp, events, background, metrics, log } = options
   const { viewRefreshes } = options.catalog
   const runRefresh = createRefreshRunner(options)
   const schedules = new Map<string, Schedule>()
   /** Refreshes go one after the other: each may use the whole engine. Those of views that are otherwise kept by key hold no others up. */
-  const turns = { FULL: createTurns(), BY_KEY: createTurns(), MANUAL: createTurns() }
+  const turns = { FULL: createLimiter(1), BY_KEY: createLimiter(1), MANUAL: createLimiter(1) }
 
   function run(viewId: string, signal?: AbortSignal): Promise<{ rows: number }> {
     const both = signal === undefined ? background.signal : AbortSignal.any([signal, background.signal])
@@ -73,7 +75,9 @@ export function createFullRefresh(options: {
     for (;;) {
       await untilClaimed(viewId, signal)
       try {
-        return await turns[record.refresh].alone(() => observed(viewId, signal))
+        const turn = turns[record.refresh]
+        const isUrgent = () => lookedUp.isLately(viewId)
+        return await turn.run(signal, () => observed(viewId, signal), isUrgent)
       } catch (error) {
         if (!(error instanceof TakenOver)) throw error
       }

@@ -16,6 +16,7 @@ import type { KeysByText, KeyValues } from '../../values/entity-key.ts'
 import type { AppendResult, KeyColumns, TableChange } from '../../warehouse/port.ts'
 import type { Compute } from '../compute.ts'
 import { toWriteEntry } from '../entry.ts'
+import type { LookedUp } from '../looked-up.ts'
 import type { OnlineAccess } from '../online-access.ts'
 import type { FullRefresh } from './full-refresh.ts'
 import type { RecentKeys } from './recent-keys.ts'
@@ -61,6 +62,7 @@ export function createRefresh(options: {
   store: OnlineAccess
   fullRefresh: FullRefresh
   recentKeys: RecentKeys
+  lookedUp: Pick<LookedUp, 'sort'>
   health: ViewHealth
   lookupTimeoutMs: number
   events: Events
@@ -68,7 +70,7 @@ export function createRefresh(options: {
   metrics: Metrics
 }): Refresh {
   const { views, compute, store, fullRefresh, recentKeys, health, events, background, metrics } = options
-  const { lookupTimeoutMs } = options
+  const { lookedUp, lookupTimeoutMs } = options
   const queues = new Map<string, Queue>()
   const following = new Set<Promise<void>>()
 
@@ -87,7 +89,9 @@ export function createRefresh(options: {
       const read = tablesReadBy(view)
       return !except.has(view.id) && touched.some((table) => read.has(table))
     })
-    const followed = await Promise.allSettled(readers.map((view) => followWith(view, { version, changes })))
+    const followed = await Promise.allSettled(
+      lookedUp.sort(readers).map((view) => followWith(view, { version, changes })),
+    )
     const failed = followed.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
   }

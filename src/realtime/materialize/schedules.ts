@@ -6,6 +6,7 @@ import type { Catalog } from '../../catalog/open.ts'
 import { forEachOf, type Repetition, repeat } from '../../concurrency/repeat.ts'
 import { AppError } from '../../errors.ts'
 import { nextDue } from '../../features/refresh-every.ts'
+import type { LookedUp } from '../looked-up.ts'
 
 const queueName = 'refresh'
 const concurrency = 2
@@ -22,15 +23,17 @@ export interface Schedules {
 export function createSchedules(options: {
   catalog: Pick<Catalog, 'featureViews' | 'queue'>
   refresh: (viewId: string, signal: AbortSignal) => Promise<void>
+  lookedUp: Pick<LookedUp, 'isLately'>
   log: Logger
 }): Schedules {
-  const { refresh, log } = options
+  const { refresh, lookedUp, log } = options
   const { featureViews, queue } = options.catalog
   let ensuring: Repetition | undefined
 
   async function add({ id, refreshEvery }: Pick<FeatureViewRecord, 'id' | 'refreshEvery'>) {
     if (refreshEvery === null) return
-    await queue.sendAt(queueName, id, nextDue(refreshEvery, new Date(), queue.nextByCron))
+    const due = nextDue(refreshEvery, new Date(), queue.nextByCron)
+    await queue.sendAt(queueName, id, due, lookedUp.isLately(id))
   }
 
   async function onDue(id: string, signal: AbortSignal) {

@@ -9,6 +9,7 @@ import type {
   AppendRequest,
   EraseRequest,
   ExportRequest,
+  LookupManyRequest,
   LookupRequest,
   NewTable,
   ScanRequest,
@@ -33,6 +34,8 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
       exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>
         warehouse.exportParquet({ ...request, signal, onProgress }),
       lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
+      lookupMany: async (request: Given<LookupManyRequest>, { signal }) =>
+        warehouse.lookupMany?.({ ...request, signal }),
       scan: (request: Given<ScanRequest>, { signal }) => warehouse.scan({ ...request, signal }),
       append: (request: AppendRequest) => warehouse.append(request),
       appendFiles: (request: AppendFilesRequest) => warehouse.appendFiles(request),

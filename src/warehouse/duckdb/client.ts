@@ -42,6 +42,7 @@ export async function createDuckdbWarehouseProcess({
       }),
     composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
     lookup: ({ signal, ...request }) => engine.call('lookup', request, { signal }),
+    lookupMany: ({ signal, ...request }) => engine.call('lookupMany', request, { signal }),
     scan: ({ signal, ...request }) => engine.stream('scan', request, { signal }),
     async append(request) {
       await mayAppend

@@ -38,6 +38,7 @@ import {
 } from './plans.ts'
 import { createProofs, type Proofs } from './proofs.ts'
 import { createSchemas, listTables, makeTable, type TableList, typesOf, withEstimates } from './schema.ts'
+import { copiesName, createSharedLookups } from './shared-lookups.ts'
 import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
 import { findMisfit } from './staging.ts'
 import { timelineTerms } from './timeline.ts'
@@ -58,6 +59,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     memoryMb: options.memoryMb,
     spillFolder: join(options.temporaryFolder, 'warehouse'),
     spillMb: options.spillMb,
+    copies: copiesName,
     folders: [options.temporaryFolder, options.datasetsFolder, ...(await onlyFolders(options.files))],
     files: options.files.filter((entry) => parseLake(entry) === null),
     onFailure: (error) =>
@@ -133,6 +135,13 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       }),
     )
   }
+
+  const lookupMany = createSharedLookups({
+    database,
+    limits: options.lookupLimits,
+    tables,
+    plan: (request) => withPlan('quick', request, bytesOfSelect, async (_, made) => made),
+  })
 
   async function scan(request: ScanRequest): Promise<ScanResult> {
     const { key, after, signal } = request
@@ -227,6 +236,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       ),
     composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
     lookup,
+    lookupMany,
     scan,
     append: (request) => writing(() => appends.append(request)),
     appendFiles: (request) =>

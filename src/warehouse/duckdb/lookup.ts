@@ -1,6 +1,12 @@
 // Looks keys up in the embedded warehouse, and says where a scan of it begins: values are bound, never written.
 
-import { type DuckDBConnection, type DuckDBType, type DuckDBValue, LIST } from '@duckdb/node-api'
+import {
+  type DuckDBConnection,
+  type DuckDBPreparedStatement,
+  type DuckDBType,
+  type DuckDBValue,
+  LIST,
+} from '@duckdb/node-api'
 import { readRows } from '../../duckdb/decode.ts'
 import type { Row } from '../../values/columns.ts'
 import type { KeyValues } from '../../values/entity-key.ts'
@@ -27,29 +33,42 @@ export async function lookup(
   request: Pick<LookupRequest, 'key' | 'values' | 'timeline'>,
   limits: LookupLimits,
 ): Promise<Row[]> {
-  const { key, values } = request
-  const columns = bindKeys(plan, key, values)
-  if (values.length === 0) return []
-  const asList = values.length > maxParameters
-  const condition = asList ? amongLists(columns) : amongParameters(columns, values.length)
+  const { condition, bind } = amongKeys(plan, request)
+  if (request.values.length === 0) return []
   const prepared = await connection.prepare(
     `${selectWhere(plan, condition, timelineTerms(plan, request)).text} LIMIT ${limits.rows + 1}`,
   )
   try {
-    if (asList)
-      columns.forEach(({ items, type }, c) => {
-        prepared.bindList(c + 1, items, LIST(type))
-      })
-    else
-      for (const [c, { items, type }] of columns.entries())
-        for (const [k, item] of items.entries())
-          prepared.bindValue(parameterOf(columns.length, k, c), item, type)
-    const rows = await readRows(await prepared.run(), plan.carriers)
-    refuseManyRows(rows.length, limits)
-    refuseLargeRows(rows, limits)
-    return rows
+    bind(prepared)
+    return withinLimits(await readRows(await prepared.run(), plan.carriers), limits)
   } finally {
     prepared.destroySync()
+  }
+}
+
+/** Throws TOO_LARGE. */
+export function withinLimits(rows: Row[], limits: LookupLimits): Row[] {
+  refuseManyRows(rows.length, limits)
+  refuseLargeRows(rows, limits)
+  return rows
+}
+
+/** That the key of a row of `t` is among the values, which are bound. */
+export function amongKeys(plan: DuckdbStatement, { key, values }: Pick<LookupRequest, 'key' | 'values'>) {
+  const columns = bindKeys(plan, key, values)
+  const asList = values.length > maxParameters
+  return {
+    condition: asList ? amongLists(columns) : amongParameters(columns, values.length),
+    bind(prepared: DuckDBPreparedStatement) {
+      if (asList)
+        columns.forEach(({ items, type }, c) => {
+          prepared.bindList(c + 1, items, LIST(type))
+        })
+      else
+        for (const [c, { items, type }] of columns.entries())
+          for (const [k, item] of items.entries())
+            prepared.bindValue(parameterOf(columns.length, k, c), item, type)
+    },
   }
 }
 

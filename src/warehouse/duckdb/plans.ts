@@ -47,7 +47,7 @@ export function createPlans({
   /** Mounts files as they are now. */
   refresh: () => Promise<void>
 }) {
-  const cache = createPlanCache<DuckdbStatement>()
+  const cache = createPlanCache<DuckdbStatement>({ isJudgedOnce: true })
   let refreshedMs = 0
 
   /** A name among the files may be of one that came a moment ago. */

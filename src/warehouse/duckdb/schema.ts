@@ -34,6 +34,8 @@ export interface DuckdbTable extends WarehouseTable {
 }
 
 export interface TableList {
+  /** The database, as the engine calls it. */
+  catalog: string
   all: readonly DuckdbTable[]
   find(schema: string, name: string): DuckdbTable | undefined
   /** Views that count as tables: what stands behind them are files. */
@@ -222,6 +224,7 @@ function createTableList(
   }
 
   return {
+    catalog,
     all,
     find,
     ofFiles: all.filter(
