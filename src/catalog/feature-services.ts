@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Column } from '../values/columns.ts'
+import { suggestNames } from '../values/near-names.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
 import { checkName, checkText, isMissingReference, retryOnUniqueViolation } from './database/violations.ts'
 import { deletedVersion, deleteEntry, versionedName } from './entries.ts'
@@ -137,8 +138,12 @@ export function createFeatureServices(
   async function byReference(reference: string) {
     const entry = await prisma.featureService.findUnique({ where: { id: reference } })
     const found = entry ?? (await named(reference))
-    if (found === null) throw notFound(reference)
-    return toRecord(found)
+    if (found !== null) return toRecord(found)
+    const others = await prisma.featureService.findMany({ distinct: ['name'], select: { name: true } })
+    throw notFound(
+      reference,
+      others.map(({ name }) => name),
+    )
   }
 
   return {
@@ -218,9 +223,11 @@ function toRecord(entry: FeatureService): FeatureServiceRecord {
   }
 }
 
-function notFound(reference: string): AppError {
+function notFound(reference: string, names: readonly string[] = []): AppError {
+  const [, name = reference] = versionedName.exec(reference) ?? []
+  const near = suggestNames(name, names)
   return new AppError(
     'NOT_FOUND',
-    `There is no feature service ${JSON.stringify(reference)} in the catalog; it is named by its name, name@version or its id`,
+    `There is no feature service ${JSON.stringify(reference)} in the catalog${near || '; it is named by its name, name@version or its id'}`,
   )
 }

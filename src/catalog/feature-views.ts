@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import { keyLabel } from '../values/entity-key.ts'
+import { suggestNames } from '../values/near-names.ts'
 import {
   checkName,
   checkText,
@@ -180,8 +181,12 @@ export function createFeatureViews(prisma: PrismaClient): FeatureViews {
 
     async byName(name) {
       const view = await prisma.featureView.findUnique({ where: { name } })
-      if (view === null) throw notFound(name)
-      return toRecord(view)
+      if (view !== null) return toRecord(view)
+      const others = await prisma.featureView.findMany({ where: { implicit: false }, select: { name: true } })
+      throw notFound(
+        name,
+        others.map((other) => other.name),
+      )
     },
 
     async find(target) {
@@ -328,8 +333,11 @@ function usedByServices(id: string, services: readonly Entry[]): AppError {
   )
 }
 
-function notFound(id: string): AppError {
-  return new AppError('NOT_FOUND', `There is no feature view ${JSON.stringify(id)} in the catalog`)
+function notFound(reference: string, names: readonly string[] = []): AppError {
+  return new AppError(
+    'NOT_FOUND',
+    `There is no feature view ${JSON.stringify(reference)} in the catalog${suggestNames(reference, names)}`,
+  )
 }
 
 function missingReference({ queryId, etlId }: NewFeatureView, cause: unknown): AppError {

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Finding } from '../sql/finding.ts'
 import type { Column } from '../values/columns.ts'
+import { suggestNames } from '../values/near-names.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
 import { checkName, checkText, retryOnUniqueViolation } from './database/violations.ts'
 import { deletedVersion, deleteEntry, versionedName } from './entries.ts'
@@ -126,8 +127,12 @@ export function createSavedQueries(prisma: PrismaClient, events: Pick<Events, 'p
     async byReference(reference) {
       const entry = await prisma.savedQuery.findUnique({ where: { id: reference } })
       const found = entry ?? (await named(reference))
-      if (found === null) throw notFound(reference)
-      return toRecord(found)
+      if (found !== null) return toRecord(found)
+      const others = await prisma.savedQuery.findMany({ distinct: ['name'], select: { name: true } })
+      throw notFound(
+        reference,
+        others.map(({ name }) => name),
+      )
     },
 
     async describe(id, notes) {
@@ -166,6 +171,10 @@ function toRecord(entry: SavedQuery): SavedQueryRecord {
   return { ...entry, columns: parseColumns(entry.columns) }
 }
 
-function notFound(id: string): AppError {
-  return new AppError('NOT_FOUND', `There is no saved query ${JSON.stringify(id)} in the catalog`)
+function notFound(reference: string, names: readonly string[] = []): AppError {
+  const [, name = reference] = versionedName.exec(reference) ?? []
+  return new AppError(
+    'NOT_FOUND',
+    `There is no saved query ${JSON.stringify(reference)} in the catalog${suggestNames(name, names)}`,
+  )
 }

@@ -3,6 +3,7 @@
 import type { FeatureNote, FeatureViewRecord } from '../catalog/feature-views.ts'
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
+import { suggestNames } from '../values/near-names.ts'
 import { namesOfRows } from './names.ts'
 import type { View } from './view-records.ts'
 
@@ -43,12 +44,13 @@ export function checkNotes(notes: readonly FeatureNote[], features: readonly Col
   for (const [i, { feature }] of notes.entries()) {
     if (notes.findIndex((note) => note.feature === feature) !== i)
       throw new AppError('BAD_USER_INPUT', `features names ${JSON.stringify(feature)} twice.`)
-    if (!names.includes(feature))
-      throw new AppError(
-        'BAD_USER_INPUT',
-        `features: the view has no feature ${JSON.stringify(feature)}; its features are ${names.join(', ')}.`,
-        { details: { features: names } },
-      )
+    if (names.includes(feature)) continue
+    const near = suggestNames(feature, names)
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `features: the view has no feature ${JSON.stringify(feature)}${near ? `${near} Its` : '; its'} features are ${names.join(', ')}.`,
+      { details: { features: names } },
+    )
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { AppError } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
+import { suggestNames } from '../values/near-names.ts'
 import type { View } from './view-records.ts'
 
 /** As callers write it. */
@@ -121,9 +122,15 @@ function chosenOf(
     const fault = isKey
       ? `finds its entities by ${name}, which is no feature`
       : `has no feature ${JSON.stringify(name)}`
-    throw new AppError('BAD_USER_INPUT', `${what} ${fault}; its features are ${known}.`, {
-      details: { features: features.map((each) => each.name) },
-    })
+    const names = features.map((each) => each.name)
+    const near = isKey ? '' : suggestNames(name, names)
+    throw new AppError(
+      'BAD_USER_INPUT',
+      `${what} ${fault}${near ? `${near} Its` : '; its'} features are ${known}.`,
+      {
+        details: { features: names },
+      },
+    )
   })
 }
 

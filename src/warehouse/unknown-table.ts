@@ -1,7 +1,7 @@
 // What is said to whoever names a table that is not there.
 
-import { distance } from 'fastest-levenshtein'
 import { spellTable } from '../sql/sql-text.ts'
+import { nearest } from '../values/near-names.ts'
 import type { WarehouseTable } from './port.ts'
 
 type Named = Pick<WarehouseTable, 'schema' | 'name'>
@@ -11,11 +11,7 @@ const maxNamed = 8
 /** Tables of near names, or else some of those there are, and where to look further. `reference` is the name as it was written. */
 export function suggestTables(reference: string, tables: readonly Named[]): string {
   const asked = lastPart(reference)
-  const near = tables
-    .map((table) => ({ table, letters: distance(asked, table.name.toLowerCase()) }))
-    .filter(({ letters }) => letters <= Math.max(1, Math.floor(asked.length / 4)))
-    .sort((a, b) => a.letters - b.letters)
-    .map(({ table }) => table)
+  const near = nearest(asked, tables, ({ name }) => name)
   const named = (near.length > 0 ? near : tables).slice(0, maxNamed).map(spellTable)
   const hint =
     near.length > 0

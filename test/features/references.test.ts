@@ -102,7 +102,7 @@ test.each([
   [
     'a feature that a view does not have',
     [{ view: 'airports', features: ['rates'] }],
-    /no feature "rates"; its features are delay, rate/,
+    /no feature "rates"; did you mean rate\? Its features are delay, rate/,
   ],
   [
     'a key asked for as a feature',

@@ -193,6 +193,16 @@ describe.each(stores)('on %s', (_store, open) => {
     ['neither a service nor features', {}, /either by a service/],
     ['both', { service: 's', features: all }, /either by a service/],
     ['a view that is not there', { features: [{ view: 'riders' }] }, /no feature view "riders"/],
+    [
+      'a view of a near name',
+      { features: [{ view: 'Driver' }] },
+      /"Driver" in the catalog; did you mean drivers\?/,
+    ],
+    [
+      'a feature of a near name',
+      { features: [{ view: 'cars', features: ['modell'] }] },
+      /no feature "modell"; did you mean model\? Its features are model/,
+    ],
     ['a service that is not there', { service: 'riders' }, /no feature service "riders"/],
     [
       'a feature that is not there',
