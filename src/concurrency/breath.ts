@@ -14,3 +14,20 @@ export function createBreath(): () => Promise<void> | undefined {
     })
   }
 }
+
+const itemsAtOnce = 64
+
+/** As `items.map`, pausing where that takes long. */
+export async function mapWithBreaths<Item, Result>(
+  items: readonly Item[],
+  map: (item: Item, i: number) => Result,
+): Promise<Result[]> {
+  const breathe = createBreath()
+  const results: Result[] = []
+  for (const [i, item] of items.entries()) {
+    const pause = i % itemsAtOnce === itemsAtOnce - 1 ? breathe() : undefined
+    if (pause !== undefined) await pause
+    results.push(map(item, i))
+  }
+  return results
+}

@@ -87,6 +87,71 @@ test.each([
   expect(Date.parse(vectors[0]?.views[0]?.asOf ?? '')).toBe(Date.parse(asOf))
 })
 
+test('as of a moment as of now: what has expired is told from what never was, each with its time', async () => {
+  const entities = [{ user_id: 1 }, { user_id: 2 }, { user_id: 3 }]
+  const told = async (asOf: string | null) =>
+    (await ask({ service: 'plain', entities, asOf })).map(({ views }) =>
+      views.map(({ status, eventTime }) => [status, eventTime]),
+    )
+  const [first, second] = ['2026-01-02T12:00:00.000001Z', '2026-01-01T00:00:00Z']
+  const none = ['NOT_FOUND', null]
+  expect(await told('2026-01-02T12:01:00.000001Z')).toEqual([
+    [
+      ['FRESH', first],
+      ['FRESH', first],
+    ],
+    [
+      ['FRESH', second],
+      ['EXPIRED', second],
+    ],
+    [none, none],
+  ])
+  expect((await told('2026-01-02T12:01:00.000002Z'))[0]).toEqual([
+    ['FRESH', first],
+    ['EXPIRED', first],
+  ])
+  expect(await told('2025-12-31T23:59:59.999999Z')).toEqual([
+    [none, none],
+    [none, none],
+    [none, none],
+  ])
+  expect(await told(new Date().toISOString())).toEqual(await told(null))
+})
+
+test('a typed field tells the same of the past', async () => {
+  const statuses = async (asOf: string) => {
+    const { features } = await gateway.data<{ features: { expiringMany: object[] } }>(
+      `{ features(asOf: "${asOf}") { expiringMany(keys: [{ userId: 1 }, { userId: 3 }]) { status eventTime row { n } } } }`,
+    )
+    return features.expiringMany
+  }
+  const none = { status: 'NOT_FOUND', eventTime: null, row: null }
+  const eventTime = '2026-01-02T12:00:00.000001Z'
+  expect(await statuses('2026-01-02T12:01:00.000001Z')).toEqual([
+    { status: 'FRESH', eventTime, row: { n: 20 } },
+    none,
+  ])
+  expect(await statuses('2026-01-02T12:01:00.000002Z')).toEqual([
+    { status: 'EXPIRED', eventTime, row: null },
+    none,
+  ])
+})
+
+test('a row of nothing but nulls is one, as of a moment too', async () => {
+  const queryId = await gateway.saveQuery('empty', 'SELECT 1 AS user_id, NULL::INTEGER AS nothing')
+  await gateway.createView('empty', queryId, ['user_id'])
+  const features = [{ view: 'empty' }]
+  const statuses = async (asOf: string | null) => {
+    const { onlineFeatures } = await gateway.data<{ onlineFeatures: Timed[] }>(
+      'query ($features: [FeatureRefInput!], $entities: [JSON!]!, $asOf: DateTime) { onlineFeatures(features: $features, entities: $entities, asOf: $asOf) { features views { status eventTime asOf } } }',
+      { features, entities: [{ user_id: 1 }, { user_id: 2 }], asOf },
+    )
+    return onlineFeatures.map(({ views }) => views[0]?.status)
+  }
+  expect(await statuses('2026-01-01T00:00:00Z')).toEqual(['FRESH', 'NOT_FOUND'])
+  expect(await statuses(null)).toEqual(['FRESH', 'NOT_FOUND'])
+})
+
 test('an ETL on top goes over what was then', async () => {
   const entities = [
     { user_id: 1, more: 5 },

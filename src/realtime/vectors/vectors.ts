@@ -2,19 +2,20 @@
 
 import type { Logger } from 'pino'
 import { createBackground } from '../../concurrency/background.ts'
+import { mapWithBreaths } from '../../concurrency/breath.ts'
 import { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
 import type { Events } from '../../events.ts'
-import type { ResolvedReference } from '../../features/references.ts'
 import type { Transformed } from '../../features/service-etl.ts'
 import type { FeatureServices } from '../../features/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
-import { createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
+import { createRowEncoder, type Row } from '../../values/columns.ts'
 import { microsOfMs } from '../../values/moment.ts'
 import type { RealtimeLoader } from '../loader.ts'
 import type { LookupAnswers, RealtimeResult, RealtimeSource } from '../result.ts'
 import type { Realtime } from '../service.ts'
 import type { ReadEntity } from './entities.ts'
+import { type FeaturesAt, type Past, readPast } from './past.ts'
 import type { PlannedPart, VectorPlan, VectorsAsked } from './plan.ts'
 import { createVectorPlans } from './plans.ts'
 import { createThroughEtl } from './through-etl.ts'
@@ -24,14 +25,6 @@ export interface VectorsRequest extends VectorsAsked {
   /** The moment that is asked about, in microseconds UTC; null for now. */
   asOf: bigint | null
 }
-
-/** What a training set holds for these entities at one moment: their features alone, a row for each. */
-export type FeaturesAt = (request: {
-  references: readonly ResolvedReference[]
-  entities: Frame
-  moment: bigint
-  signal: AbortSignal
-}) => Promise<Frame>
 
 export interface FeatureVector {
   entity: unknown
@@ -119,11 +112,8 @@ export function createVectors(options: {
     const rows = good.map(({ cells }) => cells().slice(0, indexKeys.length))
     if (rows.length === 0) return createJoin(plan, [])
     const entities = { columns: indexKeys, rows }
-    return createPastJoin(
-      plan,
-      await featuresAt({ references, entities, moment, signal: background.signal }),
-      moment,
-    )
+    const { signal } = background
+    return createPastJoin(plan, await readPast(featuresAt, { references, entities, moment, signal }), moment)
   }
 
   return {
@@ -132,11 +122,11 @@ export function createVectors(options: {
       const plan = planned instanceof Promise ? await planned : planned
       assertFew(entities.length, plan.parts.length)
       charge?.(entities.length * plan.parts.length)
-      const read = entities.map(plan.readEntity)
+      const read = await mapWithBreaths(entities, plan.readEntity)
       const good = read.filter((each): each is ReadEntity => !(each instanceof AppError))
       const join = await (asOf === null ? joinNow(plan, good, realtimeLoader) : joinAt(plan, good, asOf))
       let next = 0
-      const joined = read.map((each, i) =>
+      const joined = await mapWithBreaths(read, (each, i) =>
         each instanceof AppError ? failed(plan, entities[i], each) : join(entities[i], each, next++),
       )
       return transform(plan, joined)
@@ -185,25 +175,21 @@ function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
   }
 }
 
-/** Where a row has nothing but nulls, nobody can tell it from none. */
-function createPastJoin({ references }: VectorPlan, { columns, rows }: Frame, moment: bigint): Join {
+function createPastJoin({ references }: VectorPlan, { columns, rows }: Past, moment: bigint): Join {
   const encode = createRowEncoder(columns)
   return (entity, { cells }, nth) => {
-    const row = rows[nth] ?? []
-    let at = 0
-    const views = references.map(({ view, features }): VectorPart => {
-      const own = row.slice(at, at + features.length)
-      at += features.length
-      const status = own.every((cell) => cell === null) ? 'NOT_FOUND' : 'FRESH'
-      return {
-        view: view.record.name,
+    const parts = rows[nth] ?? []
+    const row = parts.flatMap((part) => part.cells)
+    const views = parts.map(
+      ({ status, eventTime }, i): VectorPart => ({
+        view: references[i]?.view.record.name ?? '',
         status,
         source: 'WAREHOUSE',
-        eventTime: null,
+        eventTime,
         asOf: moment,
         error: null,
-      }
-    })
+      }),
+    )
     const features = toByteText(encode(row))
     return { vector: { entity, features, views, error: null }, cells: () => [...cells(), ...row] }
   }

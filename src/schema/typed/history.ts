@@ -2,14 +2,14 @@
 
 import { AppError } from '../../errors.ts'
 import { failedResult } from '../../realtime/service.ts'
+import { type PastPart, readPast } from '../../realtime/vectors/past.ts'
 import type { Training } from '../../training/service.ts'
 import { toByteText } from '../../values/byte-text.ts'
-import { parseMicros } from '../../values/calendar.ts'
-import { type Column, createRowEncoder, type Frame, type Row } from '../../values/columns.ts'
+import { type Column, createRowEncoder, type Frame } from '../../values/columns.ts'
 import type { EntityKey } from '../../values/entity-key.ts'
 import type { Loading } from '../lookup-fields.ts'
 import type { TypedEntry } from './entries.ts'
-import type { TypedAnswer } from './typed-lookups.ts'
+import { type TypedAnswer, toAnswer } from './typed-lookups.ts'
 
 /** An answer for each key, in order: what is wrong with one is its own. */
 export type AnswersAt = (
@@ -18,6 +18,8 @@ export type AnswersAt = (
   keys: readonly string[],
   moment: bigint,
 ) => Promise<readonly TypedAnswer[]>
+
+const nothing: PastPart = { status: 'NOT_FOUND', eventTime: null, cells: [] }
 
 /** The warehouse has so long. */
 const withinMs = 60_000
@@ -36,7 +38,7 @@ export function createHistory(training: Pick<Training, 'features'>): AnswersAt {
     const { rows } =
       entities.length === 0
         ? { rows: [] }
-        : await training.features({
+        : await readPast(training.features, {
             references: [referenceOf(entry, columns)],
             entities: entitiesOf(entry, entities),
             moment,
@@ -48,9 +50,9 @@ export function createHistory(training: Pick<Training, 'features'>): AnswersAt {
       const indexValue = keys[i] ?? ''
       const facts = { indexKey: entry.view.key.text, indexValue }
       if (key instanceof AppError) return { result: failedResult(facts, key), rows: [] }
-      const found = toAnswer(entry, columns, rows[next++] ?? [], encode)
-      answer.take(found.text.length)
-      const { status, eventTime, text, rows: own } = found
+      const [{ status, eventTime, cells } = nothing] = rows[next++] ?? []
+      const text = status === 'FRESH' ? `[${encode(cells)}]` : '[]'
+      answer.take(text.length)
       const asOfMs = Number(moment / 1000n)
       const rest = {
         source: 'WAREHOUSE',
@@ -60,7 +62,7 @@ export function createHistory(training: Pick<Training, 'features'>): AnswersAt {
         changesAt: null,
         error: null,
       } as const
-      return { result: { ...facts, ...rest, status }, rows: own }
+      return toAnswer({ ...facts, ...rest, status })
     })
   }
 }
@@ -74,9 +76,9 @@ function parse({ view }: TypedEntry, text: string): EntityKey | AppError {
   }
 }
 
-/** Those that rows are typed by, and the one that tells whether there is a row. */
-function columnsOf({ columns, view }: TypedEntry): readonly Column[] {
-  return columns.filter(({ name }) => name !== view.record.createdColumn)
+/** Those that rows are typed by. */
+function columnsOf({ columns, view: { record } }: TypedEntry): readonly Column[] {
+  return columns.filter(({ name }) => name !== record.timestampColumn && name !== record.createdColumn)
 }
 
 const keyName = (i: number) => `key ${i}`
@@ -95,21 +97,4 @@ function entitiesOf({ view }: TypedEntry, entities: readonly EntityKey[]): Frame
     columns: view.key.columns.map((column, i) => ({ ...column, name: keyName(i) })),
     rows: entities.map(({ values }) => values),
   }
-}
-
-/** A training set has nulls where there is no row; of a row the time is not null, or any of its cells. */
-function toAnswer(
-  { view: { record } }: TypedEntry,
-  columns: readonly Column[],
-  row: Row,
-  encode: (row: Row) => string,
-): { status: 'FRESH' | 'NOT_FOUND'; eventTime: bigint | null; text: string; rows: readonly object[] } {
-  const at = columns.findIndex(({ name }) => name === record.timestampColumn)
-  const isThere = at < 0 ? row.some((cell) => cell !== null) : (row[at] ?? null) !== null
-  if (!isThere) return { status: 'NOT_FOUND', eventTime: null, text: '[]', rows: [] }
-  const text = encode(row)
-  const time = row[at]
-  const eventTime =
-    typeof time === 'string' ? parseMicros(time.includes('T') ? time : `${time}T00:00:00Z`) : null
-  return { status: 'FRESH', eventTime, text: `[${text}]`, rows: [JSON.parse(text) as object] }
 }
