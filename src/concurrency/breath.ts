@@ -24,10 +24,10 @@ export async function mapWithBreaths<Item, Result>(
 ): Promise<Result[]> {
   const breathe = createBreath()
   const results: Result[] = []
-  for (const [i, item] of items.entries()) {
+  for (let i = 0; i < items.length; i++) {
     const pause = i % itemsAtOnce === itemsAtOnce - 1 ? breathe() : undefined
     if (pause !== undefined) await pause
-    results.push(map(item, i))
+    results.push(map(items[i] as Item, i))
   }
   return results
 }

@@ -173,6 +173,24 @@ describe('nobody waits long beside', () => {
         ),
     ],
     [
+      'a million entities',
+      () =>
+        post(
+          '/online-features',
+          JSON.stringify({ service: 'none', entities: Array(1_000_000).fill({ n: 1 }) }),
+        ),
+    ],
+    [
+      'as many entities as a body may hold, by REST and by GraphQL',
+      async () => {
+        const entities = Array.from({ length: 200_000 }, (_, n) => ({ n }))
+        await post('/online-features', JSON.stringify({ features: [{ view: 'none' }], entities }))
+        const query =
+          '($e: [JSON!]!) { onlineFeatures(features: [{ view: "none" }], entities: $e) { features } }'
+        await post('/graphql', JSON.stringify({ query: `query ${query}`, variables: { e: entities } }))
+      },
+    ],
+    [
       'the largest page under forty aliases',
       () =>
         post(

@@ -1,6 +1,7 @@
 // Features of several views over REST: one vector for each entity.
 
 import { z } from 'zod'
+import { mapWithBreaths } from '../../concurrency/breath.ts'
 import { AppError } from '../../errors.ts'
 import type { FeatureReference } from '../../features/references.ts'
 import { rememberParts } from '../../realtime/vectors/part-texts.ts'
@@ -110,11 +111,10 @@ export async function lookUpVectors(
   }
   const found = await vectors.get(request, { charge })
   const encode = createEncoder()
-  const texts: string[] = []
-  for (const each of found) {
+  const texts = await mapWithBreaths(found, (each) => {
     budget.take(each.features.length)
-    texts.push(encode(each))
-  }
+    return encode(each)
+  })
   return `{"results":[${texts.join()}]}` as ByteText
 }
 
@@ -129,12 +129,12 @@ function momentFrom(text: string): bigint {
 
 /** Of one request's answer. */
 function createEncoder(): (vector: FeatureVector) => string {
-  const encodePart = rememberParts(
+  const encodeParts = rememberParts(
     ({ view, status, source, eventTime, asOf, error }) =>
       `{"view":${toByteText(JSON.stringify(view))},"status":"${status}","source":"${source}","event_time":${encodeMoment(eventTime)},"as_of":${encodeMoment(asOf)}${encodeError(error)}}`,
   )
   return ({ entity: asked, features, views, error }) =>
-    `{"entity":${toByteText(JSON.stringify(asked ?? null))},"features":${features},"views":[${views.map(encodePart).join()}]${encodeError(error)}}`
+    `{"entity":${toByteText(JSON.stringify(asked ?? null))},"features":${features},"views":${encodeParts(views)}${encodeError(error)}}`
 }
 
 function encodeError(error: FeatureVector['error']): string {

@@ -152,7 +152,7 @@ function createPartsWriter(nodes: readonly FieldNode[], collect: Collect): Write
     }
   })
   const textOf = rememberParts(write)
-  return ({ views }) => listOfTexts(views.map(textOf))
+  return ({ views }) => textOf(views)
 }
 
 function createFailureWriter(

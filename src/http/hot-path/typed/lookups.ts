@@ -1,6 +1,7 @@
 // The fields on features that the hot path answers: views and services beneath `features`, and `onlineFeatures`.
 
 import type { FieldNode, GraphQLObjectType } from 'graphql'
+import { mapWithBreaths } from '../../../concurrency/breath.ts'
 import type { Vectors } from '../../../realtime/vectors/vectors.ts'
 import type { HeldSchema } from '../../../schema/held.ts'
 import { type Loading, lookUpValue, lookUpValues } from '../../../schema/lookup-fields.ts'
@@ -65,6 +66,13 @@ export function findLookups(
   }
 }
 
+async function listOf<Answer>(
+  answers: readonly Answer[],
+  write: (answer: Answer, i: number) => string,
+): Promise<ByteText> {
+  return listOfTexts(await mapWithBreaths(answers, write))
+}
+
 const ofOne = { parent: 'Features', list: null, takes: () => true } as const
 const ofMany = { ...ofOne, list: 'keys', isNullable: false } as const
 
@@ -104,7 +112,7 @@ function ofViewMany(entry: TypedEntry, { row, answer }: ManyTypes): TypedLookup 
         const keys = args.keys as Arguments[]
         const texts = keys.map((own) => keyOf(entry, own))
         const results = await lookUpValues(loading, targetOfEntry(entry), texts)
-        return listOfTexts(results.map((result, i) => write({ result, key: keys[i] ?? {} })))
+        return listOf(results, (result, i) => write({ result, key: keys[i] ?? {} }))
       }
     },
   }
@@ -146,7 +154,7 @@ function ofServiceMany(
       })
       return async ({ keys }, loading) => {
         const asked = { entities: keys as Arguments[], asOf: null }
-        return listOfTexts((await vectorsOf(service, vectors, asked, loading)).map(write))
+        return listOf(await vectorsOf(service, vectors, asked, loading), write)
       }
     },
   }
@@ -162,7 +170,7 @@ function onlineFeatures(vectors: Pick<Vectors, 'get'>): TypedLookup {
     starter(nodes, collect) {
       const write = createVectorWriter(nodes, collect)
       return async (args, loading) =>
-        listOfTexts((await lookUpOnline(vectors, args as unknown as OnlineArguments, loading)).map(write))
+        listOf(await lookUpOnline(vectors, args as unknown as OnlineArguments, loading), write)
     },
   }
 }

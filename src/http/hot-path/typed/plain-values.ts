@@ -1,48 +1,33 @@
 // Which stored JSON is what a scalar of it is written as. What rows hold is written as JSON.stringify writes it: only its type is looked at.
 
+import { anyScalar, anyText, maxMatched } from '../../../realtime/vectors/row-shape.ts'
 import type { ScalarName } from '../../../schema/typed/shapes.ts'
 import type { ByteText } from '../../../values/byte-text.ts'
 
-const quote = 0x22
-const minus = 0x2d
-const zero = 0x30
-const nine = 0x39
+const number = '-?\\d[\\d.eE+-]*'
 
-/** Digits of an Int that is surely one, and of any number that is surely exact. */
-const sureDigits = { int: 9, safe: 15 }
-
-function isText(stored: ByteText): boolean {
-  return stored.charCodeAt(0) === quote
+/** As sources of regular expressions. An Int has no more digits than every one may have; a BigInt is a number that keeps its digits, or the digits of one that does not. */
+const sources: Record<ScalarName, string> = {
+  Boolean: 'true|false',
+  Int: '-?\\d{1,9}',
+  BigInt: '-?\\d{1,15}|"-?\\d{17,}"',
+  Float: number,
+  Decimal: anyScalar,
+  String: anyText,
+  Bytes: anyText,
+  Date: anyText,
+  Timestamp: anyText,
+  JSON: anyScalar,
 }
 
-function isDigit(code: number): boolean {
-  return code >= zero && code <= nine
+export function sourceOf(scalar: ScalarName): string {
+  return `(${sources[scalar]}|null)`
 }
 
-function isNumber(stored: ByteText): boolean {
-  const first = stored.charCodeAt(0)
-  return first === minus || isDigit(first)
-}
+const wholly = Object.fromEntries(
+  Object.entries(sources).map(([scalar, source]) => [scalar, new RegExp(`^(?:${source})$`)]),
+) as Record<ScalarName, RegExp>
 
-const isInteger = (most: number) => (stored: ByteText) => {
-  const { length } = stored
-  const start = stored.charCodeAt(0) === minus ? 1 : 0
-  if (length - start > most) return false
-  for (let i = start; i < length; i++) if (!isDigit(stored.charCodeAt(i))) return false
-  return true
-}
-
-const always = () => true
-
-export const isAsWritten: Record<ScalarName, (stored: ByteText) => boolean> = {
-  Boolean: (stored) => stored === 'true' || stored === 'false',
-  Int: isInteger(sureDigits.int),
-  BigInt: isInteger(sureDigits.safe),
-  Float: isNumber,
-  Decimal: always,
-  String: isText,
-  Bytes: isText,
-  Date: isText,
-  Timestamp: isText,
-  JSON: always,
+export function isAsWritten(scalar: ScalarName, stored: ByteText): boolean {
+  return stored.length <= maxMatched && wholly[scalar].test(stored)
 }

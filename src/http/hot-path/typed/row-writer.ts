@@ -11,12 +11,13 @@ import {
   isObjectType,
   isScalarType,
 } from 'graphql'
-import { createRowSurvey } from '../../../realtime/vectors/picker.ts'
-import type { Member, Shape } from '../../../schema/typed/shapes.ts'
+import { createRowSurvey, type RowSurvey } from '../../../realtime/vectors/picker.ts'
+import { anyScalar, createLatestShape, createRowShape } from '../../../realtime/vectors/row-shape.ts'
+import type { Member, ScalarName, Shape } from '../../../schema/typed/shapes.ts'
 import { type ByteText, toByteText, toText } from '../../../values/byte-text.ts'
 import { NotProven } from '../fields.ts'
 import { type Collect, createObjectWriter, selectionsOf, typename, type Write } from './object-writer.ts'
-import { isAsWritten } from './plain-values.ts'
+import { isAsWritten, sourceOf } from './plain-values.ts'
 
 const nothing = 'null' as ByteText
 const comma = 0x2c
@@ -33,6 +34,8 @@ interface Cell {
   /** Of the columns that are read; -1 for what stands in `text`. */
   column: number
   text: ByteText
+  /** Null for what is not a scalar. */
+  scalar: ScalarName | null
   /** Of a value as it is stored. */
   write(stored: ByteText): ByteText
 }
@@ -48,44 +51,77 @@ export function createRowWriter(
     const before = `${i === 0 ? '' : ','}"${name}":`
     const asked = ofField[0]?.name.value ?? ''
     if (asked === typename)
-      return { before, column: -1, text: `"${type.name}"` as ByteText, write: () => nothing }
+      return { before, column: -1, text: `"${type.name}"` as ByteText, scalar: null, write: () => nothing }
     const { member, field } = memberOf(type, members, asked)
     const known = columns.indexOf(member.key)
     const column = known < 0 ? columns.push(member.key) - 1 : known
-    return { before, column, text: nothing, write: createStoredWriter(field, member.shape, ofField, collect) }
+    const scalar = member.shape.kind === 'scalar' ? member.shape.scalar : null
+    const write = createStoredWriter(field, member.shape, ofField, collect)
+    return { before, column, text: nothing, scalar, write }
   })
-  const survey = createRowSurvey(columns)
-  const { starts, ends, labels } = survey
+  return createReader(cells, createRowSurvey(columns))
+}
 
-  /** After the survey has read it. */
-  function write(rows: ByteText): ByteText {
+function createReader(cells: readonly Cell[], survey: RowSurvey): RowWriter {
+  const { starts, ends, labels } = survey
+  const latest = cells.some(mustBeRead) ? null : createLatestShape((found) => shapeOf(found, cells, labels))
+  let end = 0
+
+  function writeRead(rows: ByteText): ByteText {
     let text = '{'
-    for (const cell of cells) {
-      text += cell.before
-      const start = cell.column < 0 ? -1 : (starts[cell.column] ?? -1)
-      text +=
-        start < 0
-          ? cell.text
-          : cell.write(rows.slice(start + (labels[cell.column] ?? 0), ends[cell.column]) as ByteText)
+    for (const { before, column, text: fixed, write } of cells) {
+      const start = column < 0 ? -1 : (starts[column] ?? -1)
+      const stored = () => rows.slice(start + (labels[column]?.length ?? 0), ends[column]) as ByteText
+      text += before + (start < 0 ? fixed : write(stored()))
+    }
+    return `${text}}` as ByteText
+  }
+
+  /** Of the row at `at`; then `end` is behind it. */
+  function writeAt(rows: ByteText, at: number): ByteText {
+    const shape = latest?.current ?? null
+    const values = shape?.match(rows, at) ?? null
+    if (shape === null || values === null) {
+      end = survey.read(rows, at)
+      latest?.note(survey.lastLabels())
+      return writeRead(rows)
+    }
+    end = shape.end()
+    let text = '{'
+    for (const { before, column, text: fixed } of cells) {
+      const place = column < 0 ? 0 : (shape.places[column] ?? 0)
+      text += before + (place === 0 ? fixed : values[place])
     }
     return `${text}}` as ByteText
   }
 
   return {
-    row(object) {
-      survey.read(object, 0)
-      return write(object)
-    },
+    row: (object) => writeAt(object, 0),
     rows(array) {
       const written: ByteText[] = []
       if (array.length <= 2) return written
-      for (let at = 1; ; at++) {
-        at = survey.read(array, at)
-        written.push(write(array))
-        if (array.charCodeAt(at) !== comma) return written
+      for (let at = 1; ; at = end + 1) {
+        written.push(writeAt(array, at))
+        if (array.charCodeAt(end) !== comma) return written
       }
     },
   }
+}
+
+function mustBeRead({ column, scalar }: Cell): boolean {
+  return column >= 0 && scalar === null
+}
+
+/** Of rows with these labels, and which of its values each column is; 0 where the rows lack it. */
+function shapeOf(found: readonly string[], cells: readonly Cell[], labels: readonly string[]) {
+  const scalarOf = new Map(cells.map(({ column, scalar }) => [labels[column], scalar]))
+  const captured: string[] = []
+  const parts = found.map((label) => {
+    const scalar = scalarOf.get(label) ?? null
+    if (scalar !== null) captured.push(label)
+    return RegExp.escape(label) + (scalar === null ? anyScalar : sourceOf(scalar))
+  })
+  return { ...createRowShape(parts), places: labels.map((label) => captured.indexOf(label) + 1) }
 }
 
 function memberOf(type: GraphQLObjectType, members: readonly Member[], name: string) {
@@ -103,9 +139,11 @@ function createStoredWriter(
   collect: Collect,
 ): (stored: ByteText) => ByteText {
   const write = createCellWriter(type, shape, nodes, collect)
-  const isPlain = shape.kind === 'scalar' ? isAsWritten[shape.scalar] : () => false
+  const scalar = shape.kind === 'scalar' ? shape.scalar : null
   return (stored) =>
-    isPlain(stored) || stored === nothing ? stored : toByteText(write(JSON.parse(toText(stored))))
+    stored === nothing || (scalar !== null && isAsWritten(scalar, stored))
+      ? stored
+      : toByteText(write(JSON.parse(toText(stored))))
 }
 
 /** Of a struct within a row. */
