@@ -88,13 +88,17 @@ export function createLiveSchemas(base: GraphQLSchema, { sources, federation }: 
     async make(found) {
       const types = await typesOf(found)
       if (types.length === 0) return base
+      const breathe = createBreath()
+      const roots = rootFieldsOf(types, baseTypes.dateTime)
+      await breathe()
       const entities = types.flatMap(({ types: { entities: own } }) => own)
       const fields = createFederationFields(entities, { ...federation, json: baseTypes.scalars.JSON })
-      return assemble(types, entities.length === 0 ? {} : fields)
+      await breathe()
+      return assemble(roots, entities.length === 0 ? {} : fields)
     },
     makePart(found) {
       const types = partOf(found)
-      return types.length === 0 ? base : assemble(types, {})
+      return types.length === 0 ? base : assemble(rootFieldsOf(types, baseTypes.dateTime), {})
     },
     makeSubgraph(found) {
       const types = partOf(found)
@@ -109,8 +113,7 @@ export function createLiveSchemas(base: GraphQLSchema, { sources, federation }: 
     },
   }
 
-  function assemble(types: readonly Named[], own: GraphQLFieldConfigMap<unknown, Context>): GraphQLSchema {
-    const roots = rootFieldsOf(types, baseTypes.dateTime)
+  function assemble(roots: RootFields, own: GraphQLFieldConfigMap<unknown, Context>): GraphQLSchema {
     return new GraphQLSchema({
       ...config,
       query: new GraphQLObjectType({
@@ -134,12 +137,19 @@ interface Named {
   types: EntryTypes
 }
 
-function rootFieldsOf(types: readonly Named[], dateTime: GraphQLScalarType) {
+/** Of the types that all else is reached from. */
+interface RootFields {
+  query: GraphQLFieldConfigMap<unknown, Context>
+  subscription: GraphQLFieldConfigMap<unknown, Context>
+}
+
+function rootFieldsOf(types: readonly Named[], dateTime: GraphQLScalarType): RootFields {
   const features = new GraphQLObjectType<FeaturesSource, Context>({
     name: 'Features',
     description: 'The feature views and services of the catalog, each by its graphqlName.',
-    fields: Object.assign({}, ...types.map(({ types: { fields } }) => fields)) as EntryTypes['fields'],
+    fields: Object.fromEntries(types.flatMap(({ types: { fields } }) => Object.entries(fields))),
   })
+  features.getFields()
   return {
     query: { features: featuresField(features, dateTime) },
     subscription: Object.fromEntries(types.map(({ name, types: own }) => [name, own.subscription])),

@@ -64,11 +64,9 @@ test('beside a running gateway it asks that one: its stores, its views, their pa
   await gateway.data(
     `mutation { createFeatureView(name: "all users", queryId: "${query?.id}", indexKey: "user_id") { id } }`,
   )
+  const odd = await train(gateway.typed, 'SELECT 1 AS user_id, 2 AS "日本", 3 AS n', 'odd')
   await gateway.data(
-    'mutation { queryTrain(query: "SELECT 1 AS user_id, 2 AS "日本", 3 AS n", queryName: "odd") { query { id } } }',
-  )
-  await gateway.data(
-    'mutation { createFeatureView(name: "odd columns", queryId: "odd", indexKey: "user_id") { id } }',
+    `mutation { createFeatureView(name: "odd columns", queryId: "${odd.query?.id}", indexKey: "user_id") { id } }`,
   )
   const { stdout, code } = await examine({})
   await gateway.stop()
