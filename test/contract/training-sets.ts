@@ -12,6 +12,7 @@ import { createDice, type Dice } from '../fuzz/promise/dice.ts'
 import { tries } from '../thorough.ts'
 import {
   type Asked,
+  byDays,
   type Happened,
   type History,
   makeHistory,
@@ -27,20 +28,28 @@ export interface TrainingSetsSubject {
   datasetsFolder: string
 }
 
-type Cells = Record<string, [type: ColumnType, storage?: string]>
+type Cells = Record<string, readonly [type: ColumnType, storage?: string]>
 
+const plain = ['TIMESTAMP'] as const
+const zoned = ['TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'] as const
+const day = ['DATE'] as const
+/** The types of times: of the view, of when its rows were made, of the spine. */
 const kinds = {
-  plain: { row: 'TIMESTAMP', spine: 'TIMESTAMP WITH TIME ZONE' },
-  zoned: { row: 'TIMESTAMP WITH TIME ZONE', spine: 'TIMESTAMP' },
+  plain: { time: plain, made: plain, asked: zoned },
+  zoned: { time: zoned, made: plain, asked: plain },
+  zoned_both: { time: zoned, made: zoned, asked: zoned },
+  days: { time: day, made: day, asked: plain },
+  asked_by_day: { time: zoned, made: plain, asked: day },
 } as const
 type Kind = keyof typeof kinds
+const kindNames = Object.keys(kinds) as Kind[]
 
 const rowCells = (kind: Kind): Cells => ({
   episode: ['INT64'],
   'key one': ['INT64'],
   select: ['STRING'],
-  'ts µs': ['TIMESTAMP', kinds[kind].row],
-  made: ['TIMESTAMP'],
+  'ts µs': kinds[kind].time,
+  made: kinds[kind].made,
   value: ['INT64'],
   näme: ['STRING'],
 })
@@ -49,7 +58,7 @@ const spineCells = (kind: Kind): Cells => ({
   nr: ['INT64'],
   'key one': ['INT32'],
   select: ['STRING'],
-  'asked at': ['TIMESTAMP', kinds[kind].spine],
+  'asked at': kinds[kind].asked,
   'la"bel': ['STRING'],
 })
 
@@ -60,23 +69,36 @@ interface Episode {
 }
 
 function makeEpisode(dice: Dice): Episode {
-  const kind = dice.pick(['plain', 'zoned'] as const)
+  const kind = dice.pick(kindNames)
   const shape = makeShape(dice)
   // Few rows too: an engine may take another way for them.
   const length = dice.pick([1, 1, 8])
-  return { kind, histories: Array.from({ length }, () => makeHistory(dice, shape)) }
+  const histories = Array.from({ length }, () => makeHistory(dice, shape))
+  if (kind === 'days') return { kind, histories: histories.map((history) => byDays(history, 'rows')) }
+  if (kind === 'asked_by_day')
+    return { kind, histories: histories.map((history) => byDays(history, 'spine')) }
+  return { kind, histories }
 }
 
 /** Entities of one history are none of another's. */
 const keyOf = (history: number, key: number | null) => (key === null ? null : 100 * history + key)
 
-const moment = (micros: bigint | null): Value => (micros === null ? null : formatMicros(micros))
-const rowOf = (episode: number, history: number, { key, other, time, made, value, name }: Happened): Row => [
+const cellOf = ([type]: Cells[string], micros: bigint | null): Value => {
+  if (micros === null) return null
+  const text = formatMicros(micros)
+  return type === 'DATE' ? text.slice(0, text.indexOf('T')) : text
+}
+const rowOf = (
+  kind: Kind,
+  episode: number,
+  history: number,
+  { key, other, time, made, value, name }: Happened,
+): Row => [
   episode,
   keyOf(history, key),
   other,
-  moment(time),
-  moment(made),
+  cellOf(kinds[kind].time, time),
+  cellOf(kinds[kind].made, made),
   value,
   name,
 ]
@@ -89,10 +111,11 @@ const askedOf = ({ histories }: Episode): AskedOf[] =>
   histories.flatMap(({ spine }, history) => spine.map((asked) => ({ history, asked })))
 
 const spineOf = (
+  kind: Kind,
   episode: number,
   nr: number,
   { history, asked: { key, other, time, label } }: AskedOf,
-): Row => [episode, nr, keyOf(history, key), other, moment(time), label]
+): Row => [episode, nr, keyOf(history, key), other, cellOf(kinds[kind].asked, time), label]
 
 export function testTrainingSets(
   name: string,
@@ -125,13 +148,15 @@ export function testTrainingSets(
       engine = await createParquetEngine({ folders: [datasetsFolder], memoryMb: 256, temporaryFolder })
       const dice = createDice(20_261_130)
       generated = Array.from({ length: episodes }, () => makeEpisode(dice))
-      for (const kind of ['plain', 'zoned'] as const) {
+      for (const kind of kindNames) {
         const own = [...generated.entries()].filter(([, each]) => each.kind === kind)
         const rows = own.flatMap(([i, { histories }]) =>
-          histories.flatMap((history, h) => history.rows.map((row) => rowOf(i, h, row))),
+          histories.flatMap((history, h) => history.rows.map((row) => rowOf(kind, i, h, row))),
         )
         await make(`rows_${kind}`, rowCells(kind), rows)
-        const spine = own.flatMap(([i, each]) => askedOf(each).map((asked, nr) => spineOf(i, nr, asked)))
+        const spine = own.flatMap(([i, each]) =>
+          askedOf(each).map((asked, nr) => spineOf(kind, i, nr, asked)),
+        )
         await make(`spine_${kind}`, spineCells(kind), spine)
       }
     })
@@ -206,7 +231,7 @@ export function testTrainingSets(
           nr,
           keyOf(h, asked.key),
           asked.other,
-          moment(asked.time),
+          cellOf(kinds[each.kind].asked, asked.time),
           asked.label,
           within?.value ?? null,
           ever?.name ?? null,

@@ -40,6 +40,9 @@ const starts = [
   micros('1969-12-31T23:59:59Z') + 999_998n,
   micros('9999-12-30T00:00:00Z'),
   micros('0001-01-02T00:00:00Z'),
+  // Where clocks in Berlin are put back, and forward.
+  micros('2026-10-25T01:00:00Z'),
+  micros('2026-03-29T01:00:00Z'),
 ]
 const ttls = [null, 0, 1, 10, 604_800] as const
 /** Beside one another in UTF-16 in another order than by code points. */
@@ -87,4 +90,18 @@ export function makeHistory(dice: Dice, shape: Shape): History {
   const [first] = spine
   if (first !== undefined) spine.push(first)
   return { ...shape, rows, spine }
+}
+
+const day = 86_400_000_000n
+const midnightOf = (time: bigint | null) => time && time - (((time % day) + day) % day)
+
+/** The same where times are days, of rows or of what asks about them. */
+export function byDays(history: History, of: 'rows' | 'spine'): History {
+  const { rows, spine } = history
+  return of === 'rows'
+    ? {
+        ...history,
+        rows: rows.map((row) => ({ ...row, time: midnightOf(row.time), made: midnightOf(row.made) })),
+      }
+    : { ...history, spine: spine.map((row) => ({ ...row, time: midnightOf(row.time) })) }
 }

@@ -11,7 +11,7 @@ import { makePayments, makeQuery, momentOf, type WindowQuery } from '../training
 import type { Happened } from '../training/histories.ts'
 import { execute, trinoUrl } from './open.ts'
 
-const waves = 3
+const waves = 2
 const servedMs = 6000
 const users = 8
 
@@ -23,6 +23,7 @@ const facts = createTimedFacts({
     { name: 'newest', indexKeys: ['key'], ttlSeconds: null, etl: false },
     { name: 'young', indexKeys: ['key'], ttlSeconds: 4, etl: false },
     { name: 'pairs', indexKeys: ['key', 'other'], ttlSeconds: null, etl: false },
+    { name: 'byDay', indexKeys: ['key'], ttlSeconds: 86_400, etl: false, isByDay: true },
     { name: 'scripted', indexKeys: ['key'], ttlSeconds: 4, etl: true },
   ],
   dice,
@@ -73,7 +74,7 @@ test('random histories are served, answered and trained as the rules say', { tim
     await ingest('facts', batch.map(writtenFact))
     const served: Served[] = []
     for (const endMs = Date.now() + servedMs; Date.now() < endMs; await pause(100))
-      served.push(...(await facts.serve(gateway)))
+      served.push(...(await facts.serve(gateway, 25)))
     compared += await facts.compareServed(gateway, rows, served)
     compared += await facts.comparePast(gateway, rows, 2)
   }

@@ -6,7 +6,9 @@ import { createPostgresWarehouseFolder } from './open-postgres.ts'
 
 testTrainingSets('PostgreSQL', async () => {
   const server = await startPostgres()
-  const folder = await createPostgresWarehouseFolder(server.url)
+  // What the sessions of others begin with must not be seen.
+  const zone = `ALTER DATABASE postgres SET TimeZone = 'Europe/Berlin'`
+  const folder = await createPostgresWarehouseFolder(server.url, zone)
   return {
     ...folder,
     async remove() {
