@@ -26,6 +26,7 @@ const facts = createTimedFacts({
   ],
   dice,
   keys,
+  hasInfinity: true,
   spreadMs: servedMs + 4000,
 })
 

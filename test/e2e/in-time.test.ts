@@ -26,10 +26,12 @@ const facts = createTimedFacts({
     { name: 'newest', indexKeys: ['key'], ttlSeconds: null, etl: false },
     { name: 'young', indexKeys: ['key'], ttlSeconds: 2, etl: false },
     { name: 'pairs', indexKeys: ['key', 'other'], ttlSeconds: null, etl: false },
+    { name: 'byDay', indexKeys: ['key'], ttlSeconds: 86_400, etl: false, isByDay: true },
     { name: 'scripted', indexKeys: ['key'], ttlSeconds: 2, etl: true },
   ],
   dice,
   keys,
+  hasInfinity: true,
   spreadMs: servedMs,
 })
 let rows: Happened[] = [firstFact]

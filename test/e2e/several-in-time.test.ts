@@ -34,6 +34,7 @@ const facts = createTimedFacts({
   ],
   dice,
   keys: 12,
+  hasInfinity: true,
   spreadMs: servedMs + 1500,
 })
 

@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { formatMicros, parseMicros } from '../../src/values/calendar.ts'
+import { formatMicros, infiniteMicros, microsPerDay, parseMicros } from '../../src/values/calendar.ts'
 import type { Dice } from '../fuzz/promise/dice.ts'
 import type { createClient } from '../http/client.ts'
 import type { Asked, Happened, History } from '../training/histories.ts'
@@ -16,6 +16,8 @@ export interface TimedView {
   indexKeys: readonly string[]
   ttlSeconds: number | null
   etl: boolean
+  /** Whether a fact's time is the day that it falls on. */
+  isByDay?: boolean
   /** More of createFeatureView's arguments, as GraphQL writes them. */
   more?: string
 }
@@ -45,6 +47,13 @@ const told = (...facts: readonly unknown[]) => JSON.stringify(facts, stringOfBig
 const text = (micros: bigint | null) => (micros === null ? null : formatMicros(micros))
 const momentOf = (iso: string | null) => parseMicros(iso ?? '')
 
+const isInfinite = (micros: bigint) => micros === infiniteMicros || micros === -infiniteMicros
+
+function dayOf(time: bigint | null): bigint | null {
+  if (time === null || isInfinite(time)) return time
+  return time - (((time % microsPerDay) + microsPerDay) % microsPerDay)
+}
+
 /** As a row of JSON. */
 export function writtenFact(row: Happened) {
   return { ...row, time: text(row.time), made: text(row.made) }
@@ -60,8 +69,10 @@ export function createTimedFacts(options: {
   dice: Dice
   keys: number
   spreadMs: number
+  /** Whether the warehouse has times that are infinite. */
+  hasInfinity?: boolean
 }) {
-  const { table, views, dice, keys, spreadMs } = options
+  const { table, views, dice, keys, spreadMs, hasInfinity = false } = options
   const { below, pick } = dice
   const references = views.map(({ name }) => ({
     view: name,
@@ -79,14 +90,17 @@ export function createTimedFacts(options: {
       (now / 1_000_000n) * 1_000_000n + BigInt(below(4)) * 1_000_000n,
       BigInt(Date.UTC(1969, 11, 31)) * 1000n + BigInt(below(3)),
       BigInt(Date.UTC(9999, 11, 30)) * 1000n + BigInt(below(3)),
+      hasInfinity ? pick([infiniteMicros, -infiniteMicros]) : null,
       null,
     ]
-    const time = pick([0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 5].map((i) => times[i] ?? null))
+    const time = pick(
+      [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 6].map((i) => times[i] ?? null),
+    )
     return {
       key: below(20) === 0 ? null : below(keys),
       other: below(8) === 0 ? null : pick(others),
       time,
-      made: below(4) === 0 ? null : now - BigInt(below(3)) * 1_000_000n,
+      made: pick([null, now, now - 1_000_000n, now - 2_000_000n, times[5] ?? null]),
       value: below(5) === 0 ? null : below(100),
       name: below(5) === 0 ? null : pick(['a', 'B', '~', '\u{1f600}', '\uffee', '']),
     }
@@ -121,8 +135,9 @@ export function transform(row) { return { ...row } }`,
 
   /** The table holds a fact by then; a target has one view, so that each has a query of its own. */
   async function makeViews(client: Client, folder: string) {
-    for (const { name, indexKeys, ttlSeconds, etl, more = '' } of views) {
-      const queryId = await save(client, name, `SELECT ${factColumns} FROM ${table} -- ${name}`)
+    for (const { name, indexKeys, ttlSeconds, etl, isByDay = false, more = '' } of views) {
+      const columns = isByDay ? factColumns.replace('time', 'CAST(time AS DATE) AS time') : factColumns
+      const queryId = await save(client, name, `SELECT ${columns} FROM ${table} -- ${name}`)
       const etlId = etl ? await makeEtl(client, queryId, folder) : null
       await client.data(
         `mutation ($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!], $eventTtlSeconds: Int) { createFeatureView(
@@ -175,10 +190,10 @@ export function transform(row) { return { ...row } }`,
       .map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
-  /** By the rules alone. */
-  function expected(rows: readonly Happened[], { indexKeys, ttlSeconds }: TimedView, asked: Asked) {
+  /** By the rules alone; `time` is null where there is nothing, and `eventTime` for a time before all others too. */
+  function expected(rows: readonly Happened[], { indexKeys, ttlSeconds, isByDay }: TimedView, asked: Asked) {
     const history: History = {
-      rows,
+      rows: isByDay ? rows.map((row) => ({ ...row, time: dayOf(row.time) })) : rows,
       spine: [],
       isComposite: indexKeys.length === 2,
       hasCreated: true,
@@ -186,7 +201,9 @@ export function transform(row) { return { ...row } }`,
       knownAsOf: false,
     }
     const found = featuresAsOf(history, asked, ttlSeconds)
-    return { value: found?.value ?? null, name: found?.name ?? null, time: found?.time ?? null }
+    const time = found?.time ?? null
+    const eventTime = time === -infiniteMicros ? null : time
+    return { rule: { value: found?.value ?? null, name: found?.name ?? null }, time, eventTime }
   }
 
   function chosen(features: Record<string, unknown>, { name }: TimedView) {
@@ -208,11 +225,11 @@ export function transform(row) { return { ...row } }`,
 
   /** Whether the rows, and no others, may have been served so. */
   function isServed(rows: readonly Happened[], { view, part, vector, asked }: ServedPart): boolean {
-    const { time, value, name } = expected(rows, view, asked)
+    const { rule, time, eventTime } = expected(rows, view, asked)
     const own = chosen(vector.features, view)
-    if (own.value !== value || own.name !== name) return false
+    if (own.value !== rule.value || own.name !== rule.name) return false
     if (time === null) return part?.status === 'NOT_FOUND' || part?.status === 'EXPIRED'
-    return part?.status === 'FRESH' && momentOf(part.eventTime) === time
+    return part?.status === 'FRESH' && momentOf(part.eventTime) === eventTime
   }
 
   return {
@@ -238,13 +255,11 @@ export function transform(row) { return { ...row } }`,
         parts.map(({ asked }) => asked),
       )
       for (const [i, { view, part, vector, asked }] of parts.entries()) {
-        const { time, ...rule } = expected(rows, view, asked)
+        const { rule, time, eventTime } = expected(rows, view, asked)
         const what = told(view.name, asked, part)
         expect(chosen(vector.features, view), what).toEqual(rule)
         expect(chosen(trained[i] ?? {}, view), what).toEqual(rule)
-        expect(part?.eventTime == null ? null : momentOf(part.eventTime), what).toBe(
-          part?.status === 'EXPIRED' ? momentOf(part.eventTime) : time,
-        )
+        if (part?.status !== 'EXPIRED') expect(momentOf(part?.eventTime ?? null), what).toBe(eventTime)
         expect(part?.status, what).toMatch(time === null ? /^(NOT_FOUND|EXPIRED)$/ : /^FRESH$/)
       }
       return 2 * parts.length
@@ -254,12 +269,12 @@ export function transform(row) { return { ...row } }`,
     async comparePast(client: Client, rows: readonly Happened[], moments = 5): Promise<number> {
       let compared = 0
       for (let i = 0; i < moments; i++) {
-        const time =
-          pick(rows.map((row) => row.time).filter((each) => each !== null)) + pick([0n, 1n, -1n, 2_000_000n])
+        const times = rows.flatMap(({ time }) => (time === null || isInfinite(time) ? [] : time))
+        const time = pick(times) + pick([0n, 1n, -1n, 2_000_000n])
         const asked = Array.from({ length: 10 }, () => ({ ...askAnyone(), time }))
         for (const [k, { features }] of (await online(client, asked, time)).entries())
           for (const view of views) {
-            const { time: _, ...rule } = expected(rows, view, asked[k] as Asked)
+            const { rule } = expected(rows, view, asked[k] as Asked)
             expect(chosen(features, view), told(view.name, asked[k])).toEqual(rule)
             compared++
           }

@@ -147,6 +147,27 @@ describe('a value is the same in training and serving', () => {
     ])
   })
 
+  test.for([
+    [
+      'TIMESTAMP',
+      [
+        'infinity',
+        '-infinity',
+        '+010000-01-01T00:00:00Z',
+        '-000043-03-15T12:00:00.000001Z',
+        '0001-01-01T00:00:00Z',
+      ],
+    ],
+    ['DATE', ['infinity', '-infinity', '+010000-01-01', '-000043-03-15', '0001-01-01']],
+  ] as const)('when a %s that no Date holds is given back as the input had it', async ([type, texts]) => {
+    const { columns, values } = await valuesOf(
+      texts.map((text) => JSON.stringify(text)),
+      `export const columns = { v: '${type}' }`,
+    )
+    expect(columns).toEqual([column('v', type, { nullable: false })])
+    expect(values).toEqual(texts)
+  })
+
   test('when it is declared a DECIMAL, long or short', async () => {
     const { columns, values } = await valuesOf(
       [

@@ -1,6 +1,6 @@
 // Values as they come from an isolate into the one form that training's Parquet gives back: both sides go through here.
 
-import { formatMicros, parseDays, parseMicros } from '../../values/calendar.ts'
+import { formatDays, formatMicros, parseDays, parseMicros } from '../../values/calendar.ts'
 import type { Value } from '../../values/columns.ts'
 import { readDecimal } from '../../values/decimal.ts'
 import { formatJson, parseJson } from '../../values/json-text.ts'
@@ -66,6 +66,9 @@ const wantedTimestamp = 'a timestamp (TIMESTAMP: a Date, or RFC 3339 text, in UT
 function toTimestamp(encoded: Encoded, declared: boolean): Value {
   if (isTag(encoded) && 't' in encoded) return formatMicros(BigInt(encoded.t) * 1000n)
   const isText = declared && typeof encoded === 'string' && encoded.length <= maxCharacters
+  // As an input has them: infinite times and years of six digits too.
+  const given = isText ? parseMicros(encoded) : null
+  if (given !== null) return formatMicros(given)
   const match = isText ? looseTimestamp.exec(encoded) : null
   if (match === null) return unfit(encoded, wantedTimestamp)
   const [, date, time = '00:00', seconds = '00', fraction = '0', zone = 'Z'] = match
@@ -83,8 +86,8 @@ function zoneMicros(zone: string): bigint {
 
 function toDate(encoded: Encoded): Value {
   if (isTag(encoded) && 't' in encoded) return formatMicros(BigInt(encoded.t) * 1000n).replace(/T.*$/, '')
-  if (typeof encoded === 'string' && /^\d{4}-\d\d-\d\d$/.test(encoded) && parseDays(encoded) !== null)
-    return encoded
+  const days = typeof encoded === 'string' ? parseDays(encoded) : null
+  if (days !== null) return formatDays(days)
   return unfit(encoded, 'a date (DATE: a Date, or YYYY-MM-DD)')
 }
 
