@@ -2,36 +2,19 @@
 
 import { mkdir, rm } from 'node:fs/promises'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import { escapePath, quoteName, quoteText } from '../sql/sql-text.ts'
-import { hideServerNames } from './server-names.ts'
+import {
+  type Connections,
+  closeAll,
+  connectBarely,
+  createPool,
+  type Instance,
+  type Lease,
+  shareConnections,
+} from './connections.ts'
 
-/**
- * - quick: lookups and the like.
- * - slow: what may take long; as many run at once as leave threads for the quick, the others wait.
- * - stream: slow work in many short calls, a connection for each: who holds one may wait for another.
- * - copies: as quick, on connections where names are those of an empty database of their own, for copies of tables.
- */
-export type Workload = 'quick' | 'slow' | 'stream' | 'copies'
-
-export interface Lease {
-  connection: DuckDBConnection
-  /** Runs calls of the engine; an abort of the signal interrupts it until they have ended. Never waits for another lease. */
-  run<T>(work: () => Promise<T>): Promise<T>
-  release(): void
-}
-
-export interface Database {
-  lease(workload: Workload, signal?: AbortSignal): Promise<Lease>
-  /** Leases a connection for the time of the work, all of it calls of the engine. */
-  use<T>(
-    workload: Workload,
-    signal: AbortSignal | undefined,
-    work: (connection: DuckDBConnection) => Promise<T>,
-  ): Promise<T>
-  /** Runs work on a connection of its own; the caller has one work at a time run there. */
-  write<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T>
+export interface Database extends Connections {
   /** Interrupts what runs, waits for it to end, and closes. */
   close(): Promise<void>
 }
@@ -55,11 +38,6 @@ export interface DatabaseOptions {
   onFailure?: (error: unknown) => void
 }
 
-/** An instance's end can be given a reason, which is what all that runs on it then fails with. */
-interface Opened extends Omit<Database, 'close'> {
-  close(reason: AppError): Promise<void>
-}
-
 /** What changes a statement's result, in 1.5.5; tests of generated statements look for more. */
 const wrongOptimizers = [
   // Pushes a join's filter below a LIMIT, which then keeps other rows (duckdb#22924).
@@ -67,15 +45,8 @@ const wrongOptimizers = [
   // Makes a window over a whole partition a join, in which a filter by parameters finds no row.
   'window_self_join',
 ]
-const interruptIntervalMs = 10
 const defaultSpillMb = 20_480
 const connections = { quick: 8, slow: 16, copies: 2 }
-
-/** A running statement keeps one of Node's worker threads; half of them, less two, may be kept for long. */
-function longRunning(): number {
-  const threads = Number(process.env.UV_THREADPOOL_SIZE) || 4
-  return Math.max(1, Math.floor(threads / 2) - 2)
-}
 
 /**
  * After an internal error the engine refuses all that follows, whoever asks. One statement must not end the gateway:
@@ -83,17 +54,17 @@ function longRunning(): number {
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   let current = await openInstance(options)
-  let failed: Opened | undefined
-  let reopening: Promise<Opened> | undefined
+  let failed: Instance | undefined
+  let reopening: Promise<Instance> | undefined
   let closed: Promise<void> | undefined
 
-  async function reopen(opened: Opened): Promise<Opened> {
+  async function reopen(opened: Instance): Promise<Instance> {
     await opened.close(new AppError('WAREHOUSE_FAILED', 'The engine failed and is starting anew; try again.'))
     current = await openInstance(options)
     return current
   }
 
-  function ready(): Promise<Opened> {
+  function ready(): Promise<Instance> {
     if (closed === undefined && failed === current) {
       reopening ??= reopen(current).finally(() => {
         reopening = undefined
@@ -103,7 +74,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 
   /** Tells of the instance's end once, and begins to open it anew at once. */
-  async function watch<T>(opened: Opened, work: () => Promise<T>): Promise<T> {
+  async function watch<T>(opened: Instance, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
@@ -117,15 +88,24 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     }
   }
 
+  const watched = (opened: Instance, lease: Lease): Lease => ({
+    ...lease,
+    run: (work) => watch(opened, () => lease.run(work)),
+  })
+
   return {
     async lease(workload, signal) {
       const opened = await ready()
-      const lease = await opened.lease(workload, signal)
-      return { ...lease, run: (work) => watch(opened, () => lease.run(work)) }
+      return watched(opened, await opened.lease(workload, signal))
     },
     async use(workload, signal, work) {
       const opened = await ready()
       return watch(opened, () => opened.use(workload, signal, work))
+    },
+    async hold() {
+      const opened = await ready()
+      const { lease, release } = await opened.hold()
+      return { lease: async (signal) => watched(opened, await lease(signal)), release }
     },
     async write(work) {
       const opened = await ready()
@@ -141,7 +121,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   }
 }
 
-/** Opened by its first use, which hears of a failure to open; the next tries again. */
+/** Instance by its first use, which hears of a failure to open; the next tries again. */
 export function openOnUse(options: DatabaseOptions): Database {
   let opening: Promise<Database> | undefined
   let isClosed = false
@@ -156,6 +136,7 @@ export function openOnUse(options: DatabaseOptions): Database {
   }
 
   return {
+    hold: async () => (await open()).hold(),
     lease: async (...given) => (await open()).lease(...given),
     use: async (...given) => (await open()).use(...given),
     write: async (work) => (await open()).write(work),
@@ -176,7 +157,7 @@ function isInvalidating(error: unknown): boolean {
   return /"exception_type":"(?:INTERNAL|FATAL)"|database has been invalidated/.test(text)
 }
 
-async function openInstance(options: DatabaseOptions): Promise<Opened> {
+async function openInstance(options: DatabaseOptions): Promise<Instance> {
   // What a process that was ended left there is of no use to anybody.
   await rm(options.spillFolder, { recursive: true, force: true })
   await mkdir(options.spillFolder, { recursive: true })
@@ -199,7 +180,7 @@ async function openInstance(options: DatabaseOptions): Promise<Opened> {
     const slow = createPool(await connectMany(instance, opened, connections.slow))
     const copies = createPool(await connectToCopies(instance, opened, options.copies))
     await lock(writer, options)
-    return createDatabase({
+    return shareConnections({
       instance,
       opened,
       writer,
@@ -220,13 +201,6 @@ async function connect(instance: DuckDBInstance, opened: DuckDBConnection[]): Pr
   return connection
 }
 
-async function connectBarely(instance: DuckDBInstance, opened: DuckDBConnection[]) {
-  const connection = await instance.connect()
-  opened.push(connection)
-  await hideServerNames(connection)
-  return connection
-}
-
 async function lock(connection: DuckDBConnection, { folders, files = [] }: DatabaseOptions): Promise<void> {
   const list = (paths: readonly string[]) => `[${paths.flatMap(spellings).map(quoteText).join(', ')}]`
   await connection.run(`SET allowed_directories = ${list(folders)}`)
@@ -240,11 +214,6 @@ async function lock(connection: DuckDBConnection, { folders, files = [] }: Datab
 function spellings(path: string): string[] {
   const escaped = escapePath(path)
   return escaped === path ? [path] : [path, escaped]
-}
-
-function closeAll(instance: DuckDBInstance, connections: DuckDBConnection[]): void {
-  for (const connection of connections.splice(0)) connection.closeSync()
-  instance.closeSync()
 }
 
 async function connectMany(instance: DuckDBInstance, opened: DuckDBConnection[], count: number) {
@@ -265,135 +234,4 @@ async function connectToCopies(
     await connection.run(`ATTACH ':memory:' AS ${own}; USE ${own}`)
   }
   return made
-}
-
-interface Taken {
-  connection: DuckDBConnection
-  giveBack(): void
-}
-type Take = (signal: AbortSignal) => Promise<Taken>
-
-function createPool(connections: readonly DuckDBConnection[]): Take {
-  const limiter = createLimiter(connections.length)
-  const idle = [...connections]
-  return async (signal) => {
-    const leave = await limiter.enter(signal)
-    const connection = idle.pop()
-    if (connection === undefined) throw new Error('There is room, but no connection')
-    return {
-      connection,
-      giveBack() {
-        idle.push(connection)
-        leave()
-      },
-    }
-  }
-}
-
-interface Parts {
-  instance: DuckDBInstance
-  opened: DuckDBConnection[]
-  writer: DuckDBConnection
-  quick: Take
-  slow: Take
-  copies: Take
-}
-
-function createDatabase({ instance, opened, writer, quick, slow, copies }: Parts): Opened {
-  const limiter = createLimiter(longRunning())
-  const closing = new AbortController()
-  const running = new Set<Promise<unknown>>()
-  let closed: Promise<void> | undefined
-
-  async function stream(): Promise<Taken> {
-    const connection = await connectBarely(instance, opened)
-    return {
-      connection,
-      giveBack() {
-        const at = opened.indexOf(connection)
-        if (at >= 0) opened.splice(at, 1)[0]?.closeSync()
-      },
-    }
-  }
-  const take: Record<Workload, Take> = { quick, slow, stream, copies }
-
-  async function lease(workload: Workload, signal?: AbortSignal): Promise<Lease> {
-    const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
-    either.throwIfAborted()
-    const { connection, giveBack } = await take[workload](either)
-    let isHeld = true
-    return {
-      connection,
-      async run(work) {
-        const call = () => interruptible(connection, work, either)
-        const isLong = workload === 'slow' || workload === 'stream'
-        return tracked(isLong ? limiter.run(either, call) : call())
-      },
-      release() {
-        if (isHeld) giveBack()
-        isHeld = false
-      },
-    }
-  }
-
-  async function close(reason: AppError) {
-    closing.abort(reason)
-    while (running.size > 0) await Promise.allSettled(running)
-    closeAll(instance, opened)
-  }
-
-  async function tracked<T>(promise: Promise<T>): Promise<T> {
-    running.add(promise)
-    try {
-      return await promise
-    } finally {
-      running.delete(promise)
-    }
-  }
-
-  return {
-    lease,
-    async write(work) {
-      closing.signal.throwIfAborted()
-      return tracked(work(writer))
-    },
-    async use(workload, signal, work) {
-      const { connection, run, release } = await lease(workload, signal)
-      try {
-        return await run(() => work(connection))
-      } finally {
-        release()
-      }
-    },
-    close(reason) {
-      closed ??= close(reason)
-      return closed
-    },
-  }
-}
-
-/** Interrupts again and again: an interrupt that comes before a statement has begun is lost. */
-async function interruptible<T>(
-  connection: DuckDBConnection,
-  work: () => Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  signal.throwIfAborted()
-  let timer: NodeJS.Timeout | undefined
-  const onAbort = () => {
-    connection.interrupt()
-    timer = setInterval(() => connection.interrupt(), interruptIntervalMs)
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await work()
-  } catch (error) {
-    if (signal.aborted) throw signal.reason
-    throw error
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    clearInterval(timer)
-    // The interrupt may have met the end of a transaction, and nobody may read in what is left of it.
-    if (signal.aborted) await connection.run('ROLLBACK').catch(() => undefined)
-  }
 }

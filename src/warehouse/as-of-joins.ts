@@ -63,21 +63,46 @@ function latestFirst({ dialect }: Parts, { columns, created }: SetReference): st
   return comma([...(last === null ? [] : [last]), ...all].map((term) => `${term} DESC NULLS LAST`))
 }
 
+/** Rows of the keys that the spine asks about, of each of which there is one at most. */
 function joinByKey(parts: Parts, reference: SetReference, i: number) {
-  const { mark } = parts
+  const { dialect, mark } = parts
   const pairs = keyPairs(parts, reference)
-  const keys = pairs.map(({ own }, k) => `${own} AS k${k}`)
-  const rows = `SELECT ${comma([...rowColumns(reference), ...keys])} FROM (\n${reference.sql}\n) t`
-  const names = pairs.map((_, k) => `t.k${k}`)
-  const numbered = `row_number() OVER (PARTITION BY ${comma(names)} ORDER BY ${latestFirst(parts, reference)})`
-  const chosen = `chosen${i}_${mark}`
-  const on = pairs.map(({ asked }, k) => `${chosen}.k${k} = ${asked}`)
+  const [asked, chosen] = [`asked${i}_${mark}`, `chosen${i}_${mark}`]
+  const names = pairs.map((_, k) => `${asked}.k${k}`)
+  const rows = `SELECT ${comma([...rowColumns(reference), ...pairs.map(({ own }, k) => `${own} AS own${k}`)])} FROM (\n${reference.sql}\n) t`
+  const found = `SELECT ${comma([...reference.columns.map((_, c) => `r.c${c}`), ...names, `count(*) OVER (PARTITION BY ${comma(names)}) AS several`])}
+FROM ${asked} JOIN (${rows}) r ON ${both(pairs.map((_, k) => `r.own${k} = ${asked}.k${k}`))}`
   return {
     tables: [
-      `${chosen} AS (SELECT * FROM (SELECT t.*, ${numbered} AS place FROM (${rows}) t) t WHERE t.place = 1)`,
+      `${asked} AS ${dialect.materialized}(${askedKeys(parts, pairs)})`,
+      `${chosen} AS (SELECT * FROM (${found}) t WHERE ${refusingSeveral(dialect, reference, i)})`,
     ],
-    join: `LEFT JOIN ${chosen} ON ${both(on)}`,
+    join: `LEFT JOIN ${chosen} ON ${both(pairs.map((pair, k) => `${chosen}.k${k} = ${pair.asked}`))}`,
   }
+}
+
+/** Each once, and its moment with it where it has one. */
+function askedKeys(
+  { mark }: Parts,
+  pairs: ReturnType<typeof keyPairs>,
+  moment: string | null = null,
+): string {
+  const rest = moment === null ? [] : [moment]
+  const terms = [...pairs.map(({ asked }, k) => `${asked} AS k${k}`), ...rest]
+  const present = [...pairs.map(({ asked }) => asked), ...rest].map((term) => `${term} IS NOT NULL`)
+  return `SELECT DISTINCT ${comma(terms)}\nFROM spine_${mark} WHERE ${both(present)}`
+}
+
+/** What a statement says that finds several rows of one key and moment: the reference's place, and the key. */
+export const severalRows = 'gateway found several rows of reference'
+
+/** Of a row of `t`, in which the columns that begin with k are the key. */
+function refusingSeveral(dialect: AsOfDialect, { keys }: SetReference, i: number): string {
+  const told = keys.map(
+    ({ key }, k) => `${quoteText(`${k === 0 ? '' : ', '}${key.name} `)} || ${dialect.text(`t.k${k}`)}`,
+  )
+  const failure = dialect.fails([quoteText(`${severalRows} ${i}: `), ...told].join(' || '))
+  return `CASE WHEN t.several > 1 THEN ${failure} ELSE true END`
 }
 
 /**
@@ -106,8 +131,7 @@ function joinMatched(parts: Parts, reference: SetReference, i: number, matching:
 WHERE ${both(present.map((term) => `${term} IS NOT NULL`))})`
   const names = pairs.map((_, k) => `k${k}`)
   const spine = `spine_${mark}`
-  const asked = `SELECT DISTINCT ${comma([...pairs.map((pair, k) => `${pair.asked} AS k${k}`), `${spine}.moment`])}
-FROM ${spine} WHERE ${both([...pairs.map((pair) => pair.asked), `${spine}.moment`].map((term) => `${term} IS NOT NULL`))}`
+  const asked = askedKeys(parts, pairs, `${spine}.moment`)
   const found = { names, asked, rows, knownAsOf: set.knownAsOf }
   const finding = matching === 'asof' ? byAsOfJoin(found) : byWindow(found)
   const within =
@@ -160,30 +184,21 @@ UNION ALL SELECT ${list}, moment, 1 AS asks, NULL AS time FROM (${asked}) a) t
 ) t WHERE asks = 1 AND time IS NOT NULL`
 }
 
-/** What a statement says that finds several rows of one key and moment: the reference's place, and the key. */
-export const severalRows = 'gateway found several rows of reference'
-
 /** The statement once for each key and moment that the spine asks about, of which it has one row at most. */
 function joinAsked(parts: Parts, reference: SetReference & { asking: string }, i: number) {
   const { dialect, mark } = parts
-  const { sql, asking, keys } = reference
+  const { sql, asking } = reference
   const pairs = keyPairs(parts, reference)
   const [spine, asked, chosen] = [`spine_${mark}`, `asked${i}_${mark}`, `chosen${i}_${mark}`]
-  const wanted = [...pairs.map((pair) => pair.asked), `${spine}.moment`]
-  const each = `SELECT DISTINCT ${comma([...pairs.map((pair, k) => `${pair.asked} AS k${k}`), `${spine}.moment`])}
-FROM ${spine} WHERE ${both(wanted.map((term) => `${term} IS NOT NULL`))}`
+  const each = askedKeys(parts, pairs, `${spine}.moment`)
   const names = [...pairs.map((_, k) => `${asked}.k${k}`), `${asked}.moment`]
   const on = pairs.map(({ own }, k) => `${own} = ${asked}.k${k}`)
   const rows = `SELECT ${comma(rowColumns(reference))} FROM (\n${sql.replaceAll(asking, `${asked}.moment`)}\n) t WHERE ${both(on)}`
-  const told = keys.map(
-    ({ key }, k) => `${quoteText(`${k === 0 ? '' : ', '}${key.name} `)} || ${dialect.text(`t.k${k}`)}`,
-  )
-  const failure = dialect.fails([quoteText(`${severalRows} ${i}: `), ...told].join(' || '))
   return {
     tables: [
       `${asked} AS ${dialect.materialized}(${each})`,
       `${chosen} AS (SELECT * FROM (SELECT v.*, ${comma(names)}, count(*) OVER (PARTITION BY ${comma(names)}) AS several
-FROM ${asked} CROSS JOIN LATERAL (${rows}) v) t WHERE CASE WHEN several > 1 THEN ${failure} ELSE true END)`,
+FROM ${asked} CROSS JOIN LATERAL (${rows}) v) t WHERE ${refusingSeveral(dialect, reference, i)})`,
     ],
     join: `LEFT JOIN ${chosen} ON ${both([...pairs.map((pair, k) => `${chosen}.k${k} = ${pair.asked}`), `${chosen}.moment = ${spine}.moment`])}`,
   }

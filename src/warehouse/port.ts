@@ -95,6 +95,29 @@ export interface StatementRequest extends RunOptions {
   saved?: readonly Column[] | undefined
   /** In microseconds since 1970, UTC: what `as_of()` in the statement is. BAD_USER_INPUT without it, and where nothing calls `as_of()`. */
   asOf?: bigint | undefined
+  /** The id of a snapshot that is held: what the statement reads is read as it was then. */
+  snapshot?: string | undefined
+}
+
+export interface SnapshotRequest extends RunOptions {
+  /** All that may be read of it. */
+  statements: readonly string[]
+}
+
+/** One state of the warehouse, for several reads. To hold one keeps the engine from tidying up: release it soon. */
+export interface HeldSnapshot {
+  id: string
+  release(): Promise<void>
+}
+
+/** Rows that a statement reads as a table, beside the warehouse's, for as long as it runs. */
+export interface GivenRows {
+  /** Small letters, digits and underscores, and nobody else's name: the statement has it without a schema. */
+  name: string
+  /** A Parquet file in the folder of datasets or of what is temporary. */
+  path: string
+  /** Of the storages of `isGivable`. */
+  columns: readonly Column[]
 }
 
 export interface ExportRequest extends StatementRequest {
@@ -103,6 +126,8 @@ export interface ExportRequest extends StatementRequest {
   /** Nobody but the gateway reads the file: it may be written in a way that others do not know. */
   isIntermediate?: boolean | undefined
   onProgress?: ((progress: ExportProgress) => void) | undefined
+  /** Rejects with what `isRefusalOfRows` knows where the engine cannot be given them: a value that it has not, a right that it lacks. */
+  given?: GivenRows | undefined
   /** Statements that give the same, one of which runs in its place where the engine expects it to cost far less. */
   otherwise?: readonly string[] | undefined
 }
@@ -302,6 +327,12 @@ export interface Warehouse {
   exportParquet(request: ExportRequest): Promise<ExportResult>
   /** What an export is asked for of a training set, whose parts' statements have been described; null where one statement cannot give it. */
   composeTrainingSet(set: TrainingSet): ComposedSet | null
+  /**
+   * The state in which exports, lookups and scans that bear its id read, one after the other. Where an engine has no
+   * transactions over several statements it is that of the rows that the gateway has appended, and a read that cannot be
+   * of it rejects with WAREHOUSE_FAILED.
+   */
+  holdSnapshot(request: SnapshotRequest): Promise<HeldSnapshot>
   lookup(request: LookupRequest): Promise<LookupResult>
   /**
    * Looks the keys up for many statements at once, which read each table once for all of them; left out where the engine

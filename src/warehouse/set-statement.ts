@@ -1,9 +1,9 @@
 // A training set as one statement, alike in every warehouse.
 
 import { blankSemicolons, quoteName } from '../sql/sql-text.ts'
-import { both, comma, joinOf, keyPairs, type Matching, placeOf, spineOf } from './as-of-joins.ts'
+import { comma, joinOf, type Matching, placeOf, spineOf } from './as-of-joins.ts'
 import type { AsOfDialect } from './dialect.ts'
-import type { ComposedSet, SetReference, SetRelation, TrainingSet } from './training-set.ts'
+import type { ComposedSet, SetRelation, TrainingSet } from './training-set.ts'
 
 /** Each in the order of the spine, one row for each of its rows; the set's columns are those of `columnsOfSet`. */
 function composeTrainingSet(dialect: AsOfDialect, set: TrainingSet, matching: Matching): string {
@@ -29,30 +29,10 @@ export function composeWith(
   if (given.references.some(({ asking }) => asking !== null) && !dialect.hasLateral) return null
   const alone = <Part extends SetRelation>(part: Part) => ({ ...part, sql: blankSemicolons(part.sql) })
   const set = { ...given, spine: alone(given.spine), references: given.references.map(alone) }
-  const untimed = set.references.filter(({ timestamp, asking }) => timestamp === null && asking === null)
-  return {
-    ways: [
-      composeTrainingSet(dialect, set, first),
-      ...others.map((matching) => composeTrainingSet(dialect, set, matching)),
-    ],
-    checks: untimed.map((reference) => ({
-      place: set.references.indexOf(reference),
-      sql: composeKeyCheck(dialect, set, reference),
-    })),
-  }
-}
-
-/** A statement that gives a key of the spine for which a reference has several rows, if there is one. */
-function composeKeyCheck(dialect: AsOfDialect, set: TrainingSet, reference: SetReference): string {
-  const parts = { dialect, set, mark: markOf(set) }
-  const spine = `spine_${parts.mark}`
-  const pairs = keyPairs(parts, reference)
-  const asked = pairs.map((pair, k) => `${pair.asked} AS k${k}`)
-  const names = pairs.map((_, k) => `a.k${k}`)
-  const given = reference.keys.map(({ key }, k) => `a.k${k} AS ${quoteName(key.name)}`)
-  return `WITH ${spineOf(parts)}
-SELECT ${comma(given)} FROM (SELECT DISTINCT ${comma(asked)} FROM ${spine}) a JOIN (\n${reference.sql}\n) t
-ON ${both(pairs.map(({ own }, k) => `${own} = a.k${k}`))} GROUP BY ${comma(names)} HAVING count(*) > 1 LIMIT 1`
+  return [
+    composeTrainingSet(dialect, set, first),
+    ...others.map((matching) => composeTrainingSet(dialect, set, matching)),
+  ]
 }
 
 function markOf({ spine, references }: TrainingSet): string {

@@ -32,12 +32,8 @@ export interface TrainingSet {
   knownAsOf: boolean
 }
 
-export interface ComposedSet {
-  /** Each gives the set, in its order. */
-  ways: readonly [string, ...string[]]
-  /** For each reference without a time, by its place, one that gives a key of the spine which has several rows of it, if there is one. */
-  checks: readonly { place: number; sql: string }[]
-}
+/** Statements each of which gives the set, in its order, and fails where a key has several rows. */
+export type ComposedSet = readonly [string, ...string[]]
 
 export function columnsOfSet({ spine, references }: TrainingSet): Column[] {
   const features = references.flatMap((reference) => reference.features)

@@ -181,7 +181,7 @@ export function testTrainingSets(
     /** By each of the statements that the warehouse has for it. */
     async function run(set: TrainingSet): Promise<(readonly Row[])[]> {
       const found: (readonly Row[])[] = []
-      for (const sql of warehouse.composeTrainingSet(set)?.ways ?? []) {
+      for (const sql of warehouse.composeTrainingSet(set) ?? []) {
         const path = join(subject.datasetsFolder, `${randomUUID()}.parquet`)
         const { columns } = await warehouse.exportParquet({ sql, path })
         found.push((await engine.read(path, { columns })).rows)

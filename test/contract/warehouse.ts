@@ -9,6 +9,7 @@ import { type OwnMoments, testAsOf } from './as-of.ts'
 import { testCompositeKeys } from './composite-keys.ts'
 import { type AlikeStorages, testCreateTable } from './create-table.ts'
 import { testErase } from './erase.ts'
+import { testSnapshots } from './snapshots.ts'
 import { testTimelines } from './timelines.ts'
 import { testAppends } from './warehouse-appends.ts'
 import { testExports } from './warehouse-exports.ts'
@@ -138,6 +139,7 @@ export function testWarehouse(
 
     testReads(at, asking)
     testExports(at, asking)
+    testSnapshots(at, asking)
     testCreateTable(() => at.warehouse, { alike })
     testErase(() => at.warehouse, { erases })
     testAsOf(at, asking, moments)

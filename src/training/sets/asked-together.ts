@@ -37,7 +37,12 @@ export function inStatements(pairs: Iterable<Pair>): Iterable<readonly Pair[]> {
 export async function askTogether(
   warehouse: Pick<Warehouse, 'atMoment' | 'scan'>,
   { sql, columns: saved }: Pick<RecipeReference, 'sql' | 'columns'>,
-  { pairs, type, signal }: { pairs: readonly Pair[]; type: KeyType; signal: AbortSignal },
+  {
+    pairs,
+    type,
+    snapshot,
+    signal,
+  }: { pairs: readonly Pair[]; type: KeyType; snapshot: string; signal: AbortSignal },
 ): Promise<{ columns: readonly Column[]; groups: Row[][] }> {
   // No text has such a name by chance.
   const asked = `asked_${createHash('sha256').update(sql).digest('hex').slice(0, 16)}`
@@ -50,6 +55,7 @@ export async function askTogether(
 FROM (VALUES ${pairs.map(literalOf).join(', ')}) ${asked}(place, ${keys}, moment)
 CROSS JOIN LATERAL (SELECT ${names} FROM (\n${statement}\n) t WHERE ${on}) v`,
     key: [place],
+    snapshot,
     signal,
   })
   const groups: Row[][] = pairs.map(() => [])

@@ -5,11 +5,18 @@ import { rm } from 'node:fs/promises'
 import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { AppError } from '../../errors.ts'
 import { longestSql } from '../../sql/sql-text.ts'
-import type { Column } from '../../values/columns.ts'
 import { severalRows } from '../../warehouse/as-of-joins.ts'
+import { isRefusalOfRows } from '../../warehouse/given-rows.ts'
+import type { GivenRows } from '../../warehouse/port.ts'
 import { composeWith } from '../../warehouse/set-statement.ts'
-import { columnsOfSet, type SetReference, type TrainingSet } from '../../warehouse/training-set.ts'
+import {
+  columnsOfSet,
+  type SetReference,
+  type SetRelation,
+  type TrainingSet,
+} from '../../warehouse/training-set.ts'
 import type { RunResult } from '../run.ts'
+import { giveSpine, isSmall, place, withFeatures } from './given-spine.ts'
 import {
   columnOf,
   columnsOfReference,
@@ -17,44 +24,13 @@ import {
   type SetRecipe,
   toSetReference,
 } from './recipe.ts'
-import {
-  asStored,
-  beside,
-  createRowFiles,
-  type FileOfRows,
-  type RowFile,
-  type RowFileOptions,
-} from './row-files.ts'
+import { asStored, beside, type RowFile, type RowFileOptions } from './row-files.ts'
 import { runServiceEtl } from './service-etl.ts'
-
-export interface SetRun {
-  recipe: SetRecipe
-  /** Where the spine's rows are, of a spine that is no statement. */
-  spinePath: string | null
-  /** Where the set is to be; beside `temporaryPath` there may be other files. */
-  path: string
-  temporaryPath: string
-  signal: AbortSignal
-  onProgress(fraction: number | null): void
-}
-
-/** The name of a file in the statement that joins them. */
-interface NamedFile extends RowFile {
-  name: string
-}
-
-interface ReadFiles {
-  inputs: readonly NamedFile[]
-  references: readonly SetReference[]
-  spine: RowFile
-}
-
-/** What is written without a pause is not waited for. */
-const maxReads = 3
+import { createSetFiles, givenFile, type SetRun } from './set-files.ts'
 
 export function createSetRun(options: RowFileOptions) {
   const { warehouse, parquet } = options
-  const { rowsOf, askedRowsOf } = createRowFiles(options)
+  const readFiles = createSetFiles(options)
 
   async function run(asked: SetRun): Promise<RunResult> {
     const { recipe, path, temporaryPath, signal } = asked
@@ -82,51 +58,70 @@ export function createSetRun(options: RowFileOptions) {
   }
 
   async function join(asked: SetRun): Promise<RunResult> {
-    const set = await inWarehouse(asked.recipe)
-    return set === null ? overFiles(asked) : byStatement(set, asked)
+    const { recipe, spinePath, signal } = asked
+    if (recipe.references.some(({ etl }) => etl !== null)) return overFiles(asked)
+    const made =
+      recipe.spine.kind === 'statement'
+        ? await byStatement(recipe.spine, asked)
+        : await besideSpine(givenFile(recipe.spine, spinePath), asked)
+    signal.throwIfAborted()
+    return made ?? overFiles(asked)
   }
 
-  /** Null where the warehouse cannot make it by itself. */
-  async function inWarehouse({ spine, references, ...recipe }: SetRecipe): Promise<TrainingSet | null> {
-    if (spine.kind !== 'statement' || references.some(({ etl }) => etl !== null)) return null
-    const joined: SetReference[] = []
-    for (const made of references) {
+  /** The spine's rows are given to the warehouse, which finds the features of each. */
+  async function besideSpine(spine: RowFile, asked: SetRun): Promise<RunResult | null> {
+    const { path, temporaryPath, signal } = asked
+    if (await isSmall(parquet, spine, signal)) return null
+    const given = await giveSpine(parquet, spine, asked)
+    if (given === null) return null
+    const featuresPath = beside(temporaryPath, 'features')
+    const features = await byStatement(given.relation, { ...asked, path: featuresPath }, given.rows)
+    await rm(given.rows.path, { force: true })
+    if (features === null) return null
+    const columns = features.columns.map(asStored)
+    return withFeatures(parquet, { spine, features: { path: featuresPath, columns }, path, signal })
+  }
+
+  /** As the warehouse is asked for it: `spine` has the columns that the references name. */
+  async function setOver(spine: SetRelation, recipe: SetRecipe): Promise<TrainingSet> {
+    const references: SetReference[] = []
+    for (const made of recipe.references) {
       const asking = made.asksForMoment ? `moment_${randomBytes(12).toString('hex')}` : null
       const sql = asking === null ? made.sql : await warehouse.atMoment(made.sql, asking)
-      joined.push(toSetReference(made, { sql, columns: made.columns, spine: spine.columns, asking }))
+      references.push(toSetReference(made, { sql, columns: made.columns, spine: spine.columns, asking }))
     }
     const { timestampColumn, knownAsOf } = recipe
     const timestamp = timestampColumn === null ? null : columnOf(spine.columns, timestampColumn)
-    return { spine, timestamp, knownAsOf, references: joined }
+    return { spine, timestamp, knownAsOf, references }
   }
 
-  async function byStatement(set: TrainingSet, asked: SetRun): Promise<RunResult> {
-    const { recipe, path, temporaryPath, signal, onProgress } = asked
-    const composed = warehouse.composeTrainingSet(set)
-    if (composed === null || composed.ways.some(({ length }) => length > longestSql)) return overFiles(asked)
-    const { ways, checks } = composed
-    for (const { place, sql } of checks) {
-      const checkPath = beside(temporaryPath, 'check')
-      const { columns } = await warehouse.exportParquet({
-        sql,
-        path: checkPath,
-        isIntermediate: true,
-        signal,
-      })
-      await refuseSeveralRows(recipe, place, { path: checkPath, columns })
-    }
+  /** Null where the warehouse cannot make it by itself; of rows that it is given, their places and the features alone. */
+  async function byStatement(
+    spine: SetRelation,
+    asked: SetRun,
+    given?: GivenRows,
+  ): Promise<RunResult | null> {
+    const { recipe, path, signal, onProgress } = asked
+    const set = await setOver(spine, recipe)
+    const ways = warehouse.composeTrainingSet(set)
+    if (ways === null || ways.some(({ length }) => length > longestSql)) return null
     const [sql, ...otherwise] = ways
-    const saved = columnsOfSet(set)
+    const saved = columnsOfSet(set).filter(
+      ({ name }, i) => given === undefined || name === place.name || i >= spine.columns.length,
+    )
     try {
       return await warehouse.exportParquet({
         sql,
         otherwise,
         saved,
+        given,
         path,
+        isIntermediate: given !== undefined,
         signal,
         onProgress: ({ fraction }) => onProgress(fraction),
       })
     } catch (error) {
+      if (isRefusalOfRows(error)) return null
       throw explainSeveral(error, recipe)
     }
   }
@@ -139,104 +134,27 @@ export function createSetRun(options: RowFileOptions) {
     return made === undefined || key === undefined ? error : hasSeveral(made, key)
   }
 
-  async function refuseSeveralRows(
-    { references }: SetRecipe,
-    place: number,
-    { path, columns }: RowFile,
-  ): Promise<void> {
-    const { rows } = await parquet.read(path, { columns, limit: 1 })
-    await rm(path, { force: true })
-    const [row] = rows
-    if (row === undefined) return
-    const key = columns.map(({ name }, i) => `${name} ${String(row[i])}`).join(', ')
-    const made = references[place]
-    if (made !== undefined) throw hasSeveral(made, key)
-  }
-
   async function overFiles(asked: SetRun): Promise<RunResult> {
-    const { recipe, path, temporaryPath, signal, onProgress } = asked
+    const { recipe, path, signal, onProgress } = asked
     const { inputs, references, spine } = await readFiles(asked)
     const { timestampColumn, knownAsOf } = recipe
     const timestamp = timestampColumn === null ? null : columnOf(spine.columns, timestampColumn)
     const relation = { sql: 'SELECT * FROM temp.spine', columns: spine.columns }
-    const composed = composeWith(duckdbAsOf, { spine: relation, timestamp, knownAsOf, references }, ['asof'])
-    if (composed === null) throw new Error('The engine cannot join files')
-    for (const { place, sql } of composed.checks) {
-      const outputPath = beside(temporaryPath, 'check')
-      const { columns } = await parquet.runOver({ sql, inputs, outputPath, signal })
-      await refuseSeveralRows(recipe, place, { path: outputPath, columns })
+    const set = { spine: relation, timestamp, knownAsOf, references }
+    const [sql] = composeWith(duckdbAsOf, set, ['asof']) ?? []
+    if (sql === undefined) throw new Error('The engine cannot join files')
+    try {
+      return await parquet.runOver({ sql, inputs, outputPath: path, signal, onProgress })
+    } catch (error) {
+      throw explainSeveral(error, recipe)
     }
-    const [sql] = composed.ways
-    return parquet.runOver({ sql, inputs, outputPath: path, signal, onProgress })
-  }
-
-  /** Reads again where the gateway has written in between, so that all are of one state of what it writes. */
-  async function readFiles(asked: SetRun): Promise<ReadFiles> {
-    const reads = asked.recipe.references.length + (asked.recipe.spine.kind === 'statement' ? 1 : 0)
-    for (let tries = 1; ; tries++) {
-      const before = reads > 1 ? await warehouse.version() : 0
-      const found = await readEach(asked)
-      const isOneState = reads <= 1 || (await warehouse.version()) === before
-      if (isOneState || tries === maxReads) return found
-      await Promise.all(
-        found.inputs.filter(({ path }) => path !== asked.spinePath).map(({ path }) => rm(path)),
-      )
-    }
-  }
-
-  async function readEach(asked: SetRun): Promise<ReadFiles> {
-    const { recipe, temporaryPath, signal } = asked
-    const steps = recipe.references.length + 2
-    let done = 0
-    const onProgress = (fraction: number | null) =>
-      asked.onProgress(fraction === null ? null : (done + fraction) / steps)
-    const spine = await spineFile(asked, onProgress)
-    const inputs: NamedFile[] = [{ name: 'spine', ...spine }]
-    const references: SetReference[] = []
-    /** A view that is taken twice is read once. */
-    const read = new Map<string, FileOfRows & { name: string }>()
-    for (const [i, made] of recipe.references.entries()) {
-      done++
-      const reading = { ...recipe, temporaryPath, signal, onProgress, spine }
-      const { queryId, etl, keys: by } = made
-      const sameRows = JSON.stringify([queryId, etl?.id, by])
-      const known = read.get(sameRows)
-      const { file, keys } =
-        known ?? (await (made.asksForMoment ? askedRowsOf(made, reading) : rowsOf(made, reading)))
-      const name = known?.name ?? `rows${i}`
-      if (known === undefined) inputs.push({ name, ...file })
-      read.set(sameRows, { file, keys, name })
-      const from = { sql: `SELECT * FROM temp.${name}`, columns: file.columns, spine: spine.columns }
-      const own = toSetReference({ ...made, isExact: true }, from)
-      references.push({ ...own, keys: [...own.keys, ...keys] })
-    }
-    return { inputs, references, spine }
-  }
-
-  async function spineFile(
-    { recipe: { spine }, spinePath, temporaryPath, signal }: SetRun,
-    onProgress: (fraction: number | null) => void,
-  ): Promise<{ path: string; columns: readonly Column[] }> {
-    if (spine.kind !== 'statement') {
-      if (spinePath === null) throw new Error('The rows of the spine are nowhere')
-      return { path: spinePath, columns: spine.columns.map(asStored) }
-    }
-    const path = beside(temporaryPath, 'spine')
-    const { columns } = await warehouse.exportParquet({
-      sql: spine.sql,
-      saved: spine.columns,
-      path,
-      isIntermediate: true,
-      signal,
-      onProgress: ({ fraction }) => onProgress(fraction),
-    })
-    return { path, columns: columns.map(asStored) }
   }
 
   /** The statement that the warehouse makes it by; null where it is made over files. */
   async function statementOf(recipe: SetRecipe): Promise<string | null> {
-    const set = await inWarehouse(recipe)
-    return (set && warehouse.composeTrainingSet(set)?.ways[0]) ?? null
+    const { spine, references } = recipe
+    if (spine.kind !== 'statement' || references.some(({ etl }) => etl !== null)) return null
+    return warehouse.composeTrainingSet(await setOver(spine, recipe))?.[0] ?? null
   }
 
   return { run, statementOf }

@@ -9,6 +9,7 @@ import type {
   AppendRequest,
   EraseRequest,
   ExportRequest,
+  HeldSnapshot,
   LookupManyRequest,
   LookupRequest,
   NewTable,
@@ -25,6 +26,7 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
   const warehouse = await openOnceFree({ ...options, log })
   /** Those that were told last. */
   let told: SignedChanges | null | undefined
+  const snapshots = new Map<string, HeldSnapshot>()
   return {
     handlers: {
       describe: ({ sql, key }: { sql: string; key?: readonly string[] }, { signal }) =>
@@ -33,6 +35,16 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
         warehouse.atMoment(sql, expression, { signal }),
       exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>
         warehouse.exportParquet({ ...request, signal, onProgress }),
+      async holdSnapshot(_: null, { signal }) {
+        const held = await warehouse.holdSnapshot({ statements: [], signal })
+        snapshots.set(held.id, held)
+        return { id: held.id }
+      },
+      async releaseSnapshot({ id }: { id: string }) {
+        const held = snapshots.get(id)
+        snapshots.delete(id)
+        await held?.release()
+      },
       lookup: (request: Given<LookupRequest>, { signal }) => warehouse.lookup({ ...request, signal }),
       lookupMany: async (request: Given<LookupManyRequest>, { signal }) =>
         warehouse.lookupMany?.({ ...request, signal }),

@@ -41,6 +41,10 @@ export async function createDuckdbWarehouseProcess({
         onProgress: (progress: ExportProgress) => onProgress?.(progress),
       }),
     composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
+    async holdSnapshot({ signal }) {
+      const { id }: { id: string } = await engine.call('holdSnapshot', null, { signal })
+      return { id, release: () => engine.call('releaseSnapshot', { id }) }
+    },
     lookup: ({ signal, ...request }) => engine.call('lookup', request, { signal }),
     lookupMany: ({ signal, ...request }) => engine.call('lookupMany', request, { signal }),
     scan: ({ signal, ...request }) => engine.stream('scan', request, { signal }),

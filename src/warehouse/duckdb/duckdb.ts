@@ -9,6 +9,7 @@ import { ConfigError } from '../../config/config-error.ts'
 import { makeFolder } from '../../config/folders.ts'
 import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { withBoundedCache } from '../../duckdb/block-cache.ts'
+import type { Workload } from '../../duckdb/connections.ts'
 import { openDatabase } from '../../duckdb/database.ts'
 import { readChunk } from '../../duckdb/decode.ts'
 import { toAppError } from '../../duckdb/engine-error.ts'
@@ -19,13 +20,21 @@ import { readVersion } from '../ledger.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { atMoment, selectFrom, selectWhere } from '../planned-statement.ts'
-import type { LookupRequest, LookupResult, ScanRequest, ScanResult, Warehouse } from '../port.ts'
+import type {
+  LookupRequest,
+  LookupResult,
+  ScanRequest,
+  ScanResult,
+  StatementRequest,
+  Warehouse,
+} from '../port.ts'
 import { composeWith } from '../set-statement.ts'
 import { createAppends, transactionOf } from './append.ts'
 import { toBeCast } from './append-target.ts'
 import { duckdbDialect } from './dialect.ts'
 import { erase } from './erase.ts'
 import { createFiles, type Files, type Found } from './files.ts'
+import { withGiven } from './given.ts'
 import { folderOf, parseLake } from './lakes.ts'
 import { lookup as lookUp, scanOrder } from './lookup.ts'
 import {
@@ -40,6 +49,7 @@ import { createProofs, type Proofs } from './proofs.ts'
 import { createSchemas, listTables, makeTable, type TableList, typesOf, withEstimates } from './schema.ts'
 import { copiesName, createSharedLookups } from './shared-lookups.ts'
 import { createSigns, readSigns, signsOf, tableOf, writeSigns } from './signs.ts'
+import { createSnapshots } from './snapshots.ts'
 import { findMisfit } from './staging.ts'
 import { timelineTerms } from './timeline.ts'
 
@@ -83,6 +93,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     return listed
   }
   let isClosed = false
+  const snapshots = createSnapshots(() => database)
   const appends = createAppends(database.write, tables)
   const make = (table: TableToMake) =>
     appends.inTurn(async (connection) => {
@@ -102,6 +113,11 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   )
   const { withCurrentPlan } = createPlans({ tables, files, refresh })
 
+  const leaseOf = (
+    workload: Workload,
+    { snapshot, signal }: Pick<StatementRequest, 'snapshot' | 'signal'>,
+  ) => (snapshot === undefined ? database.lease(workload, signal) : snapshots.lease(snapshot, signal))
+
   /** Runs work on a connection; what the engine throws comes out as an AppError with places of the user's text. */
   async function withPlan<T>(
     workload: 'quick' | 'slow',
@@ -113,12 +129,16 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     const { asWritten, onWritten } = heardText(request)
     let offsetBytes = 0
     try {
-      return await database.use(workload, signal, (connection) =>
-        withCurrentPlan(connection, { ...request, onWritten }, (made) => {
-          offsetBytes = bytesBefore(made)
-          return work(connection, made)
-        }),
+      const { connection, run: call, release } = await leaseOf(workload, request)
+      const reading = call(() =>
+        withGiven(connection, request.given, () =>
+          withCurrentPlan(connection, { ...request, onWritten }, (made) => {
+            offsetBytes = bytesBefore(made)
+            return work(connection, made)
+          }),
+        ),
       )
+      return await reading.finally(release)
     } catch (error) {
       throw toAppError(error, { ...asWritten(), offsetBytes, signal })
     }
@@ -127,8 +147,9 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   function lookup(request: LookupRequest): Promise<LookupResult> {
     const bytesBefore = (made: DuckdbStatement) =>
       Buffer.byteLength(selectWhere(made, '', timelineTerms(made, request)).prefix)
+    const within = request.snapshot === undefined ? inTransaction : inItsOwn
     return withPlan('quick', request, bytesBefore, (connection, made) =>
-      inTransaction(connection, async () => {
+      within(connection, async () => {
         const version = await readVersion(transactionOf(connection))
         const rows = await lookUp(connection, made, request, options.lookupLimits)
         return { version, columns: made.columns, rows }
@@ -146,7 +167,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
   async function scan(request: ScanRequest): Promise<ScanResult> {
     const { key, after, signal } = request
     const { asWritten, onWritten } = heardText(request)
-    const lease = await database.lease('stream', signal)
+    const lease = await leaseOf('stream', request)
     const { connection } = lease
     const fail = (error: unknown, offsetBytes: number) =>
       toAppError(error, { ...asWritten(), offsetBytes, signal })
@@ -157,7 +178,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
       const { among, by, bounds, types } = scanOrder(made, key, after)
       const { prefix, text } = selectWhere(made, among, timelineTerms(made, request))
       const version = await lease.run(async () => {
-        await connection.run('BEGIN TRANSACTION READ ONLY')
+        if (request.snapshot === undefined) await connection.run('BEGIN TRANSACTION READ ONLY')
         return readVersion(transactionOf(connection))
       })
       const batches = async function* () {
@@ -235,6 +256,7 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
           }),
       ),
     composeTrainingSet: (set) => composeWith(duckdbAsOf, set, ['asof']),
+    holdSnapshot: ({ signal }) => snapshots.hold(signal),
     lookup,
     lookupMany,
     scan,
@@ -325,6 +347,11 @@ async function onlyFolders(paths: readonly string[]): Promise<string[]> {
     if (found.isDirectory()) folders.push(path)
   }
   return folders
+}
+
+/** The connection stands in one that is held. */
+function inItsOwn<T>(_: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  return work()
 }
 
 async function inTransaction<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {

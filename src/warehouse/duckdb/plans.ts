@@ -9,7 +9,7 @@ import { nameInEngine, quoteName, quoteText } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import { asAsked, momentType, named, type PlannedStatement, writtenOf } from '../planned-statement.ts'
-import type { BaseTable, StatementRequest } from '../port.ts'
+import type { BaseTable, ExportRequest, StatementRequest } from '../port.ts'
 import { duckdbDialect } from './dialect.ts'
 import { hasOnlyGrown, isUnchanged, type Looked, lookAt } from './file-states.ts'
 import type { Files } from './files.ts'
@@ -25,7 +25,7 @@ export interface DuckdbStatement extends PlannedStatement<StatementCarrier> {
 
 type Written = Pick<DuckdbStatement, 'sql' | 'asking' | 'moment'>
 
-export interface PlanRequest extends StatementRequest {
+export interface PlanRequest extends StatementRequest, Pick<ExportRequest, 'given'> {
   /** It is only told of, as of no moment. */
   isTold?: boolean
   onWritten?: (written: Written) => void
@@ -73,14 +73,14 @@ export function createPlans({
 
   async function makePlan(
     connection: DuckDBConnection,
-    { sql, onWritten }: PlanRequest,
+    { sql, given, onWritten }: PlanRequest,
   ): Promise<DuckdbStatement> {
     const statement = await judgeStatement(connection, sql, foreign())
     const asking = await findAsking(connection, statement)
     const moment = momentLiteral(anyMoment, momentType(duckdbDialect))
     const judged = asking === null ? statement.sql : fill(asking, moment)
     onWritten?.({ sql: judged, asking, moment })
-    const { tables: read } = statement
+    const read = statement.tables.filter(({ schema, name }) => schema !== '' || name !== given?.name)
     const resolved = await resolve(read)
     const mounts = resolved.flatMap(({ schema, name }) =>
       schema === filesSchema ? (behind(name) ?? []) : [],

@@ -28,12 +28,12 @@ export async function exportParquet(
   request: ExportRequest,
   { sessions, csv, timeoutMs, log }: ExportParts,
 ): Promise<ExportResult> {
-  const { signal, onProgress } = request
+  const { signal, onProgress, snapshot } = request
   const { expressions } = plan
   const { prefix, text } = selectFrom(plan, expressions.length === 1 ? [...expressions, '1'] : expressions)
   let timer: NodeJS.Timeout | undefined
   try {
-    await beginReading(session, plan, timeoutMs)
+    await beginReading(session, plan, { timeoutMs, snapshot })
     if (onProgress !== undefined) {
       const { rows } = await explain(session, text)
       const report = async () =>

@@ -62,7 +62,7 @@ const asTheyAre =
   /^(BOOLEAN|U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|VARCHAR|JSON|DECIMAL\(\d+,\s*\d+\))$/
 
 /** The engine's expression for what the server reads as the value; null for types whose texts the two write otherwise. */
-function csvText(column: string, storage: string): string | null {
+export function csvText(column: string, storage: string): string | null {
   const form = forms[storage] ?? (asTheyAre.test(storage) ? (cast: string) => cast : undefined)
   return form?.(`CAST(${column} AS ${storage})`) ?? null
 }

@@ -40,7 +40,7 @@ const refusedSchemas = new Set([internalSchema, 'pg_catalog', 'information_schem
  */
 export async function judgeStatement(
   session: Session,
-  written: { sql: string; restore?: (text: string) => string },
+  written: { sql: string; restore?: (text: string) => string; given?: string | undefined },
 ): Promise<JudgedStatement> {
   const { sql } = written
   refuseLong(sql)
@@ -57,7 +57,15 @@ export async function judgeStatement(
     `SELECT c.oid::text, r.ev_action::text FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
      WHERE c.relname = '${viewName}' AND c.relnamespace = pg_catalog.pg_my_temp_schema()`,
   )
-  return { sql: blanked, fields, ...(await judgeTrees(session, Number(row?.[0]), String(row?.[1]))) }
+  return {
+    sql: blanked,
+    fields,
+    ...(await judgeTrees(session, {
+      ownOid: Number(row?.[0]),
+      tree: String(row?.[1]),
+      given: written.given,
+    })),
+  }
 }
 
 const onlySelect = 'Only one SELECT (or WITH, VALUES) may run here.'
@@ -97,8 +105,7 @@ export interface CatalogRelation {
 /** Breadth first through views, policies and inheritance, until nothing new is found. */
 async function judgeTrees(
   session: Session,
-  ownOid: number,
-  tree: string,
+  { ownOid, tree, given }: { ownOid: number; tree: string; given: string | undefined },
 ): Promise<Pick<JudgedStatement, 'tables' | 'lockable' | 'analysis'>> {
   const seen = new Set([ownOid])
   const known = new Map<number, CatalogRelation>()
@@ -116,6 +123,7 @@ async function judgeTrees(
     for (const relation of relations) {
       const { oid, schema, name, kind, trees, kin: own } = relation
       known.set(oid, relation)
+      if (name === given && schema.startsWith('pg_temp')) continue
       if (refusedSchemas.has(schema) || schema.startsWith('pg_temp')) {
         throw refuse(`${schema}.${name} may not be read: it is not of the warehouse's data.`, null)
       }

@@ -3,10 +3,10 @@
 import { refuseDuplicates } from '../../duckdb/plan.ts'
 import { AppError } from '../../errors.ts'
 import { fill } from '../../sql/as-of.ts'
-import { quoteName } from '../../sql/sql-text.ts'
+import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import { asAsked, named, type PlannedStatement, toColumn, writtenOf } from '../planned-statement.ts'
-import type { StatementRequest } from '../port.ts'
+import type { ExportRequest, StatementRequest } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { findAsking, judgedMoment, namesOf, restoreMoment } from './as-of.ts'
 import { type PostgresCarrier, postgresCarrier } from './column-types.ts'
@@ -33,7 +33,7 @@ export interface Plans {
   /** The work has to assert that its plan is current; what it is given is held against the saved columns. */
   withPlan<T>(
     session: Session,
-    request: StatementRequest,
+    request: StatementRequest & Pick<ExportRequest, 'given'>,
     work: (plan: PostgresStatement) => Promise<T>,
   ): Promise<T>
 }
@@ -53,7 +53,7 @@ export function createPlans(): Plans {
         request.sql,
         async () => {
           await leaveTransaction(session)
-          return makePlan(session, request.sql)
+          return makePlan(session, request.sql, request.given?.name)
         },
         async (plan) => {
           await leaveTransaction(session)
@@ -70,20 +70,37 @@ export function createPlans(): Plans {
 export async function beginReading(
   session: Session,
   plan: PostgresStatement,
-  timeoutMs: number,
+  { timeoutMs, snapshot }: { timeoutMs: number; snapshot: string | undefined },
 ): Promise<void> {
-  const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`
-  await session.script(begin)
-  if (plan.lockable.length > 0) {
-    try {
-      await session.script(`LOCK TABLE ${plan.lockable.join(', ')} IN ACCESS SHARE MODE`)
-    } catch (error) {
-      // Behind a view there may be what is read by rights of its columns alone; what is gone is told of hereafter.
-      if (!isServerError(error) || !error.code.startsWith('42')) throw error
-      await session.script(`ROLLBACK; ${begin}`)
-    }
-  }
+  const settings = [
+    ...(snapshot === undefined ? [] : [`SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}`]),
+    `SET LOCAL statement_timeout = ${timeoutMs}`,
+  ]
+  await beginLocked(session, plan.lockable, settings).catch((error: unknown) => {
+    // Of a snapshot that is no more the server says one or the other, by its version.
+    if (snapshot === undefined || !isServerError(error) || !/^(22023|42704)$/.test(error.code)) throw error
+    const message = 'The snapshot was lost with the connection that held it; ask again in a moment.'
+    throw new AppError('WAREHOUSE_FAILED', message, { cause: error })
+  })
   await assertCurrent(session, plan)
+}
+
+/** A read-only transaction, yet without a snapshot unless the settings give it one, in which these tables stay as they are. */
+export async function beginLocked(
+  session: Session,
+  lockable: readonly string[],
+  settings: readonly string[],
+): Promise<void> {
+  const begin = ['BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', ...settings].join('; ')
+  await session.script(begin)
+  if (lockable.length === 0) return
+  try {
+    await session.script(`LOCK TABLE ${lockable.join(', ')} IN ACCESS SHARE MODE`)
+  } catch (error) {
+    // Behind a view there may be what is read by rights of its columns alone; what is gone is told of hereafter.
+    if (!isServerError(error) || !error.code.startsWith('42')) throw error
+    await session.script(`ROLLBACK; ${begin}`)
+  }
 }
 
 /**
@@ -151,12 +168,12 @@ export function proveStatement(
   return withJudged(session, written, ({ analysis }) => prove(session, { ...written, analysis, key }))
 }
 
-async function makePlan(session: Session, sql: string): Promise<PostgresStatement> {
+async function makePlan(session: Session, sql: string, given?: string): Promise<PostgresStatement> {
   const asking = await findAsking(session, sql)
   const written = asking === null ? { sql } : { sql: fill(asking, judgedMoment), restore: restoreMoment }
-  return withJudged(session, written, async (judged) => {
-    const given = judged.fields.map(({ name }) => name)
-    const names = asking === null ? given : await namesOf(session, asking, judged.fields)
+  return withJudged(session, { ...written, given }, async (judged) => {
+    const fields = judged.fields.map(({ name }) => name)
+    const names = asking === null ? fields : await namesOf(session, asking, judged.fields)
     refuseDuplicates(names)
     const entries = await readTypes(
       session,
@@ -176,7 +193,7 @@ async function makePlan(session: Session, sql: string): Promise<PostgresStatemen
       return named(select(`t.${quoteName(name)}`), name)
     })
     const { analysis: _, ...told } = judged
-    const alias = names === given ? 't' : `t(${names.map(quoteName).join(', ')})`
+    const alias = names === fields ? 't' : `t(${names.map(quoteName).join(', ')})`
     const moment = judgedMoment
     return { ...told, asking, moment, columns, carriers, expressions, alias, ways: new Map() }
   })

@@ -15,6 +15,7 @@ import { erase } from './erase.ts'
 import { toPostgresError } from './error.ts'
 import { checkRole, examineServer } from './examine.ts'
 import { exportParquet } from './export.ts'
+import { withGiven } from './given.ts'
 import { explain, lookup } from './lookup.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
@@ -23,6 +24,7 @@ import type { Session } from './session.ts'
 import { openSessions, type Workload } from './sessions.ts'
 import { listenForSigns } from './sign-listener.ts'
 import { changesOf, createSignTaker, endSigns } from './signs.ts'
+import { createSnapshots } from './snapshots.ts'
 
 /** The server stops what takes longer; callers usually stop sooner. */
 const exportTimeoutMs = 24 * 3600 * 1000
@@ -40,6 +42,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
   const sessions = openSessions(url, log)
   const plans = createPlans()
   const taker = createSignTaker(sessions)
+  const snapshots = createSnapshots({ sessions, plans, timeoutMs: exportTimeoutMs })
 
   /** Runs work on a connection; what the server throws comes out as an AppError. */
   async function use<T>(
@@ -113,15 +116,24 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     atMoment: (sql, expression, { signal } = {}) =>
       use('quick', { sql, signal }, async (session) => atMoment(await plans.make(session, sql), expression)),
     exportParquet: (request) =>
-      use('slow', request, async (session) =>
-        plans.withPlan(session, await cheapest(session, request), (plan) =>
-          exportParquet(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
-        ),
+      use('slow', request, (session) =>
+        withGiven(session, request.given, {
+          files: csv.files,
+          work: async () =>
+            plans.withPlan(session, await cheapest(session, request), (plan) =>
+              exportParquet(session, plan, request, { sessions, csv, timeoutMs: exportTimeoutMs, log }),
+            ),
+        }),
       ),
     composeTrainingSet: (set) => composeWith(postgresAsOf, set, ['lateral', 'window']),
+    holdSnapshot: snapshots.hold,
     lookup: (request) =>
       use('quick', request, (session) =>
-        plans.withPlan(session, request, (plan) => lookup(session, plan, request, options.lookupLimits)),
+        plans.withPlan(session, request, (plan) =>
+          snapshots.within(session, plan, request, () =>
+            lookup(session, plan, request, options.lookupLimits),
+          ),
+        ),
       ),
     scan: (request) => scan(request, { sessions, plans, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),

@@ -50,11 +50,11 @@ async function begin(
   session: Session,
   plan: PostgresStatement,
   timeoutMs: number,
-  request: Pick<ScanRequest, 'key' | 'after' | 'timeline'>,
+  request: Pick<ScanRequest, 'key' | 'after' | 'timeline' | 'snapshot'>,
 ) {
-  const { key, after } = request
+  const { key, after, snapshot } = request
   const order = orderOf(plan, key)
-  await beginReading(session, plan, timeoutMs)
+  await beginReading(session, plan, { timeoutMs, snapshot })
   await session.script(
     `SELECT set_config('work_mem', '${sortMemoryMb}MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < ${sortMemoryMb * 1024 * 1024}`,
   )

@@ -11,11 +11,11 @@ import { createSession, type Session } from './session.ts'
 
 /**
  * - quick: lookups and the like. slow: exports. stream: scans, which their readers may hold for long. write: appends.
- * - control: to stop what runs in the others and to see whether the server still answers.
+ * - hold: snapshots, which reads on other connections share. control: to stop what runs in the others and to see whether the server still answers.
  */
 export type Workload = keyof typeof connections
 
-const connections = { quick: 10, slow: 6, stream: 8, write: 4, control: 2 }
+const connections = { quick: 10, slow: 6, stream: 8, write: 4, hold: 8, control: 2 }
 
 const connectTimeoutMs = 5000
 /** While a call runs, the server is asked for a sign of life this often, and must give it within this time. */

@@ -6,7 +6,7 @@ import { createCsvEncoder, exportCsv } from '../csv-export.ts'
 import { selectFrom } from '../planned-statement.ts'
 import type { ExportRequest, ExportResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
-import { Disturbed } from './ledger.ts'
+import { Disturbed, type Pin } from './ledger.ts'
 import { type ReadParts, readAtOneVersion } from './pinned.ts'
 import type { TrinoStatement } from './plan.ts'
 import type { Cell, Page } from './session.ts'
@@ -18,14 +18,14 @@ export async function exportPages(
   parts: ReadParts & { csv: CsvWriter },
   plan: TrinoStatement,
   request: ExportRequest,
+  held: Pin | null,
 ): Promise<ExportResult> {
+  const { signal } = request
   if (!plan.analysis.readsAppends) return exportOnce(parts, plan, request, () => Promise.resolve())
-  return readAtOneVersion(
-    parts,
-    plan,
-    (pinned, check) => exportOnce(parts, pinned, request, check),
-    request.signal,
-  )
+  return readAtOneVersion(parts, plan, (pinned, check) => exportOnce(parts, pinned, request, check), {
+    signal,
+    held,
+  })
 }
 
 async function exportOnce(

@@ -20,9 +20,12 @@ export interface Ledger {
   atOneVersion<T>(read: (check: () => Promise<number>) => Promise<T>, signal?: AbortSignal): Promise<T>
   /** Reads the ledger as it stands at the beginning, whatever is appended meanwhile. */
   atPin<T>(read: (pin: Pin) => Promise<T>, signal?: AbortSignal): Promise<T>
+  /** The ledger as it stands, for several reads. */
+  pin(signal?: AbortSignal): Promise<Pin>
 }
 
 export interface Pin {
+  version: number
   /** A SELECT of the ledger's entries of that moment. */
   entries: string
   /** The version, once all is read: throws when there is an entry among those that are older than the listed ones. */
@@ -90,7 +93,7 @@ export function createLedger(session: TrinoSession, { ledger }: Pick<TrinoNames,
   }
 
   /** Entries bear the time at which their append began. */
-  async function pin(signal: AbortSignal | undefined): Promise<Pin> {
+  async function pin(signal?: AbortSignal): Promise<Pin> {
     signal?.throwIfAborted()
     const { rows } = await session.query(
       'version',
@@ -103,6 +106,7 @@ export function createLedger(session: TrinoSession, { ledger }: Pick<TrinoNames,
     const older = `${appendColumn} < ${ids.at(-1)}`
     const olderCount = count - ids.length
     return {
+      version: count,
       entries: `SELECT * FROM ${ledger} WHERE ${olderCount === 0 ? listed : `${older} OR ${listed}`}`,
       async check() {
         if (olderCount === 0) return count
@@ -142,6 +146,7 @@ export function createLedger(session: TrinoSession, { ledger }: Pick<TrinoNames,
 
   return {
     version,
+    pin,
     inTurn: turns.alone,
     atOneVersion: (work, signal) => untilUndisturbed(() => readOnce(work, signal), signal),
     atPin: (work, signal) => untilUndisturbed(async () => work(await pin(signal)), signal),

@@ -7,31 +7,32 @@ import { type LookupLimits, refuseLargeRows, refuseManyRows } from '../lookup-li
 import { selectWhere } from '../planned-statement.ts'
 import type { LookupRequest, LookupResult } from '../port.ts'
 import { type KeyTerm, keyTermsOf } from './key-terms.ts'
-import type { Ledger } from './ledger.ts'
+import type { Pin } from './ledger.ts'
+import { type ReadParts, readAtOneVersion } from './pinned.ts'
 import type { TrinoStatement } from './plan.ts'
-import type { CellRow, TrinoSession } from './session.ts'
+import type { CellRow } from './session.ts'
 import { timelineTerms } from './timeline.ts'
 
 /** Of literals in one statement; it may have a million characters, as the server comes. */
 const maxCharacters = 500_000
 
 export async function lookup(
-  session: TrinoSession,
-  ledger: Ledger,
+  parts: ReadParts & { limits: LookupLimits },
   plan: TrinoStatement,
   request: LookupRequest,
-  limits: LookupLimits,
+  held: Pin | null,
 ): Promise<LookupResult> {
+  const { session, ledger, limits } = parts
   const { key, values, signal } = request
   const conditions = conditionsOf(keyTermsOf(plan, key), values)
   const timeline = timelineTerms(plan, request)
   const { columns } = plan
-  const read = async () => {
+  const read = async (asked: TrinoStatement) => {
     const rows: Row[] = []
     for (const condition of conditions) {
       const found = await session.query(
         'quick',
-        `${selectWhere(plan, condition, timeline).text} LIMIT ${limits.rows + 1}`,
+        `${selectWhere(asked, condition, timeline).text} LIMIT ${limits.rows + 1}`,
         { signal },
       )
       for (const row of found.rows) rows.push(readRow(plan, row))
@@ -42,13 +43,16 @@ export async function lookup(
   }
   if (conditions.length === 0) return { version: await ledger.version(signal), columns, rows: [] }
   if (!plan.analysis.readsAppends) {
-    const [version, rows] = await Promise.all([ledger.version(signal), read()])
+    const [version, rows] = await Promise.all([ledger.version(signal), read(plan)])
     return { version, columns, rows }
   }
-  return ledger.atOneVersion(async (check) => {
-    const rows = await read()
+  const readAll = async (asked: TrinoStatement, check: () => Promise<number>) => {
+    const rows = await read(asked)
     return { version: await check(), columns, rows }
-  }, signal)
+  }
+  return held === null
+    ? ledger.atOneVersion((check) => readAll(plan, check), signal)
+    : readAtOneVersion(parts, plan, readAll, { signal, held })
 }
 
 export function readRow({ carriers }: TrinoStatement, cells: CellRow): Row {

@@ -2,10 +2,11 @@
 // which the ledger is what it was then.
 
 import { randomBytes } from 'node:crypto'
+import { AppError } from '../../errors.ts'
 import { internalSchema } from '../port.ts'
 import { type OwnView, readAnalysis, readsViews } from './analysis.ts'
 import { TrinoFailure } from './error.ts'
-import type { Ledger } from './ledger.ts'
+import { Disturbed, type Ledger, type Pin } from './ledger.ts'
 import type { TrinoStatement } from './plan.ts'
 import { namesOf } from './schema.ts'
 import type { TrinoSession } from './session.ts'
@@ -26,12 +27,45 @@ export async function readAtOneVersion<T>(
   { session, address, ledger }: ReadParts,
   plan: TrinoStatement,
   read: (plan: TrinoStatement, check: () => Promise<number>) => Promise<T>,
-  signal: AbortSignal | undefined,
+  { signal, held = null }: { signal: AbortSignal | undefined; held?: Pin | null },
 ): Promise<T> {
   if (!plan.analysis.readsAppends) return read(plan, () => ledger.version(signal))
   const pin = await createPin({ session, address }, plan, signal)
+  if (held !== null) return readAtHeld(pin, { ledger, plan, read, held, signal })
   if (pin === null) return ledger.atOneVersion((check) => read(plan, check), signal)
   return ledger.atPin(({ entries, check }) => read({ ...plan, sql: pin(entries) }, check), signal)
+}
+
+/** Where the statement cannot be given the entries, nothing may have been appended since. */
+async function readAtHeld<T>(
+  pin: ((entries: string) => string) | null,
+  {
+    ledger,
+    plan,
+    read,
+    held,
+    signal,
+  }: {
+    ledger: Ledger
+    plan: TrinoStatement
+    read: (plan: TrinoStatement, check: () => Promise<number>) => Promise<T>
+    held: Pin
+    signal: AbortSignal | undefined
+  },
+): Promise<T> {
+  const unchanged = async () => {
+    const version = await ledger.version(signal)
+    if (version !== held.version) throw new Disturbed()
+    return version
+  }
+  const once = pin === null ? read(plan, unchanged) : read({ ...plan, sql: pin(held.entries) }, held.check)
+  return once.catch((error: unknown) => {
+    if (!(error instanceof Disturbed)) throw error
+    throw new AppError(
+      'WAREHOUSE_FAILED',
+      'Rows were appended between reads that are to be of one state of the warehouse; try again when less is published.',
+    )
+  })
 }
 
 /** Gives the statement with these entries of the ledger; null when it reads rows in a way that is not understood here: through views of others, say. */

@@ -5,6 +5,7 @@ import { selectWhere } from '../planned-statement.ts'
 import type { ScanRequest, ScanResult } from '../port.ts'
 import { toTrinoError } from './error.ts'
 import { keyTermsOf } from './key-terms.ts'
+import type { Pin } from './ledger.ts'
 import { comesAfterKey, readRow } from './lookup.ts'
 import { type ReadParts, readAtOneVersion } from './pinned.ts'
 import type { TrinoStatement } from './plan.ts'
@@ -17,6 +18,7 @@ export async function scan(
   parts: ReadParts,
   plan: TrinoStatement,
   request: ScanRequest,
+  held: Pin | null,
 ): Promise<ScanResult> {
   const { sql, key, after, signal } = request
   const terms = keyTermsOf(plan, key)
@@ -36,7 +38,7 @@ export async function scan(
       throw error
     }
   }
-  const { pages, first, version } = await readAtOneVersion(parts, plan, begin, signal)
+  const { pages, first, version } = await readAtOneVersion(parts, plan, begin, { signal, held })
 
   const batches = async function* (): AsyncGenerator<readonly Row[]> {
     try {

@@ -1,5 +1,6 @@
 // The warehouse on Trino: results paged and streamed, reads of one version, appends that a ledger makes seen at once.
 
+import { randomUUID } from 'node:crypto'
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
@@ -15,7 +16,7 @@ import { trinoAsOf, trinoDialect } from './dialect.ts'
 import { erase } from './erase.ts'
 import { toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
-import { createLedger } from './ledger.ts'
+import { createLedger, type Pin } from './ledger.ts'
 import { lookup } from './lookup.ts'
 import { assertCurrent, makePlan, type TrinoStatement } from './plan.ts'
 import { scan } from './scan.ts'
@@ -38,6 +39,8 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
   const ledger = createLedger(session, names)
   const findChange = createChangeFinder(session)
   const plans = createPlanCache<TrinoStatement>()
+  const pins = new Map<string, Pin>()
+  const pinOf = ({ snapshot }: StatementRequest) => pins.get(snapshot ?? '') ?? null
 
   /** What the engine or the way to it throws comes out as an AppError. */
   async function guarded<T>(context: ErrorContext, work: () => Promise<T>): Promise<T> {
@@ -127,18 +130,29 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
       ),
     exportParquet: (request) =>
       guarded(request, () =>
-        withPlan(request, (plan) => exportPages({ session, address, ledger, csv }, plan, request)),
+        withPlan(request, (plan) =>
+          exportPages({ session, address, ledger, csv }, plan, request, pinOf(request)),
+        ),
       ),
     composeTrainingSet: (set) => composeWith(trinoAsOf, set, ['window']),
+    holdSnapshot: ({ signal }) =>
+      guarded({ signal }, async () => {
+        const id = randomUUID()
+        pins.set(id, await ledger.pin(signal))
+        return { id, release: async () => void pins.delete(id) }
+      }),
     lookup: (request) =>
       guarded(request, () =>
-        withPlan(request, (plan) => lookup(session, ledger, plan, request, options.lookupLimits)),
+        withPlan(request, (plan) => {
+          const parts = { session, address, ledger, limits: options.lookupLimits }
+          return lookup(parts, plan, request, pinOf(request))
+        }),
       ),
     scan: (request) =>
       guarded(request, () =>
         withPlan(
           request,
-          (plan) => scan({ session, address, ledger }, plan, request),
+          (plan) => scan({ session, address, ledger }, plan, request, pinOf(request)),
           async ({ batches }) => {
             for await (const _ of batches) break
           },
