@@ -4,8 +4,9 @@ import { AppError, type ErrorCode } from '../errors.ts'
 import type { Column } from '../values/columns.ts'
 import { parseColumns, toColumnsJson } from './columns-json.ts'
 import { isGone } from './database/presence.ts'
-import { checkText } from './database/violations.ts'
+import { checkText, isUniqueViolation } from './database/violations.ts'
 import { type Dataset, Prisma, type PrismaClient } from './generated/client.ts'
+import { findByKey, forgetOldKey, type Idempotency } from './idempotency-keys.ts'
 import { createId } from './ids.ts'
 import { isEnded, jobStatuses, refusal, statusesBefore } from './job-states.ts'
 
@@ -24,6 +25,7 @@ export interface NewDataset {
   trainingSet?: Prisma.InputJsonObject
   /** The moment that stands for as_of(), in microseconds since 1970, UTC. */
   asOf?: bigint | null
+  idempotency?: Idempotency | undefined
 }
 
 export interface DatasetChanges {
@@ -38,8 +40,10 @@ export interface DatasetChanges {
 }
 
 export interface Datasets {
-  /** QUEUED. */
+  /** QUEUED. Under an idempotency key that is there already it is the dataset of that key, or CONFLICT where something else was asked for. */
   create(dataset: NewDataset): Promise<DatasetRecord>
+  /** The dataset that was asked for under the key; CONFLICT where something else was. */
+  byKey(idempotency: Idempotency): Promise<DatasetRecord | null>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<DatasetRecord>
   /** Throws NOT_FOUND, and CONFLICT when it has ended or may not go to that state: the database decides, in one statement. */
@@ -72,6 +76,11 @@ export interface Datasets {
   /** Of these ids, those that are QUEUED or RUNNING. */
   unfinishedOf(ids: readonly string[]): Promise<ReadonlySet<string>>
   /**
+   * Leaves training sets of a process that was killed, all or one, to whoever takes them next, as QUEUED, and counts them;
+   * those that were left so before stay for `failOrphans`.
+   */
+  leaveOrphans(id?: string): Promise<number>
+  /**
    * Fails those that are QUEUED or RUNNING, left by a process that was killed, and counts them. Where the database has one
    * process only, that is all of them: call it before any is made.
    */
@@ -82,9 +91,13 @@ export interface Datasets {
   failOrphan(id: string, message: string): Promise<boolean>
 }
 
-const failed = `UPDATE "Dataset" SET status = 'FAILED', error = $1, "errorCode" = $2
-  WHERE status IN ('QUEUED', 'RUNNING') AND NOT "handedBack"`
+const unfinished = `status IN ('QUEUED', 'RUNNING') AND NOT "handedBack"`
+const failed = `UPDATE "Dataset" SET status = 'FAILED', error = $1, "errorCode" = $2 WHERE ${unfinished}`
 const failedCode: ErrorCode = 'INTERNAL'
+/** What ends every process that makes it is not made for ever. */
+const mostTakeovers = 2
+const left = `UPDATE "Dataset" SET status = 'QUEUED', owner = NULL, "handedBack" = true, progress = NULL, takeovers = takeovers + 1
+  WHERE ${unfinished} AND "trainingSet" IS NOT NULL AND NOT "cancelRequested" AND takeovers < ${mostTakeovers}`
 
 const ended = jobStatuses.filter(isEnded)
 
@@ -100,13 +113,37 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
     return toRecord(dataset)
   }
 
+  async function byKey(idempotency: Idempotency): Promise<DatasetRecord | null> {
+    const found = await findByKey(idempotency, {
+      find: (where) => prisma.dataset.findFirst({ where }),
+      otherwise: (datasetId) => ({
+        what: `another request already, that of dataset ${datasetId}: ask for the same again, or give this one a key of its own`,
+        details: { datasetId },
+      }),
+    })
+    return found && toRecord(found)
+  }
+
   return {
-    async create(dataset) {
+    async create({ idempotency, ...dataset }) {
       checkText('The SQL', dataset.sql)
-      return toRecord(
-        await prisma.dataset.create({ data: { id: createId('dst'), status: 'QUEUED', owner, ...dataset } }),
+      const data = { id: createId('dst'), status: 'QUEUED', owner, ...dataset } as const
+      if (idempotency === undefined) return toRecord(await prisma.dataset.create({ data }))
+      const { key: idempotencyKey, requestSha256 } = idempotency
+      await forgetOldKey(idempotencyKey, (where) =>
+        prisma.dataset.updateMany({ where, data: { idempotencyKey: null } }),
       )
+      try {
+        const named = { ...data, idempotencyKey, requestSha256: new Uint8Array(requestSha256) }
+        return toRecord(await prisma.dataset.create({ data: named }))
+      } catch (error) {
+        const known = isUniqueViolation(error) ? await byKey(idempotency) : null
+        if (known === null) throw error
+        return known
+      }
     },
+
+    byKey,
 
     byId,
 
@@ -238,6 +275,14 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
       return new Set(found.map(({ id }) => id))
     },
 
+    async leaveOrphans(id) {
+      if (owner === null) return id === undefined ? prisma.$executeRawUnsafe(left) : 0
+      const gone = `${left} AND ${orphaned('$1')}`
+      return id === undefined
+        ? prisma.$executeRawUnsafe(gone, owner)
+        : prisma.$executeRawUnsafe(`${gone} AND id = $2`, owner, id)
+    },
+
     async failOrphans(message) {
       if (owner === null) return prisma.$executeRawUnsafe(failed, message, failedCode)
       return prisma.$executeRawUnsafe(`${failed} AND ${orphaned('$3')}`, message, failedCode, owner)
@@ -246,7 +291,7 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
     async orphans() {
       if (owner === null) return []
       const found = await prisma.$queryRawUnsafe<{ id: string }[]>(
-        `SELECT id FROM "Dataset" WHERE status IN ('QUEUED', 'RUNNING') AND NOT "handedBack" AND ${orphaned('$1')}`,
+        `SELECT id FROM "Dataset" WHERE ${unfinished} AND ${orphaned('$1')}`,
         owner,
       )
       return found.map(({ id }) => id)

@@ -1,7 +1,11 @@
 // The names that clients give what they ask, so that asking again is never doing again: each is kept with its job for a week.
 
+import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
-import { Prisma, type PrismaClient, type PublishJob } from './generated/client.ts'
+import type { Value } from '../values/columns.ts'
+import { formatJson } from '../values/json-text.ts'
+import { Prisma } from './generated/client.ts'
 
 export interface Idempotency {
   key: string
@@ -24,28 +28,51 @@ export function checkKey(key: string): string {
 
 const forgottenBefore = () => new Date(Date.now() - keptMs)
 
-/** Throws CONFLICT where something else was asked for under the key. */
-export async function findByKey(
-  prisma: PrismaClient,
+/** What is kept under a key: a job, a dataset. */
+interface Kept {
+  id: string
+  requestSha256: Uint8Array | null
+}
+
+/** Throws CONFLICT where something else was asked for under the key; `otherwise` says what, and what to do. */
+export async function findByKey<Found extends Kept>(
   { key, requestSha256 }: Idempotency,
-): Promise<PublishJob | null> {
-  const job = await prisma.publishJob.findFirst({
-    where: { idempotencyKey: key, createdAt: { gte: forgottenBefore() } },
+  {
+    find,
+    otherwise,
+  }: {
+    find(where: { idempotencyKey: string; createdAt: { gte: Date } }): Promise<Found | null>
+    otherwise: (id: string) => { what: string; details: Readonly<Record<string, string>> }
+  },
+): Promise<Found | null> {
+  const found = await find({ idempotencyKey: key, createdAt: { gte: forgottenBefore() } })
+  if (found === null || Buffer.compare(found.requestSha256 ?? Buffer.alloc(0), requestSha256) === 0)
+    return found
+  const { what, details } = otherwise(found.id)
+  throw new AppError('CONFLICT', `The idempotency key ${JSON.stringify(key)} stands for ${what}.`, {
+    details,
   })
-  if (job === null || Buffer.compare(job.requestSha256 ?? Buffer.alloc(0), requestSha256) === 0) return job
-  throw new AppError(
-    'CONFLICT',
-    `The idempotency key ${JSON.stringify(key)} stands for other rows already, those of publish job ${job.id}: send the rows that were sent with it then, or give these a key of their own.`,
-    { details: { jobId: job.id } },
-  )
 }
 
 /** One that is kept no longer may be given anew. */
-export async function forgetOldKey(prisma: PrismaClient, key: string): Promise<void> {
-  await prisma.publishJob.updateMany({
-    where: { idempotencyKey: key, createdAt: { lt: forgottenBefore() } },
-    data: { idempotencyKey: null },
-  })
+export async function forgetOldKey(
+  key: string,
+  forget: (where: { idempotencyKey: string; createdAt: { lt: Date } }) => Promise<unknown>,
+): Promise<void> {
+  await forget({ idempotencyKey: key, createdAt: { lt: forgottenBefore() } })
+}
+
+/** Rows that are hashed between two turns of the event loop. */
+const rowsPerTurn = 2000
+
+/** Of what a call brings, by which its retry is known; as it was given, whatever it means by then. */
+export async function hashRequest(asked: unknown, rows: unknown): Promise<Uint8Array<ArrayBuffer>> {
+  const hash = createHash('sha256').update(`${formatJson(asked as Value)}\n`)
+  for (const [index, row] of (Array.isArray(rows) ? rows : [rows]).entries()) {
+    hash.update(`${formatJson(row as Value)}\n`)
+    if (index % rowsPerTurn === rowsPerTurn - 1) await setImmediate()
+  }
+  return new Uint8Array(hash.digest())
 }
 
 /** Of a publish job, in SQL. */

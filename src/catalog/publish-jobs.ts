@@ -97,11 +97,23 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
     return prisma.publishJob.create({ data: { ...data, ...job, run: (last._max.run ?? -1) + 1 } })
   }
 
+  const findJob = (idempotency: Idempotency) =>
+    findByKey(idempotency, {
+      find: (where) => prisma.publishJob.findFirst({ where }),
+      otherwise: (jobId) => ({
+        what: `other rows already, those of publish job ${jobId}: send the rows that were sent with it then, or give these a key of their own`,
+        details: { jobId },
+      }),
+    })
+
   async function createRows(
     data: { id: string; status: 'QUEUED' },
     { idempotency, ...job }: Extract<NewPublishJob, { kind: 'ROWS' }>,
   ): Promise<PublishJob> {
-    if (idempotency !== undefined) await forgetOldKey(prisma, idempotency.key)
+    if (idempotency !== undefined)
+      await forgetOldKey(idempotency.key, (where) =>
+        prisma.publishJob.updateMany({ where, data: { idempotencyKey: null } }),
+      )
     try {
       return await prisma.publishJob.create({
         data: {
@@ -115,8 +127,7 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
         },
       })
     } catch (error) {
-      const known =
-        idempotency !== undefined && isUniqueViolation(error) ? await findByKey(prisma, idempotency) : null
+      const known = idempotency !== undefined && isUniqueViolation(error) ? await findJob(idempotency) : null
       if (known === null) throw error
       return known
     }
@@ -180,7 +191,7 @@ export function createPublishJobs(prisma: PrismaClient, owner: string | null): P
     },
 
     async byKey(idempotency) {
-      const job = await findByKey(prisma, idempotency)
+      const job = await findJob(idempotency)
       return job && toRecord(job)
     },
 

@@ -1,6 +1,5 @@
 // An application's own rows: checked against the table's columns, all or nothing, and kept with the job until written.
 
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
@@ -8,7 +7,6 @@ import { AppError } from '../errors.ts'
 import { spellTable } from '../sql/sql-text.ts'
 import { createCellReader, describeGiven, isObject } from '../values/cells.ts'
 import { encodeValue, type Row, type Value } from '../values/columns.ts'
-import { formatJson } from '../values/json-text.ts'
 import { featureSchema, type TableRows, type Warehouse, type WarehouseTable } from '../warehouse/port.ts'
 import { rowsTableName } from '../warehouse/rows-table.ts'
 import { findTable } from './tables.ts'
@@ -81,16 +79,6 @@ export async function checkRows(table: WarehouseTable, given: unknown): Promise<
   }
   if (reader.faultCount() > 0) throw faulty(table, given.length, reader.faults, reader.faultCount())
   return { count: given.length, ...parts.all() }
-}
-
-/** Of what a call brings, by which its retry is known; as it was given, whatever the table is like by then. */
-export async function hashRows(table: string, given: unknown): Promise<Uint8Array> {
-  const hash = createHash('sha256').update(`${JSON.stringify(table)}\n`)
-  for (const [index, row] of (Array.isArray(given) ? given : [given]).entries()) {
-    hash.update(`${formatJson(row as Value)}\n`)
-    if (index % rowsPerTurn === rowsPerTurn - 1) await setImmediate()
-  }
-  return hash.digest()
 }
 
 export type Cells = ReadonlyMap<string, Value>

@@ -2,7 +2,7 @@
 
 import { randomInt } from 'node:crypto'
 import type { Logger } from 'pino'
-import { checkKey } from '../catalog/idempotency-keys.ts'
+import { checkKey, hashRequest } from '../catalog/idempotency-keys.ts'
 import type { Catalog } from '../catalog/open.ts'
 import type { PublishJobRecord } from '../catalog/publish-jobs.ts'
 import { type Repetition, repeat } from '../concurrency/repeat.ts'
@@ -14,7 +14,7 @@ import { describeGiven } from '../values/cells.ts'
 import type { Warehouse } from '../warehouse/port.ts'
 import { rowsTableName } from '../warehouse/rows-table.ts'
 import { type ErasureStores, planErasure } from './erasure.ts'
-import { assertTaken, checkRows, findIngestTable, hashRows, packRows } from './ingest.ts'
+import { assertTaken, checkRows, findIngestTable, packRows } from './ingest.ts'
 import { createRateMeter, followProgress, type PublishProgress } from './progress.ts'
 import { createRunner } from './runner.ts'
 import { createAcceptance, type UploadRequest } from './upload/accept.ts'
@@ -137,7 +137,7 @@ export function createPublishing(options: PublishingOptions): Publishing {
   const ingest: Publishing['ingest'] = async ({ table: name, rows, idempotencyKey }) => {
     const idempotency =
       typeof idempotencyKey === 'string'
-        ? { key: checkKey(idempotencyKey), requestSha256: await hashRows(name, rows) }
+        ? { key: checkKey(idempotencyKey), requestSha256: await hashRequest(name, rows) }
         : undefined
     const known = idempotency && (await catalog.publishJobs.byKey(idempotency))
     if (known) return enqueue(known)

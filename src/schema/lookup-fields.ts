@@ -91,6 +91,8 @@ const realtimeResult: AnswerType<RealtimeResult> = {
 }
 
 /** Of the argument queryId, wherever it stands. */
+export const repeatDescription =
+  'A name for this request, kept for a week: the same call again answers the same dataset; another one under it is a CONFLICT.'
 export const queryDescription = "A saved query's id, its name (the newest version then), or name@version."
 
 const query = { queryId: 'ID', indexKey: 'Name' } as const

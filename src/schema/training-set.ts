@@ -3,17 +3,26 @@
 import { z } from 'zod'
 import { longestName } from '../catalog/database/violations.ts'
 import { maxWaitMs, usualWaitMs } from '../training/limits.ts'
+import type { RepeatKey } from '../training/repeated.ts'
 import type { MadeTrainingSet } from '../training/service.ts'
 import { askFeatures } from '../training/sets/asked.ts'
 import type { Builder } from './builder.ts'
 import { type FeatureReferenceRef, toReferences } from './feature-reference.ts'
-import { queryDescription } from './lookup-fields.ts'
+import { queryDescription, repeatDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
 const toPayload = ({ dataset, notPointInTime }: MadeTrainingSet) => ({
   datasetId: dataset.id,
   notPointInTime,
 })
+
+/** How long is waited is not part of what is asked for. */
+function toRepeat<Args extends { spine: { rows?: unknown }; waitMs?: unknown }>(
+  key: string | null | undefined,
+  { waitMs: _, spine: { rows, ...spine }, ...args }: Args,
+): RepeatKey | undefined {
+  return key == null ? undefined : { key, asked: { ...args, spine }, rows }
+}
 
 export function addTrainingSet(
   builder: Builder,
@@ -81,10 +90,11 @@ export function addTrainingSet(
             description: 'Leaves out rows that were created later than the time that is asked about.',
           }),
           name: t.arg.string({ validate: z.string().min(1).max(longestName).nullish() }),
+          idempotencyKey: t.arg.string({ description: repeatDescription }),
           waitMs,
         },
         complexity: { field: 50 },
-        resolve: async (_root, args) =>
+        resolve: async (_root, { idempotencyKey, ...args }) =>
           toPayload(
             await services.training.createTrainingSet({
               spine: args.spine,
@@ -97,6 +107,7 @@ export function addTrainingSet(
               knownAsOf: args.knownAsOf ?? false,
               name: args.name ?? null,
               waitMs: args.waitMs ?? usualWaitMs,
+              repeat: toRepeat(idempotencyKey, args),
             }),
           ),
       }),

@@ -5,7 +5,7 @@ import { longestName } from '../catalog/database/violations.ts'
 import { maxWaitMs, usualWaitMs } from '../training/limits.ts'
 import { microsOfDate } from '../values/moment.ts'
 import type { Builder } from './builder.ts'
-import { queryDescription } from './lookup-fields.ts'
+import { queryDescription, repeatDescription } from './lookup-fields.ts'
 import type { Services } from './services.ts'
 
 const name = z.string().min(1).max(longestName)
@@ -72,6 +72,7 @@ export function addTraining(builder: Builder, services: Services) {
           queryName: t.arg.string({ required: true, validate: name }),
           description: t.arg.string({ description: 'Left out, the entry keeps its own.' }),
           tags: t.arg.stringList({ description: 'Left out, the entry keeps its own.' }),
+          idempotencyKey: t.arg.string({ description: repeatDescription }),
           ...howToRun,
         },
         complexity: { field: 50 },
@@ -84,6 +85,7 @@ export function addTraining(builder: Builder, services: Services) {
             asOf: args.asOf ? microsOfDate(args.asOf) : undefined,
             save: args.save ?? true,
             waitMs: args.waitMs ?? usualWaitMs,
+            idempotencyKey: args.idempotencyKey,
           })
           return { queryId: query?.id ?? null, datasetId: dataset.id }
         },

@@ -170,6 +170,9 @@ export function createRunner(options: RunnerOptions): Runner {
     reason: unknown,
     startedMs: number | null,
   ): Promise<RunEnd> {
+    // Another gateway that took this one for gone may have made it meanwhile.
+    const found = await datasets.byId(dataset.id).catch(() => dataset)
+    if (found.status === 'SUCCEEDED') return { dataset: found, error: null }
     await rm(datasetPath(datasetsFolder, dataset.id), { force: true })
     if (reason instanceof RunHandedBack) {
       const signal = AbortSignal.timeout(handBackWithinMs)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { longestName } from '../catalog/database/violations.ts'
 import type { DatasetRecord } from '../catalog/datasets.ts'
 import type { EtlRecord } from '../catalog/etls.ts'
+import type { Idempotency } from '../catalog/idempotency-keys.ts'
 import { createId } from '../catalog/ids.ts'
 import { isEnded } from '../catalog/job-states.ts'
 import type { Catalog } from '../catalog/open.ts'
@@ -29,9 +30,10 @@ import { watchOrphans } from './orphans.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
+import { idempotencyOf, type RepeatKey, whenMade } from './repeated.ts'
 import { keepRetention, type Retention } from './retention.ts'
 import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
-import { notPointInTime } from './sets/recipe.ts'
+import { notPointInTime, parseRecipe } from './sets/recipe.ts'
 import {
   createTrainingSets,
   type FeaturesRequest,
@@ -50,10 +52,12 @@ export interface QueryTrainRequest extends SavedQueryNotes {
   waitMs: number
   /** What as_of() is, in microseconds since 1970, UTC: now, unless it is said. */
   asOf?: bigint | undefined
+  idempotencyKey?: string | null | undefined
 }
 
 export interface CreateTrainingSetRequest extends TrainingSetRequest {
   waitMs: number
+  repeat?: RepeatKey | undefined
 }
 
 /** `notPointInTime` names the views without a time, whose rows are those of now. */
@@ -201,13 +205,35 @@ export function createTraining(options: TrainingOptions): Training {
     return end
   }
 
-  async function startSet(planned: PlannedSet, waitMs: number): Promise<MadeTrainingSet> {
+  async function startSet(
+    planned: PlannedSet,
+    { waitMs, idempotency }: { waitMs: number; idempotency?: Idempotency | undefined },
+  ): Promise<MadeTrainingSet> {
     const { recipe, sql } = planned
     const id = createId('dst')
     await sets.keepSpine(id, planned)
-    const dataset = await datasets.create({ id, queryId: null, etlId: null, sql, trainingSet: recipe })
+    const made = { id, queryId: null, etlId: null, sql, trainingSet: recipe, idempotency }
+    const dataset = await datasets.create(made)
+    if (dataset.id !== id) {
+      await sets.dropSpine(id)
+      return madeBefore(dataset, waitMs)
+    }
     const ended = await settled(dataset.id, runSet(dataset), waitMs)
     return { dataset: ended, notPointInTime: notPointInTime(recipe) }
+  }
+
+  async function madeBefore(dataset: DatasetRecord, waitMs: number): Promise<MadeTrainingSet> {
+    const { signal } = stopping
+    return {
+      dataset: await whenMade({ datasets, events, signal }, dataset, waitMs),
+      notPointInTime: notPointInTime(parseRecipe(dataset.trainingSet)),
+    }
+  }
+
+  async function queriedBefore({ queryId, ...rest }: DatasetRecord, waitMs: number) {
+    const { signal } = stopping
+    const dataset = await whenMade({ datasets, events, signal }, { ...rest, queryId }, waitMs)
+    return { query: queryId === null ? null : await savedQueries.byId(queryId), dataset }
   }
 
   /** Whoever asked for it asked another gateway, or this one before it was started again. */
@@ -259,17 +285,27 @@ export function createTraining(options: TrainingOptions): Training {
   }
 
   return {
-    async queryTrain({ sql, name, save, waitMs, asOf, ...notes }) {
+    async queryTrain({ idempotencyKey, waitMs, ...request }) {
+      const { sql, name, save, asOf, ...notes } = request
       const checkedName = nameWithin('queryName', name, longestName)
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
-      assertRoom()
       await started
+      const idempotency =
+        typeof idempotencyKey === 'string'
+          ? await idempotencyOf('queryTrain', { key: idempotencyKey, asked: request })
+          : undefined
+      const known = idempotency && (await datasets.byKey(idempotency))
+      if (known) return queriedBefore(known, waitMs)
+      assertRoom()
       const { columns, determinism, asksForMoment } = await warehouse.describe(sql)
       const moment = momentOf({ asksForMoment }, asOf)
       const promise = determinism && overall(determinism)
       const entry = { ...notes, name: checkedName, sql, columns, promise, asksForMoment }
       const query = save ? await savedQueries.save(entry) : null
-      const dataset = await datasets.create({ queryId: query?.id ?? null, etlId: null, sql, asOf: moment })
+      const id = createId('dst')
+      const made = { id, queryId: query?.id ?? null, etlId: null, sql, asOf: moment, idempotency }
+      const dataset = await datasets.create(made)
+      if (dataset.id !== id) return queriedBefore(dataset, waitMs)
       const run = runner.start(dataset, queryWork(dataset))
       const settledDataset = await settled(dataset.id, run, waitMs)
       return { query: query === null ? null : await savedQueries.byId(query.id), dataset: settledDataset }
@@ -300,19 +336,22 @@ export function createTraining(options: TrainingOptions): Training {
       return { etl, dataset: await settled(dataset.id, run, waitMs) }
     },
 
-    async createTrainingSet({ waitMs, ...request }) {
+    async createTrainingSet({ waitMs, repeat, ...request }) {
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       if (request.name !== null) nameWithin('name', request.name, longestName)
-      assertRoom()
       await started
-      return startSet(await sets.plan(request), waitMs)
+      const idempotency = repeat && (await idempotencyOf('createTrainingSet', repeat))
+      const known = idempotency && (await datasets.byKey(idempotency))
+      if (known) return madeBefore(known, waitMs)
+      assertRoom()
+      return startSet(await sets.plan(request), { waitMs, idempotency })
     },
 
     async remake(datasetId, { waitMs }) {
       integerWithin('waitMs', waitMs, 0, maxWaitMs)
       assertRoom()
       await started
-      return startSet(sets.remake(await datasets.byId(datasetId)), waitMs)
+      return startSet(sets.remake(await datasets.byId(datasetId)), { waitMs })
     },
 
     features: sets.features,

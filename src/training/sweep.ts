@@ -9,7 +9,7 @@ export const leftBehind = 'The gateway stopped while this dataset was made; run 
 const idPattern = /dst_[A-Za-z0-9_-]+/
 const idsAtOnce = 1000
 
-/** Fails the datasets first, then removes their files. A file of a dataset that the catalog does not know stays. */
+/** Fails the datasets first, but for training sets, which are made again, then removes their files. A file of a dataset that the catalog does not know stays. */
 export async function sweep({
   catalog,
   datasetsFolder,
@@ -21,6 +21,8 @@ export async function sweep({
   temporaryFolder: string
   log: Logger
 }): Promise<void> {
+  const left = await catalog.datasets.leaveOrphans()
+  if (left > 0) log.warn({ datasets: left }, 'Training sets that an earlier process left unfinished are made')
   const failed = await catalog.datasets.failOrphans(leftBehind)
   if (failed > 0)
     log.warn({ datasets: failed }, 'Datasets that an earlier process left unfinished were failed')

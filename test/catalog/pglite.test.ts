@@ -55,6 +55,24 @@ describe('a catalog on PGlite', () => {
     await place.remove()
   })
 
+  it('leaves training sets of killed processes to the next, and fails those that ended several', async () => {
+    const place = await createPglitePlace()
+    const { datasets, close } = await openAt(place)
+    const made = { queryId: null, etlId: null, sql: '' }
+    const { id } = await datasets.create({ ...made, trainingSet: { name: null } })
+    const other = await datasets.create(made)
+    for (let takeovers = 1; takeovers <= 2; takeovers++) {
+      expect(await datasets.leaveOrphans()).toBe(1)
+      expect(await datasets.takeHandedBack()).toMatchObject({ id, takeovers, status: 'QUEUED' })
+      await datasets.update(id, { status: 'RUNNING' })
+    }
+    expect(await datasets.leaveOrphans()).toBe(0)
+    expect(await datasets.failOrphans('gone')).toBe(2)
+    for (const each of [id, other.id]) expect(await datasets.byId(each)).toMatchObject({ status: 'FAILED' })
+    await close()
+    await place.remove()
+  })
+
   it('opens after its very first start was killed, at whatever moment', async () => {
     for (const delayMs of [300, 1800]) {
       const place = await createNewPglitePlace()

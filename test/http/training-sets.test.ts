@@ -221,12 +221,13 @@ describe('POST /training-sets', () => {
     })
   })
 
-  test.each(['parquet', 'arrow'] as const)('takes a spine as %s', async (format) => {
+  test.each(['parquet', 'arrow.stream', 'arrow.file'] as const)('takes a spine as %s', async (kind) => {
+    const [format = ''] = kind.split('.')
     const query = "SELECT 1 AS driver_id, TIMESTAMP '2024-01-02' AS event_timestamp, 'x' AS label"
     const trained = await server.rest('POST', '/query/train?save=false', { query, query_name: 'x' })
     const file = await fetch(`${server.url}/datasets/${trained.body.dataset_id}.${format}`)
-    const stream = format === 'arrow' ? streamOf(await file.bytes()) : await file.bytes()
-    const type = `application/vnd.apache.${format === 'arrow' ? 'arrow.stream' : 'parquet'}`
+    const stream = kind === 'arrow.stream' ? streamOf(await file.bytes()) : await file.bytes()
+    const type = `application/vnd.apache.${kind}`
     const response = await form({ request, spine: new Blob([new Uint8Array(stream)], { type }) })
     expect(response.status).toBe(200)
     expect((await rowsOf(response)).rows).toEqual([
@@ -267,5 +268,84 @@ describe('POST /training-sets', () => {
     expect(await broken.json()).toMatchObject({ reason: expect.stringMatching(/^The form cannot be read/) })
     const whole = await form({ spine: new Blob([csv], { type: 'text/csv' }), request })
     expect(whole.status).toBe(200)
+  })
+})
+
+describe('A request with an idempotency key', () => {
+  const trained = (key: string, query: string) =>
+    server.graphql(
+      `mutation ($key: String, $query: String!) { queryTrain(query: $query, queryName: "again", idempotencyKey: $key) { query { id } dataset { id status } } }`,
+      { key, query },
+    )
+  const made = (key: string, given: unknown, waitMs = 30_000) =>
+    server.graphql(
+      `mutation ($key: String, $rows: JSON, $waitMs: Int) { createTrainingSet(spine: { rows: $rows }, service: "pricing", idempotencyKey: $key, waitMs: $waitMs) { dataset { id status } notPointInTime } }`,
+      { key, rows: given, waitMs },
+    )
+  const count = () => gateway.services.catalog.prisma.dataset.count()
+
+  test('is the same dataset as often as it is sent, at once or later, and however long it waits', async () => {
+    const before = await count()
+    const at = await Promise.all([made('set-1', rows), made('set-1', rows), made('set-1', rows, 20_000)])
+    const later = await made('set-1', rows)
+    const answers = [...at, later].map(({ data }) => data)
+    expect(answers[0]).toMatchObject({ createTrainingSet: { dataset: { status: 'SUCCEEDED' } } })
+    expect(answers).toEqual(answers.map(() => answers[0]))
+    const queries = await Promise.all([1, 2].map(() => trained('query-1', 'SELECT 1 AS a')))
+    expect(queries[0]?.data).toMatchObject({ queryTrain: { dataset: { status: 'SUCCEEDED' } } })
+    expect(queries[1]?.data).toEqual(queries[0]?.data)
+    expect(await count()).toBe(before + 2)
+  })
+
+  test('is a CONFLICT for another request, and BAD_USER_INPUT where it is no key', async () => {
+    await made('set-2', rows)
+    for (const answer of [await made('set-2', rows.slice(1)), await trained('set-2', 'SELECT 1 AS a')]) {
+      expect(answer.errors?.[0]).toMatchObject({
+        message: expect.stringMatching(/"set-2" stands for another request already, that of dataset dst_/),
+        extensions: { code: 'CONFLICT' },
+      })
+    }
+    const { errors } = await made(' ', rows)
+    expect(errors?.[0]).toMatchObject({ extensions: { code: 'BAD_USER_INPUT' } })
+  })
+
+  test('fails again with what it failed with', async () => {
+    const query = "SELECT CAST(a AS INTEGER) AS a FROM (VALUES ('x')) t(a)"
+    const [first, again] = [await trained('fails', query), await trained('fails', query)]
+    expect(first.errors?.[0]?.message).toMatch(/Could not convert/)
+    expect(again.errors?.[0]?.message).toBe(first.errors?.[0]?.message)
+  })
+
+  test('is told over REST by its header, of a form with its file too', async () => {
+    const headers = { 'idempotency-key': '"rest-1"' }
+    const post = async (path: string, body: unknown) => {
+      const response = await fetch(`${server.url}${path}`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+    }
+    const asJson = { spine: { rows }, service: 'pricing' }
+    const sets = [await post('/training-sets', asJson), await post('/training-sets', asJson)]
+    expect(sets.map(({ status }) => status)).toEqual([200, 200])
+    expect(sets[1]?.body.dataset_id).toBe(sets[0]?.body.dataset_id)
+    expect((await post('/query/train', { query: 'SELECT 1 AS a', query_name: 'x' })).status).toBe(409)
+    const form = async (labels: string) => {
+      const data = new FormData()
+      data.set('request', JSON.stringify({ service: 'pricing' }))
+      data.set(
+        'spine',
+        new Blob([`driver_id,event_timestamp,label\n1,2024-01-02,${labels}\n`], { type: 'text/csv' }),
+        'a.csv',
+      )
+      const sent = { method: 'POST', headers: { 'idempotency-key': 'form-1' }, body: data }
+      const response = await fetch(`${server.url}/training-sets`, sent)
+      return [response.status, ((await response.json()) as { dataset_id?: string }).dataset_id]
+    }
+    const [first, again, other] = [await form('a'), await form('a'), await form('b')]
+    expect(first?.[0]).toBe(200)
+    expect(again).toEqual(first)
+    expect(other?.[0]).toBe(409)
   })
 })

@@ -1,6 +1,6 @@
 // Training sets on the real engines: spines of every kind, views with and without a time, ETLs between, and what is refused.
 
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FeatureReference } from '../../src/features/references.ts'
@@ -294,7 +294,10 @@ describe('A training set', () => {
     expect(made.rows.map((row) => row[2])).toEqual([0.25, 0.25, 0.5, 0.25])
   })
 
-  test('that is handed back is made by the gateway that is started next, of the rows that came with the request', async () => {
+  test.each([
+    ['is made by the gateway that is started next, of the rows that came with the request', true],
+    ['says where these are to be, where that gateway does not reach them', false],
+  ])('that is handed back %s', async (_, isReachable) => {
     const first = stack.training({ concurrency: 1 })
     await first.start()
     const endless =
@@ -309,9 +312,17 @@ describe('A training set', () => {
       waitMs: 0,
     }
     const { dataset } = await first.createTrainingSet(request)
+    if (!isReachable) await rm(join(stack.datasetsFolder, `${dataset.id}.spine.parquet`))
     await first.cancel(blocking.dataset.id)
     await first.close()
-    await expect.poll(async () => (await stack.catalog.datasets.byId(dataset.id)).status).toBe('SUCCEEDED')
+    const ended = (await Array.fromAsync(training.progress(dataset.id))).at(-1)
+    if (!isReachable)
+      return expect(ended).toMatchObject({
+        status: 'FAILED',
+        errorCode: 'NOT_FOUND',
+        error: expect.stringMatching(/rows of the spine .* DATASETS_DIR/),
+      })
+    expect(ended).toMatchObject({ status: 'SUCCEEDED' })
     expect((await training.rows(dataset.id, { offset: 0, limit: 100 })).rows).toEqual(expected)
   })
 

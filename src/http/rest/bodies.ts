@@ -22,6 +22,16 @@ export function waitMs(description: string) {
   return z.coerce.number().int().min(0).max(maxWaitMs).default(usualWaitMs).describe(description)
 }
 
+/** The header by which a request that is sent again is the same. */
+export function idempotencyHeader(description: string) {
+  return z.object({ 'idempotency-key': z.string().optional().describe(description) })
+}
+
+/** As the standard's draft has it, the header is a text in quotes; many send it without. */
+export function plainKey(header: string | undefined): string | undefined {
+  return header === undefined ? undefined : (/^"([^"\\]*)"$/.exec(header)?.[1] ?? header)
+}
+
 /** An answer as OpenAPI describes it. */
 export function answer<Schema extends z.ZodType, Type extends string = 'application/json'>(
   description: string,

@@ -17,6 +17,8 @@ import {
   columns,
   etlPath,
   failures,
+  idempotencyHeader,
+  plainKey,
   queryId,
   queryName,
   rows,
@@ -103,6 +105,9 @@ function addTraining(app: RestServer, services: Services) {
         operationId: 'queryTrain',
         summary: 'Runs SQL on the warehouse into a dataset, and saves it',
         querystring: save,
+        headers: idempotencyHeader(
+          'A name for this request, kept for a week: sent again with it, it is the same dataset',
+        ),
         body: queryTraining,
         response: { 200: answer('The saved query and its dataset', queryTrained), ...failures },
       },
@@ -114,6 +119,7 @@ function addTraining(app: RestServer, services: Services) {
         asOf: request.body.as_of,
         save: request.query.save === 'true',
         waitMs: maxWaitMs,
+        idempotencyKey: plainKey(request.headers['idempotency-key']),
       })
       return sendJson(
         reply,

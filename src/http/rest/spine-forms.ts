@@ -40,6 +40,10 @@ export function createSpineForms(uploads: Pick<Uploads, 'receive' | 'spine' | 'r
       return found && ((needed) => uploads.spine(found.upload, needed, found.signal))
     },
 
+    /** Null where there is no file. */
+    sha256Of: (request: FastifyRequest): string | null =>
+      received.get(request)?.upload.sha256.toString('hex') ?? null,
+
     async remove(request: FastifyRequest): Promise<void> {
       const found = received.get(request)
       if (found !== undefined) await uploads.remove(found.upload.name)
@@ -125,6 +129,6 @@ function parseJson(text: string): unknown {
 function fault(what: string): AppError {
   return new AppError(
     'BAD_USER_INPUT',
-    `The form ${what}; it has the parts \`request\`, JSON, and \`spine\`, a Parquet file, an Arrow stream or CSV.`,
+    `The form ${what}; it has the parts \`request\`, JSON, and \`spine\`, a Parquet file, an Arrow stream or file, or CSV.`,
   )
 }

@@ -9,7 +9,7 @@ import type { PublishJobRecord } from '../../catalog/publish-jobs.ts'
 import { AppError } from '../../errors.ts'
 import { uploadTypes } from '../../publish/upload/formats.ts'
 import type { Services } from '../../schema/services.ts'
-import { answer, failures, idPattern, waitMs } from './bodies.ts'
+import { answer, failures, idempotencyHeader, idPattern, plainKey, waitMs } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 
 const letGoWithinMs = 30_000
@@ -49,12 +49,9 @@ const querystring = z.object({
     .describe('Whether the answer waits for the end of the job'),
   wait_ms: waitMs('How long it may wait then'),
 })
-const headers = z.object({
-  'idempotency-key': z
-    .string()
-    .optional()
-    .describe('A name for these rows, kept for a week: sent again with it, they are the same job'),
-})
+const headers = idempotencyHeader(
+  'A name for these rows, kept for a week: sent again with it, they are the same job',
+)
 
 export function addTableRows(app: RestServer, { publishing }: Services) {
   app.register(async (plain) => {
@@ -129,11 +126,6 @@ export function addJobs(app: RestServer, { catalog }: Services) {
       return { job_id: id, status, table, total, done, waiting_for: waitingFor, error }
     },
   )
-}
-
-/** As the standard's draft has it, the header is a text in quotes; many send it without. */
-function plainKey(header: string | undefined): string | undefined {
-  return header === undefined ? undefined : (/^"([^"\\]*)"$/.exec(header)?.[1] ?? header)
 }
 
 /** What is left of a refused body goes by unread, so that its client reads the answer; not for as long as it likes. */

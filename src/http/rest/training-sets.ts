@@ -4,10 +4,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Services } from '../../schema/services.ts'
 import { downloadFormats } from '../../training/download.ts'
-import type { MadeTrainingSet } from '../../training/service.ts'
+import type { CreateTrainingSetRequest, MadeTrainingSet } from '../../training/service.ts'
 import { askFeatures } from '../../training/sets/asked.ts'
 import type { SpineRequest } from '../../training/sets/spine.ts'
-import { answer, columns, failures, waitMs } from './bodies.ts'
+import { answer, columns, failures, idempotencyHeader, plainKey, waitMs } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 import { createSpineForms, spineForm } from './spine-forms.ts'
 import { reference } from './vectors.ts'
@@ -50,6 +50,10 @@ const querystring = z.object({
   wait_ms: waitMs('How long the answer may wait for the end'),
 })
 
+const headers = idempotencyHeader(
+  'A name for this request, kept for a week: sent again with it, it is the same dataset',
+)
+
 type Asked = z.infer<z.ZodObject<typeof setFields>>
 
 export function addTrainingSets(app: RestServer, services: Services) {
@@ -67,8 +71,9 @@ export function addTrainingSets(app: RestServer, services: Services) {
           operationId: 'createTrainingSet',
           summary: 'Joins to each row of a spine the features as of its time, into a dataset',
           description:
-            'As multipart/form-data the part `request` is this JSON, and the part `spine` a Parquet file, an Arrow stream or CSV.',
+            'As multipart/form-data the part `request` is this JSON, and the part `spine` a Parquet file, an Arrow stream or file, or CSV.',
           querystring,
+          headers,
           body,
           response: {
             200: answer('The dataset', made),
@@ -81,7 +86,13 @@ export function addTrainingSets(app: RestServer, services: Services) {
         try {
           const { spine: given, ...asked } = request.body
           const spine = { ...toSpine(given), read: forms.fileOf(request) }
-          const set = await create(services, spine, asked, request.query.wait_ms)
+          const key = plainKey(request.headers['idempotency-key'])
+          const { rows, ...of } = given ?? {}
+          const all = { ...asked, spine: { ...of, file: forms.sha256Of(request) } }
+          const set = await create(services, spine, asked, {
+            waitMs: request.query.wait_ms,
+            ...(key !== undefined && { repeat: { key, asked: all, rows } }),
+          })
           return reply.status(set.dataset.status === 'SUCCEEDED' ? 200 : 202).send(tell(services, set))
         } finally {
           await forms.remove(request)
@@ -100,7 +111,7 @@ async function create(
   { training, featureServices }: Services,
   given: SpineRequest,
   asked: Asked,
-  waitMs: number,
+  how: Pick<CreateTrainingSetRequest, 'waitMs' | 'repeat'>,
 ): Promise<MadeTrainingSet> {
   return training.createTrainingSet({
     spine: given,
@@ -112,7 +123,7 @@ async function create(
     timestampColumn: asked.timestamp_column,
     knownAsOf: asked.known_as_of,
     name: asked.name ?? null,
-    waitMs,
+    ...how,
   })
 }
 

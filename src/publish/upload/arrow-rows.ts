@@ -1,4 +1,4 @@
-// Rows out of an Arrow IPC stream: each type of Arrow by the type in which Parquet holds its values, and its values by their bits.
+// Rows out of an Arrow IPC stream or file: each type of Arrow by the type in which Parquet holds its values, and its values by their bits.
 
 import {
   type Data,
@@ -32,9 +32,9 @@ export interface ArrowRows {
 }
 
 export async function readArrow(body: AsyncIterable<Buffer>): Promise<ArrowRows> {
-  const reader = await RecordBatchReader.from(body)
+  const reader = await RecordBatchReader.from(asStream(body))
   await reader.open({ autoDestroy: false })
-  if (!reader.isStream() || reader.schema === undefined) throw new Error('it is a file of Arrow, or none')
+  if (!reader.isStream() || reader.schema === undefined) throw new Error('it is none')
   const carried = reader.schema.fields.map((field) => ({ name: field.name, ...carry(field) }))
   const columns = carried.map(({ name, storage }) => ({
     name,
@@ -52,6 +52,24 @@ export async function readArrow(body: AsyncIterable<Buffer>): Promise<ArrowRows>
     }
   }
   return { columns, batches: batches() }
+}
+
+/** Eight bytes with the padding. */
+const magic = Buffer.from('ARROW1\0\0')
+
+/** A file is a stream between this and an index, which nobody needs who reads all of it. */
+async function* asStream(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let head: Buffer | null = Buffer.alloc(0)
+  for await (const piece of body) {
+    if (head === null) yield piece
+    else {
+      head = Buffer.concat([head, piece])
+      if (head.length < magic.length) continue
+      yield head.subarray(0, magic.length).equals(magic) ? head.subarray(magic.length) : head
+      head = null
+    }
+  }
+  if (head !== null) yield head
 }
 
 function nullable(column: Carried, data: Data): Read {

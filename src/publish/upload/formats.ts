@@ -10,6 +10,7 @@ export const uploadTypes = {
   'text/csv': 'csv',
   'application/vnd.apache.parquet': 'parquet',
   'application/vnd.apache.arrow.stream': 'arrow',
+  'application/vnd.apache.arrow.file': 'arrow',
 } as const satisfies Record<string, UploadFormat>
 
 export const formatNames: Readonly<Record<UploadFormat, string>> = {
@@ -17,7 +18,7 @@ export const formatNames: Readonly<Record<UploadFormat, string>> = {
   ndjson: 'NDJSON, an object on each line',
   csv: 'CSV with a header',
   parquet: 'a Parquet file',
-  arrow: 'an Arrow IPC stream',
+  arrow: 'an Arrow IPC stream or file',
 }
 
 /** Throws BAD_USER_INPUT. */
@@ -29,7 +30,12 @@ export function formatOf(contentType: string | undefined): UploadFormat {
   throw new AppError('BAD_USER_INPUT', `${given}; send them as ${Object.keys(uploadTypes).join(', ')}.`)
 }
 
-const endings: Readonly<Record<string, UploadFormat>> = { parquet: 'parquet', arrow: 'arrow', csv: 'csv' }
+const endings: Readonly<Record<string, UploadFormat>> = {
+  parquet: 'parquet',
+  arrow: 'arrow',
+  feather: 'arrow',
+  csv: 'csv',
+}
 
 /** Of a file in a form: by its content type, where that says it, else by its name. Throws BAD_USER_INPUT. */
 export function formatOfFile(contentType: string | undefined, fileName: string | undefined): UploadFormat {

@@ -79,7 +79,7 @@ async function toParquet(
     case 'parquet':
       return { bodyPath: request.bodyPath, cast: asTime }
     default:
-      throw new AppError('BAD_USER_INPUT', 'A spine is uploaded as Parquet, an Arrow stream or CSV.')
+      throw new AppError('BAD_USER_INPUT', 'A spine is uploaded as Parquet, Arrow or CSV.')
   }
 }
 

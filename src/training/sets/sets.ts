@@ -1,7 +1,7 @@
 // Training sets: what is asked for becomes a recipe, checked as a whole before anything runs; a dataset is made by it, and made again.
 
 import { randomUUID } from 'node:crypto'
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { access, copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DatasetRecord } from '../../catalog/datasets.ts'
 import type { EtlRecord } from '../../catalog/etls.ts'
@@ -138,9 +138,20 @@ export function createTrainingSets(options: TrainingSetsOptions) {
     return sql ?? (recipe.spine.kind === 'statement' ? recipe.spine.sql : '')
   }
 
+  async function keptSpine(datasetId: string): Promise<string> {
+    const path = spinePathOf(datasetId)
+    try {
+      await access(path)
+      return path
+    } catch (cause) {
+      const message = `The rows of the spine of training set ${datasetId} are not in this gateway's folder of datasets: another gateway was asked for it. Give all gateways one shared folder (DATASETS_DIR), and ask for the set again.`
+      throw new AppError('NOT_FOUND', message, { cause })
+    }
+  }
+
   async function spineFileOf({ spine }: SetRecipe, datasetId: string): Promise<string | null> {
     if (spine.kind === 'statement') return null
-    if (spine.kind === 'rows') return spinePathOf(datasetId)
+    if (spine.kind === 'rows') return keptSpine(datasetId)
     const dataset = await catalog.datasets.byId(spine.datasetId)
     const path = datasetPath(datasetsFolder, dataset.id)
     await assertReadable(dataset, path)
