@@ -8,7 +8,7 @@ import type { Idempotency } from '../catalog/idempotency-keys.ts'
 import { createId } from '../catalog/ids.ts'
 import { isEnded } from '../catalog/job-states.ts'
 import type { Catalog } from '../catalog/open.ts'
-import type { SavedQueryNotes, SavedQueryRecord } from '../catalog/saved-queries.ts'
+import type { SavedQueryRecord } from '../catalog/saved-queries.ts'
 import type { Repetition } from '../concurrency/repeat.ts'
 import { within } from '../concurrency/within.ts'
 import { AppError, unavailable } from '../errors.ts'
@@ -30,53 +30,21 @@ import { watchOrphans } from './orphans.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
 import { createQueryColumns } from './query-columns.ts'
-import { idempotencyOf, type RepeatKey, whenMade } from './repeated.ts'
+import { idempotencyOf, whenMade } from './repeated.ts'
+import type {
+  CreateTrainingSetRequest,
+  ExtractTrainRequest,
+  MadeTrainingSet,
+  QueryTrainRequest,
+} from './requests.ts'
 import { keepRetention, type Retention } from './retention.ts'
 import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
 import { notPointInTime, parseRecipe } from './sets/recipe.ts'
-import {
-  createTrainingSets,
-  type FeaturesRequest,
-  type PlannedSet,
-  type TrainingSetRequest,
-} from './sets/sets.ts'
+import { createTrainingSets, type FeaturesRequest, type PlannedSet } from './sets/sets.ts'
 import { whileCatalogIsAway } from './stored-end.ts'
 import { sweep } from './sweep.ts'
 
 const catalogPatienceMs = 60_000
-
-export interface QueryTrainRequest extends SavedQueryNotes {
-  sql: string
-  name: string
-  save: boolean
-  waitMs: number
-  /** What as_of() is, in microseconds since 1970, UTC: now, unless it is said. */
-  asOf?: bigint | undefined
-  idempotencyKey?: string | null | undefined
-}
-
-export interface CreateTrainingSetRequest extends TrainingSetRequest {
-  waitMs: number
-  repeat?: RepeatKey | undefined
-}
-
-/** `notPointInTime` names the views without a time, whose rows are those of now. */
-export interface MadeTrainingSet {
-  dataset: DatasetRecord
-  notPointInTime: readonly string[]
-}
-
-export interface ExtractTrainRequest {
-  /** Of a saved query, or its name. */
-  queryId: string
-  /** Where the ETL lies, or its id in the catalog. */
-  etlPath: string
-  etlName?: string | null | undefined
-  /** As of `QueryTrainRequest`. */
-  asOf?: bigint | undefined
-  save: boolean
-  waitMs: number
-}
 
 /**
  * A call that starts a dataset answers when it has ended, or after `waitMs` with the dataset as it then stands; the

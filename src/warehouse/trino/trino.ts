@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
+import { refusalOfRows } from '../given-rows.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
@@ -25,6 +26,7 @@ import { openTrinoSession } from './session.ts'
 import { parseTrinoUrl } from './url.ts'
 
 const pingTimeoutMs = 10_000
+const noTables = 'Trino has no tables that are gone with a statement'
 const whyNotLocal = 'Trino shows no tree of a statement that it could be proven by'
 
 export async function createTrinoWarehouse(options: WarehouseOptions): Promise<Warehouse> {
@@ -129,11 +131,12 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
         withPlan({ sql, signal, isTold: true }, async (plan) => atMoment(plan, expression)),
       ),
     exportParquet: (request) =>
-      guarded(request, () =>
-        withPlan(request, (plan) =>
+      guarded(request, async () => {
+        if (request.given !== undefined) throw refusalOfRows(new Error(noTables))
+        return withPlan(request, (plan) =>
           exportPages({ session, address, ledger, csv }, plan, request, pinOf(request)),
-        ),
-      ),
+        )
+      }),
     composeTrainingSet: (set) => composeWith(trinoAsOf, set, ['window']),
     holdSnapshot: ({ signal }) =>
       guarded({ signal }, async () => {
