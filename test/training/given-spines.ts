@@ -59,8 +59,8 @@ export function testGivenSpines(
       for (const [view, made] of Object.entries(views)) {
         const behind = 'behind' in made ? made.behind : ''
         const sql = `SELECT ${made.columns} FROM feature_store.${made.table} ${behind}`
-        const { columns } = await stack.warehouse.describe(sql)
-        const query = await stack.catalog.savedQueries.save({ name: view, sql, columns })
+        const { columns, asksForMoment } = await stack.warehouse.describe(sql)
+        const query = await stack.catalog.savedQueries.save({ name: view, sql, columns, asksForMoment })
         await stack.catalog.featureViews.create({
           name: view,
           queryId: query.id,

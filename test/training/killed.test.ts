@@ -75,9 +75,8 @@ test(
         [1, 2],
         [30, null],
       ])
-      expect((await filesOf({ folder, datasetId })).map((name) => name.split('/').at(-1))).toEqual([
-        `${datasetId}.parquet`,
-      ])
+      const left = async () => (await filesOf({ folder, datasetId })).map((name) => name.split('/').at(-1))
+      await expect.poll(left).toEqual([`${datasetId}.parquet`])
     }),
   240_000,
 )

@@ -343,8 +343,8 @@ describe('A training set', () => {
     ] as const
 
     async function makeAsked(name: string): Promise<string> {
-      const { columns } = await stack.warehouse.describe(sql)
-      return (await stack.catalog.savedQueries.save({ name, sql, columns })).id
+      const { columns, asksForMoment } = await stack.warehouse.describe(sql)
+      return (await stack.catalog.savedQueries.save({ name, sql, columns, asksForMoment })).id
     }
 
     const asked = moments.map(([event_timestamp]) => ({ user_id: 1, event_timestamp }))

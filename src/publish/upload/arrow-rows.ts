@@ -1,5 +1,7 @@
 // Rows out of an Arrow IPC stream or file: each type of Arrow by the type in which Parquet holds its values, and its values by their bits.
 
+import { createReadStream, type ReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import {
   type Data,
   DataType,
@@ -31,11 +33,15 @@ export interface ArrowRows {
   batches: AsyncIterable<readonly Row[]>
 }
 
-export async function readArrow(body: AsyncIterable<Buffer>): Promise<ArrowRows> {
-  const reader = await RecordBatchReader.from(asStream(body))
-  await reader.open({ autoDestroy: false })
-  if (!reader.isStream() || reader.schema === undefined) throw new Error('it is none')
-  const carried = reader.schema.fields.map((field) => ({ name: field.name, ...carry(field) }))
+interface ArrowBody {
+  bodyPath: string
+  signal: AbortSignal
+}
+
+export async function readArrow(body: ArrowBody): Promise<ArrowRows> {
+  const carried = await withReader(body, async ({ schema }) =>
+    schema.fields.map((field) => ({ name: field.name, ...carry(field) })),
+  )
   const columns = carried.map(({ name, storage }) => ({
     name,
     type: 'STRING' as const,
@@ -43,33 +49,51 @@ export async function readArrow(body: AsyncIterable<Buffer>): Promise<ArrowRows>
     storage,
   }))
   async function* batches() {
-    for await (const batch of reader as AsyncIterable<RecordBatch>) {
-      const readers = carried.map((column, i) => nullable(column, required(batch.data.children[i])))
-      for (let from = 0; from < batch.numRows; from += rowsPerBatch) {
-        const count = Math.min(rowsPerBatch, batch.numRows - from)
-        yield Array.from({ length: count }, (_, i) => readers.map((read) => read(from + i)))
+    const { reader, close } = await openReader(body)
+    try {
+      for await (const batch of reader as AsyncIterable<RecordBatch>) {
+        body.signal.throwIfAborted()
+        const readers = carried.map((column, i) => nullable(column, required(batch.data.children[i])))
+        for (let from = 0; from < batch.numRows; from += rowsPerBatch) {
+          const count = Math.min(rowsPerBatch, batch.numRows - from)
+          yield Array.from({ length: count }, (_, i) => readers.map((read) => read(from + i)))
+        }
       }
+    } finally {
+      await close()
     }
   }
   return { columns, batches: batches() }
 }
 
-/** Eight bytes with the padding. */
-const magic = Buffer.from('ARROW1\0\0')
+async function withReader<T>(body: ArrowBody, work: (reader: RecordBatchReader) => Promise<T>): Promise<T> {
+  const { reader, close } = await openReader(body)
+  return work(reader).finally(close)
+}
 
-/** A file is a stream between this and an index, which nobody needs who reads all of it. */
-async function* asStream(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let head: Buffer | null = Buffer.alloc(0)
-  for await (const piece of body) {
-    if (head === null) yield piece
-    else {
-      head = Buffer.concat([head, piece])
-      if (head.length < magic.length) continue
-      yield head.subarray(0, magic.length).equals(magic) ? head.subarray(magic.length) : head
-      head = null
-    }
+const magic = Buffer.from('ARROW1')
+
+/** A stream is read as it comes, a file by the index at its end. */
+async function openReader({ bodyPath, signal }: ArrowBody) {
+  const file = await open(bodyPath)
+  let stream: ReadStream | null = null
+  const close = async () => {
+    stream?.destroy()
+    await file.close()
   }
-  if (head !== null) yield head
+  try {
+    const { buffer } = await file.read(Buffer.alloc(magic.length), 0, magic.length, 0)
+    if (!buffer.equals(magic)) stream = createReadStream(bodyPath, { signal, highWaterMark: 256 * 1024 })
+    const reader: RecordBatchReader = await (stream === null
+      ? RecordBatchReader.from(file)
+      : RecordBatchReader.from(stream))
+    await reader.open({ autoDestroy: false })
+    if (reader.schema === undefined) throw new Error('it has no schema')
+    return { reader, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
 }
 
 function nullable(column: Carried, data: Data): Read {

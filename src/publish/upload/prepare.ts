@@ -115,7 +115,7 @@ function assertBounded(rows: number, columns: number, maxCells: number) {
 
 /** Arrow's types as Parquet has them: from there on the two are the same. */
 async function writeArrow(engine: Engine, request: PrepareRequest): Promise<string[]> {
-  const { columns, batches } = await readArrow(bodyOf(request))
+  const { columns, batches } = await readArrow(request)
   const files: string[] = []
   let rows: Row[] = []
   let count = 0

@@ -72,7 +72,7 @@ async function toParquet(
     case 'csv':
       return { bodyPath: path, cast: await writeCsv(engine, request, path) }
     case 'arrow': {
-      const { columns, batches } = await readArrow(bodyOf(request))
+      const { columns, batches } = await readArrow(request)
       await engine.writeFrames({ path, columns, batches, signal })
       return { bodyPath: path, cast: asTime }
     }

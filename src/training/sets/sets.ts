@@ -75,7 +75,7 @@ export interface TrainingSetsOptions {
 const momentColumn = 'gateway moment'
 
 export function createTrainingSets(options: TrainingSetsOptions) {
-  const { catalog, warehouse, parquet, datasetsFolder, temporaryFolder } = options
+  const { catalog, parquet, datasetsFolder, temporaryFolder } = options
   const runs = createSetRun(options)
   const spinePathOf = (datasetId: string) => join(datasetsFolder, `${datasetId}.spine.parquet`)
 
@@ -92,7 +92,7 @@ export function createTrainingSets(options: TrainingSetsOptions) {
       sql: query.sql,
       columns: [...query.columns],
       isExact: query.determinism === 'EXACT',
-      asksForMoment: (await warehouse.describe(query.sql)).asksForMoment,
+      asksForMoment: query.asksForMoment,
       etl: etl && describeEtl(etl, output),
       keys: keys.map(({ key, column }) => ({ key: etl === null ? key : own(key), column })),
       timestampColumn: record.timestampColumn,
