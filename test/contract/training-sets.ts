@@ -259,6 +259,28 @@ export function testTrainingSets(
       expect(compared).toBeGreaterThan(20 * episodes)
     }, 900_000)
 
+    test('join a view without a time by its key, and fail where one that is asked for has several rows', async () => {
+      const view = await relation("SELECT k, v FROM (VALUES (1, 'a'), (2, 'b'), (7, 'c'), (7, 'd')) t(k, v)")
+      const setOver = async (keys: readonly string[]): Promise<TrainingSet> => {
+        const rows = keys.map((key, nr) => `(${nr}, ${key})`).join(', ')
+        const spine = await relation(
+          `SELECT nr, k FROM (VALUES ${rows}, (${keys.length}, NULL)) t(nr, k) ORDER BY nr`,
+        )
+        const keyed = { keys: [{ key: view.column('k'), column: spine.column('k') }], timestamp: null }
+        const rest = { created: null, eventTtlSeconds: null, isExact: true, asking: null }
+        const features = [{ column: view.column('v'), name: 'v' }]
+        return {
+          spine,
+          timestamp: null,
+          knownAsOf: false,
+          references: [{ ...view, ...keyed, ...rest, features }],
+        }
+      }
+      for (const rows of await run(await setOver(['2', '1', '2', '9'])))
+        expect(rows.map((row) => row.at(-1))).toEqual(['b', 'a', 'b', null, null])
+      await expect(run(await setOver(['1', '7']))).rejects.toThrow(/several rows of reference 0: k 7/)
+    })
+
     test.each(asOfExamples)('$name', async (example) => {
       const statements = statementsOf(example)
       const [spine, view] = [await relation(statements.spine), await relation(statements.rows)]
