@@ -320,7 +320,7 @@ describe('A training set', () => {
       return expect(ended).toMatchObject({
         status: 'FAILED',
         errorCode: 'NOT_FOUND',
-        error: expect.stringMatching(/rows of the spine .* DATASETS_DIR/),
+        error: expect.stringMatching(/rows of the spine .*DATASETS_DIR/),
       })
     expect(ended).toMatchObject({ status: 'SUCCEEDED' })
     expect((await training.rows(dataset.id, { offset: 0, limit: 100 })).rows).toEqual(expected)

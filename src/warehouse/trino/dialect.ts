@@ -39,7 +39,8 @@ export const trinoAsOf: AsOfDialect = {
   inTypeOf: (moment) => moment,
   secondsBefore: (moment, seconds) => `date_add('second', -${seconds}, ${moment})`,
   text: (value) => `CAST(${value} AS varchar)`,
-  fails: (text) => `fail(${text}) IS NULL`,
+  // Of fail() the engine knows the type alone, and leaves it out.
+  fails: (text) => `CAST(${text} AS integer) IS NULL`,
   ordered(value, { type }) {
     if (type === 'STRING') return `CAST(${value} AS varchar)`
     return ['JSON', 'LIST', 'STRUCT'].includes(type) ? `json_format(CAST(${value} AS JSON))` : value
