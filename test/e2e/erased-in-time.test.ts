@@ -39,7 +39,7 @@ let rows: Happened[] = [firstFact]
 beforeAll(async () => {
   stores = await openStores()
   folder = await createDataFolder('erased-in-time')
-  settings = { ...(await stores.create()), ETL_SOURCES: folder.path }
+  settings = { ...(await stores.create()), LOOKUP_TIMEOUT_MS: '60000', ETL_SOURCES: folder.path }
   gateway = await spawnGateway(folder.path, settings)
   await gateway.data(`mutation { createTable(name: "facts", columns: [
     { name: "key", type: INT64 } { name: "other", type: STRING } { name: "time", type: TIMESTAMP }

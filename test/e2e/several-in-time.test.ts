@@ -69,7 +69,12 @@ beforeAll(async () => {
   stores = await openServers()
   folder = await createFolder('several-in-time')
   const made = await stores.create()
-  settings = { ...made, DATASETS_DIR: join(folder.path, 'datasets'), ETL_SOURCES: folder.path }
+  settings = {
+    ...made,
+    LOOKUP_TIMEOUT_MS: '60000',
+    DATASETS_DIR: join(folder.path, 'datasets'),
+    ETL_SOURCES: folder.path,
+  }
   redis = new Redis(made.ONLINE_URL)
   await start('ahead')
   await start('behind')
