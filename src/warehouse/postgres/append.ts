@@ -37,8 +37,12 @@ import { type Counts, readCounts, readWays, readWritten, type Written } from './
 export function transactionOf({ query, script }: Session): Transactional {
   return {
     query,
-    // The triggers of docs/postgres-signs.sql leave out what the gateway knows by itself.
-    begin: () => script("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL gateway.own = 'on'"),
+    // The triggers of docs/postgres-signs.sql leave out what the gateway knows by itself. A load takes what time it
+    // takes, and would else begin anew for ever; locks alone are waited for so long.
+    begin: () =>
+      script(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL gateway.own = 'on'; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'",
+      ),
     commit: () => script('COMMIT'),
     rollback: () => script('ROLLBACK'),
   }
