@@ -10,11 +10,11 @@ import type { Transformed } from '../../features/service-etl.ts'
 import type { FeatureServices } from '../../features/services.ts'
 import { type ByteText, toByteText, toText } from '../../values/byte-text.ts'
 import { createRowEncoder, type Row } from '../../values/columns.ts'
-import { microsOfMs } from '../../values/moment.ts'
 import type { RealtimeLoader } from '../loader.ts'
-import type { LookupAnswers, RealtimeResult, RealtimeSource } from '../result.ts'
+import type { LookupAnswers, RealtimeResult } from '../result.ts'
 import type { Realtime } from '../service.ts'
 import type { ReadEntity } from './entities.ts'
+import { createTeller, type Teller, type VectorPart } from './parts.ts'
 import { type FeaturesAt, type Past, readPast } from './past.ts'
 import type { PlannedPart, VectorPlan, VectorsAsked } from './plan.ts'
 import { createVectorPlans } from './plans.ts'
@@ -33,17 +33,6 @@ export interface FeatureVector {
   /** In the order of the references; none where the entity itself is at fault. */
   views: readonly VectorPart[]
   /** What is wrong with the entity, or with what its ETL made of it. */
-  error: AppError | null
-}
-
-export interface VectorPart {
-  view: string
-  status: RealtimeResult['status']
-  source: RealtimeSource
-  /** Of a view in time when its row became true, in microseconds UTC. */
-  eventTime: bigint | null
-  /** When its row was computed, or the moment that it was chosen for, in microseconds UTC. */
-  asOf: bigint | null
   error: AppError | null
 }
 
@@ -154,7 +143,7 @@ function failed(plan: VectorPlan, entity: unknown, error: AppError): Joined {
 
 function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
   const { parts, through } = plan
-  const toMicros = createToMicros()
+  const tellers = parts.map(({ view }) => createTeller(view.record.name))
   return (entity, { keys, cells }, nth) => {
     let text = '{'
     let error: AppError | null = null
@@ -163,7 +152,8 @@ function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
       const part = parts[p] as PlannedPart
       const answer =
         answers[p]?.[nth] ?? new AppError('INTERNAL', 'The lookup gave fewer results than it was asked for.')
-      const { members, told } = readPart(part, { answer, key: keys[part.finding] ?? '', toMicros })
+      const tell = tellers[p] as Teller
+      const { members, told } = readPart(part, { answer, key: keys[part.finding] ?? '', tell })
       text += p === 0 ? members : `,${members}`
       views.push(told)
       // An ETL is not given what is not known.
@@ -197,31 +187,15 @@ function createPastJoin({ references }: VectorPlan, { columns, rows }: Past, mom
 
 function readPart(
   { view, picker }: PlannedPart,
-  { answer, key, toMicros }: { answer: RealtimeResult | AppError; key: string; toMicros(ms: number): bigint },
+  { answer, key, tell }: { answer: RealtimeResult | AppError; key: string; tell: Teller },
 ) {
   const { name } = view.record
   if (answer instanceof AppError) return { members: picker.nothing, told: failedPart(name, answer) }
-  const { status, source, asOfMs, eventTime, error, rows } = answer
-  const told: VectorPart = {
-    view: name,
-    status,
-    source,
-    eventTime,
-    asOf: asOfMs === null ? null : toMicros(asOfMs),
-    error,
-  }
+  const { error, rows } = answer
+  const told = tell(answer)
   const members = error === null ? picker.pick(rows) : picker.nothing
   if (members !== null) return { members, told }
   return { members: picker.nothing, told: { ...told, status: 'FAILED' as const, error: moreRows(view, key) } }
-}
-
-/** What is answered together was mostly computed together, or chosen for one moment. */
-function createToMicros(): (ms: number) => bigint {
-  let latest = { ms: 0, micros: 0n }
-  return (ms) => {
-    if (latest.ms !== ms) latest = { ms, micros: microsOfMs(ms) }
-    return latest.micros
-  }
 }
 
 function failedPart(view: string, error: AppError): VectorPart {
