@@ -99,22 +99,23 @@ test('A schedule is kept once for both, and goes on when one of them is killed',
     await expect.poll(total('b'), { timeout: 60_000 }).toBe(next)
     expect(await total('a')()).toBe(next)
   }
-  expect(await shortestPause()).toBeGreaterThan(everySeconds * 0.7)
   await at('a').kill()
   await write('UPDATE sales.totals SET total = 4')
   await expect.poll(total('b'), { timeout: 120_000 }).toBe(4)
   await spawn('a')
   await write('UPDATE sales.totals SET total = 5')
   for (const name of names) await expect.poll(total(name), { timeout: 60_000 }).toBe(5)
-  expect(await shortestPause()).toBeGreaterThan(everySeconds * 0.7)
+  const all = await pauses()
+  expect(all.length).toBeGreaterThanOrEqual(2)
+  expect(Math.min(...all)).toBeGreaterThan(everySeconds * 0.7)
 })
 
-/** In seconds, between two times that the schedule had the view computed anew. */
-async function shortestPause(): Promise<number> {
-  const [row] = await write(`SELECT min(pause)::float AS pause FROM (
+/** In seconds, between the times that the schedule had the view computed anew. */
+async function pauses(): Promise<number[]> {
+  const rows = await write(`SELECT pause::float FROM (
     SELECT extract(epoch FROM committed_at - lag(committed_at) OVER (ORDER BY committed_at)) AS pause
-    FROM gateway.ledger WHERE job_id LIKE 'change-%') p`)
-  return Number(row?.pause)
+    FROM gateway.ledger WHERE job_id LIKE 'change-%') p WHERE pause IS NOT NULL`)
+  return rows.map(({ pause }) => Number(pause))
 }
 
 test('A notice that a killed gateway was at is taken up by the other at once, and loses nothing', {

@@ -27,7 +27,7 @@ beforeAll(async () => {
   )
   const etlPath = await gateway.writeEtl(
     'fare.ts',
-    'export const transform = (row: { rate: number | null; amount: number }) => ({ fare: row.rate === null ? null : row.rate * row.amount })',
+    "export const columns = { fare: 'FLOAT64' }\nexport const transform = (row: { rate: number | null; amount: number }) => ({ fare: row.rate === null ? null : row.rate * row.amount })",
   )
   await gateway.createService({
     name: 'fare',
