@@ -49,11 +49,11 @@ describe('documents', () => {
     ['nested a hundred thousand deep', `{ ${'a{'.repeat(100_000)}`, 'TOO_LARGE'],
     ['with nested list values', `{ node(id: ${'['.repeat(5_000)}${']'.repeat(5_000)}) { id } }`, 'TOO_LARGE'],
     ['with nested object values', `{ node(id: ${'{a:'.repeat(50)}1${'}'.repeat(50)}) { id } }`, 'TOO_LARGE'],
-    [
-      'with nested list types',
-      `query ($a: ${'['.repeat(9_000)}Int${']'.repeat(9_000)}) { __typename }`,
+    ...[33, 1_000, 9_000].map((depth): [string, string, string] => [
+      `with ${depth} nested list types`,
+      `query ($a: ${'['.repeat(depth)}Int${']'.repeat(depth)}) { __typename }`,
       'TOO_LARGE',
-    ],
+    ]),
     ['with a flood of aliases', `{ ${times(1_000, (i) => `a${i}: ${lookup}`)} }`, 'TOO_LARGE'],
     ['with one alias too many', `{ ${times(101, (i) => `a${i}: __typename`)} }`, 'TOO_LARGE'],
     ['with a flood of one field', `{ ${'__typename '.repeat(9_000)} }`, 'TOO_LARGE'],

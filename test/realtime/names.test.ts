@@ -48,9 +48,11 @@ async function isServed({ query, etl, key: indexKey }: Names): Promise<boolean> 
     expect(['BAD_USER_INPUT', 'INVALID_SQL']).toContain((error as AppError).code)
     return false
   }
-  for (const source of ['WAREHOUSE', 'ONLINE']) {
+  // The first is made by the lookup, unless the view's filling has come before it.
+  for (const sources of [['WAREHOUSE', 'ONLINE'], ['ONLINE']]) {
     const [found] = await stack.lookUp(target, ['v'])
-    expect(found).toMatchObject({ indexKey, source, status: 'FRESH' })
+    expect(found).toMatchObject({ indexKey, status: 'FRESH' })
+    expect(sources).toContain(found?.source)
   }
   const { featureViews } = stack.catalog
   const view = await featureViews.find({

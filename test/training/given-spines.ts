@@ -162,11 +162,14 @@ export function testGivenSpines(
       expect(listed.filter((table) => names.includes(table))).toEqual([])
     })
 
-    test.runIf(refusesNul)('is made of files where the warehouse cannot hold a key', async () => {
-      const rows = spineOf(1200).map((row, i) => (i === 700 ? { ...row, name: 'a\0b' } : row))
-      expect(await compare(rows)).toBe(1200)
-      expect(asked.filter(({ given }) => given === undefined).length).toBeGreaterThan(0)
-    })
+    // Only where the warehouse refuses it is there another way to try.
+    if (refusesNul) {
+      test('is made of files where the warehouse cannot hold a key', async () => {
+        const rows = spineOf(1200).map((row, i) => (i === 700 ? { ...row, name: 'a\0b' } : row))
+        expect(await compare(rows)).toBe(1200)
+        expect(asked.filter(({ given }) => given === undefined).length).toBeGreaterThan(0)
+      })
+    }
 
     test('names a key of a view without a time that has several rows', async () => {
       const tables = [{ table: 'people', columns: ['id', 'title'], rows: [[7, 'another']] }]

@@ -8,6 +8,7 @@ import {
   GraphQLError,
   Kind,
   type SelectionSetNode,
+  type TypeNode,
   type ValueNode,
 } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
@@ -100,6 +101,14 @@ function assertWithinLimits(document: DocumentNode): void {
     if (value.kind === Kind.OBJECT) for (const field of value.fields) visitValue(field.value, depth + 1)
   }
 
+  /** Whoever reads a type calls itself for the one within. */
+  function visitType(type: TypeNode) {
+    let depth = 0
+    for (let at = type; at.kind !== Kind.NAMED_TYPE; at = at.type) {
+      if (at.kind === Kind.LIST_TYPE) assertNesting(++depth)
+    }
+  }
+
   function visitSelections({ selections }: SelectionSetNode, depth: number) {
     assertNesting(depth)
     const names = new Set<string>()
@@ -119,7 +128,8 @@ function assertWithinLimits(document: DocumentNode): void {
   function visitDefinition(node: DefinitionNode) {
     if ('directives' in node) visitDirectives(node.directives)
     if (node.kind === Kind.OPERATION_DEFINITION) {
-      for (const { directives, defaultValue } of node.variableDefinitions ?? []) {
+      for (const { type, directives, defaultValue } of node.variableDefinitions ?? []) {
+        visitType(type)
         visitDirectives(directives)
         if (defaultValue) visitValue(defaultValue, 1)
       }
