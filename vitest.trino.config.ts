@@ -14,6 +14,7 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     pool: 'forks',
+    retry: process.env.CI === undefined ? 0 : 1,
     reporters: ['default', './test/plain-summary.ts'],
   },
 })

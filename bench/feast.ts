@@ -153,7 +153,9 @@ async function startFeast(python: string, folder: string, redisUrl: string) {
   const port = await freePort()
   // Not by its script: that names the folder it was installed in.
   const cli = ['-c', 'from feast.cli.cli import cli; cli()', '--chdir', folder, 'serve', '--no-access-log']
-  const child = await startChild(python, [...cli, '--port', `${port}`], {
+  // By default a worker ends after a thousand requests, and answers none until another has begun.
+  const endless = ['--max-requests', '0', '--max-requests-jitter', '0']
+  const child = await startChild(python, [...cli, ...endless, '--port', `${port}`], {
     ready: /Application startup complete|Listening at/,
     startTimeoutMs: 120_000,
   })

@@ -1,4 +1,4 @@
-// A vitest reporter that closes with plain lines: each test that failed and why, then how many passed and how many failed.
+// A vitest reporter that closes with plain lines: each test that failed and why, or held only when tried again, then how many passed and how many failed.
 
 import type { Reporter, TestModule } from 'vitest/node'
 
@@ -9,6 +9,7 @@ export default class PlainSummary implements Reporter {
     let passed = 0
     let failed = unhandledErrors.length
     let skipped = 0
+    const flaky: string[] = []
     const failures = unhandledErrors.map((error) => `an error that no test awaited: ${reasonOf([error])}`)
     for (const module of modules) {
       const errors = module.errors()
@@ -18,14 +19,18 @@ export default class PlainSummary implements Reporter {
       }
       for (const test of module.children.allTests()) {
         const { state, errors: why = [] } = test.result()
-        if (state === 'passed') passed++
-        else if (state === 'failed') {
+        if (state === 'passed') {
+          passed++
+          if (test.diagnostic()?.flaky)
+            flaky.push(`${module.relativeModuleId} > ${test.fullName}: ${reasonOf(why)}`)
+        } else if (state === 'failed') {
           failed++
           failures.push(`${module.relativeModuleId} > ${test.fullName}: ${reasonOf(why)}`)
         } else skipped++
       }
     }
     const skippedPart = skipped > 0 ? `, ${skipped} skipped` : ''
+    for (const test of flaky) process.stdout.write(`FLAKY ${test}\n`)
     for (const failure of failures) process.stdout.write(`FAILED ${failure}\n`)
     process.stdout.write(`\n${passed} passed, ${failed} failed${skippedPart}\n`)
   }
