@@ -1,4 +1,4 @@
-// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json, docs/bench.svg and the README's table.
+// `npm run bench [-- area …] [--quick]`: each measure beside its peer in the same run, as ratios; writes bench/results.json, docs/bench.svg and the tables of docs/benchmarks.md and the README.
 
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'

@@ -1,42 +1,55 @@
-// The results as the README quotes them: a row each, between two marks, written by `npm run bench`.
+// The results as the docs quote them: all of them in docs/benchmarks.md, the headlines in the README, written by `npm run bench`.
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Comparison } from './comparison.ts'
+import { isHeadline } from './headlines.ts'
 import { latenessMeasure } from './open-loop/pace.ts'
 
-const readmeFile = join(import.meta.dirname, '../README.md')
+const root = join(import.meta.dirname, '..')
 const resultsFile = join(import.meta.dirname, 'results.json')
 const marks = { begin: '<!-- From bench/results.json, by npm run bench -->', end: '<!-- Until here -->' }
 
-/** The README with the results of `bench/results.json` in it. */
-export async function quotedReadme(): Promise<string> {
-  const [readme, results] = await Promise.all([readFile(readmeFile, 'utf8'), readFile(resultsFile, 'utf8')])
-  const { comparisons } = JSON.parse(results) as { comparisons: readonly Comparison[] }
-  const [begin, end] = [readme.indexOf(marks.begin), readme.indexOf(marks.end)]
-  if (begin < 0 || end < begin) throw new Error(`The README has no ${marks.begin} … ${marks.end}`)
-  return `${readme.slice(0, begin + marks.begin.length)}\n\n${tableOf(comparisons)}\n\n${readme.slice(end)}`
+const pages: Record<string, (comparisons: readonly Comparison[]) => string> = {
+  'README.md': (comparisons) => ratioTable(comparisons.filter(isHeadline)),
+  'docs/benchmarks.md': allTables,
+}
+
+/** Each page that quotes results, by its path, with those of `bench/results.json` in it. */
+export async function quotedPages(): Promise<Map<string, string>> {
+  const { comparisons } = JSON.parse(await readFile(resultsFile, 'utf8')) as { comparisons: Comparison[] }
+  const quoted = new Map<string, string>()
+  for (const [path, tables] of Object.entries(pages)) {
+    const page = await readFile(join(root, path), 'utf8')
+    const [begin, end] = [page.indexOf(marks.begin), page.indexOf(marks.end)]
+    if (begin < 0 || end < begin) throw new Error(`${path} has no ${marks.begin} … ${marks.end}`)
+    const [before, after] = [page.slice(0, begin + marks.begin.length), page.slice(end)]
+    quoted.set(path, `${before}\n\n${tables(comparisons)}\n\n${after}`)
+  }
+  return quoted
 }
 
 export async function quoteResults(): Promise<void> {
-  await writeFile(readmeFile, await quotedReadme())
+  for (const [path, page] of await quotedPages()) await writeFile(join(root, path), page)
+}
+
+function ratioTable(comparisons: readonly Comparison[]): string {
+  const rows = comparisons.map(({ work, measure, peer, ratio, spread: [low, high] }) => [
+    `${work}: ${measure}`,
+    peer,
+    ratio.toFixed(2),
+    `${low.toFixed(2)}–${high.toFixed(2)}`,
+  ])
+  return markdown(['work', 'beside', 'ratio', 'spread'], rows)
 }
 
 const percentiles = ['p50', 'p99', 'p99.9'] as const
 
 /** Latencies have a table of their own: three to a row, as they are and as ratios. */
-function tableOf(comparisons: readonly Comparison[]): string {
+function allTables(comparisons: readonly Comparison[]): string {
   const isLatency = ({ area }: Comparison) => area === 'latency'
-  const ratios = comparisons
-    .filter((each) => !isLatency(each))
-    .map(({ work, measure, peer, ratio, spread: [low, high] }) => [
-      `${work}: ${measure}`,
-      peer,
-      ratio.toFixed(2),
-      `${low.toFixed(2)}–${high.toFixed(2)}`,
-    ])
   const latencies = Map.groupBy(comparisons.filter(isLatency), ({ work }) => work)
-  const tables = [markdown(['work', 'beside', 'ratio', 'spread'], ratios)]
+  const tables = [ratioTable(comparisons.filter((each) => !isLatency(each)))]
   if (latencies.size > 0) {
     const head = ['lookup', 'beside', ...percentiles, 'the load generator’s own lateness, p99']
     tables.push(

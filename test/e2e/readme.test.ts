@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { quotedReadme } from '../../bench/quote.ts'
+import { quotedPages } from '../../bench/quote.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { startGateway } from './gateway.ts'
 import { openStores, type Stores } from './stores.ts'
@@ -69,6 +69,6 @@ test('every GraphQL example works with the ids put in', async () => {
   expect(Object.keys(ids).sort()).toEqual(['USER_ID', 'job_ID', 'qry_ID'])
 })
 
-test('its figures are those of bench/results.json', async () => {
-  expect(readme).toBe(await quotedReadme())
+test('its figures, and those of docs/benchmarks.md, are those of bench/results.json', async () => {
+  for (const [path, page] of await quotedPages()) expect(await readFile(path, 'utf8'), path).toBe(page)
 })
