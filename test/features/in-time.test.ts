@@ -216,6 +216,34 @@ test('REST answers the same, whether or not the body is plain', async () => {
   })
 })
 
+test('REST takes features as texts, and says what is wrong with one', async () => {
+  const of = (features: unknown) =>
+    gateway.rest('POST', '/online-features', {
+      features,
+      entities: [{ customer: 'u1', shop: 2, user_id: 1 }],
+    })
+  const inFull = await of([
+    { view: 'history', features: ['word', 'n'] },
+    { view: 'visits', prefix: 'v_' },
+  ])
+  const asTexts = await of(['history:word', { view: 'visits', prefix: 'v_' }, 'history:n'])
+  expect(inFull.status).toBe(200)
+  const featuresOf = ({ body }: typeof inFull) => (body.results as { features: object }[])[0]?.features
+  expect(featuresOf(asTexts)).toEqual(featuresOf(inFull))
+  expect(Object.keys(featuresOf(await of(['visits'])) ?? {})).toEqual(['n'])
+
+  const reasonOf = async (features: unknown) => {
+    const { status, body } = await of(features)
+    expect(status).toBe(400)
+    return body.reason as string
+  }
+  expect(await reasonOf(['history:words'])).toContain('has no feature "words"')
+  expect(await reasonOf([7])).toMatch(/^body\.features\.0: expected a text, "view" or "view:feature", or an/)
+  expect(await reasonOf([{ view: 'history', keys: [{ key: 'a' }] }])).toMatch(
+    /keys\.0\.column: Invalid input/,
+  )
+})
+
 test('Feast’s clients are answered column by column', async () => {
   const asked = { feature_service: 'plain', entities: { user_id: [1, 3] } }
   const { status, body } = await gateway.rest('POST', '/get-online-features', asked)

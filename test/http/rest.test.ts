@@ -256,7 +256,15 @@ describe('failures', () => {
       body: 'SELECT 1',
     })
     expect(response.status).toBe(415)
-    expect(await response.json()).toEqual({ ...shape, code: 'BAD_USER_INPUT' })
+    expect(await response.json()).toEqual({
+      ...shape,
+      code: 'BAD_USER_INPUT',
+      reason: 'text/plain is not taken here; send it as application/json.',
+    })
+    const spine = { method: 'POST', headers: { 'content-type': 'text/csv' }, body: 'a,b' }
+    expect(await (await fetch(`${server.url}/training-sets`, spine)).json()).toMatchObject({
+      reason: 'text/csv is not taken here; send it as application/json or multipart/form-data.',
+    })
   })
 
   test('a store that does not answer is 503', async () => {

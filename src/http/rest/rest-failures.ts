@@ -40,7 +40,7 @@ export function describeRestFailure(code: ErrorCode, reason: string): RestFailur
 export const failureCodes = new WeakMap<FastifyRequest, ErrorCode>()
 
 export function sendRestFailure(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger) {
-  const known = asAppError(error)
+  const known = unknownContentType(error, request) ?? asAppError(error)
   const { code, message, details } = describeFailure(known ?? error, { requestId: request.id, log })
   const { status, headers } = httpAnswerOf({ code, details })
   failureCodes.set(request, code)
@@ -84,6 +84,16 @@ export function asAppError(error: unknown): AppError | null {
   const status = statusOf(error)
   if (!(error instanceof Error) || status === null || status < 400 || status > 499) return null
   return new AppError(status === 413 ? 'TOO_LARGE' : 'BAD_USER_INPUT', error.message, { cause: error })
+}
+
+/** What the route takes stands in its schema, where it is more than JSON. */
+function unknownContentType(error: unknown, { headers, routeOptions }: FastifyRequest): AppError | null {
+  if ((error as Partial<FastifyError>).code !== 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return null
+  const { consumes = ['application/json'] } = routeOptions.schema ?? {}
+  const given = headers['content-type'] ?? 'a body without a content-type'
+  return new AppError('BAD_USER_INPUT', `${given} is not taken here; send it as ${consumes.join(' or ')}.`, {
+    cause: error,
+  })
 }
 
 function statusOf(error: unknown): number | null {

@@ -9,8 +9,8 @@ import { askFeatures } from '../../training/sets/asked.ts'
 import type { SpineRequest } from '../../training/sets/spine.ts'
 import { answer, columns, failures, idempotencyHeader, plainKey, waitMs } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
+import { references } from './references.ts'
 import { createSpineForms, spineForm } from './spine-forms.ts'
-import { reference } from './vectors.ts'
 
 const spine = z
   .object({
@@ -24,7 +24,7 @@ const spine = z
 
 const setFields = {
   service: z.string().min(1).nullish().describe("A feature service's name, name@version, or id"),
-  features: z.array(reference).nullish().describe('Instead of a service'),
+  features: references.nullish().describe('Instead of a service'),
   timestamp_column: z.string().default('event_timestamp').describe("The spine's column of times"),
   full_names: z.boolean().default(false).describe('Names each feature view__feature'),
   known_as_of: z
@@ -72,6 +72,7 @@ export function addTrainingSets(app: RestServer, services: Services) {
           summary: 'Joins to each row of a spine the features as of its time, into a dataset',
           description:
             'As multipart/form-data the part `request` is this JSON, and the part `spine` a Parquet file, an Arrow stream or file, or CSV.',
+          consumes: ['application/json', spineForm],
           querystring,
           headers,
           body,

@@ -15,6 +15,7 @@ import { parseMoment } from '../../values/moment.ts'
 import type { Admission } from '../guards/admission.ts'
 import { answer, errorCode, failures, sendJson } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
+import { references } from './references.ts'
 
 export const vectorsPath = '/online-features'
 
@@ -27,23 +28,11 @@ export interface VectorsBody {
   full_names: boolean
 }
 
-export const reference = z
-  .object({
-    view: z.string().describe("The view's name"),
-    features: z.array(z.string()).nullable().default(null).describe('All of the view, left out'),
-    prefix: z.string().nullable().default(null).describe("Stands before each feature's name, as it is"),
-    keys: z
-      .array(z.object({ key: z.string(), column: z.string() }))
-      .default([])
-      .describe('For columns of the index key that are found under other names'),
-  })
-  .meta({ id: 'FeatureReference' })
-
 const entity = z.record(z.string(), z.unknown())
 const asked = z
   .object({
     service: z.string().min(1).optional().describe("A feature service's name, name@version, or id"),
-    features: z.array(reference).optional().describe('Features of views, in the place of a service'),
+    features: references.optional().describe('Features of views, in the place of a service'),
     entities: z
       .array(z.unknown())
       .describe('Objects of index keys and, for a service with an ETL, request columns'),
