@@ -8,6 +8,8 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { httpLimits } from '../../src/http/server/limits.ts'
+import { crowding } from '../crowding.ts'
+import { heldMemory, usedMemory } from '../held-memory.ts'
 import { type Gateway, openGateway } from '../http/gateway.ts'
 
 const headersMs = 600
@@ -27,7 +29,8 @@ beforeAll(async () => {
   }
   server = await gateway.serve({
     config,
-    limits: { ...httpLimits, headersMs, requestMs, connectionInitMs: 800, pingEveryMs: 500 },
+    // A ping is answered by this process too, which may be busy for a while with what a test sends.
+    limits: { ...httpLimits, headersMs, requestMs, connectionInitMs: 800, pingEveryMs: 2_000 },
   })
   const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
     'mutation { queryTrain(query: "SELECT i AS n FROM range(9) r(i)", queryName: "n") { query { id } } }',
@@ -77,6 +80,25 @@ function nextServerSide(): Promise<Socket> {
 }
 
 const memoryMb = () => process.memoryUsage().rss / 2 ** 20
+
+/** The most that is held from here on beyond what was, garbage not counted: a collection is made where all would be too much. */
+function watchMemory(bound: number, waiting: () => number) {
+  const before = heldMemory()
+  let mostHeld = 0
+  let mostWaiting = 0
+  const look = () => {
+    mostWaiting = Math.max(mostWaiting, waiting())
+    if (usedMemory() - before >= bound) mostHeld = Math.max(mostHeld, heldMemory() - before)
+  }
+  const timer = setInterval(look, 1_000)
+  return {
+    end() {
+      clearInterval(timer)
+      look()
+      return { mostHeld: Math.max(mostHeld, heldMemory() - before), mostWaiting }
+    },
+  }
+}
 
 describe('a body that swells when it is unpacked is not unpacked', () => {
   const swollen = Buffer.alloc(200 * 2 ** 20, ' ')
@@ -168,6 +190,8 @@ test('a body without end is refused once it is too long', async () => {
 })
 
 describe('a client that sends on and on and reads nothing', () => {
+  /** Of 12 MB that it sends. */
+  const mostMb = 8
   test.each([
     ['of lookups', '/query/realtime', () => lookup],
     ['of operations', '/graphql', () => '{"query":"{ __typename }"}'],
@@ -177,13 +201,15 @@ describe('a client that sends on and on and reads nothing', () => {
     const accepted = nextServerSide()
     const { socket } = await open()
     socket.pause()
-    const before = memoryMb()
     const flood = Buffer.from(request.repeat(Math.ceil((12 * 2 ** 20) / request.length)))
-    socket.write(flood)
     const serverSide = await accepted
+    const memory = watchMemory(mostMb * 2 ** 20, () => serverSide.writableLength)
+    socket.write(flood)
     const waited = await Promise.race([once(serverSide, 'close'), sleep(4_000)])
     // It is dropped, or the system's own buffers held all that was answered.
-    expect(memoryMb() - before).toBeLessThan(200)
+    const { mostHeld, mostWaiting } = memory.end()
+    expect(mostHeld).toBeLessThan(mostMb * 2 ** 20)
+    expect(mostWaiting).toBeLessThan(4 * 2 ** 20)
     if (waited !== undefined) expect(serverSide.bytesRead).toBeLessThan(flood.length)
     socket.destroy()
   })
@@ -269,13 +295,14 @@ describe('a WebSocket', () => {
     const socket = new WebSocket(url(), 'graphql-transport-ws')
     socket.on('error', () => undefined)
     await once(socket, 'open')
-    const before = memoryMb()
+    const before = heldMemory()
     for (let i = 0; i < 200_000 && socket.readyState === socket.OPEN; i++) {
       socket.send('', { fin: false })
       if (i % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
+    const held = heldMemory() - before
     socket.terminate()
-    expect(memoryMb() - before).toBeLessThan(200)
+    expect(held).toBeLessThan(20 * 2 ** 20)
   })
 })
 
@@ -289,7 +316,7 @@ test('a thousand connections that say nothing, or half of something, are closed;
   )
   const beganAtMs = performance.now()
   for (let i = 0; i < 20; i++) await server.rest('POST', '/query/realtime', lookup)
-  expect(performance.now() - beganAtMs).toBeLessThan(5_000)
+  expect(performance.now() - beganAtMs).toBeLessThan(5_000 * crowding())
   await Promise.all(sockets.map(({ closed }) => closed))
 })
 

@@ -4,12 +4,11 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { createParquetEngine, type ParquetEngine } from '../../src/parquet/engine.ts'
 import type { Column, Row } from '../../src/values/columns.ts'
+import { collectGarbage } from '../held-memory.ts'
 import { values } from './values.ts'
 
 let folder: string
@@ -117,8 +116,6 @@ describe('files', () => {
   })
 
   test('rows of a writer that failed are in no later file, whenever what held them is collected', async () => {
-    setFlagsFromString('--expose-gc')
-    const collectGarbage = runInNewContext('gc') as () => void
     const failing = function* () {
       yield rowsOf(100, 110)
       throw new AppError('ETL_FAILED', 'no more')

@@ -1,10 +1,9 @@
 // Refreshes in full of many index values: bounded in memory, cut short and gone on with, and their values' time to live.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { Redis } from 'ioredis'
 import { type DestinationStream, pino } from 'pino'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { heldMemory, usedMemory } from '../held-memory.ts'
 import { startRedis } from '../servers/redis.ts'
 import { openStack, type Stack } from './stack.ts'
 
@@ -24,19 +23,12 @@ test('fifty thousand index values of 100 MB pass through less memory than that, 
 }, async () => {
   const count = 50_000
   const wide = `SELECT 'k' || n AS user_id, repeat(chr(97 + (n % 26)::INT), 2000) AS text FROM range(${count}) t(n)`
-  setFlagsFromString('--expose-gc')
-  const collectGarbage = runInNewContext('gc') as () => void
   const most = 75 * 2 ** 20
-  const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
-  const held = () => {
-    collectGarbage()
-    return used()
-  }
-  const before = held()
+  const before = heldMemory()
   let highest = before
-  // What is held is less than what is used: a collection takes long, and is needed where that is too much alone.
+  // A collection takes long, and is needed where what is used is too much alone.
   const timer = setInterval(() => {
-    if (used() - before >= most) highest = Math.max(highest, held())
+    if (usedMemory() - before >= most) highest = Math.max(highest, heldMemory())
   }, 200)
   const { target, record } = await stack.view('wide', wide, 'user_id', 'MANUAL')
   const { rows } = await stack.realtime.refreshInFull(record.id)
