@@ -250,15 +250,17 @@ describe('PostgreSQL', () => {
               'SELECT count(*) AS n FROM feature_store.quotes a, feature_store.quotes b, feature_store.quotes c WHERE a.creation_date + b.creation_date < c.creation_date',
           },
         )
-        const running = `SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%quotes c WHERE%' AND pid <> pg_backend_pid()`
+        // Its export: the description before it names the statement too, and of a query that fails there no dataset is made.
+        const running = `SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY %quotes c WHERE%' AND pid <> pg_backend_pid()`
         await expect.poll(() => execute(postgres.url, running)).not.toEqual([])
         await postgres.restart()
         const { errors } = await training
         expect(errors?.[0]?.extensions?.code).toBe('WAREHOUSE_FAILED')
-        const { datasets } = await gateway.data<{ datasets: { edges: { node: { status: string } }[] } }>(
-          '{ datasets(first: 1) { edges { node { status } } } }',
+        const { datasets } = await gateway.data<{ datasets: { edges: { node: object }[] } }>(
+          '{ datasets(first: 1) { edges { node { query { name } status } } } }',
         )
-        expect(datasets.edges[0]?.node.status).toBe('FAILED')
+        // Of no saved query, as no other dataset is.
+        expect(datasets.edges[0]?.node).toEqual({ query: null, status: 'FAILED' })
       },
       heal() {},
       lookups: 'ONLINE',
