@@ -27,7 +27,7 @@ let gateway: Awaited<ReturnType<typeof startGateway>>
 
 beforeAll(async () => {
   python = await prepareNotebookPython()
-  await installPackage(client, '--no-build-isolation')
+  await installPackages(installed, '--no-build-isolation', client)
   // It sends what its manifest holds and nothing else, and signs in wherever it asks.
   const manifest = join(folder.path, 'documents.json')
   await writeFile(manifest, await runPython(['-m', 'feature_gateway']))
@@ -65,26 +65,16 @@ test.each(isThorough ? ['pandas>=3', 'pandas>=2.2,<3'] : ['pandas>=3'])(
   async (pandas) => {
     const older = join(folder.path, 'older')
     const requirements = [pandas, 'pytz', 'tzdata']
-    if (pandas !== 'pandas>=3')
-      await run(python, ['-m', 'pip', 'install', '--quiet', '--no-deps', '--target', older, ...requirements])
+    if (pandas !== 'pandas>=3') await installPackages(older, ...requirements)
     expect(await runTests([older])).toMatch(/^\d{2,} passed/m)
   },
   300_000,
 )
 
-/** Into a folder of its own, as pip makes it of the package's sources. */
-function installPackage(path: string, ...options: string[]) {
-  return run(python, [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--no-deps',
-    ...options,
-    '--target',
-    installed,
-    path,
-  ])
+/** Into a folder of its own. */
+function installPackages(target: string, ...packages: string[]) {
+  const options = ['--quiet', '--no-compile', '--no-deps', '--target', target]
+  return run(python, ['-m', 'pip', 'install', ...options, ...packages])
 }
 
 async function runTests(before: readonly string[]): Promise<string> {
@@ -108,7 +98,8 @@ async function runPython(
     PATH: process.env.PATH,
     HOME: folder.path,
     PYTHONPATH: [...before, installed].join(delimiter),
-    PYTHONDONTWRITEBYTECODE: '1',
+    // What one of them has compiled the next need not, nor the kernels of notebooks; nothing of it beside the sources.
+    PYTHONPYCACHEPREFIX: join(folder.path, 'compiled'),
     ...settings,
   }
   try {

@@ -6,16 +6,34 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { acquireLock, FolderInUse } from '../../src/catalog/database/lock.ts'
+import { callAgain } from '../../src/concurrency/retry.ts'
 
 const run = promisify(execFile)
 
-/** Answers the interpreter. It is there whole or not at all: files of tests that run beside each other may both make it. */
+/** Answers the interpreter. It is there whole or not at all; of those who ask for the same at once, one makes it. */
 export async function preparePython(requirements: readonly string[]): Promise<string> {
   const name = createHash('sha256').update(requirements.join('\n')).digest('hex').slice(0, 16)
   const environment = resolve('node_modules/.cache/python', name)
   const python = join(environment, 'bin', 'python')
   if (existsSync(python)) return python
   await mkdir(dirname(environment), { recursive: true })
+  const lock = await callAgain(
+    () => acquireLock(`${environment}.lock`),
+    (_, error) => (error instanceof FolderInUse ? askAgainMs : null),
+  )
+  try {
+    if (!existsSync(python)) await make(environment, requirements)
+  } finally {
+    await lock.release()
+  }
+  return python
+}
+
+/** Nothing tells of a lock that is released by another process. */
+const askAgainMs = 200
+
+async function make(environment: string, requirements: readonly string[]) {
   const building = await mkdtemp(`${environment}-`)
   try {
     await run('python3', ['-m', 'venv', building])
@@ -25,9 +43,8 @@ export async function preparePython(requirements: readonly string[]): Promise<st
     await rename(building, environment)
   } catch (error) {
     await rm(building, { recursive: true, force: true })
-    if (!existsSync(python)) throw error
+    throw error
   }
-  return python
 }
 
 /** Feast's SDK and its server. */
