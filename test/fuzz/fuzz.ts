@@ -32,6 +32,8 @@ export interface FuzzOptions {
   /** How many requests are sent at most. */
   requests?: number
   seed: number
+  /** Where a gateway has been started before; by default it makes its folder anew. */
+  dataDir?: string
   onFinding?: (finding: string) => void
   onProgress?: (sent: number) => void
 }
@@ -46,7 +48,7 @@ export interface FuzzReport {
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const { seconds = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY, seed } = options
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'))
-  const dataDir = join(folder, 'data')
+  const dataDir = options.dataDir ?? join(folder, 'data')
   const etlFolder = join(folder, 'etl')
   const secretFile = join(folder, 'secret.csv')
   await mkdir(etlFolder)
