@@ -13,7 +13,8 @@ import {
 import { momentType } from '../planned-statement.ts'
 import { postgresDialect } from './dialect.ts'
 import { isServerError, toPostgresError } from './error.ts'
-import type { ResultField, Session } from './session.ts'
+import type { ResultField } from './messages.ts'
+import type { Session } from './session.ts'
 import { blankSemicolons, writtenCalls } from './text.ts'
 
 /** What stands in place of as_of() while a statement is judged. */

@@ -1,6 +1,6 @@
 // Rows out of what COPY … TO STDOUT sends in its text format: whole lines are decoded at once, not cell by cell.
 
-import type { TextRow } from './session.ts'
+import type { TextRow } from './messages.ts'
 
 const newline = 0x0a
 

@@ -6,8 +6,9 @@ import type { BaseTable } from '../port.ts'
 import { internalSchema } from '../port.ts'
 import type { ErrorContext } from '../server-error.ts'
 import { toPostgresError } from './error.ts'
+import type { ResultField } from './messages.ts'
 import { type CalledFunction, type Calls, findCalls, judgeFunctions } from './proof/functions.ts'
-import type { ResultField, Session } from './session.ts'
+import type { Session } from './session.ts'
 import { blankSemicolons } from './text.ts'
 
 export interface JudgedStatement {

@@ -13,8 +13,9 @@ import { internalSchema } from '../port.ts'
 import type { TimelineTerms } from '../timeline.ts'
 import { isWithinRange, quoteItem } from './column-types.ts'
 import { isServerError, toPostgresError } from './error.ts'
+import type { TextRow } from './messages.ts'
 import { assertCurrent, type PostgresStatement } from './plan.ts'
-import type { Session, TextRow } from './session.ts'
+import type { QueryLimits, Session } from './session.ts'
 import { lengthInCharacters } from './text.ts'
 import { timelineTerms } from './timeline.ts'
 
@@ -24,31 +25,61 @@ export async function lookup(
   request: LookupRequest,
   limits: LookupLimits,
 ): Promise<LookupResult> {
+  const prepared = await prepareLookup(session, plan, request, limits)
+  if (prepared === null) return { version: await readVersion(session), columns: plan.columns, rows: [] }
+  try {
+    const reading = session.query(prepared.sql, prepared.lists, bytesWithin(limits))
+    const found = await reading.catch((error: unknown) => failed(session, plan, error))
+    await assertCurrent(session, plan)
+    return readFound(plan, found, limits)
+  } catch (error) {
+    throw toPostgresError(error, { ...writtenOf(plan), offset: lengthInCharacters(prepared.prefix) })
+  }
+}
+
+export interface PreparedLookup {
+  sql: string
+  /** What stands before the user's text. */
+  prefix: string
+  /** What is bound: the keys' values, of each column as an array's text. */
+  lists: readonly string[]
+}
+
+/** Null where no key could be a row's. */
+export async function prepareLookup(
+  session: Session,
+  plan: PostgresStatement,
+  request: Pick<LookupRequest, 'key' | 'values' | 'timeline'>,
+  limits: LookupLimits,
+): Promise<PreparedLookup | null> {
   const places = keyPlaces(request.key, plan.columns)
   const encoders = places.map((place, c) => encoderOf(plan, place, request.key[c] ?? ''))
   const keys = writeKeys(encoders, request.values)
-  if (keys.length === 0) return { version: await readVersion(session), columns: plan.columns, rows: [] }
+  if (keys.length === 0) return null
   const lists = places.map((_, c) => `{${keys.map((key) => quoteItem(key[c] ?? '')).join(',')}}`)
   const timeline = timelineTerms(plan, request)
   const asked = { plan, places, lists, timeline, count: keys.length }
-  const statement = await chooseStatement(session, asked).catch((error: unknown) =>
+  const { prefix, text } = await chooseStatement(session, asked).catch((error: unknown) =>
     failed(session, plan, error),
   )
-  try {
-    const reading = session.query(`${statement.text} LIMIT ${limits.rows + 1}`, lists, {
-      bytes: 2 * limits.megabytes * 1_000_000,
-      tooLarge: () => tooLarge(limits),
-    })
-    const found = await reading.catch((error: unknown) => failed(session, plan, error))
-    await assertCurrent(session, plan)
-    refuseManyRows(found.length, limits)
-    const rows: Row[] = []
-    for (const row of found) if (row[1] !== null) rows.push(readRow(plan, row, 2))
-    refuseLargeRows(rows, limits)
-    return { version: Number(found[0]?.[0]), columns: plan.columns, rows }
-  } catch (error) {
-    throw toPostgresError(error, { ...writtenOf(plan), offset: lengthInCharacters(statement.prefix) })
-  }
+  return { sql: `${text} LIMIT ${limits.rows + 1}`, prefix, lists }
+}
+
+export function bytesWithin(limits: LookupLimits): QueryLimits {
+  return { bytes: 2 * limits.megabytes * 1_000_000, tooLarge: () => tooLarge(limits) }
+}
+
+/** Throws TOO_LARGE. */
+export function readFound(
+  plan: PostgresStatement,
+  found: readonly TextRow[],
+  limits: LookupLimits,
+): LookupResult {
+  refuseManyRows(found.length, limits)
+  const rows: Row[] = []
+  for (const row of found) if (row[1] !== null) rows.push(readRow(plan, row, columnsBefore))
+  refuseLargeRows(rows, limits)
+  return { version: Number(found[0]?.[0]), columns: plan.columns, rows }
 }
 
 /** Throws the failure, or that the plan is outdated, which may be why. */
@@ -85,6 +116,9 @@ interface Asked {
   timeline: TimelineTerms | null
   count: number
 }
+
+/** The version, and whether a row was found. */
+export const columnsBefore = 2
 
 const version = `SELECT (SELECT version FROM ${internalSchema}.version), r.* FROM (VALUES (1)) one LEFT JOIN `
 

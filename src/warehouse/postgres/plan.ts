@@ -13,10 +13,11 @@ import { type PostgresCarrier, postgresCarrier } from './column-types.ts'
 import { postgresDialect } from './dialect.ts'
 import { isServerError } from './error.ts'
 import { type JudgedStatement, judgeStatement } from './judge.ts'
+import type { ResultField } from './messages.ts'
 import { findLooseCollations } from './proof/collations.ts'
 import { prove } from './proof/proofs.ts'
 import { listTables } from './schema.ts'
-import type { ResultField, Session } from './session.ts'
+import type { Session } from './session.ts'
 import { readTypes } from './type-entries.ts'
 
 export interface PostgresStatement extends PlannedStatement<PostgresCarrier> {

@@ -17,6 +17,7 @@ import { checkRole, examineServer } from './examine.ts'
 import { exportParquet } from './export.ts'
 import { withGiven } from './given.ts'
 import { explain, lookup } from './lookup.ts'
+import { createLookupMany } from './lookup-many.ts'
 import { createPlans, proveStatement } from './plan.ts'
 import { scan } from './scan.ts'
 import { createSchemas, listTables, makeTable, typesOf } from './schema.ts'
@@ -135,6 +136,7 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
           ),
         ),
       ),
+    lookupMany: createLookupMany({ sessions, plans, limits: options.lookupLimits }),
     scan: (request) => scan(request, { sessions, plans, timeoutMs: exportTimeoutMs }),
     append: (request) => use('write', { refused: 'BAD_USER_INPUT' }, (session) => append(session, request)),
     appendFiles: (request) =>

@@ -4,15 +4,8 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import type { ClientBase, Connection, QueryArrayConfig, QueryArrayResult, Submittable } from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import { freeBuffer } from '../../spent-buffer.ts'
-
-export interface ResultField {
-  name: string
-  typeOid: number
-  typeModifier: number
-}
-
-/** Cells are the server's texts. */
-export type TextRow = readonly (string | null)[]
+import { type Message, type ResultField, resultFields, type TextRow } from './messages.ts'
+import { Pipeline, type PipelinedAnswers, type PipelinedStatement } from './pipeline.ts'
 
 export interface QueryLimits {
   /** The connection ends once the server has sent more. */
@@ -25,6 +18,8 @@ export interface Session {
   query(sql: string, values?: readonly (string | null)[], limits?: QueryLimits): Promise<TextRow[]>
   /** Parses one statement and tells its result, without running it; null when it gives none. */
   describe(sql: string): Promise<readonly ResultField[] | null>
+  /** Statements in one round trip; resolves with what they gave up to one that failed. */
+  pipeline(statements: readonly PipelinedStatement[], limits: QueryLimits): Promise<PipelinedAnswers>
   /** Simple statements of our own, several in one round trip. */
   script(sql: string): Promise<void>
   /** `rowCount` is told once a later statement has been answered. */
@@ -64,6 +59,13 @@ export function createSession(client: ClientBase): Session {
       const description = new Description(sql)
       client.query(description)
       return description.result
+    },
+    pipeline(statements, limits) {
+      const pipeline = new Pipeline(statements)
+      return withinBytes(streamOf(client), limits, () => {
+        client.query(pipeline)
+        return pipeline.result
+      })
     },
     async script(sql) {
       await client.query(sql)
@@ -125,8 +127,6 @@ async function withinBytes<T>(
   }
 }
 
-type Message = { fields: { name: string; dataTypeID: number; dataTypeModifier: number }[] }
-
 /** Parse and Describe, without Execute. */
 class Description implements Submittable {
   readonly result: Promise<readonly ResultField[] | null>
@@ -154,12 +154,8 @@ class Description implements Submittable {
     protocol.sync()
   }
 
-  handleRowDescription({ fields }: Message): void {
-    this.#fields = fields.map(({ name, dataTypeID, dataTypeModifier }) => ({
-      name,
-      typeOid: dataTypeID,
-      typeModifier: dataTypeModifier,
-    }))
+  handleRowDescription(message: Message): void {
+    this.#fields = resultFields(message)
   }
 
   handleError(error: unknown): void {

@@ -48,10 +48,13 @@ export interface Sessions {
   close(): Promise<void>
 }
 
+/** The server stops what takes longer, unless a transaction says otherwise. */
+export const statementTimeout = '60s'
+
 const sessionSettings = `
   SET default_transaction_read_only = on; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres';
   SET bytea_output = 'hex'; SET extra_float_digits = 1; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
-  SET cursor_tuple_fraction = 1; SET jit = off; SET statement_timeout = '60s';
+  SET cursor_tuple_fraction = 1; SET jit = off; SET statement_timeout = '${statementTimeout}';
   SET idle_in_transaction_session_timeout = '15min'; SET xmlbinary = 'base64'`
 /** The server looks whether the client is still there while it works; it knows this only on some systems. */
 const presenceSetting = "SET client_connection_check_interval = '5s'"

@@ -1,6 +1,7 @@
 // Which columns of a statement have a collation by which texts of other bytes are equal.
 
-import type { ResultField, Session } from '../session.ts'
+import type { ResultField } from '../messages.ts'
+import type { Session } from '../session.ts'
 
 const viewName = 'gateway_collated'
 
