@@ -24,18 +24,30 @@ export class PlanOutdated extends AppError {
 export interface PlanCache<Planned> {
   keep(sql: string, plan: Planned): Planned
   /** Work by the statement's plan; by a new one, with all the work done again, where it rejects with PlanOutdated. */
-  withPlan<T>(sql: string, make: () => Promise<Planned>, work: (plan: Planned) => Promise<T>): Promise<T>
+  withPlan<T>(sql: string, by: PlanUse<Planned, T>): Promise<T>
+}
+
+export interface PlanUse<Planned, T> {
+  make(): Promise<Planned>
+  work(plan: Planned): Promise<T>
+  /** Whether the statement, judged anew, would be found to be what it was; left out where only judging it tells. */
+  stands?(plan: Planned): Promise<boolean>
 }
 
 /** `isJudgedOnce`: nobody but the gateway says what a statement may read. */
 export function createPlanCache<Planned>({ isJudgedOnce = false } = {}): PlanCache<Planned> {
   const kept = createTextCache<{ plan: Planned; madeMs: number }>(limits)
 
-  function find(sql: string): Planned | undefined {
+  async function find(
+    sql: string,
+    stands: (plan: Planned) => Promise<boolean>,
+  ): Promise<Planned | undefined> {
     const entry = kept.get(sql)
-    return entry !== undefined && (isJudgedOnce || Date.now() - entry.madeMs < keptMs)
-      ? entry.plan
-      : undefined
+    if (entry === undefined || isJudgedOnce || Date.now() - entry.madeMs < keptMs) return entry?.plan
+    const askedMs = Date.now()
+    if (!(await stands(entry.plan))) return undefined
+    entry.madeMs = askedMs
+    return entry.plan
   }
 
   function keep(sql: string, plan: Planned): Planned {
@@ -45,8 +57,8 @@ export function createPlanCache<Planned>({ isJudgedOnce = false } = {}): PlanCac
 
   return {
     keep,
-    async withPlan(sql, make, work) {
-      let known = find(sql)
+    async withPlan(sql, { make, work, stands = async () => false }) {
+      let known = await find(sql, stands)
       for (let tries = 1; ; tries++) {
         try {
           return await work(known ?? keep(sql, await make()))

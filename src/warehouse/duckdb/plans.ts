@@ -113,10 +113,9 @@ export function createPlans({
     work: (plan: DuckdbStatement) => Promise<T>,
   ): Promise<T> {
     const { sql, signal, onWritten, isTold = false } = request
-    return cache.withPlan(
-      sql,
-      () => makePlan(connection, request),
-      async (made) => {
+    return cache.withPlan(sql, {
+      make: () => makePlan(connection, request),
+      async work(made) {
         if (!(await isCurrent(made))) throw new PlanOutdated()
         const plan = isTold ? made : asAsked(made, request, duckdbDialect)
         onWritten?.(plan)
@@ -128,7 +127,7 @@ export function createPlans({
           throw signal?.aborted ? error : await explainFailure(made, error)
         }
       },
-    )
+    })
   }
 
   return { withCurrentPlan }

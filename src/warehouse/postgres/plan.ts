@@ -9,6 +9,7 @@ import { asAsked, named, type PlannedStatement, toColumn, writtenOf } from '../p
 import type { ExportRequest, StatementRequest } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { findAsking, judgedMoment, namesOf, restoreMoment } from './as-of.ts'
+import { createCatalogState } from './catalog-state.ts'
 import { type PostgresCarrier, postgresCarrier } from './column-types.ts'
 import { postgresDialect } from './dialect.ts'
 import { isServerError } from './error.ts'
@@ -24,6 +25,8 @@ export interface PostgresStatement extends PlannedStatement<PostgresCarrier> {
   /** All that the statement gives, in the server's words. */
   fields: readonly ResultField[]
   lockable: readonly string[]
+  /** Of the catalog, before the statement was judged. */
+  catalogState: string
   /** By the key's columns and the number of keys, to the power of two: which way of looking them up the server thinks cheaper. */
   ways: Map<string, 'together' | 'each'>
 }
@@ -41,26 +44,35 @@ export interface Plans {
 
 export function createPlans(): Plans {
   const cache = createPlanCache<PostgresStatement>()
+  const catalog = createCatalogState()
 
   /** Who begins again with another plan is not to stand in the transaction, and at its snapshot, of the one before. */
   const leaveTransaction = async (session: Session) => {
     if (!session.isIdle()) await session.script('ROLLBACK')
   }
 
+  async function make(session: Session, sql: string, given?: string): Promise<PostgresStatement> {
+    const catalogState = await catalog.read(session)
+    return { ...(await makePlan(session, sql, given)), catalogState }
+  }
+
   return {
-    make: async (session, sql) => cache.keep(sql, await makePlan(session, sql)),
+    make: async (session, sql) => cache.keep(sql, await make(session, sql)),
     withPlan: (session, request, work) =>
-      cache.withPlan(
-        request.sql,
-        async () => {
+      cache.withPlan(request.sql, {
+        async make() {
           await leaveTransaction(session)
-          return makePlan(session, request.sql, request.given?.name)
+          return make(session, request.sql, request.given?.name)
         },
-        async (plan) => {
+        async work(plan) {
           await leaveTransaction(session)
           return work(await pickCurrent(session, plan, request))
         },
-      ),
+        async stands({ catalogState }) {
+          await leaveTransaction(session)
+          return (await catalog.read(session)) === catalogState
+        },
+      }),
   }
 }
 
@@ -169,7 +181,11 @@ export function proveStatement(
   return withJudged(session, written, ({ analysis }) => prove(session, { ...written, analysis, key }))
 }
 
-async function makePlan(session: Session, sql: string, given?: string): Promise<PostgresStatement> {
+async function makePlan(
+  session: Session,
+  sql: string,
+  given?: string,
+): Promise<Omit<PostgresStatement, 'catalogState'>> {
   const asking = await findAsking(session, sql)
   const written = asking === null ? { sql } : { sql: fill(asking, judgedMoment), restore: restoreMoment }
   return withJudged(session, { ...written, given }, async (judged) => {

@@ -60,10 +60,9 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     leave: (outcome: T) => Promise<void> = async () => {},
   ): Promise<T> {
     const { sql, signal, isTold = false } = request
-    return plans.withPlan(
-      sql,
-      () => makePlan(session, address, sql, signal),
-      async (plan) => {
+    return plans.withPlan(sql, {
+      make: () => makePlan(session, address, sql, signal),
+      async work(plan) {
         const run = async () => {
           const given = isTold ? plan : asAsked(plan, request, trinoDialect)
           return work(given).catch((error: unknown) => {
@@ -79,7 +78,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
         await leave(outcome.value)
         throw asserted.reason
       },
-    )
+    })
   }
 
   async function describe(sql: string, { signal, key }: RunOptions & { key?: readonly string[] }) {
