@@ -22,6 +22,8 @@ export interface JobQueue {
    * while it runs, it may wait already for its next time. Of what is due the urgent is handed out first.
    */
   sendAt(queue: string, id: string, at: Date, isUrgent: boolean): Promise<void>
+  /** What waits under these ids is urgent from now on. */
+  urge(queue: string, ids: readonly string[]): Promise<void>
   /** When five cron fields in UTC come next, after `from`. Throws BAD_USER_INPUT where they are none. */
   nextByCron(cron: string, from: Date): Date
   /**
@@ -153,6 +155,14 @@ export async function createJobQueue({
   return {
     send: (queue, id) => send(queue, id),
     sendAt: send,
+    async urge(queue, ids) {
+      await boss
+        .getDb()
+        .executeSql(
+          `UPDATE ${schema}.job SET priority = 1 WHERE name = $1 AND singleton_key = ANY($2) AND state IN ('created', 'retry') AND priority < 1`,
+          [queue, ids],
+        )
+    },
 
     nextByCron(cron, from) {
       try {

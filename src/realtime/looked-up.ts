@@ -9,11 +9,16 @@ export interface LookedUp {
 
 const latelyMs = 10 * 60_000
 
-export function createLookedUp(): LookedUp {
+/** `onBegun` hears of a view that somebody looks up again, or for the first time, after it was left alone. */
+export function createLookedUp(onBegun: (viewId: string) => void): LookedUp {
   const lastMs = new Map<string, number>()
   const isLately = (viewId: string) => Date.now() - (lastMs.get(viewId) ?? 0) < latelyMs
   return {
-    note: (viewId) => void lastMs.set(viewId, Date.now()),
+    note(viewId) {
+      const wasLately = isLately(viewId)
+      lastMs.set(viewId, Date.now())
+      if (!wasLately) onBegun(viewId)
+    },
     isLately,
     sort(views) {
       for (const viewId of lastMs.keys()) if (!isLately(viewId)) lastMs.delete(viewId)

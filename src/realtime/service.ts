@@ -147,6 +147,7 @@ export function createRealtime(options: {
   const { featureViews } = options.catalog
   const log = options.log.child({ part: 'realtime' })
   const background = createBackground({ log })
+  const lookedUp = createLookedUp((viewId) => schedules.urge(viewId))
   const shared = {
     ...options,
     ...limits,
@@ -154,6 +155,7 @@ export function createRealtime(options: {
     metrics,
     log,
     background,
+    lookedUp,
   }
   const views = createViews({
     ...shared,
@@ -170,17 +172,16 @@ export function createRealtime(options: {
   const computing = { ...shared, views, onMisfit: (view: View) => drift.checkSoon(view) }
   const compute = createCompute(computing)
   const readThrough = createReadThrough({ ...shared, compute, store, views })
-  const lookedUp = createLookedUp()
-  const lookup = createLookup({ ...shared, views, store, readThrough, lookedUp })
+  const lookup = createLookup({ ...shared, views, store, readThrough })
   const loader = createLoader(lookup)
   const updates = createUpdates({ views, lookup, lookedUp, events })
   let sweeping: Repetition | undefined
-  const fullRefresh = createFullRefresh({ ...shared, store, views, compute, lookedUp })
+  const fullRefresh = createFullRefresh({ ...shared, store, views, compute })
   const recentKeys = createRecentKeys()
   const health = createViewHealth({ ...shared, views })
   const sharing = { ...options.warehouse, lookup: shareLookups(options.warehouse, background.signal) }
   const computeTogether = createCompute({ ...computing, warehouse: sharing })
-  const materializing = { ...shared, views, store, fullRefresh, recentKeys, lookedUp, health }
+  const materializing = { ...shared, views, store, fullRefresh, recentKeys, health }
   const refresh = createRefresh({ ...materializing, compute: computeTogether })
   const { settled, isFollowedByKey } = refresh
   const erase = createErasure({ ...shared, views, compute, store, fullRefresh, isFollowedByKey })
@@ -237,7 +238,6 @@ export function createRealtime(options: {
   }
   const schedules = createSchedules({
     ...shared,
-    lookedUp,
     refresh: async (viewId, signal) => void (await refreshDue(viewId, signal)),
   })
   const signs = createSignsWatch({

@@ -1,5 +1,6 @@
 // A table that many by-key views read: what is written there is soon served by all, first by those that somebody looks up.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openStack, type Stack } from './stack.ts'
 
@@ -59,6 +60,8 @@ test('By key, the views that were looked up are served before all others', async
 
 test('Ten rows are served by every view, computed together', async () => {
   const users = Array.from({ length: 10 }, (_, i) => `user${i}`)
+  // What checks parity looks up too.
+  await stack.realtime.idle()
   const [lookups, begun] = [stack.warehouseCalls.count('lookup'), performance.now()]
   await stack.publish(
     'quotes',
@@ -83,20 +86,63 @@ test('A view whose statement fails is left behind, and holds up none of the othe
   expect(await stack.load(failing.target, ['broken'])).toMatchObject([{ code: 'INVALID_SQL' }])
 })
 
-test('In full, a view that was looked up waits for one refresh that runs, not for all that came before it', async () => {
-  const ofPolicies = (i: number) =>
-    `SELECT user_id, rank() OVER (ORDER BY purchase_time) + ${i} AS place FROM feature_store.policies`
-  const ranked: Awaited<ReturnType<Stack['view']>>[] = []
-  for (let i = 0; i < 12; i++) ranked.push(await stack.view(`ranked-${i}`, ofPolicies(i), 'user_id', 'FULL'))
+/** Views over policies, none of which was looked up but the last. */
+async function ofPolicies(name: string, refresh: 'BY_KEY' | 'FULL', more: Parameters<Stack['view']>[4] = {}) {
+  const columnOf = (i: number) =>
+    refresh === 'FULL' ? `rank() OVER (ORDER BY purchase_time) + ${i}` : `purchase_time + ${i}`
+  const made: Awaited<ReturnType<Stack['view']>>[] = []
+  for (let i = 0; i < 12; i++) {
+    const sql = `SELECT user_id, ${columnOf(i)} AS place, TIMESTAMP '2020-01-01' + to_seconds(CAST(purchase_time AS BIGINT)) AS written FROM feature_store.policies`
+    made.push(await stack.view(`${name}-${i}`, sql, 'user_id', refresh, more))
+  }
   await stack.realtime.idle()
-  const last = ranked.at(-1)
+  const last = made.at(-1)
   if (last === undefined) throw new Error('there are views')
   await stack.lookUp(last.target, ['nobody'])
-  const order: string[] = []
-  const endings = ranked.map(({ record }) =>
-    stack.events.listen('online', record.id, () => order.push(record.id)),
+  return { ids: made.map(({ record }) => record.id), lastId: last.record.id }
+}
+
+test('In full, a view that was looked up waits for one refresh that runs, not for all that came before it', async () => {
+  const { ids, lastId } = await ofPolicies('ranked', 'FULL')
+  const order = await orderOf(ids, async () => {
+    await Promise.all(ids.map((id) => stack.realtime.refreshInFull(id)))
+  })
+  expect(order.indexOf(lastId)).toBeLessThanOrEqual(2)
+})
+
+test('After a notice that tells no keys, the view that was looked up is the first', async () => {
+  const { ids, lastId } = await ofPolicies('told', 'FULL')
+  const tables = ['feature_store.policies']
+  const [behind, refreshed] = [new Set<string>(), new Set<string>()]
+  const endings = ids.map((id) =>
+    stack.events.listen('online', id, () => void (behind.has(id) ? refreshed : behind).add(id)),
   )
-  await Promise.all(ranked.map(({ record }) => stack.realtime.refreshInFull(record.id)))
+  await stack.realtime.tableChanged({ tables, keys: null })
+  await stack.realtime.idle()
   for (const end of endings) end()
-  expect(order.indexOf(last.record.id)).toBeLessThanOrEqual(2)
+  expect(refreshed.size).toBe(ids.length)
+  expect([...behind].indexOf(lastId)).toBe(0)
+  expect([...refreshed].indexOf(lastId)).toBeLessThanOrEqual(2)
+})
+
+test('After a notice that tells since when, the view that was looked up is the first', async () => {
+  await stack.publish('policies', ['user_id', 'purchase_time'], [['told since', 1_900_000_000]])
+  const { ids, lastId } = await ofPolicies('since', 'BY_KEY', { createdColumn: 'written' })
+  // From here on each says until when it has seen what was written.
+  for (const id of ids) await stack.realtime.refreshNow(id, { waitMs: 60_000 })
+  const since = new Date('2020-01-01')
+  const order = await orderOf(ids, async () => {
+    await stack.realtime.tableChanged({ tables: ['feature_store.policies'], keys: null, since })
+  })
+  expect(order.indexOf(lastId)).toBeLessThanOrEqual(2)
+})
+
+test('Of schedules that are due at once, that of the view that somebody has begun to look up is the first', async () => {
+  const { ids, lastId } = await ofPolicies('scheduled', 'FULL', { refreshEvery: '5s' })
+  const order = await orderOf(ids, async () => {
+    // By then all are due; none is handed out before.
+    await sleep(6000)
+    await stack.realtime.start()
+  })
+  expect(order.indexOf(lastId)).toBeLessThanOrEqual(2)
 })

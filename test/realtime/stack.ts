@@ -23,7 +23,8 @@ import { openParts } from '../parts.ts'
 
 export type Stack = Awaited<ReturnType<typeof openStack>>
 
-type Refresh = Parameters<Realtime['createFeatureView']>[0]['refresh']
+type NewView = Parameters<Realtime['createFeatureView']>[0]
+type Refresh = NewView['refresh']
 
 interface StackOptions {
   /** An earlier stack's folder: the gateway started again. */
@@ -145,10 +146,16 @@ export async function openStack(options: StackOptions = {}) {
     /** Training's rows of each value, as sorted JSON texts. */
     training,
     /** A query of this name and its view by one column, or by several. */
-    async view(name: string, sql: string, key: string | readonly string[], refresh: Refresh = 'AUTO') {
+    async view(
+      name: string,
+      sql: string,
+      key: string | readonly string[],
+      refresh: Refresh = 'AUTO',
+      more: Partial<NewView> = {},
+    ) {
       const indexKeys = typeof key === 'string' ? [key] : key
       const { id: queryId } = await save(sql, name)
-      const wanted = { name, queryId, etlId: null, indexKeys, ttlSeconds: null, refresh }
+      const wanted = { name, queryId, etlId: null, indexKeys, ttlSeconds: null, refresh, ...more }
       const record = await realtime.createFeatureView(wanted)
       return {
         record,

@@ -8,6 +8,7 @@ import type { View, Views } from '../../features/views.ts'
 import { qualifiedName } from '../../sql/sql-text.ts'
 import { type KeyValues, keyText } from '../../values/entity-key.ts'
 import type { StoredKeys, TableChange, Warehouse } from '../../warehouse/port.ts'
+import type { LookedUp } from '../looked-up.ts'
 import type { Incremental } from './incremental.ts'
 import type { Change } from './refresh.ts'
 
@@ -41,13 +42,14 @@ export function createForeignChanges(options: {
   step: () => Promise<number>
   tableNotices: Catalog['tableNotices']
   views: Pick<Views, 'all'>
+  lookedUp: Pick<LookedUp, 'sort'>
   onChanged: (change: Change, except: ReadonlySet<string>) => Promise<void>
   incremental: Pick<Incremental, 'isPossible' | 'run'>
   signal: AbortSignal
   /** Compares a view with its tables, which may be made otherwise now. */
   checkSoon: (view: View) => void
 }): ForeignChanges {
-  const { tableNotices, views, onChanged, incremental, checkSoon } = options
+  const { tableNotices, views, lookedUp, onChanged, incremental, checkSoon } = options
 
   const { step } = options
 
@@ -70,7 +72,7 @@ export function createForeignChanges(options: {
 
   /** Of the views that say when their rows were written, those keys alone; resolves to these views. */
   async function followSince(readers: readonly View[], since: Date | null): Promise<Set<string>> {
-    const followed = since === null ? [] : readers.filter(incremental.isPossible)
+    const followed = since === null ? [] : lookedUp.sort(readers.filter(incremental.isPossible))
     await Promise.all(followed.map((view) => incremental.run(view, since, options.signal)))
     return new Set(followed.map(({ id }) => id))
   }
