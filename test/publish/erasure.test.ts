@@ -10,6 +10,7 @@ import { AppError } from '../../src/errors.ts'
 import { erasureResult } from '../../src/publish/erasure.ts'
 import { createDataFolder } from '../data-folder.ts'
 import { testLog } from '../parts.ts'
+import { tries } from '../thorough.ts'
 import { ingest, makeTables, rowsOf, serve, tables } from './erased-entities.ts'
 import { type Gateway, type GatewayOptions, openGateway } from './gateway.ts'
 
@@ -188,7 +189,9 @@ test('what no table has is refused at once', async () => {
   expect(await rowsOf(gateway, 'orders')).toHaveLength(5)
 })
 
-test.each([1, 2, 3])('killed anywhere, and again, it comes to its end (%i)', async (seed) => {
+const seeds = [1, 2, 3].slice(0, tries({ all: 3, part: 2 }))
+
+test.each(seeds)('killed anywhere, and again, it comes to its end (%i)', async (seed) => {
   const folder = await newFolder()
   const first = await open({ folder })
   await fill(first)
