@@ -12,7 +12,7 @@ import { openPglite } from '../../src/catalog/database/pglite.ts'
 import { openPostgres } from '../../src/catalog/database/postgres.ts'
 import { createFolder } from '../servers/child.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
-import { createNewPglitePlace, createPostgresPlace, openAt, type Place, quiet, run } from './place.ts'
+import { createPglitePlace, createPostgresPlace, openAt, type Place, quiet, run } from './place.ts'
 
 /** One of everything that the first version knew, as it wrote it. */
 const rows = `
@@ -81,7 +81,7 @@ async function columnsOf(database: Database): Promise<Map<string, string>> {
 }
 
 describe.each([
-  ['PGlite', createNewPglitePlace],
+  ['PGlite', () => createPglitePlace('DATABASE')],
   ['PostgreSQL', () => createPostgresPlace(server)],
 ] as const)('a catalog of the first version, on %s', (_name, createPlace) => {
   test('keeps every row through the upgrade, and is used as if it had always been of this version', async () => {
