@@ -12,8 +12,9 @@ import { createWarehouseFolder } from './open-duckdb.ts'
 import { createPostgresWarehouseFolder } from './open-postgres.ts'
 
 const statementCount = tries({ all: 100, part: 32 })
-/** One value, several, and more than the embedded engine is given parameters for. */
-const asked = [['a'], ['b', 'c', 'none'], [...keys, ...Array.from({ length: 300 }, (_, i) => `none${i}`)]]
+const none = (count: number) => Array.from({ length: count }, (_, i) => `none${i}`)
+/** One value, several, many, and more than the embedded engine is given parameters for. */
+const asked = [['a'], ['b', 'c', 'none'], [...keys, ...none(300)], [...keys, ...none(10_000)]]
 
 /** Each a pair that some of the rows have, crossed with those of others. */
 const pairs = [

@@ -18,8 +18,10 @@ import { type KeyTerms, keyTerms } from './keys.ts'
 import type { DuckdbStatement } from './plans.ts'
 import { timelineTerms } from './timeline.ts'
 
-/** Up to here a parameter for each value is the faster filter (twice as fast for 100), beyond it a list of them. */
-const maxParameters = 256
+/** Up to so many values are compared one by one, which the engine carries below a GROUP BY, as it does no list of them. */
+const maxParameters = 10_000
+/** Of more keys of several columns a list says which values belong together: comparisons are made with every row of a table. */
+const maxCompared = 16
 
 /** A column of the key, with the values that are bound for it. */
 interface KeyColumn extends KeyTerms {
@@ -56,42 +58,60 @@ export function withinLimits(rows: Row[], limits: LookupLimits): Row[] {
 /** That the key of a row of `t` is among the values, which are bound. */
 export function amongKeys(plan: DuckdbStatement, { key, values }: Pick<LookupRequest, 'key' | 'values'>) {
   const columns = bindKeys(plan, key, values)
-  const asList = values.length > maxParameters
+  const parameters = createParameters()
+  const written = columns.map((column) => writeEach(column, parameters))
+  const conditions = columns.flatMap(({ column }, c) => {
+    const own = written[c]
+    return own === undefined ? [] : [`${column} IN (${[...own.values()].join(', ')})`]
+  })
+  const isTold = columns.length === 1 || values.length === 1
+  if (conditions.length < columns.length || (!isTold && values.length > maxCompared))
+    conditions.push(amongLists(columns, parameters))
+  else if (!isTold) conditions.push(amongPairs(columns, written, values.length))
+  return { condition: conditions.join(' AND '), bind: parameters.bind }
+}
+
+/** What a statement's parameters stand for, in their order. */
+function createParameters() {
+  const binders: ((prepared: DuckDBPreparedStatement, place: number) => void)[] = []
   return {
-    condition: asList ? amongLists(columns) : amongParameters(columns, values.length),
+    /** What it is called in the statement. */
+    add: (binder: (prepared: DuckDBPreparedStatement, place: number) => void) => `$${binders.push(binder)}`,
     bind(prepared: DuckDBPreparedStatement) {
-      if (asList)
-        columns.forEach(({ items, type }, c) => {
-          prepared.bindList(c + 1, items, LIST(type))
-        })
-      else
-        for (const [c, { items, type }] of columns.entries())
-          for (const [k, item] of items.entries())
-            prepared.bindValue(parameterOf(columns.length, k, c), item, type)
+      for (const [i, bindOne] of binders.entries()) bindOne(prepared, i + 1)
     },
   }
 }
 
-function parameterOf(width: number, key: number, column: number): number {
-  return key * width + column + 1
+type Parameters = ReturnType<typeof createParameters>
+type Written = ReadonlyMap<DuckDBValue, string>
+
+/** Each value of the column once, which an index or a file's statistics serve; undefined where they are too many. */
+function writeEach({ items, type, value }: KeyColumn, parameters: Parameters): Written | undefined {
+  const distinct = new Set(items)
+  if (distinct.size > maxParameters) return
+  const write = (item: DuckDBValue) =>
+    value(parameters.add((prepared, place) => prepared.bindValue(place, item, type)))
+  return new Map([...distinct].map((item) => [item, write(item)]))
 }
 
-/** Each column among its values, which an index or a file's statistics serve; then the values that belong together. */
-function amongParameters(columns: readonly KeyColumn[], count: number): string {
-  const keys = Array.from({ length: count }, (_, k) => k)
-  const written = (k: number, c: number) =>
-    columns[c]?.value(`$${parameterOf(columns.length, k, c)}`) ?? 'NULL'
-  const each = columns.map(({ column }, c) => `${column} IN (${keys.map((k) => written(k, c)).join(', ')})`)
-  if (columns.length === 1 || count === 1) return each.join(' AND ')
-  const together = keys.map(
-    (k) => `(${columns.map(({ column }, c) => `${column} = ${written(k, c)}`).join(' AND ')})`,
-  )
-  return [...each, `(${together.join(' OR ')})`].join(' AND ')
+/** The values that belong together, one key after the other. */
+function amongPairs(
+  columns: readonly KeyColumn[],
+  written: readonly (Written | undefined)[],
+  count: number,
+): string {
+  const equal = (k: number) =>
+    columns.map(({ column, items }, c) => `${column} = ${written[c]?.get(items[k] ?? null) ?? 'NULL'}`)
+  return `(${Array.from({ length: count }, (_, k) => `(${equal(k).join(' AND ')})`).join(' OR ')})`
 }
 
-function amongLists(columns: readonly KeyColumn[]): string {
+function amongLists(columns: readonly KeyColumn[], parameters: Parameters): string {
   const read = columns.map(({ value }, c) => value(`v${c}`))
-  const unnested = columns.map((_, c) => `unnest($${c + 1}) AS v${c}`)
+  const unnested = columns.map(({ items, type }, c) => {
+    const list = parameters.add((prepared, place) => prepared.bindList(place, items, LIST(type)))
+    return `unnest(${list}) AS v${c}`
+  })
   return `(${columns.map(({ column }) => column).join(', ')}) IN (SELECT ${read.join(', ')} FROM (SELECT ${unnested.join(', ')}))`
 }
 
