@@ -31,6 +31,21 @@ export interface QueryDescription {
   changing?: string | null
   /** With a `key`: null when it is proven that the rows of one key are made of nothing but the tables' rows that hold its values in their columns of those names; else why that is not proven. Left out where the adapter cannot tell. */
   whyNotLocal?: string | null
+  /** With an `origin` asked for: the table's column that it has its values from. Null where it is made of them otherwise, left out where the adapter cannot tell. */
+  origin?: ColumnOrigin | null
+}
+
+export interface ColumnOrigin {
+  table: BaseTable
+  column: string
+  /** Whether the table's greatest value is among the result's. */
+  isWhole: boolean
+}
+
+export interface DescribeOptions extends RunOptions {
+  key?: readonly string[] | undefined
+  /** A column of the result. */
+  origin?: string | undefined
 }
 
 /** `FILE`: one that is mounted, or a folder of them. */
@@ -321,7 +336,7 @@ export interface Warehouse {
   readonly name: string
   /** Whether the engine joins a statement by LATERAL, once for each row, whatever it computes. */
   readonly joinsLaterally: boolean
-  describe(sql: string, options?: RunOptions & { key?: readonly string[] }): Promise<QueryDescription>
+  describe(sql: string, options?: DescribeOptions): Promise<QueryDescription>
   /** The statement with an SQL expression in place of each `as_of()`; it fits into parentheses when a newline follows it. */
   atMoment(sql: string, expression: string, options?: RunOptions): Promise<string>
   exportParquet(request: ExportRequest): Promise<ExportResult>

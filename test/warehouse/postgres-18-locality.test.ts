@@ -59,7 +59,7 @@ async function describe(sql: string, { key = [] }: { key?: readonly string[] } =
       columns: [],
       tables,
       asksForMoment,
-      ...(await prove(session as Session, { sql, analysis, key })),
+      ...(await prove(session as Session, { sql, analysis, tables, key })),
     }
   } finally {
     await session.script('ROLLBACK')

@@ -1,19 +1,18 @@
 // Materializing what has changed since: the keys of the rows that were written after the last time, less an allowance for late ones.
 
 import type { Catalog } from '../../catalog/open.ts'
-import { AppError } from '../../errors.ts'
 import { parseLateness } from '../../features/refresh-every.ts'
 import type { View } from '../../features/views.ts'
-import { quoteName, quoteText } from '../../sql/sql-text.ts'
+import { quoteName } from '../../sql/sql-text.ts'
 import { microsOf } from '../../values/calendar.ts'
 import type { Value } from '../../values/columns.ts'
 import type { KeysByText, KeyValues } from '../../values/entity-key.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import { requestOf } from '../compute.ts'
+import { createTouchedKeys, newestOf, plain, timeLiteral } from './touched-keys.ts'
 
 /** So many keys are looked up while the next are found. */
 const keysAtOnce = 8000
-const newest = 'gateway newest'
 /** A literal of an earlier year is none in every engine. */
 const earliestMs = Date.parse('1000-01-01')
 
@@ -29,7 +28,7 @@ export interface Incremental {
 }
 
 export function createIncremental(options: {
-  warehouse: Pick<Warehouse, 'scan'>
+  warehouse: Pick<Warehouse, 'describe' | 'lookup' | 'scan'>
   featureViews: Pick<Catalog['featureViews'], 'update'>
   /** See `stepVersion`. */
   step: () => Promise<number>
@@ -37,6 +36,7 @@ export function createIncremental(options: {
   refreshKeys: (view: View, keys: KeysByText, version: number) => Promise<void>
 }): Incremental {
   const { warehouse, featureViews, step, refreshKeys } = options
+  const touchedKeys = createTouchedKeys(warehouse)
 
   async function createdUntil(view: View, signal: AbortSignal): Promise<Date | null> {
     const { createdColumn } = view.record
@@ -59,7 +59,7 @@ export function createIncremental(options: {
     const { query, etl, record } = view
     const column = query.columns.find(({ name }) => name === record.timestampColumn)
     if (column === undefined || etl !== null) return null
-    const come = ` WHERE ${quoteName(column.name)} <= ${literal(new Date(), column.storage)}`
+    const come = ` WHERE ${quoteName(column.name)} <= ${timeLiteral(new Date(), column.storage)}`
     return microsOf(column.type, await findNewest(view, column.name, come, signal))
   }
 
@@ -73,20 +73,14 @@ export function createIncremental(options: {
       const begunAt = new Date()
       const from = since ?? allowanceOf(view)
       const version = await step()
-      // Of rows of any time, of which a statement of the view's own would leave out those that are not served.
-      const { key, asOf } = requestOf(view, begunAt.getTime())
-      const { columns, batches } = await warehouse.scan({ sql: touchedSince(view, from), key, asOf, signal })
-      const places = view.key.names.map((name) => columns.findIndex((column) => column.name === name))
-      const newestAt = columns.findIndex(({ name }) => name === newest)
       let until = view.record.createdUntil
       let count = 0
       let keys = new Map<string, KeyValues>()
-      for await (const rows of batches) {
-        for (const row of rows) {
-          until = later(until, row[newestAt] ?? null, begunAt)
-          const touched = view.key.ofCells(places.map((place) => row[place] ?? null))
-          if (touched == null) continue
-          keys.set(touched.text, touched.values)
+      for await (const batch of touchedKeys.since(view, from, signal)) {
+        for (const { key, newest } of batch) {
+          until = later(until, newest, begunAt)
+          if (key === null) continue
+          keys.set(key.text, key.values)
           count++
         }
         if (keys.size < keysAtOnce) continue
@@ -117,38 +111,4 @@ function later(before: Date | null, cell: Value, begunAt: Date): Date | null {
 
 function allowanceOf({ record }: View): Date {
   return new Date((record.createdUntil?.getTime() ?? 0) - parseLateness(record.lateness))
-}
-
-function newestOf(column: string): string {
-  return `max(${quoteName(column)}) AS ${quoteName(newest)}`
-}
-
-/** The keys of the rows that were written since, each with its latest time. */
-export function touchedSince(
-  { query, key, record }: Pick<View, 'query' | 'key' | 'record'>,
-  from: Date,
-): string {
-  const { createdColumn } = record
-  const type = query.columns.find(({ name }) => name === createdColumn)
-  if (createdColumn === null || type === undefined)
-    throw new AppError(
-      'INTERNAL',
-      `The feature view ${record.name} names no column that tells when its rows were written.`,
-    )
-  const keys = key.names.map(quoteName).join(', ')
-  return `SELECT ${keys}, ${newestOf(createdColumn)} FROM (\n${plain(query.sql)}\n) q
-    WHERE ${quoteName(createdColumn)} >= ${literal(from, type.storage ?? type.type)} GROUP BY ${keys}`
-}
-
-function literal(at: Date, storage: string): string {
-  const text = at.toISOString().replace('T', ' ').replace('Z', '')
-  if (storage === 'DATE') return `DATE ${quoteText(text.slice(0, 10))}`
-  return /TIME ZONE|TIMESTAMPTZ/i.test(storage)
-    ? `CAST(${quoteText(`${text} +00:00`)} AS TIMESTAMP WITH TIME ZONE)`
-    : `TIMESTAMP ${quoteText(text)}`
-}
-
-/** Without the semicolon at its end. */
-function plain(sql: string): string {
-  return sql.replace(/[\s;]+$/, '')
 }

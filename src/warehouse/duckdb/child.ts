@@ -7,6 +7,7 @@ import type { WarehouseOptions } from '../options.ts'
 import type {
   AppendFilesRequest,
   AppendRequest,
+  DescribeOptions,
   EraseRequest,
   ExportRequest,
   HeldSnapshot,
@@ -29,8 +30,8 @@ serveEngine<Omit<WarehouseOptions, 'log'>>(async (options, log) => {
   const snapshots = new Map<string, HeldSnapshot>()
   return {
     handlers: {
-      describe: ({ sql, key }: { sql: string; key?: readonly string[] }, { signal }) =>
-        warehouse.describe(sql, { signal, ...(key !== undefined && { key }) }),
+      describe: ({ sql, ...asked }: { sql: string } & Given<DescribeOptions>, { signal }) =>
+        warehouse.describe(sql, { ...asked, signal }),
       atMoment: ({ sql, expression }: { sql: string; expression: string }, { signal }) =>
         warehouse.atMoment(sql, expression, { signal }),
       exportParquet: (request: Given<ExportRequest>, { signal, onProgress }) =>

@@ -31,8 +31,8 @@ export async function createDuckdbWarehouseProcess({
   return {
     name: 'duckdb',
     joinsLaterally: duckdbAsOf.hasLateral,
-    describe: (sql, { signal, key } = {}) =>
-      engine.call('describe', { sql, key }, { signal, limit: describeLimit }),
+    describe: (sql, { signal, ...asked } = {}) =>
+      engine.call('describe', { sql, ...asked }, { signal, limit: describeLimit }),
     atMoment: (sql, expression, { signal } = {}) =>
       engine.call('atMoment', { sql, expression }, { signal, limit: describeLimit }),
     exportParquet: ({ signal, onProgress, ...request }) =>

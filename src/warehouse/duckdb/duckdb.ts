@@ -220,12 +220,12 @@ export async function createDuckdbWarehouse(options: WarehouseOptions): Promise<
     }
   }
 
-  const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
+  const describe: Warehouse['describe'] = (sql, { signal, key, origin } = {}) =>
     withPlan('quick', { sql, signal, isTold: true }, bytesOfSelect, async (connection, made) => ({
       columns: made.columns,
       tables: made.tables,
       asksForMoment: made.asking !== null,
-      ...(await prove?.prove(connection, { ...made, key })),
+      ...(await prove?.prove(connection, { ...made, key, origin })),
     }))
   const version = () => run((connection) => readVersion(transactionOf(connection)))
   const listAll = async () => {

@@ -9,6 +9,7 @@ import { judgeStatement } from '../../duckdb/statement.ts'
 import { judgeDeterminism, unlessChanging } from '../../sql/determinism.ts'
 import { whyNotLocal } from '../../sql/locality.ts'
 import type { Column } from '../../values/columns.ts'
+import { tellOrigin } from '../column-origin.ts'
 import type { BaseTable, QueryDescription } from '../port.ts'
 import type { TableList } from './schema.ts'
 import { createStandIns, type StandIns } from './stand-ins.ts'
@@ -19,10 +20,11 @@ export interface Proofs {
     asked: {
       sql: string
       key: readonly string[] | undefined
+      origin?: string | undefined
       columns: readonly Column[]
       tables: readonly BaseTable[]
     },
-  ): Promise<Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>>
+  ): Promise<Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal' | 'origin'>>
   /** Hears of files' views that have changed. */
   renew: StandIns['renew']
 }
@@ -33,7 +35,7 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
   await standIns.renew(connection, list.ofFiles)
   const uniquesOf = await listUniques(connection)
 
-  const prove: Proofs['prove'] = async (asked, { sql, key, columns, tables }) => {
+  const prove: Proofs['prove'] = async (asked, { sql, key, origin, columns, tables }) => {
     const judged = await judgeStatement(asked, sql)
     const facts = { key: key ?? [], uniquesOf }
     const { relation, node } = await bindStatement(asked, {
@@ -44,9 +46,10 @@ export async function createProofs(connection: DuckDBConnection, list: TableList
     const names = tables.flatMap((table) => table.columns)
     const changing = findChange(judged, names, node)
     const determinism = unlessChanging(judgeDeterminism(relation), changing)
-    if (key === undefined) return { determinism }
+    const told = tellOrigin(relation, { column: origin, columns: columns.map(({ name }) => name), tables })
+    if (key === undefined) return { determinism, ...told }
     const parts = key.map((name) => ({ name, index: columns.findIndex((column) => column.name === name) }))
-    return { determinism, changing, whyNotLocal: whyNotLocal(relation, parts) }
+    return { determinism, changing, whyNotLocal: whyNotLocal(relation, parts), ...told }
   }
   return { prove, renew: standIns.renew }
 }

@@ -6,7 +6,7 @@ import { fill } from '../../sql/as-of.ts'
 import { quoteName, quoteText } from '../../sql/sql-text.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import { asAsked, named, type PlannedStatement, toColumn, writtenOf } from '../planned-statement.ts'
-import type { ExportRequest, StatementRequest } from '../port.ts'
+import type { DescribeOptions, ExportRequest, StatementRequest } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { findAsking, judgedMoment, namesOf, restoreMoment } from './as-of.ts'
 import { createCatalogState } from './catalog-state.ts'
@@ -175,10 +175,12 @@ async function explainUnknown(session: Session, error: unknown): Promise<unknown
 export function proveStatement(
   session: Session,
   plan: PostgresStatement,
-  key: readonly string[] | undefined,
+  asked: Pick<DescribeOptions, 'key' | 'origin'>,
 ) {
   const written = writtenOf(plan)
-  return withJudged(session, written, ({ analysis }) => prove(session, { ...written, analysis, key }))
+  return withJudged(session, written, ({ analysis, tables }) =>
+    prove(session, { ...written, ...asked, analysis, tables }),
+  )
 }
 
 async function makePlan(

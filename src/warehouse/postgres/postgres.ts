@@ -74,11 +74,11 @@ export async function createPostgresWarehouse(options: WarehouseOptions): Promis
     throw error
   }
 
-  const describe: Warehouse['describe'] = (sql, { signal, key } = {}) =>
+  const describe: Warehouse['describe'] = (sql, { signal, key, origin } = {}) =>
     use('quick', { sql, signal }, async (session) => {
       const plan = await plans.make(session, sql)
       const { columns, tables: read, asking } = plan
-      const proven = await proveStatement(session, plan, key)
+      const proven = await proveStatement(session, plan, { key, origin })
       return { columns, tables: read, asksForMoment: asking !== null, ...proven }
     })
 

@@ -7,7 +7,13 @@ import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
 import { asAsked, atMoment, writtenOf } from '../planned-statement.ts'
-import type { QueryDescription, RunOptions, StatementRequest, Warehouse, WarehouseTable } from '../port.ts'
+import type {
+  DescribeOptions,
+  QueryDescription,
+  StatementRequest,
+  Warehouse,
+  WarehouseTable,
+} from '../port.ts'
 import type { ErrorContext } from '../server-error.ts'
 import { composeWith } from '../set-statement.ts'
 import { append, appendFiles, findMisfit } from './append.ts'
@@ -81,7 +87,7 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
     })
   }
 
-  async function describe(sql: string, { signal, key }: RunOptions & { key?: readonly string[] }) {
+  async function describe(sql: string, { signal, key }: DescribeOptions) {
     const plan = await withPlan({ sql, signal, isTold: true }, async (planned) => planned)
     const changing = await findChange(plan.analysis)
     const described: QueryDescription = {

@@ -44,7 +44,8 @@ export function readAlgebra(statement: TreeNode, parts: RelationParts): Relation
   function tableOf(oid: number, width: number): Relation {
     const found = parts.tableOf(oid)
     if (found.kind === 'view') return relationOf(found.query, { levels: [], row: new Map(), frames: [] })
-    return { ...found, columns: Array.from({ length: width }, (_, i) => `${i + 1}`) }
+    const { nameOf, ...table } = found
+    return { ...table, columns: Array.from({ length: width }, (_, i) => nameOf(i + 1) ?? `${i + 1}`) }
   }
 
   function relationOf(query: TreeNode, outside: Place): Relation {

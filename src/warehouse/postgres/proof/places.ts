@@ -9,6 +9,8 @@ export class NotFollowed extends Error {}
 export interface BoundTable {
   kind: 'table'
   name: string
+  /** Of a column by its number, from 1; undefined of one that is dropped. */
+  nameOf(number: number): string | undefined
   keyIndexes: readonly (number | null)[]
   uniques: readonly (readonly number[])[]
 }

@@ -4,7 +4,8 @@
 import type { Relation } from '../../../sql/algebra.ts'
 import { judgeDeterminism, unlessChanging } from '../../../sql/determinism.ts'
 import { whyNotLocal } from '../../../sql/locality.ts'
-import type { QueryDescription } from '../../port.ts'
+import { tellOrigin } from '../../column-origin.ts'
+import type { BaseTable, DescribeOptions, QueryDescription } from '../../port.ts'
 import type { Analysis, CatalogRelation } from '../judge.ts'
 import type { Session } from '../session.ts'
 import { readAlgebra } from './algebra.ts'
@@ -13,12 +14,22 @@ import { isPlainType } from './equality.ts'
 import { type BoundTable, NotFollowed, type RelationParts } from './places.ts'
 import { isNode, nodeOf, nodesOf, parseTree, type TreeNode, textOf } from './tree.ts'
 
-type Proofs = Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal'>
+type Proofs = Pick<QueryDescription, 'changing' | 'determinism' | 'whyNotLocal' | 'origin'>
 
 /** Without a key only what is promised of the result as a whole. */
 export async function prove(
   session: Session,
-  { sql, analysis, key }: { sql: string; analysis: Analysis; key?: readonly string[] | undefined },
+  {
+    sql,
+    analysis,
+    tables,
+    key,
+    origin,
+  }: Pick<DescribeOptions, 'key' | 'origin'> & {
+    sql: string
+    analysis: Analysis
+    tables: readonly BaseTable[]
+  },
 ): Promise<Proofs> {
   const { functions, relations, tree } = analysis
   const trees = [tree, ...[...relations.values()].flatMap((relation) => relation.trees)]
@@ -27,7 +38,8 @@ export async function prove(
   const defaults = [...functions.values()].flatMap((called) => called.defaults ?? [])
   const changing = await findChange(session, { sql, trees: [...trees, ...defaults], analysis })
   const determinism = unlessChanging(judgeDeterminism(relation), changing)
-  if (key === undefined) return { determinism }
+  const told = tellOrigin(relation, { column: origin, columns, tables })
+  if (key === undefined) return { determinism, ...told }
   const foreign = [...functions.values()].find(({ isOwn }) => !isOwn)
   const obstacle =
     loose !== null
@@ -36,7 +48,7 @@ export async function prove(
         ? `it calls ${foreign.name}, which is not the server's own`
         : null
   const parts = key.map((name) => ({ name, index: columns.findIndex((column) => isSameName(column, name)) }))
-  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(relation, parts) }
+  return { determinism, changing, whyNotLocal: obstacle ?? whyNotLocal(relation, parts), ...told }
 }
 
 /** The first OID of a user's own collations: the server's own tell all texts apart. */
@@ -101,6 +113,7 @@ function readTable(relation: CatalogRelation, key: readonly string[]): BoundTabl
   return {
     kind: 'table',
     name: `${schema}.${name}${remark}`,
+    nameOf: (number) => columns.find((column) => column.number === number)?.name,
     keyIndexes: namesakes.map(([own]) =>
       own !== undefined && isPlainType(String(own.type)) && remark === '' ? own.number - 1 : null,
     ),
