@@ -13,6 +13,7 @@ import { execute } from '../test/warehouse/open-postgres.ts'
 import { type Comparison, compare, runPairs } from './comparison.ts'
 import { startGateway } from './gateway.ts'
 import { residentMb, withDescendants } from './memory.ts'
+import { benchIncremental } from './refresh-incremental.ts'
 
 interface Run {
   seconds: number
@@ -53,7 +54,7 @@ export async function benchRefresh({ quick }: { quick: boolean }): Promise<Compa
       await stores.stop()
     }
   }
-  return comparisons
+  return [...comparisons, ...(await benchIncremental({ quick }))]
 }
 
 async function benchOn(stores: Stores, keys: number, rounds: number): Promise<Comparison[]> {
