@@ -5,101 +5,23 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createHotPath } from '../../src/http/hot-path/hot-path.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { tries } from '../thorough.ts'
-import { type Gateway, openGateway } from './gateway.ts'
 import type { GeneratedRequest } from './realtime-operations.ts'
 import { generateTypedOperations } from './typed-operations.ts'
+import { openTypedGateway, type TypedGateway } from './typed-views.ts'
 
 const seed = Number(process.env.HOT_PATH_SEED ?? 20_261_130)
 const operationCount = tries({ all: 800, part: 300 })
 const atOnce = 8
 
-let gateway: Gateway
-let server: Awaited<ReturnType<Gateway['serve']>>
+let opened: TypedGateway
+let server: TypedGateway['server']
 
 beforeAll(async () => {
-  gateway = await openGateway({ ETL_SOURCES: `${import.meta.dirname}/etl` })
-  server = await gateway.serve()
-  await createView('driver_stats', ['driver_id'], everyType)
-  await createView('trips', ['city', 'n'], trips)
-  await createView(
-    'flags',
-    ['yes', 'exact'],
-    'SELECT i > 1 AS yes, i + 0.5::DECIMAL(9, 1) AS exact, \'é\' AS é, i AS "__proto__x" FROM range(3) r(i)',
-  )
-  await createView('in_time', ['n'], inTime, { timestampColumn: 'at', eventTtlSeconds: 86_400 })
-  await createView('alone', ['n'], 'SELECT i AS n, i AS v FROM range(5) r(i)', {
-    etlPath: `file:${import.meta.dirname}/etl/alone.js`,
-  })
-  await createService('one_view', { features: [{ view: 'driver_stats' }] })
-  await createService('joined', {
-    features: [
-      { view: 'trips', features: ['far', 'zero'] },
-      {
-        view: 'driver_stats',
-        features: ['small', 'struct', 'text'],
-        keys: [{ key: 'driver_id', column: 'n' }],
-      },
-      { view: 'in_time', prefix: 't_' },
-      { view: 'alone', prefix: 'a_' },
-    ],
-  })
-  await createService('scored', {
-    features: [{ view: 'driver_stats', features: ['small'] }],
-    etlPath: `file:${import.meta.dirname}/etl/scored.js`,
-    requestColumns: [
-      { name: 'amount', type: 'DECIMAL', storage: 'DECIMAL(18,2)' },
-      { name: 'note', type: 'STRING', nullable: true },
-    ],
-  })
+  opened = await openTypedGateway()
+  server = opened.server
 })
 
-afterAll(async () => {
-  await server?.close()
-  await gateway?.close()
-})
-
-const everyType = `SELECT i AS driver_id, i::INTEGER AS small, 9007199254740993 + i AS big, i / 0.0 AS infinite, 0.1 * i AS tenth,
-  (i || '.12345678901234567890')::DECIMAL(38, 20) AS exact, 'é😀"\\' AS text, '\\x00\\xFF'::BLOB AS bytes, DATE '1969-12-31' AS day,
-  TIMESTAMP '2026-01-01 00:00:00.000001' AS at, i > 1 AS yes, [i, NULL] AS list, NULL::BIGINT[] AS no_list,
-  {'b': i, '1': 'x', 'inner': [{'deep': 9007199254740993, 'é': NULL}]} AS struct, '{"b": [1], "1": {"toJSON": 1}, "a": 9007199254740993}'::JSON AS json
-  FROM range(8) r(i)`
-const trips = `SELECT c AS city, i::SMALLINT AS n, 1e300 * i AS far, -0.0::DOUBLE AS zero FROM range(4) r(i), (SELECT unnest(['', 'a', 'é', '日本', '"', '\\', '__proto__']) AS c)
-  UNION ALL SELECT 'a', 2::SMALLINT, 7, 1`
-
-/** Old ones, some of this hour, some that are to come. */
-const inTime = `SELECT i AS n, at_half - to_hours(30 * i) + to_days(j) AS at, j AS v, [{'é': j}] AS nested
-  FROM range(5) r(i), range(-2, 2) s(j), (SELECT TIMESTAMP '${new Date(Date.now() - 1_800_000).toISOString().slice(0, 19)}.123456' AS at_half)`
-
-async function createView(
-  name: string,
-  indexKeys: readonly string[],
-  sql: string,
-  { etlPath, ...more }: { etlPath?: string; timestampColumn?: string; eventTtlSeconds?: number } = {},
-) {
-  const { queryTrain } = await server.data<{ queryTrain: { query: { id: string } } }>(
-    'mutation ($sql: String!, $name: String!) { queryTrain(query: $sql, queryName: $name) { query { id } } }',
-    { sql, name },
-  )
-  const queryId = queryTrain.query.id
-  const extracted =
-    etlPath &&
-    (await server.data<{ extractTrain: { etl: { id: string } } }>(
-      'mutation ($queryId: ID!, $etlPath: String!) { extractTrain(queryId: $queryId, etlPath: $etlPath) { etl { id } } }',
-      { queryId, etlPath },
-    ))
-  const etlId = extracted ? extracted.extractTrain.etl.id : null
-  await server.data(
-    'mutation ($name: String!, $queryId: ID!, $etlId: ID, $indexKeys: [String!], $timestampColumn: String, $eventTtlSeconds: Int) { createFeatureView(name: $name, queryId: $queryId, etlId: $etlId, indexKeys: $indexKeys, timestampColumn: $timestampColumn, eventTtlSeconds: $eventTtlSeconds) { id } }',
-    { name, queryId, etlId, indexKeys, ...more },
-  )
-}
-
-async function createService(name: string, more: Record<string, unknown>) {
-  await server.data(
-    'mutation ($name: String!, $features: [FeatureRefInput!]!, $etlPath: String, $requestColumns: [ColumnInput!]) { createFeatureService(name: $name, features: $features, etlPath: $etlPath, requestColumns: $requestColumns) { id } }',
-    { name, ...more },
-  )
-}
+afterAll(() => opened?.close())
 
 async function send(path: string, body: string) {
   const response = await fetch(server.url + path, {
@@ -151,7 +73,7 @@ test(`${operationCount} generated operations are answered alike`, { timeout: 400
   const { current } = server.schema
   const probe = createHotPath({
     holder: { current },
-    services: gateway.services,
+    services: opened.gateway.services,
     trusted: { find: () => null },
     operations: createMetrics().operations,
     log: pino({ level: 'silent' }),

@@ -11,12 +11,15 @@ import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import { nameRoute } from '../graphql/operation-names.ts'
 import type { Admission } from '../guards/admission.ts'
 import { describeFailure, httpAnswerOf } from '../rest/failures.ts'
+import { feastPath } from '../rest/feast.ts'
 import { type LookupBody, lookupRoutes } from '../rest/lookups.ts'
 import { describeRestFailure } from '../rest/rest-failures.ts'
 import { lookUpVectors, type VectorsBody, vectorsPath } from '../rest/vectors.ts'
 import { nameRequest } from '../server/traced-requests.ts'
+import { lookUpForFeast, readFeastBody } from './feast.ts'
 import type { HotPath, HotPathFacts } from './hot-path.ts'
 import { negotiate } from './negotiation.ts'
+import { isPlainNumber, isText, isTexts } from './plain-bodies.ts'
 import type { HotPathRoute, KnownRequest } from './router.ts'
 
 const json = 'application/json; charset=utf-8'
@@ -55,7 +58,12 @@ export function createLookupRoutes(options: {
     read: readVectorsBody,
     answer: (loading, body) => lookUpVectors(options.services.vectors, loading, body),
   })
-  return [...lookups, vectors]
+  const feast = createRoute(options, {
+    path: feastPath,
+    read: readFeastBody,
+    answer: (loading, body) => lookUpForFeast(options.services.vectors, loading, body),
+  })
+  return [...lookups, vectors, feast]
 }
 
 /** One of REST's routes, over bodies that `read` does not decline. */
@@ -123,7 +131,7 @@ function isPlainEntity(entity: unknown): boolean {
   for (const name in entity) {
     const value = (entity as Record<string, unknown>)[name]
     if (typeof value === 'string' || typeof value === 'boolean') continue
-    if (typeof value !== 'number' || !(Number.isSafeInteger(value) || !Number.isInteger(value))) return false
+    if (typeof value !== 'number' || !isPlainNumber(value)) return false
   }
   return true
 }
@@ -137,12 +145,4 @@ function readBody(body: unknown, { withEtl, many }: { withEtl: boolean; many: bo
   const target = withEtl ? { query_id, index_key, etl_path: etl_path as string } : { query_id, index_key }
   if (many) return isTexts(index_values) ? { ...target, index_values } : null
   return typeof index_value === 'string' ? { ...target, index_value } : null
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && !value.includes('\0')
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }

@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts'
 import type { FeatureReference } from '../../features/references.ts'
 import type { FeatureVector, Vectors } from '../../realtime/vectors/vectors.ts'
 import { createAnswerBudget } from '../../schema/answer-budget.ts'
+import type { Loading } from '../../schema/lookup-fields.ts'
 import type { Services } from '../../schema/services.ts'
 import { maxWaitMs } from '../../training/limits.ts'
 import { toText } from '../../values/byte-text.ts'
@@ -15,8 +16,18 @@ import { answer, failures } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
 import { assertSucceeded } from './table-rows.ts'
 
+export const feastPath = '/get-online-features'
+
 const statuses = ['PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'OUTSIDE_MAX_AGE', 'INVALID'] as const
 type Status = (typeof statuses)[number]
+
+/** A body as the route's schema lets it pass. */
+export interface FeastBody {
+  feature_service?: string | null | undefined
+  features?: readonly string[] | null | undefined
+  entities: Readonly<Record<string, readonly unknown[]>>
+  full_feature_names: boolean
+}
 
 const asked = z
   .object({
@@ -58,7 +69,7 @@ export function addFeast(
   { services, admission }: { services: Services; admission: Pick<Admission, 'chargerOf'> },
 ) {
   app.post(
-    '/get-online-features',
+    feastPath,
     {
       config: { access: 'realtime' },
       schema: {
@@ -69,7 +80,10 @@ export function addFeast(
         response: { 200: answer('Column by column', answered), ...failures },
       },
     },
-    async ({ body, raw }) => getOnlineFeatures(services.vectors, body, admission.chargerOf(raw)),
+    async ({ body, raw }) => {
+      const loading = { charge: admission.chargerOf(raw), answer: createAnswerBudget() }
+      return getOnlineFeatures(services.vectors, loading, body)
+    },
   )
   app.post(
     '/push',
@@ -91,18 +105,39 @@ export function addFeast(
 }
 
 /** What Feast says of a value that no row brings. */
-const noTime = '1970-01-01T00:00:00Z'
+export const noTime = '1970-01-01T00:00:00Z'
 
 async function getOnlineFeatures(
   vectors: Vectors,
-  {
-    feature_service: service,
-    features,
-    entities: columns,
-    full_feature_names: fullNames,
-  }: z.infer<typeof asked>,
-  charge: ((indexValues: number) => void) | undefined,
+  loading: Pick<Loading, 'charge' | 'answer'>,
+  body: FeastBody,
 ): Promise<z.infer<typeof answered>> {
+  const { names, partOf, found } = await findFeatures(vectors, loading, body)
+  const values = found.map(({ features }) => JSON.parse(toText(features)) as Record<string, unknown>)
+  const given = Object.values(body.entities).map((column) => ({
+    values: [...column],
+    statuses: column.map((): Status => 'PRESENT'),
+    event_timestamps: column.map(() => noTime),
+  }))
+  const results = names.map((name, i) => {
+    const own = values.map((each) => (Object.hasOwn(each, name) ? each[name] : null))
+    const parts = found.map(({ views }) => (partOf === null ? undefined : views[partOf[i] ?? 0]))
+    return {
+      values: own,
+      statuses: own.map((value, entity) => statusOf(value, found[entity], parts[entity])),
+      event_timestamps: parts.map(eventTimeOf),
+    }
+  })
+  const feature_names = [...Object.keys(body.entities), ...names]
+  return { metadata: { feature_names }, results: [...given, ...results] }
+}
+
+/** The vectors that are asked for, and what their features are named. */
+export async function findFeatures(
+  vectors: Vectors,
+  { charge, answer: budget }: Pick<Loading, 'charge' | 'answer'>,
+  { feature_service: service, features, entities: columns, full_feature_names: fullNames }: FeastBody,
+) {
   const request = {
     service: service ?? null,
     features: service == null ? referencesOf(features ?? []) : null,
@@ -111,33 +146,16 @@ async function getOnlineFeatures(
   const entities = rowsOf(columns, 'entities')
   const { names, partOf } = await vectors.describe(request)
   const found = await vectors.get({ ...request, entities, asOf: null }, { charge })
-  const budget = createAnswerBudget()
-  const values = found.map((vector) => {
+  for (const vector of found) {
     // There is no place for what is wrong with one entity, but for a feature that could not be had.
     if (vector.error !== null && vector.views.length === 0) throw vector.error
     budget.take(vector.features.length)
-    return JSON.parse(toText(vector.features)) as Record<string, unknown>
-  })
-  const given = Object.values(columns).map((column) => ({
-    values: column,
-    statuses: column.map((): Status => 'PRESENT'),
-    event_timestamps: column.map(() => noTime),
-  }))
-  const results = names.map((name, i) => {
-    const own = values.map((each) => each[name] ?? null)
-    const parts = found.map(({ views }) => (partOf === null ? undefined : views[partOf[i] ?? 0]))
-    return {
-      values: own,
-      statuses: own.map((value, entity) => statusOf(value, found[entity], parts[entity])),
-      event_timestamps: parts.map((part) =>
-        part?.eventTime == null ? noTime : formatMicros(part.eventTime),
-      ),
-    }
-  })
-  return { metadata: { feature_names: [...Object.keys(columns), ...names] }, results: [...given, ...results] }
+  }
+  return { names, partOf, found }
 }
 
-function statusOf(
+/** `part` is the feature's; there is none where an ETL gives it. */
+export function statusOf(
   value: unknown,
   vector: FeatureVector | undefined,
   part: FeatureVector['views'][number] | undefined,
@@ -153,6 +171,10 @@ function statusOf(
     default:
       return value === null ? 'NULL_VALUE' : 'PRESENT'
   }
+}
+
+export function eventTimeOf(part: FeatureVector['views'][number] | undefined): string {
+  return part?.eventTime == null ? noTime : formatMicros(part.eventTime)
 }
 
 /** `view:feature`, those of a view together, as Feast answers them. */
