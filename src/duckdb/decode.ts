@@ -4,6 +4,7 @@ import {
   type DuckDBDataChunk,
   DuckDBListValue,
   DuckDBListVector,
+  type DuckDBMaterializedResult,
   type DuckDBResult,
   DuckDBStructValue,
   DuckDBStructVector,
@@ -66,6 +67,14 @@ function itemOf(vector: DuckDBVector, row: number): DuckDBValue {
     return parts && new DuckDBListValue(Array.from({ length: parts.itemCount }, (_, i) => itemOf(parts, i)))
   }
   return vector.getItem(row)
+}
+
+/** Of a result that is there as a whole, without a turn for each piece of it. */
+export function readWhole(result: DuckDBMaterializedResult, carriers: readonly Carrier[]): Row[] {
+  const rows: Row[] = []
+  for (let c = 0; c < result.chunkCount; c++)
+    for (const row of readChunk(result.getChunk(c), carriers)) rows.push(row)
+  return rows
 }
 
 export async function readRows(result: DuckDBResult, carriers: readonly Carrier[]): Promise<Row[]> {

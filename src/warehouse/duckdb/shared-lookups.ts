@@ -2,7 +2,7 @@
 
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Database } from '../../duckdb/database.ts'
-import { readRows } from '../../duckdb/decode.ts'
+import { readWhole } from '../../duckdb/decode.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { LookupLimits } from '../lookup-limits.ts'
 import { selectWhere } from '../planned-statement.ts'
@@ -93,7 +93,7 @@ export function createSharedLookups(options: {
     const late = setTimeout(() => connection.interrupt(), statementMs)
     try {
       const result = await connection.run(`${text} LIMIT ${limits.rows + 1}`)
-      return withinLimits(await readRows(result, plan.carriers), limits)
+      return withinLimits(readWhole(result, plan.carriers), limits)
     } finally {
       clearTimeout(late)
     }
