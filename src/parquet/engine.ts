@@ -18,6 +18,7 @@ import { createEtlJudge, type EtlJudge, inputTable } from './etl-statement.ts'
 import { type FaultsRequest, type FileFacts, type FileFault, findFaults, readFacts } from './file-faults.ts'
 import { type PackableRows, packableRows } from './packed-columns.ts'
 import { copyPrefixBytes, type WrittenFile, writeParquet } from './parquet-file.ts'
+import { type PlainCsvRequest, writePlainCsv } from './plain-csv.ts'
 
 /** Cells pass as `Value`s; a column's `storage` says in which type its file holds it. */
 export interface ParquetEngine {
@@ -69,6 +70,8 @@ export interface ParquetEngine {
   findFaults(
     request: FaultsRequest & { signal?: AbortSignal | undefined },
   ): Promise<{ count: number; faults: FileFault[] }>
+  /** Rejects where the text is not plain throughout: then another way may read it, or say what is wrong with it. */
+  writePlainCsv(request: PlainCsvRequest & { signal?: AbortSignal | undefined }): Promise<WrittenFile>
   /** Writes batches of rows as one Parquet file, whole or not at all. */
   writeFrames(request: WriteRequest<readonly Row[]>): Promise<WrittenFile>
   /** The same, of batches by column. */
@@ -289,6 +292,9 @@ export function createParquetEngine(options: ParquetEngineOptions): ParquetEngin
 
     findFaults: ({ signal, ...request }) =>
       run('slow', { signal, refused: 'INVALID_SQL' }, (connection) => findFaults(connection, request)),
+
+    writePlainCsv: ({ signal, ...request }) =>
+      run('slow', { signal, refused: 'INVALID_SQL' }, (connection) => writePlainCsv(connection, request)),
 
     writeFrames: (request) =>
       write(request, (appender) =>

@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { AppError } from '../../errors.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
+import { isPlainColumn } from '../../parquet/plain-csv.ts'
 import { describeExpected, describeGiven } from '../../values/cells.ts'
 import type { Column, Row } from '../../values/columns.ts'
 import type { WarehouseTable } from '../../warehouse/port.ts'
@@ -12,9 +13,10 @@ import { createRowReader, faulty, type IngestFault, maxFaultsListed } from '../i
 import { readArrow } from './arrow-rows.ts'
 import { readCsv } from './csv-rows.ts'
 import { formatNames, type UploadFormat } from './formats.ts'
-import { readJsonArray, readNdjson } from './json-rows.ts'
+import { longestRowBytes, readJsonArray, readNdjson } from './json-rows.ts'
 import type { Manifest, UploadPart } from './manifest.ts'
 import { createPartWriters } from './part-writers.ts'
+import { findPlainCsv } from './plain-csv.ts'
 import { createTextCellReader } from './text-cells.ts'
 
 export interface PrepareRequest {
@@ -28,7 +30,7 @@ export interface PrepareRequest {
   signal: AbortSignal
 }
 
-export type Engine = Pick<ParquetEngine, 'readFacts' | 'findFaults' | 'writeFrames'>
+export type Engine = Pick<ParquetEngine, 'readFacts' | 'findFaults' | 'writeFrames' | 'writePlainCsv'>
 
 /** A job counts its rows with 32 bits. */
 const maxRows = 2 ** 31 - 1
@@ -49,12 +51,49 @@ async function prepare(engine: Engine, request: PrepareRequest): Promise<Manifes
     case 'ndjson':
       return prepareRows(engine, request, readNdjson(bodyOf(request)))
     case 'csv':
-      return prepareRows(engine, request, readCsv(bodyOf(request)), createTextCellReader)
+      return (
+        (await preparePlainCsv(engine, request)) ??
+        prepareRows(engine, request, readCsv(bodyOf(request)), createTextCellReader)
+      )
     case 'parquet':
       return prepareFiles(engine, request, [request.bodyPath])
     case 'arrow':
       return prepareFiles(engine, request, await writeArrow(engine, request))
   }
+}
+
+/** Null where a value or a name may be at fault, or the body may be too large: whoever reads it field by field tells of it. */
+async function preparePlainCsv(engine: Engine, request: PrepareRequest): Promise<Manifest | null> {
+  const { table, folder, bodyPath, maxCells, signal } = request
+  const csv = await findPlainCsv(bodyOf(request))
+  if (csv === null || csv.rowCount === 0) return null
+  const { names, lineEnd, rowCount } = csv
+  if (rowCount > maxRows || rowCount * table.columns.length > maxCells) return null
+  if (faultsOfNames(table, names).length > 0) return null
+  const brought = new Set(names)
+  const columns = table.columns.filter(
+    ({ name }) =>
+      brought.has(name) ||
+      !(table.intake?.computed.includes(name) === true || table.intake?.defaults.includes(name) === true),
+  )
+  if (!columns.filter(({ name }) => brought.has(name)).every(isPlainColumn)) return null
+  const file = 'rows-0.parquet'
+  try {
+    await engine.writePlainCsv({
+      bodyPath,
+      lineEnd,
+      fields: names,
+      path: join(folder, file),
+      columns,
+      rowCount,
+      longestLineBytes: longestRowBytes,
+      signal,
+    })
+  } catch {
+    signal.throwIfAborted()
+    return null
+  }
+  return { parts: [{ columns, files: [file], rowCount }] }
 }
 
 function bodyOf({ bodyPath, signal }: PrepareRequest): AsyncIterable<Buffer> {
