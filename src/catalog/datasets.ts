@@ -46,12 +46,17 @@ export interface Datasets {
   byKey(idempotency: Idempotency): Promise<DatasetRecord | null>
   /** Throws NOT_FOUND. */
   byId(id: string): Promise<DatasetRecord>
-  /** Throws NOT_FOUND, and CONFLICT when it has ended or may not go to that state: the database decides, in one statement. */
-  update(id: string, changes: DatasetChanges): Promise<DatasetRecord>
+  /**
+   * Throws NOT_FOUND, and CONFLICT when it has ended, may not go to that state, or is made by another process by now, or
+   * by this one anew, with more `takeovers` than are told: the database decides, in one statement.
+   */
+  update(id: string, changes: DatasetChanges, takeovers?: number): Promise<DatasetRecord>
+  /** Whether it is unfinished still and this process's to make, after so many takeovers. */
+  isOwn(made: Pick<DatasetRecord, 'id' | 'takeovers'>): Promise<boolean>
   /** Asks the process that makes it to stop; false when it has ended. */
   requestCancel(id: string): Promise<boolean>
-  /** Leaves one of this process to whoever takes it next, as QUEUED; null when it has ended meanwhile. */
-  handBack(id: string): Promise<DatasetRecord | null>
+  /** Leaves one of this process to whoever takes it next, as QUEUED; null when it has ended meanwhile, or was taken over as for `update`. */
+  handBack(id: string, takeovers?: number): Promise<DatasetRecord | null>
   /** The oldest that was handed back, from here on this process's to make; null where there is none. */
   takeHandedBack(): Promise<DatasetRecord | null>
   /** Those QUEUED that are this process's and were made before; it has heard of each, or never will. */
@@ -66,7 +71,8 @@ export interface Datasets {
   remove(ids: readonly string[]): Promise<number>
   /** What an ETL said while it made the dataset, line by line; none where it said nothing. */
   log(id: string): Promise<readonly string[]>
-  saveLog(id: string, lines: readonly string[]): Promise<void>
+  /** Of one that is not this process's to make any more nothing is kept. */
+  saveLog(made: Pick<DatasetRecord, 'id' | 'takeovers'>, lines: readonly string[]): Promise<void>
   /** Forgets one and remembers that it was deleted. Throws NOT_FOUND, and CONFLICT while it has not ended. */
   delete(id: string): Promise<void>
   /** Of these ids, those that somebody deleted. */
@@ -124,6 +130,16 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
     return found && toRecord(found)
   }
 
+  /** What a process that was taken for gone, and was not, can change no more: what others make, and what it makes anew itself. */
+  function ownAfter(takeovers: number | undefined) {
+    return { owner, handedBack: false, ...(takeovers !== undefined && { takeovers }) }
+  }
+
+  async function isOwn({ id, takeovers }: Pick<DatasetRecord, 'id' | 'takeovers'>): Promise<boolean> {
+    const where = { id, status: { in: statusesBefore(undefined) }, ...ownAfter(takeovers) }
+    return (await prisma.dataset.count({ where })) > 0
+  }
+
   return {
     async create({ idempotency, ...dataset }) {
       checkText('The SQL', dataset.sql)
@@ -147,9 +163,9 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
 
     byId,
 
-    async update(id, { columns, ...changes }) {
+    async update(id, { columns, ...changes }, takeovers) {
       const [dataset] = await prisma.dataset.updateManyAndReturn({
-        where: { id, status: { in: statusesBefore(changes.status) } },
+        where: { id, status: { in: statusesBefore(changes.status) }, ...ownAfter(takeovers) },
         data: {
           ...changes,
           ...(columns !== undefined && { columns: toColumnsJson(columns) }),
@@ -157,9 +173,14 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
           ...(changes.status !== undefined && isEnded(changes.status) && { unsavedEtl: Prisma.DbNull }),
         },
       })
-      if (dataset === undefined) throw refusal('dataset', id, (await byId(id)).status, changes.status)
-      return toRecord(dataset)
+      if (dataset !== undefined) return toRecord(dataset)
+      const { status } = await byId(id)
+      if (!statusesBefore(changes.status).includes(status))
+        throw refusal('dataset', id, status, changes.status)
+      throw new AppError('CONFLICT', `The dataset ${id} is made by another gateway by now`)
     },
+
+    isOwn,
 
     async requestCancel(id) {
       const { count } = await prisma.dataset.updateMany({
@@ -169,9 +190,9 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
       return count > 0
     },
 
-    async handBack(id) {
+    async handBack(id, takeovers) {
       const [dataset] = await prisma.dataset.updateManyAndReturn({
-        where: { id, owner, status: { in: ['QUEUED', 'RUNNING'] } },
+        where: { id, status: { in: ['QUEUED', 'RUNNING'] }, ...ownAfter(takeovers) },
         data: { status: 'QUEUED', owner: null, handedBack: true, progress: null },
       })
       return dataset === undefined ? null : toRecord(dataset)
@@ -239,7 +260,9 @@ export function createDatasets(prisma: PrismaClient, owner: string | null): Data
       return (await prisma.datasetLog.findUnique({ where: { datasetId: id } }))?.lines ?? []
     },
 
-    async saveLog(datasetId, said) {
+    async saveLog(made, said) {
+      if (!(await isOwn(made))) return
+      const { id: datasetId } = made
       const lines = said.map((line) => line.replaceAll('\0', '\\0'))
       await prisma.datasetLog.upsert({
         where: { datasetId },

@@ -40,7 +40,7 @@ export function createExtraction(options: ExtractionOptions) {
 
   /** What the ETL says is there before the dataset has ended, also where it fails. */
   async function keepingLog<T>(
-    datasetId: string,
+    dataset: DatasetRecord,
     signal: AbortSignal,
     run: (onSaid: (lines: readonly string[]) => void) => Promise<T>,
   ): Promise<T> {
@@ -52,7 +52,7 @@ export function createExtraction(options: ExtractionOptions) {
     } finally {
       if (said.length > 0 && !signal.aborted)
         await whileCatalogIsAway({ what: 'Keeping what an ETL has said', signal, log }, () =>
-          catalog.datasets.saveLog(datasetId, said),
+          catalog.datasets.saveLog(dataset, said),
         )
     }
   }
@@ -82,7 +82,7 @@ export function createExtraction(options: ExtractionOptions) {
         onProgress: ({ fraction }) => onProgress(fraction === null ? null : fraction / 2),
       })
       const inputRows = Math.max(Number(input.rowCount), 1)
-      const output = await keepingLog(dataset.id, signal, (onSaid) =>
+      const output = await keepingLog(dataset, signal, (onSaid) =>
         etlEngine.runFile({
           etl: source,
           inputPath: temporaryPath,

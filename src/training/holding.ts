@@ -10,7 +10,7 @@ import { quoteName, quoteText } from '../sql/sql-text.ts'
 import type { Column } from '../values/columns.ts'
 import { createKeyType, keyText } from '../values/entity-key.ts'
 import { assertReadable } from './download.ts'
-import { datasetPath } from './run.ts'
+import { datasetPath } from './making.ts'
 
 const idsAtOnce = 200
 

@@ -7,7 +7,8 @@ import { AppError } from '../errors.ts'
 import type { ParquetEngine } from '../parquet/engine.ts'
 import type { Column } from '../values/columns.ts'
 import { describeTypeChange } from '../warehouse/saved-columns.ts'
-import { datasetPath, type RunResult } from './run.ts'
+import { datasetPath } from './making.ts'
+import type { RunResult } from './run.ts'
 
 export interface OutputColumns {
   /** Rejects with SCHEMA_MISMATCH, which lists each difference. */

@@ -30,9 +30,13 @@ export async function whenMade(
   const signal = AbortSignal.any([parts.signal, AbortSignal.timeout(waitMs)])
   for await (const _ of watchDataset({ ...parts, signal }, id));
   const dataset = await parts.datasets.byId(id)
-  if (dataset.status !== 'FAILED') return dataset
-  throw new AppError(
-    (dataset.errorCode ?? 'INTERNAL') as ErrorCode,
-    dataset.error ?? `The dataset ${id} failed.`,
-  )
+  const failure = failureOf(dataset)
+  if (failure !== null) throw failure
+  return dataset
+}
+
+/** What it failed with, wherever that was; null where it has not. */
+export function failureOf({ id, status, error, errorCode }: DatasetRecord): AppError | null {
+  if (status !== 'FAILED') return null
+  return new AppError((errorCode ?? 'INTERNAL') as ErrorCode, error ?? `The dataset ${id} failed.`)
 }

@@ -1,9 +1,9 @@
 // One dataset's way from QUEUED to its end: waiting for room, progress, timeout, cancellation, and files that leave no trace of a failure.
 
-import { mkdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { DatasetRecord, Datasets } from '../catalog/datasets.ts'
+import { isEnded } from '../catalog/job-states.ts'
 import { createLimiter } from '../concurrency/limiter.ts'
 import { AppError } from '../errors.ts'
 import type { Events } from '../events.ts'
@@ -12,6 +12,8 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { inSpan } from '../telemetry/spans.ts'
 import type { Column } from '../values/columns.ts'
 import { refuseManyRows, type TrainLimits, watchSize } from './limits.ts'
+import { createMaking, datasetPath, RunTakenOver } from './making.ts'
+import { failureOf } from './repeated.ts'
 import { createEndStore, EndNotStored, whileCatalogIsAway } from './stored-end.ts'
 
 export interface RunContext {
@@ -66,6 +68,13 @@ export interface RunnerOptions {
   log: Logger
 }
 
+interface Run {
+  controller: AbortController
+  ended: Promise<RunEnd>
+}
+
+type Made = Pick<DatasetRecord, 'id' | 'takeovers'>
+
 class RunCancelled extends Error {
   override readonly name = 'RunCancelled'
 }
@@ -77,10 +86,6 @@ class RunHandedBack extends Error {
 const progressIntervalMs = 250
 /** A gateway that stops does not wait longer for its catalog; the dataset is then failed by another one, or the next start. */
 const handBackWithinMs = 5000
-
-export function datasetPath(datasetsFolder: string, datasetId: string): string {
-  return join(datasetsFolder, `${datasetId}.parquet`)
-}
 
 export function createRunner(options: RunnerOptions): Runner {
   const {
@@ -102,13 +107,20 @@ export function createRunner(options: RunnerOptions): Runner {
     patienceMs: catalogPatienceMs,
     log,
   })
-  const runs = new Map<string, { controller: AbortController; ended: Promise<RunEnd> }>()
+  const runs = new Map<string, Run>()
 
-  async function update(id: string, changes: Parameters<Datasets['update']>[1]): Promise<DatasetRecord> {
-    const dataset = await datasets.update(id, changes)
-    if (dataset.cancelRequested) stop(id)
-    events.publish('dataset', id, { datasetId: id })
-    return dataset
+  async function update(
+    { id, takeovers }: Made,
+    changes: Parameters<Datasets['update']>[1],
+  ): Promise<DatasetRecord> {
+    try {
+      const dataset = await datasets.update(id, changes, takeovers)
+      if (dataset.cancelRequested) stop(id)
+      events.publish('dataset', id, { datasetId: id })
+      return dataset
+    } catch (error) {
+      throw error instanceof AppError && error.code === 'CONFLICT' ? new RunTakenOver(id, error) : error
+    }
   }
 
   function stop(id: string) {
@@ -124,33 +136,40 @@ export function createRunner(options: RunnerOptions): Runner {
     }
   }
 
-  async function execute(id: string, work: RunWork, controller: AbortController): Promise<DatasetRecord> {
+  async function execute(
+    dataset: DatasetRecord,
+    work: RunWork,
+    controller: AbortController,
+  ): Promise<DatasetRecord> {
     const startedMs = performance.now()
+    const { id } = dataset
     const { signal } = controller
     const timer = setTimeout(() => controller.abort(createTimeoutError(timeoutMs)), timeoutMs)
     const progress = createProgressWriter(
-      (fraction) => update(id, { progress: fraction }),
-      (error) => log.debug({ err: error, datasetId: id }, 'The progress of a dataset could not be stored'),
+      (fraction) => update(dataset, { progress: fraction }),
+      (error) => {
+        if (error instanceof RunTakenOver) return controller.abort(error)
+        log.debug({ err: error, datasetId: id }, 'The progress of a dataset could not be stored')
+      },
     )
-    // Folders of its own: their few files are all that is looked at while they grow, and go with them.
-    const making = join(datasetsFolder, `${id}.making`)
-    const between = join(temporaryFolder, `${id}.making`)
-    const endWatching = watchSize([making, between], limits, (error) => controller.abort(error))
-    const path = join(making, 'dataset.parquet')
-    const temporaryPath = join(between, 'query.parquet')
+    const isOwn = () =>
+      whileCatalogIsAway({ what: 'Reading whose a dataset is', signal, log }, () => datasets.isOwn(dataset))
+    const making = createMaking(dataset, { datasetsFolder, temporaryFolder, isOwn })
+    const endWatching = watchSize(making.folders, limits, (error) => controller.abort(error))
+    const { path, temporaryPath } = making
     try {
-      await Promise.all([mkdir(making, { recursive: true }), mkdir(between, { recursive: true })])
+      await making.open()
       await whileCatalogIsAway({ what: 'Noting that a dataset is made', signal, log }, () =>
-        update(id, { status: 'RUNNING' }),
+        update(dataset, { status: 'RUNNING' }),
       )
       const result = await work({ signal, path, temporaryPath, onProgress: progress.report })
       signal.throwIfAborted()
       refuseManyRows(result.rowCount, limits)
       await progress.stop()
-      await rename(path, datasetPath(datasetsFolder, id))
+      await making.place()
       const elapsedMs = performance.now() - startedMs
       const { rowCount } = result
-      return await storeEnd(id, {
+      return await storeEnd(dataset, {
         status: 'SUCCEEDED',
         columns: [...result.columns],
         rowCount,
@@ -161,7 +180,7 @@ export function createRunner(options: RunnerOptions): Runner {
       clearTimeout(timer)
       endWatching()
       await progress.stop()
-      for (const folder of [making, between]) await rm(folder, { recursive: true, force: true })
+      await making.remove()
     }
   }
 
@@ -170,41 +189,65 @@ export function createRunner(options: RunnerOptions): Runner {
     reason: unknown,
     startedMs: number | null,
   ): Promise<RunEnd> {
-    // Another gateway that took this one for gone may have made it meanwhile.
-    const found = await datasets.byId(dataset.id).catch(() => dataset)
-    if (found.status === 'SUCCEEDED') return { dataset: found, error: null }
-    await rm(datasetPath(datasetsFolder, dataset.id), { force: true })
+    if (reason instanceof RunTakenOver) return settleTakenOver(dataset)
     if (reason instanceof RunHandedBack) {
       const signal = AbortSignal.timeout(handBackWithinMs)
       const handedBack = await whileCatalogIsAway({ what: 'Handing a dataset back', signal, log }, () =>
-        datasets.handBack(dataset.id),
+        datasets.handBack(dataset.id, dataset.takeovers),
       )
       events.publish('dataset', dataset.id, { datasetId: dataset.id })
       return { dataset: handedBack ?? (await datasets.byId(dataset.id)), error: null }
     }
     const elapsedMs = startedMs === null ? null : performance.now() - startedMs
-    if (reason instanceof RunCancelled) {
-      return { dataset: await storeEnd(dataset.id, { status: 'CANCELLED', elapsedMs }), error: null }
+    const error = reason instanceof RunCancelled ? null : toAppError(reason)
+    if (error?.code === 'INTERNAL') log.error({ err: reason, datasetId: dataset.id }, 'A dataset failed')
+    try {
+      const ended = await storeEnd(
+        dataset,
+        error === null
+          ? { status: 'CANCELLED', elapsedMs }
+          : { status: 'FAILED', error: error.message, errorCode: error.code, elapsedMs },
+      )
+      // It was this one's to its end, so that no other has put a file there.
+      await rm(datasetPath(datasetsFolder, dataset.id), { force: true })
+      return { dataset: ended, error }
+    } catch (failure) {
+      if (failure instanceof RunTakenOver) return settleTakenOver(dataset)
+      throw failure
     }
-    const error = toAppError(reason)
-    if (error.code === 'INTERNAL') log.error({ err: reason, datasetId: dataset.id }, 'A dataset failed')
-    const changes = { status: 'FAILED', error: error.message, errorCode: error.code, elapsedMs } as const
-    return { dataset: await storeEnd(dataset.id, changes), error }
   }
 
+  /** Whoever makes it says how it ends, also this one itself, where the answer to that was lost; a file stays only where one is to be. */
+  async function settleTakenOver({ id, takeovers }: DatasetRecord): Promise<RunEnd> {
+    const removeFile = () => rm(datasetPath(datasetsFolder, id), { force: true })
+    const found = await datasets.byId(id).catch(async (error: unknown) => {
+      if (error instanceof AppError && error.code === 'NOT_FOUND') await removeFile()
+      throw error
+    })
+    if (found.takeovers !== takeovers)
+      log.warn({ datasetId: id }, 'A dataset was taken over, since this gateway was taken for gone')
+    if (isEnded(found.status) && found.status !== 'SUCCEEDED') await removeFile()
+    return { dataset: found, error: failureOf(found) }
+  }
+
+  /** `before` is a run of the same dataset here that was taken for gone; it makes way. */
   async function runToEnd(
     dataset: DatasetRecord,
     work: RunWork,
-    controller: AbortController,
+    { controller, before }: { controller: AbortController; before: Run | undefined },
   ): Promise<RunEnd> {
     const { signal } = controller
     let startedMs: number | null = null
+    if (before !== undefined) {
+      before.controller.abort(new RunTakenOver(dataset.id))
+      await before.ended
+    }
     const endListening = events.listen('datasetCancel', dataset.id, () => void stopIfAsked(dataset.id))
     try {
       try {
         const ended = await limiter.run(signal, () => {
           startedMs = performance.now()
-          return execute(dataset.id, work, controller)
+          return execute(dataset, work, controller)
         })
         return { dataset: ended, error: null }
       } catch (error) {
@@ -218,7 +261,7 @@ export function createRunner(options: RunnerOptions): Runner {
       )
       return { dataset, error: toAppError(error instanceof EndNotStored ? error.cause : error) }
     } finally {
-      runs.delete(dataset.id)
+      if (runs.get(dataset.id)?.controller === controller) runs.delete(dataset.id)
       endListening()
     }
   }
@@ -236,7 +279,10 @@ export function createRunner(options: RunnerOptions): Runner {
       const controller = new AbortController()
       if (stopping) controller.abort(new RunHandedBack())
       const attributes = { 'gateway.dataset.id': dataset.id }
-      const ended = inSpan('make a dataset', { attributes }, () => runToEnd(dataset, work, controller))
+      const before = runs.get(dataset.id)
+      const ended = inSpan('make a dataset', { attributes }, () =>
+        runToEnd(dataset, work, { controller, before }),
+      )
       void ended.then(tell)
       runs.set(dataset.id, { controller, ended })
       events.publish('dataset', dataset.id, { datasetId: dataset.id })

@@ -26,6 +26,7 @@ import { packUnsavedEtl, takeHandedBack, unpackUnsavedEtl } from './handed-back.
 import { datasetsHolding } from './holding.ts'
 import { integerWithin, nameWithin } from './input.ts'
 import { maxPage, maxWaitMs } from './limits.ts'
+import { datasetPath } from './making.ts'
 import { watchOrphans } from './orphans.ts'
 import { type ColumnProfile, profileDataset } from './profile.ts'
 import { watchDataset } from './progress.ts'
@@ -38,7 +39,7 @@ import type {
   QueryTrainRequest,
 } from './requests.ts'
 import { keepRetention, type Retention } from './retention.ts'
-import { createRunner, datasetPath, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
+import { createRunner, type RunEnd, type RunnerOptions, type RunWork } from './run.ts'
 import { notPointInTime, parseRecipe } from './sets/recipe.ts'
 import { createTrainingSets, type FeaturesRequest, type PlannedSet } from './sets/sets.ts'
 import { whileCatalogIsAway } from './stored-end.ts'
@@ -224,10 +225,15 @@ export function createTraining(options: TrainingOptions): Training {
   }
 
   async function settled(datasetId: string, run: Promise<RunEnd>, waitMs: number): Promise<DatasetRecord> {
+    const startedMs = performance.now()
     const end = await within(waitMs, run, () => null)
     if (end === null) return datasets.byId(datasetId)
     if (end.error !== null) throw end.error
-    return end.dataset
+    if (isEnded(end.dataset.status)) return end.dataset
+    // Another gateway makes it by now.
+    const { signal } = stopping
+    const leftMs = Math.max(0, Math.round(waitMs - (performance.now() - startedMs)))
+    return whenMade({ datasets, events, signal }, end.dataset, leftMs)
   }
 
   async function readable(datasetId: string): Promise<{ dataset: DatasetRecord; path: string }> {
@@ -327,8 +333,9 @@ export function createTraining(options: TrainingOptions): Training {
     async cancel(datasetId) {
       await started
       const end = await runner.cancel(datasetId)
-      const asked = end === null && (await askMaker(datasetId))
-      const dataset = end?.dataset ?? (await datasets.byId(datasetId))
+      const isMadeElsewhere = end === null || !isEnded(end.dataset.status)
+      const asked = isMadeElsewhere && (await askMaker(datasetId))
+      const dataset = isMadeElsewhere ? await datasets.byId(datasetId) : end.dataset
       if (dataset.status === 'CANCELLED' && (end !== null || asked)) return dataset
       const message = `Dataset ${datasetId} has ended already: it is ${dataset.status}. Only a queued or running one can be cancelled.`
       throw new AppError('CONFLICT', message, { details: { status: dataset.status } })

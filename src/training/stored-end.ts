@@ -16,6 +16,7 @@ export function whileCatalogIsAway<T>(
 const catalogAway = new Set(['CATALOG_UNAVAILABLE'] as const)
 
 type Changes = Parameters<Datasets['update']>[1]
+type Made = Pick<DatasetRecord, 'id' | 'takeovers'>
 
 /** The caller is to wait no longer; the end is stored once the catalog is back. */
 export class EndNotStored extends Error {
@@ -32,53 +33,56 @@ export function createEndStore({
   patienceMs,
   log,
 }: {
-  update(id: string, changes: Changes): Promise<DatasetRecord>
+  update(made: Made, changes: Changes): Promise<DatasetRecord>
   isStopping(): boolean
   patienceMs: number
   log: Logger
 }) {
   const untold = new Set<string>()
 
-  function tryFor(id: string, changes: Changes): Promise<DatasetRecord> {
+  function tryFor(made: Made, changes: Changes): Promise<DatasetRecord> {
     const deadlineMs = performance.now() + patienceMs
     const delayMs = doubling(100, 2000)
     return callAgain(
-      () => update(id, changes),
+      () => update(made, changes),
       (failures, error) => {
         const waitMs = delayMs(failures)
         const isLasting = error instanceof AppError && !isCatalogAway(error)
         if (isLasting || performance.now() + waitMs > deadlineMs) return null
-        log.warn({ err: error, datasetId: id }, 'How a dataset ended could not be stored; trying again')
+        log.warn({ err: error, datasetId: made.id }, 'How a dataset ended could not be stored; trying again')
         return waitMs
       },
     )
   }
 
-  async function tryUntilStored(id: string, changes: Changes): Promise<void> {
-    untold.add(id)
-    await tryUntilStopping(id, changes)
-    untold.delete(id)
+  async function tryUntilStored(made: Made, changes: Changes): Promise<void> {
+    untold.add(made.id)
+    await tryUntilStopping(made, changes)
+    untold.delete(made.id)
   }
 
-  async function tryUntilStopping(id: string, changes: Changes): Promise<void> {
+  async function tryUntilStopping(made: Made, changes: Changes): Promise<void> {
     while (!isStopping()) {
       try {
-        await tryFor(id, changes)
+        await tryFor(made, changes)
         return
       } catch (error) {
         if (isCatalogAway(error)) continue
-        log.error({ err: error, datasetId: id }, 'How a dataset ended could not be written to the catalog')
+        log.error(
+          { err: error, datasetId: made.id },
+          'How a dataset ended could not be written to the catalog',
+        )
         return
       }
     }
   }
 
-  async function storeEnd(id: string, changes: Changes): Promise<DatasetRecord> {
+  async function storeEnd(made: Made, changes: Changes): Promise<DatasetRecord> {
     try {
-      return await tryFor(id, changes)
+      return await tryFor(made, changes)
     } catch (error) {
       if (!isCatalogAway(error)) throw error
-      void tryUntilStored(id, changes)
+      void tryUntilStored(made, changes)
       throw new EndNotStored('The catalog is away', { cause: error })
     }
   }

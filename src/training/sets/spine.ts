@@ -7,7 +7,7 @@ import type { ParquetEngine } from '../../parquet/engine.ts'
 import type { Column } from '../../values/columns.ts'
 import type { Warehouse } from '../../warehouse/port.ts'
 import { assertReadable } from '../download.ts'
-import { datasetPath } from '../run.ts'
+import { datasetPath } from '../making.ts'
 import type { RecipeSpine } from './recipe.ts'
 import { frameOfRows, type NeededColumns } from './spine-rows.ts'
 
