@@ -38,7 +38,7 @@ export interface ResolvingOptions {
 }
 
 /** At once: each reference is a lookup, or a join, and each feature a column of the answer. */
-const most = { references: 200, features: 10_000 }
+const most = { references: 500, features: 10_000 }
 
 /**
  * In the references' order, each one's features in the order they were named in, or the view's columns stand in. Rejects
@@ -75,7 +75,7 @@ function refuseTooMany(references: readonly FeatureReference[]): void {
   if (references.length <= most.references && features <= most.features) return
   throw new AppError(
     'TOO_LARGE',
-    `${references.length} references with ${features} names of features were given; at most ${most.references} with ${most.features} are answered. Ask for them in several requests.`,
+    `${references.length} references with ${features} names of features were given; at most ${most.references} with ${most.features} are answered. Ask for them in several requests, or join views that have one key in one query.`,
   )
 }
 

@@ -195,7 +195,7 @@ test('whatever is asked, every feature has a name of its own, or two of one name
 })
 
 test('more references, or names, than an answer may have are refused before a view is looked up', async () => {
-  const many = Array.from({ length: 201 }, (_, i) => ({ view: 'nowhere', prefix: `p${i}_` }))
+  const many = Array.from({ length: 501 }, (_, i) => ({ view: 'nowhere', prefix: `p${i}_` }))
   const names = Array.from({ length: 10_001 }, (_, i) => `f${i}`)
   for (const asked of [many, [{ view: 'nowhere', features: names }]])
     await expect(resolve(asked)).rejects.toMatchObject({ code: 'TOO_LARGE' })

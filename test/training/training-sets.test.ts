@@ -208,14 +208,17 @@ describe('A training set', () => {
     expect(notPointInTime).toEqual(['names'])
   })
 
-  test.each(['sql', 'rows'])('of %s takes a view a hundred times under as many prefixes', async (kind) => {
-    const spine = (await spines[kind]?.()) ?? {}
-    const prefixes = Array.from({ length: 100 }, (_, i) => `a_rather_long_prefix_of_the_number_${i}_`)
-    const many = prefixes.map((prefix) => reference('rates', { features: ['rate'], prefix }))
-    const { rows, names } = await make(spine, many)
-    expect(names.slice(3)).toEqual(prefixes.map((prefix) => `${prefix}rate`))
-    expect(rows.map((row) => row.slice(3))).toEqual(expected.map((row) => prefixes.map(() => row[3])))
-  })
+  test.each(['sql', 'rows'])(
+    'of %s takes a view three hundred times under as many prefixes',
+    async (kind) => {
+      const spine = (await spines[kind]?.()) ?? {}
+      const prefixes = Array.from({ length: 300 }, (_, i) => `a_rather_long_prefix_of_the_number_${i}_`)
+      const many = prefixes.map((prefix) => reference('rates', { features: ['rate'], prefix }))
+      const { rows, names } = await make(spine, many)
+      expect(names.slice(3)).toEqual(prefixes.map((prefix) => `${prefix}rate`))
+      expect(rows.map((row) => row.slice(3))).toEqual(expected.map((row) => prefixes.map(() => row[3])))
+    },
+  )
 
   test.each(['sql', 'rows'])(
     'of %s and a view without a time that has several rows a key names one',

@@ -69,23 +69,26 @@ export async function giveSpine(
   return { rows: { name, path, columns: given }, relation: { sql: `SELECT * FROM ${name}`, columns: given } }
 }
 
-/** The spine as it came, each row with its features. */
+/** The spine as it came, each row with its features: of each file those of its places. */
 export function withFeatures(
   parquet: Pick<ParquetEngine, 'runOver'>,
-  { spine, features, ...run }: { spine: RowFile; features: RowFile; path: string; signal: AbortSignal },
+  {
+    spine,
+    features,
+    ...run
+  }: { spine: RowFile; features: readonly RowFile[]; path: string; signal: AbortSignal },
 ): Promise<RunResult> {
   const at = quoteName(place.name)
   const own = spine.columns.map(({ name }) => `s.${quoteName(name)}`)
-  const found = features.columns
-    .filter(({ name }) => name !== place.name)
-    .map(({ name }) => `f.${quoteName(name)}`)
+  const files = features.map((file, i) => ({ ...file, name: `features${i}` }))
+  const found = files.flatMap(({ name: file, columns }) =>
+    columns.filter(({ name }) => name !== place.name).map(({ name }) => `${file}.${quoteName(name)}`),
+  )
+  const joins = files.map(({ name }) => `JOIN temp.${name} ON s.${at} = ${name}.${at}`)
   return parquet.runOver({
     sql: `SELECT ${[...own, ...found].join(', ')} FROM (SELECT *, row_number() OVER () AS ${at} FROM temp.spine) s
-      JOIN temp.features f ON s.${at} = f.${at} ORDER BY s.${at}`,
-    inputs: [
-      { ...spine, name: 'spine' },
-      { ...features, name: 'features' },
-    ],
+      ${joins.join('\n')} ORDER BY s.${at}`,
+    inputs: [{ ...spine, name: 'spine' }, ...files],
     outputPath: run.path,
     signal: run.signal,
   })

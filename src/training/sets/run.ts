@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { duckdbAsOf } from '../../duckdb/as-of-join.ts'
 import { AppError } from '../../errors.ts'
-import { longestSql } from '../../sql/sql-text.ts'
+import { longestSql, quoteName } from '../../sql/sql-text.ts'
 import { severalRows } from '../../warehouse/as-of-joins.ts'
 import { isRefusalOfRows } from '../../warehouse/given-rows.ts'
 import type { GivenRows } from '../../warehouse/port.ts'
@@ -26,7 +26,7 @@ import {
 } from './recipe.ts'
 import { asStored, beside, type RowFile, type RowFileOptions } from './row-files.ts'
 import { runServiceEtl } from './service-etl.ts'
-import { createSetFiles, givenFile, type SetRun } from './set-files.ts'
+import { createSetFiles, givenFile, type NamedFile, type SetRun } from './set-files.ts'
 
 export function createSetRun(options: RowFileOptions) {
   const { warehouse, parquet } = options
@@ -79,7 +79,7 @@ export function createSetRun(options: RowFileOptions) {
     await rm(given.rows.path, { force: true })
     if (features === null) return null
     const columns = features.columns.map(asStored)
-    return withFeatures(parquet, { spine, features: { path: featuresPath, columns }, path, signal })
+    return withFeatures(parquet, { spine, features: [{ path: featuresPath, columns }], path, signal })
   }
 
   /** As the warehouse is asked for it: `spine` has the columns that the references name. */
@@ -141,13 +141,35 @@ export function createSetRun(options: RowFileOptions) {
     const timestamp = timestampColumn === null ? null : columnOf(spine.columns, timestampColumn)
     const relation = { sql: 'SELECT * FROM temp.spine', columns: spine.columns }
     const set = { spine: relation, timestamp, knownAsOf, references }
-    const [sql] = composeWith(duckdbAsOf, set, ['asof']) ?? []
-    if (sql === undefined) throw new Error('The engine cannot join files')
     try {
+      const sql = overFilesOf(set)
+      if (sql.length > longestSql) return await inParts(set, { asked, inputs, spine })
       return await parquet.runOver({ sql, inputs, outputPath: path, signal, onProgress })
     } catch (error) {
       throw explainSeveral(error, recipe)
     }
+  }
+
+  /** Joins of so many references as one statement may have, of the spine's keys alone; then all that was found beside the spine. */
+  async function inParts(
+    set: TrainingSet,
+    { asked, inputs, spine }: { asked: SetRun; inputs: readonly NamedFile[]; spine: RowFile },
+  ): Promise<RunResult> {
+    const { path, temporaryPath, signal } = asked
+    const names = new Set(set.references.flatMap(({ keys }) => keys.map(({ column }) => column.name)))
+    if (set.timestamp !== null) names.add(set.timestamp.name)
+    const columns = [place, ...spine.columns.filter(({ name }) => names.has(name))]
+    const sql = `SELECT *, row_number() OVER () AS ${quoteName(place.name)} FROM temp.spine`
+    const parts = splitToFit({ ...set, spine: { sql, columns } })
+    const features: RowFile[] = []
+    for (const part of parts) {
+      const outputPath = beside(temporaryPath, 'features')
+      const all = await parquet.runOver({ sql: overFilesOf(part), inputs, outputPath, signal })
+      const found = all.columns.filter(({ name }, i) => name === place.name || i >= columns.length)
+      features.push({ path: outputPath, columns: found.map(asStored) })
+      asked.onProgress(features.length / (parts.length + 1))
+    }
+    return withFeatures(parquet, { spine, features, path, signal })
   }
 
   /** The statement that the warehouse makes it by; null where it is made over files. */
@@ -158,6 +180,22 @@ export function createSetRun(options: RowFileOptions) {
   }
 
   return { run, statementOf }
+}
+
+function overFilesOf(set: TrainingSet): string {
+  const [sql] = composeWith(duckdbAsOf, set, ['asof']) ?? []
+  if (sql === undefined) throw new Error('The engine cannot join files')
+  return sql
+}
+
+/** In the references' order. */
+function splitToFit(set: TrainingSet): readonly TrainingSet[] {
+  const { references } = set
+  if (references.length === 1 || overFilesOf(set).length <= longestSql) return [set]
+  const middle = Math.ceil(references.length / 2)
+  return [references.slice(0, middle), references.slice(middle)].flatMap((half) =>
+    splitToFit({ ...set, references: half }),
+  )
 }
 
 /** What goes into an ETL may be named as the spine's columns are. */
