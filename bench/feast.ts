@@ -36,7 +36,11 @@ async function compareSets(python: string, folder: string, quick: boolean): Prom
       1,
       async () => {
         const memory = await watchMemory(gateway.pid)
-        const seconds = await makeSet(gateway, 'SELECT * FROM files.spine', ['view0'], asked)
+        const seconds = await makeSet(gateway, {
+          spine: 'SELECT * FROM files.spine',
+          views: ['view0'],
+          rows: asked,
+        })
         return { seconds, risenMb: await memory.risenMb() }
       },
       () => historicalFeatures(python, join(folder, 'files'), asked),

@@ -11,13 +11,19 @@ import { psqlOf } from './psql.ts'
 import { copyInDuckDb } from './training.ts'
 import { memoryMb } from './training-run.ts'
 import { benchVectors } from './vectors.ts'
+import { benchWindows } from './windows.ts'
 
 const area = 'time'
 export const thousands = (count: number) => count.toLocaleString('en')
 const rate = (rows: number) => `${(rows / 1000).toFixed(0)} k/s`
 
 export async function benchTime({ quick }: { quick: boolean }): Promise<Comparison[]> {
-  return [...(await benchFiles(quick)), ...(await benchPostgres(quick)), ...(await benchVectors({ quick }))]
+  return [
+    ...(await benchFiles(quick)),
+    ...(await benchWindows({ quick })),
+    ...(await benchPostgres(quick)),
+    ...(await benchVectors({ quick })),
+  ]
 }
 
 /** A row for each moment of a year, of one of the keys; the same in DuckDB and in PostgreSQL. */
@@ -36,16 +42,16 @@ async function benchFiles(quick: boolean): Promise<Comparison[]> {
     const plain = `SELECT s.*, v.* EXCLUDE (k, happened) FROM ${file('spine')} s ASOF LEFT JOIN ${file('view0')} v ON s.k = v.k AND s.happened >= v.happened`
     const pairs = await runPairs(
       rounds,
-      () => makeSet(gateway, spine, ['view0'], asked),
+      () => makeSet(gateway, { spine, views: ['view0'], rows: asked }),
       async () => (await copyInDuckDb(folder, plain)).seconds,
     )
     const together = await runPairs(
       rounds,
-      () => makeSet(gateway, spine, ['view1', 'view2', 'view3'], asked),
+      () => makeSet(gateway, { spine, views: ['view1', 'view2', 'view3'], rows: asked }),
       async () => {
         let seconds = 0
         for (const view of ['view1', 'view2', 'view3'])
-          seconds += await makeSet(gateway, spine, [view], asked)
+          seconds += await makeSet(gateway, { spine, views: [view], rows: asked })
         return seconds
       },
     )
@@ -105,7 +111,7 @@ export async function prepareFiles(
 }
 
 /** The query is saved, not run to its end. */
-export async function makeView(gateway: BenchGateway, name: string, sql: string): Promise<void> {
+export async function saveQuery(gateway: BenchGateway, name: string, sql: string): Promise<string> {
   const { queryTrain } = await gateway.data<{
     queryTrain: { query: { id: string }; dataset: { id: string } }
   }>(
@@ -117,17 +123,22 @@ export async function makeView(gateway: BenchGateway, name: string, sql: string)
     .catch((error: Error) => {
       if (!error.message.includes('has ended already')) throw error
     })
+  return queryTrain.query.id
+}
+
+export async function makeView(gateway: BenchGateway, name: string, sql: string): Promise<void> {
+  const id = await saveQuery(gateway, name, sql)
   await gateway.data(
     'mutation ($id: ID!, $name: String!) { createFeatureView(name: $name, queryId: $id, indexKey: "k", timestampColumn: "happened", refresh: MANUAL) { id } }',
-    { id: queryTrain.query.id, name },
+    { id, name },
   )
 }
 
+/** How many seconds it takes; what is made is looked at, if at all, before it is deleted. */
 export async function makeSet(
   gateway: BenchGateway,
-  spine: string,
-  views: readonly string[],
-  rows: number,
+  { spine, views, rows }: { spine: string; views: readonly string[]; rows: number },
+  look: (datasetId: string) => Promise<void> = async () => undefined,
 ): Promise<number> {
   const startedAtMs = performance.now()
   const { createTrainingSet } = await gateway.data<{
@@ -141,6 +152,7 @@ export async function makeSet(
   const seconds = (performance.now() - startedAtMs) / 1000
   const { id, rowCount } = createTrainingSet.dataset
   if (rowCount !== rows) throw new Error(`${rowCount} rows, not ${rows}`)
+  await look(id)
   await gateway.data('mutation ($id: ID!) { deleteDataset(id: $id) }', { id })
   return seconds
 }
@@ -165,7 +177,7 @@ async function benchPostgres(quick: boolean): Promise<Comparison[]> {
         SELECT * FROM history h WHERE h.k = s.k AND h.happened <= s.happened ORDER BY h.happened DESC LIMIT 1) h ON true`
       const pairs = await runPairs(
         quick ? 1 : 5,
-        () => makeSet(gateway, 'SELECT * FROM spine', ['history'], asked),
+        () => makeSet(gateway, { spine: 'SELECT * FROM spine', views: ['history'], rows: asked }),
         async () => {
           const startedAtMs = performance.now()
           await psql(`COPY (${byHand}) TO STDOUT (FORMAT binary)`)
