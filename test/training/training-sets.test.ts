@@ -220,11 +220,18 @@ describe('A training set', () => {
     },
   )
 
-  test.each(['sql', 'rows'])(
-    'of %s and a view without a time that has several rows a key names one',
-    async (kind) => {
+  test.each([
+    ['sql', 0],
+    ['rows', 0],
+    ['rows', 299],
+  ] as const)(
+    'of %s and a view without a time that has several rows a key names one, behind %d others',
+    async (kind, others) => {
       const spine = (await spines[kind]?.()) ?? {}
-      const making = make(spine, [reference('twice')])
+      const before = Array.from({ length: others }, (_, i) =>
+        reference('rates', { features: ['rate'], prefix: `a_rather_long_prefix_of_the_number_${i}_` }),
+      )
+      const making = make(spine, [...before, reference('twice')])
       await expect(making).rejects.toMatchObject({
         code: 'BAD_USER_INPUT',
         message: expect.stringMatching(/twice has no timestamp column.*driver_id 2 has several/),

@@ -127,7 +127,7 @@ export function createSetRun(options: RowFileOptions) {
   }
 
   /** Where the statement has found several rows of one key and moment, of which. */
-  function explainSeveral(error: unknown, { references }: SetRecipe): unknown {
+  function explainSeveral(error: unknown, { references }: Pick<SetRecipe, 'references'>): unknown {
     if (!(error instanceof AppError)) return error
     const [, place, key] = new RegExp(`${severalRows} (\\d+): ([^"\n]*)`).exec(error.message) ?? []
     const made = references[Number(place)]
@@ -155,19 +155,26 @@ export function createSetRun(options: RowFileOptions) {
     set: TrainingSet,
     { asked, inputs, spine }: { asked: SetRun; inputs: readonly NamedFile[]; spine: RowFile },
   ): Promise<RunResult> {
-    const { path, temporaryPath, signal } = asked
+    const { recipe, path, temporaryPath, signal, onProgress } = asked
     const names = new Set(set.references.flatMap(({ keys }) => keys.map(({ column }) => column.name)))
     if (set.timestamp !== null) names.add(set.timestamp.name)
     const columns = [place, ...spine.columns.filter(({ name }) => names.has(name))]
     const sql = `SELECT *, row_number() OVER () AS ${quoteName(place.name)} FROM temp.spine`
     const parts = splitToFit({ ...set, spine: { sql, columns } })
     const features: RowFile[] = []
+    let before = 0
     for (const part of parts) {
       const outputPath = beside(temporaryPath, 'features')
-      const all = await parquet.runOver({ sql: overFilesOf(part), inputs, outputPath, signal })
+      const references = recipe.references.slice(before, before + part.references.length)
+      before += references.length
+      const all = await parquet
+        .runOver({ sql: overFilesOf(part), inputs, outputPath, signal })
+        .catch((error: unknown) => {
+          throw explainSeveral(error, { references })
+        })
       const found = all.columns.filter(({ name }, i) => name === place.name || i >= columns.length)
       features.push({ path: outputPath, columns: found.map(asStored) })
-      asked.onProgress(features.length / (parts.length + 1))
+      onProgress(features.length / (parts.length + 1))
     }
     return withFeatures(parquet, { spine, features, path, signal })
   }
