@@ -5,7 +5,15 @@ import type { SqlRunner } from '../parquet/engine-client.ts'
 import { overall, type Promised } from '../sql/determinism.ts'
 import { exact, open } from '../sql/finding.ts'
 import type { Column } from '../values/columns.ts'
-import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+import type {
+  EtlGroupResult,
+  EtlInput,
+  FileRequest,
+  GroupsRequest,
+  RunnableEtl,
+  SampleRequest,
+  SampleResult,
+} from './request.ts'
 import { createFileThread } from './script/file-client.ts'
 import { createScriptGroups } from './script/groups.ts'
 import { createScriptLoader, type LoadedScript } from './script/load.ts'
@@ -31,6 +39,12 @@ export interface EtlEngine {
    * for the same rows. A group without output rows has none, and cannot mismatch.
    */
   runGroups(request: GroupsRequest): Promise<readonly EtlGroupResult[]>
+  /**
+   * Which columns hold what the groups give, and what is like it: a number is FLOAT64 unless the script declares
+   * otherwise or gives a bigint, since the next may have a fraction. All are nullable. Rejects with the first failure where
+   * every group fails, and with ETL_FAILED for a column of several types.
+   */
+  sample(request: SampleRequest): Promise<SampleResult>
   close(): Promise<void>
 }
 
@@ -89,6 +103,14 @@ export function createEtlEngine({
       request.signal?.throwIfAborted()
       const script = await loadScript(etl)
       return script === null ? sql.runGroups({ etl, ...request }) : groups.run({ script, ...request })
+    },
+    async sample({ etl, ...request }) {
+      const script = await loadScript(etl)
+      const asked = { ...request, outputColumns: null }
+      const { columns, mostRows } = await (script === null
+        ? sql.sample({ etl, ...asked })
+        : groups.sample({ script, ...asked }))
+      return { columns: columns.map((column) => ({ ...column, nullable: true })), mostRows }
     },
     async close() {
       await Promise.all([sandbox.close(), files.close()])

@@ -25,10 +25,21 @@ export interface FileRequest {
   inputPath: string
   inputColumns: readonly Column[]
   outputPath: string
+  /** Held against the output, which they are the columns of; left out, the output's own are. */
+  outputColumns?: readonly Column[] | undefined
   signal?: AbortSignal | undefined
   onProgress?: ((progress: FileProgress) => void) | undefined
   /** Called once, before the end, with what a script has said by console, if it has; also of one that fails. */
   onSaid?: ((lines: readonly string[]) => void) | undefined
+}
+
+/** Rows to try an ETL on, each group by itself. */
+export type SampleRequest = Omit<GroupsRequest, 'outputColumns'>
+
+export interface SampleResult {
+  columns: readonly Column[]
+  /** How many the group gave that gave most. */
+  mostRows: number
 }
 
 export interface GroupsRequest {
@@ -38,4 +49,10 @@ export interface GroupsRequest {
   /** The columns of training, held against the output; null before the first training run: each group's own then. */
   outputColumns: readonly Column[] | null
   signal?: AbortSignal | undefined
+}
+
+/** With the first failure. */
+export function throwIfAllFailed(results: readonly EtlGroupResult[]): void {
+  const [first] = results
+  if (first?.ok === false && results.every(({ ok }) => !ok)) throw first.error
 }

@@ -6,7 +6,15 @@ import type { SqlRunner } from '../parquet/engine-client.ts'
 import type { Promised } from '../sql/determinism.ts'
 import type { Column, Row } from '../values/columns.ts'
 import { type Difference, mismatchError, widenToNulls } from './columns/output.ts'
-import type { EtlGroupResult, EtlInput, FileRequest, GroupsRequest, RunnableEtl } from './request.ts'
+import {
+  type EtlGroupResult,
+  type EtlInput,
+  type FileRequest,
+  type GroupsRequest,
+  type RunnableEtl,
+  type SampleResult,
+  throwIfAllFailed,
+} from './request.ts'
 
 /** The engine's INVALID_SQL is an ETL's failure; its message gains the ETL's name. */
 function toEtlError(error: unknown, { name }: RunnableEtl, code: ErrorCode = 'ETL_FAILED'): unknown {
@@ -56,6 +64,23 @@ export function createSqlEtls(parquet: SqlRunner) {
     return results
   }
 
+  async function runGroups(request: GroupsRequest): Promise<readonly EtlGroupResult[]> {
+    const { etl, inputColumns, groups, outputColumns, signal } = request
+    if (groups.length === 0) return []
+    try {
+      const result = await parquet.runSqlGroups({ sql: etl.source, inputColumns, groups, signal })
+      return groups.map((_, i) => hold(etl, result.columns, result.groups[i] ?? [], outputColumns))
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!(error instanceof AppError) || groups.length === 1) {
+        const failure = toEtlError(error, etl)
+        if (failure instanceof AppError) return [{ ok: false, error: failure }]
+        throw error
+      }
+      return runEach(request)
+    }
+  }
+
   return {
     async check(source: RunnableEtl): Promise<void> {
       try {
@@ -73,7 +98,15 @@ export function createSqlEtls(parquet: SqlRunner) {
         throw toEtlError(error, etl)
       }
     },
-    async runFile({ etl, inputPath, inputColumns, outputPath, signal, onProgress }: FileRequest) {
+    async runFile({
+      etl,
+      inputPath,
+      inputColumns,
+      outputPath,
+      outputColumns,
+      signal,
+      onProgress,
+    }: FileRequest) {
       try {
         const result = await parquet.runSql({
           sql: etl.source,
@@ -83,6 +116,10 @@ export function createSqlEtls(parquet: SqlRunner) {
           signal,
           onProgress: (fraction) => onProgress?.({ fraction }),
         })
+        if (outputColumns !== undefined && result.rowCount > 0n) {
+          const error = mismatchError(etl.name, compareColumns(outputColumns, result.columns).differences)
+          if (error !== null) throw error
+        }
         return { columns: [...result.columns], rowCount: result.rowCount }
       } catch (error) {
         await rm(outputPath, { force: true })
@@ -90,21 +127,14 @@ export function createSqlEtls(parquet: SqlRunner) {
         throw toEtlError(error, etl)
       }
     },
-    async runGroups(request: GroupsRequest): Promise<readonly EtlGroupResult[]> {
-      const { etl, inputColumns, groups, outputColumns, signal } = request
-      if (groups.length === 0) return []
-      try {
-        const result = await parquet.runSqlGroups({ sql: etl.source, inputColumns, groups, signal })
-        return groups.map((_, i) => hold(etl, result.columns, result.groups[i] ?? [], outputColumns))
-      } catch (error) {
-        signal?.throwIfAborted()
-        if (!(error instanceof AppError) || groups.length === 1) {
-          const failure = toEtlError(error, etl)
-          if (failure instanceof AppError) return [{ ok: false, error: failure }]
-          throw error
-        }
-        return runEach(request)
-      }
+    runGroups,
+    /** Its statement alone says of which types they are. */
+    async sample(request: GroupsRequest): Promise<SampleResult> {
+      const results = await runGroups(request)
+      throwIfAllFailed(results)
+      const frames = results.flatMap((result) => (result.ok ? [result.frame] : []))
+      const mostRows = Math.max(0, ...frames.map(({ rows }) => rows.length))
+      return { columns: frames[0]?.columns ?? [], mostRows }
     },
   }
 }
@@ -118,6 +148,16 @@ function hold(
 ): EtlGroupResult {
   if (expected === null) return { ok: true, frame: { columns: observeNulls(columns, rows), rows } }
   if (rows.length === 0) return { ok: true, frame: { columns: expected, rows } }
+  const { indexes, differences } = compareColumns(expected, columns)
+  const error = mismatchError(etl.name, differences)
+  if (error !== null) return { ok: false, error }
+  const isInOrder = indexes.every((index, i) => index === i)
+  const ordered = isInOrder ? rows : rows.map((row) => indexes.map((i) => row[i] ?? null))
+  return { ok: true, frame: { columns: widenToNulls(expected, ordered), rows: ordered } }
+}
+
+/** Where each expected column stands, and what is otherwise. */
+function compareColumns(expected: readonly Column[], columns: readonly Column[]) {
   const differences: Difference[] = []
   const indexes = expected.map((column) => {
     const index = columns.findIndex(({ name }) => name === column.name)
@@ -133,11 +173,7 @@ function hold(
     if (!expected.some((column) => column.name === name))
       differences.push({ column: name, expected: 'not there', actual: type })
   }
-  const error = mismatchError(etl.name, differences)
-  if (error !== null) return { ok: false, error }
-  const isInOrder = indexes.every((index, i) => index === i)
-  const ordered = isInOrder ? rows : rows.map((row) => indexes.map((i) => row[i] ?? null))
-  return { ok: true, frame: { columns: widenToNulls(expected, ordered), rows: ordered } }
+  return { indexes, differences }
 }
 
 function observeNulls(columns: readonly Column[], rows: readonly Row[]): Column[] {

@@ -2,6 +2,7 @@
 
 import type { EtlRecord } from '../catalog/etls.ts'
 import { AppError } from '../errors.ts'
+import type { Difference } from '../etl/columns/output.ts'
 import type { EtlEngine } from '../etl/engine.ts'
 import type { Column, Row } from '../values/columns.ts'
 import type { ResolvedReference } from './references.ts'
@@ -13,8 +14,16 @@ export interface JoinedInput {
   references: readonly ResolvedReference[]
 }
 
-/** One row, whose cells are of these columns; null where the ETL has dropped it. */
-export type Transformed = { columns: readonly Column[]; row: Row | null }
+/** One row of the service's columns; null where the ETL has dropped it. */
+export type Transformed = Row | null
+
+export interface ServiceEtl {
+  etl: EtlRecord
+  /** The joined row's. */
+  columns: readonly Column[]
+  /** The service's, which every row is held in: see `sample` of the ETL engine. */
+  outputColumns: readonly Column[]
+}
 
 /** The joined row's columns: the entity's, the request's, then the features under their names in the answer. Any may be null. */
 export function joinedColumns({ indexKeys, requestColumns, references }: JoinedInput): Column[] {
@@ -30,29 +39,36 @@ export async function transformRows(
   {
     etl,
     columns,
+    outputColumns,
     rows,
     signal,
-  }: { etl: EtlRecord; columns: readonly Column[]; rows: readonly Row[]; signal?: AbortSignal },
+  }: Pick<ServiceEtl, 'etl' | 'columns' | 'outputColumns'> & { rows: readonly Row[]; signal?: AbortSignal },
 ): Promise<readonly (Transformed | AppError)[]> {
   if (rows.length === 0) return []
-  const results = await etlEngine.runGroups({
-    etl,
-    inputColumns: columns,
-    groups: rows.map((row) => [row]),
-    outputColumns: null,
-    signal,
-  })
+  const groups = rows.map((row) => [row])
+  const results = await etlEngine.runGroups({ etl, inputColumns: columns, groups, outputColumns, signal })
   return rows.map((_, i) => {
     const result = results[i]
     if (result === undefined)
       throw new Error(`The ETL engine answered ${rows.length} rows with ${results.length} results`)
-    if (!result.ok) return result.error
-    const { columns: given, rows: out } = result.frame
-    return out.length > 1 ? tooMany(etl, out.length) : { columns: given, row: out[0] ?? null }
+    if (!result.ok) return asServiceError(result.error)
+    const { rows: out } = result.frame
+    return out.length > 1 ? tooManyRows(etl, out.length) : (out[0] ?? null)
   })
 }
 
-function tooMany({ name }: EtlRecord, count: number): AppError {
+/** In a service's words, where an output differs from its columns. */
+export function asServiceError(error: AppError): AppError {
+  const { etl, differences } = error.details ?? {}
+  if (error.code !== 'SCHEMA_MISMATCH' || !Array.isArray(differences)) return error
+  const told = (differences as Difference[]).map(
+    ({ column, expected, actual }) => `${JSON.stringify(column)} is ${expected} and now ${actual}`,
+  )
+  const message = `The output of ETL ${etl} differs from the columns that its feature service was made with: ${told.join('; ')}. Declare them in the ETL, export const columns = { … }, and make the service's next version.`
+  return new AppError(error.code, message, { cause: error, details: { ...error.details } })
+}
+
+export function tooManyRows({ name }: EtlRecord, count: number): AppError {
   return new AppError(
     'ETL_FAILED',
     `ETL ${name} gave ${count} rows for one entity; on a feature service it gives one row, or none.`,

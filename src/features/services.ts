@@ -20,7 +20,7 @@ import {
   resolveReferences,
 } from './references.ts'
 import { type RequestColumn, toRequestColumns } from './request-columns.ts'
-import { type JoinedInput, joinedColumns, transformRows } from './service-etl.ts'
+import { type JoinedInput, joinedColumns, tooManyRows } from './service-etl.ts'
 import type { View, Views } from './views.ts'
 
 export interface FeatureService extends JoinedInput {
@@ -48,8 +48,8 @@ type Naming = Pick<ResolvingOptions, 'fullNames' | 'taken'>
 
 export interface FeatureServices {
   /**
-   * The same content under the same name is the same entry, other content its next version. An ETL is tried on a row
-   * first: rejects with what it rejects with.
+   * The same content under the same name is the same entry, other content its next version. An ETL is tried on rows first,
+   * which its columns are taken from: rejects with what it rejects with for all of them.
    */
   create(service: NewService): Promise<FeatureServiceRecord>
   /** By name (the newest version), name@version or id. Rejects with NOT_FOUND. */
@@ -65,9 +65,9 @@ export function createFeatureServices(options: {
   catalog: Pick<Catalog, 'featureServices' | 'etls'>
   views: Pick<Views, 'byId' | 'byName' | 'change' | 'outputColumns'>
   etlService: Pick<EtlService, 'resolve'>
-  etlEngine: Pick<EtlEngine, 'runGroups'>
-  /** Some row that is like those of the service's entities. */
-  sampleOf: (input: JoinedInput) => Promise<Row>
+  etlEngine: Pick<EtlEngine, 'sample'>
+  /** Rows that are like those of the service's entities. */
+  sampleOf: (input: JoinedInput) => Promise<readonly Row[]>
 }): FeatureServices {
   const { catalog, views, etlService, etlEngine, sampleOf } = options
 
@@ -97,12 +97,20 @@ export function createFeatureServices(options: {
   }
 
   async function tryEtl(etl: EtlRecord, input: JoinedInput): Promise<readonly Column[]> {
-    const columns = joinedColumns(input)
-    const [result] = await transformRows(etlEngine, { etl, columns, rows: [await sampleOf(input)] })
-    if (!(result instanceof AppError)) return result?.columns ?? []
-    // What does not run is not kept, unless something else has come of it.
-    await catalog.etls.removeUnused(etl.id)
-    throw result
+    const groups = (await sampleOf(input)).map((row) => [row])
+    try {
+      const { columns, mostRows } = await etlEngine.sample({
+        etl,
+        inputColumns: joinedColumns(input),
+        groups,
+      })
+      if (mostRows > 1) throw tooManyRows(etl, mostRows)
+      return columns
+    } catch (error) {
+      // What does not run is not kept, unless something else has come of it.
+      await catalog.etls.removeUnused(etl.id)
+      throw error
+    }
   }
 
   return {

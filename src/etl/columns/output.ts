@@ -43,8 +43,13 @@ export function parseDeclaredColumns(
 
 export interface Gatherer {
   add(header: Header): void
-  /** In the order in which they were first seen; declared ones that never were come last. Throws ETL_FAILED. */
-  finish(): TypedColumn[]
+  /** The names that were seen. */
+  names(): string[]
+  /**
+   * In the order in which they were first seen; declared ones that never were come last. `read` says what a shape is taken
+   * for. Throws ETL_FAILED.
+   */
+  finish(read?: (shape: Shape) => Shape): TypedColumn[]
 }
 
 interface Gathered {
@@ -110,12 +115,13 @@ export function createGatherer(etl: string, declared: DeclaredColumns): Gatherer
       })
       total += count
     },
-    finish() {
+    names: () => [...byName.keys()],
+    finish(read = (shape) => shape) {
       const unseen = [...declared.keys()].filter((name) => !byName.has(name))
       checkNames([...byName.keys(), ...unseen])
       const columns = [...byName].map(([name, { shape, rows }]): TypedColumn => {
         const nullable = rows < total || (shape.kinds & kind.NULL) !== 0 || total === 0
-        return { name, type: typeOf(name, shape), nullable, declared: declared.has(name) }
+        return { name, type: typeOf(name, read(shape)), nullable, declared: declared.has(name) }
       })
       for (const name of unseen) {
         columns.push({ name, type: declared.get(name) ?? { type: 'STRING' }, nullable: true, declared: true })

@@ -6,7 +6,15 @@ import { AppError } from '../../errors.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import type { PackableRows } from '../../parquet/packed-columns.ts'
 import type { Column, Value } from '../../values/columns.ts'
-import { createGatherer, type Gatherer, misfitError } from '../columns/output.ts'
+import { typedColumns } from '../columns/held.ts'
+import {
+  createGatherer,
+  type Gatherer,
+  type Misfit,
+  misfitError,
+  mismatchError,
+  nameDifferences,
+} from '../columns/output.ts'
 import { createColumnAligner } from '../columns/output-rows.ts'
 import { columnOf, type TypedColumn } from '../columns/output-type.ts'
 import type { FileRequest } from '../request.ts'
@@ -211,20 +219,36 @@ export function createScriptFiles({ parquet, sandbox, timeoutMs, temporaryFolder
     return rows
   }
 
+  /** Those it is to be held in, else its own. */
+  function columnsOf({ script, gatherer, outputColumns }: Run): TypedColumn[] {
+    if (outputColumns === undefined) return gatherer.finish()
+    const error = mismatchError(script.etl, nameDifferences(outputColumns, gatherer.names()))
+    if (error !== null) throw error
+    return typedColumns(script, outputColumns)
+  }
+
+  function misfitIn({ script, outputColumns }: Run, misfit: Misfit, rowsBefore: number): AppError {
+    const { column, row, message } = misfit
+    const expected = outputColumns?.find(({ name }) => name === column)?.type
+    const actual = `a value of row ${rowsBefore + row + 1} that ${message}`
+    const mismatch = expected && mismatchError(script.etl, [{ column, expected, actual }])
+    return mismatch || misfitError(script.etl, misfit, rowsBefore)
+  }
+
   async function* alignedBatches(run: Run, columns: readonly TypedColumn[]): AsyncIterable<ColumnBatch> {
     const align = createColumnAligner(columns)
     let rowsBefore = 0
     for await (const batch of run.spool.batches()) {
       run.signal?.throwIfAborted()
       yield align(batch, (misfit) => {
-        throw misfitError(run.script.etl, misfit, rowsBefore)
+        throw misfitIn(run, misfit, rowsBefore)
       })
       rowsBefore += batch.count
     }
   }
 
   async function write(run: Run): Promise<{ columns: Column[]; rowCount: bigint }> {
-    const typed = run.gatherer.finish()
+    const typed = columnsOf(run)
     if (typed.length === 0) {
       throw new AppError('ETL_FAILED', noColumns(run.script.etl), { details: { etl: run.script.etl } })
     }

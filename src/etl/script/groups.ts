@@ -3,7 +3,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
 import type { Column, Row } from '../../values/columns.ts'
-import { parseStorage } from '../../values/storage-text.ts'
+import { asSample, typedColumns } from '../columns/held.ts'
 import {
   createAligner,
   createGatherer,
@@ -15,8 +15,8 @@ import {
   shapeText,
   widenToNulls,
 } from '../columns/output.ts'
-import { columnOf, outputTypeOf, type TypedColumn } from '../columns/output-type.ts'
-import type { EtlGroupResult, GroupsRequest } from '../request.ts'
+import { columnOf } from '../columns/output-type.ts'
+import { type EtlGroupResult, type GroupsRequest, type SampleResult, throwIfAllFailed } from '../request.ts'
 import { SandboxError } from './child-process.ts'
 import { failureToError } from './failure.ts'
 import { createRowsEncoder } from './input.ts'
@@ -120,24 +120,41 @@ export function createScriptGroups(sandbox: Sandbox) {
   }
 
   return {
-    async run(request: ScriptGroupsRequest): Promise<readonly EtlGroupResult[]> {
-      const { script, inputColumns, outputColumns } = request
-      const { spec, encode } = createRowsEncoder(inputColumns)
-      const finish =
-        outputColumns === null ? createInferringFinish(script) : createHeldFinish(script, outputColumns)
-      const run: Run = { request, spec, finish }
-      const encoded = request.groups.map((rows) => attemptEncode(() => encode(rows)))
-      const answered = await askAll(
-        run,
-        encoded.filter((one): one is EncodedRows => !('failure' in one)),
+    run(request: ScriptGroupsRequest): Promise<readonly EtlGroupResult[]> {
+      const { script, outputColumns } = request
+      return runWith(
+        request,
+        outputColumns === null ? createInferringFinish(script) : createHeldFinish(script, outputColumns),
       )
-      let next = 0
-      return encoded.map((one) => {
-        const result = 'failure' in one ? failed(run, one.failure) : answered[next++]
-        if (result === undefined) throw new Error('A group has no result')
-        return result
-      })
     },
+    /** What all groups together show. Rejects with the first failure where every group fails. */
+    async sample(request: ScriptGroupsRequest): Promise<SampleResult> {
+      const gatherer = createGatherer(request.script.etl, request.script.declared)
+      let mostRows = 0
+      const results = await runWith(request, async (output) => {
+        gatherer.add(output)
+        mostRows = Math.max(mostRows, output.count)
+        return { ok: true, frame: { columns: [], rows: [] } }
+      })
+      throwIfAllFailed(results)
+      return { columns: gatherer.finish(asSample).map(columnOf), mostRows }
+    },
+  }
+
+  async function runWith(request: ScriptGroupsRequest, finish: Finish): Promise<readonly EtlGroupResult[]> {
+    const { spec, encode } = createRowsEncoder(request.inputColumns)
+    const run: Run = { request, spec, finish }
+    const encoded = request.groups.map((rows) => attemptEncode(() => encode(rows)))
+    const answered = await askAll(
+      run,
+      encoded.filter((one): one is EncodedRows => !('failure' in one)),
+    )
+    let next = 0
+    return encoded.map((one) => {
+      const result = 'failure' in one ? failed(run, one.failure) : answered[next++]
+      if (result === undefined) throw new Error('A group has no result')
+      return result
+    })
   }
 }
 
@@ -187,22 +204,6 @@ function createInferringFinish(script: LoadedScript): Finish {
     )
     return { ok: true, frame: { columns: typed.map(columnOf), rows } }
   }
-}
-
-function typedColumns(script: LoadedScript, columns: readonly Column[]): TypedColumn[] {
-  return columns.map(({ name, nullable, storage, type }) => {
-    const held = outputTypeOf(parseStorage(storage))
-    if (held === null) {
-      throw new AppError(
-        'SCHEMA_MISMATCH',
-        `ETL ${script.etl} cannot give column ${JSON.stringify(name)} of type ${type} (${storage})`,
-        {
-          details: { etl: script.etl, name },
-        },
-      )
-    }
-    return { name, type: held, nullable, declared: script.declared.has(name) }
-  })
 }
 
 /**

@@ -3,12 +3,12 @@
 import type { EtlRecord } from '../../catalog/etls.ts'
 import { AppError } from '../../errors.ts'
 import type { FeatureReference, ResolvedReference } from '../../features/references.ts'
-import { joinedColumns } from '../../features/service-etl.ts'
+import { joinedColumns, type ServiceEtl } from '../../features/service-etl.ts'
 import { type FeatureServices, indexKeysOf } from '../../features/services.ts'
 import type { View } from '../../features/views.ts'
 import { type ByteText, toByteText } from '../../values/byte-text.ts'
 import { createCellReader } from '../../values/cells.ts'
-import type { Column, Value } from '../../values/columns.ts'
+import { type Column, createRowEncoder, type Row, type Value } from '../../values/columns.ts'
 import { createEntityReader, type Finding, type ReadEntity } from './entities.ts'
 import { createPicker, type Picker } from './picker.ts'
 
@@ -26,15 +26,17 @@ export interface PlannedPart {
   picker: Picker
 }
 
+export interface Through extends ServiceEtl {
+  cellsOf(features: Readonly<Record<string, unknown>>): readonly Value[]
+  /** The JSON text of an object, of what the ETL gave. */
+  encode(row: Row): string
+}
+
 export interface VectorPlan {
   parts: readonly PlannedPart[]
   readEntity(entity: unknown): ReadEntity | AppError
   /** Null where the features are the answer. */
-  through: {
-    etl: EtlRecord
-    columns: readonly Column[]
-    cellsOf(features: Readonly<Record<string, unknown>>): readonly Value[]
-  } | null
+  through: Through | null
   /** The names of a vector's features; of a service with an ETL those that it gave when it was made. */
   names: readonly string[]
   /** Of each of them the part that it is of; null where an ETL gives them. */
@@ -98,6 +100,8 @@ function planOf({
         : {
             etl,
             columns: joinedColumns({ indexKeys, requestColumns, references }),
+            outputColumns: given,
+            encode: createRowEncoder(given),
             cellsOf: createCellsOf(picked),
           },
   }

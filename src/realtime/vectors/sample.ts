@@ -1,4 +1,4 @@
-// A joined row to try a feature service's ETL on: of what is there, else of values that are usual for their types.
+// Joined rows to try a feature service's ETL on: of what is there, else of values that are usual for their types.
 
 import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
@@ -14,19 +14,28 @@ import type { Warehouse } from '../../warehouse/port.ts'
 import { placesOfKey } from '../compute.ts'
 import type { Realtime } from '../service.ts'
 
-const usualValues: Record<ColumnType, Value> = {
-  BOOLEAN: true,
-  INT32: 1,
-  INT64: 1,
-  FLOAT64: 1.5,
-  DECIMAL: 1.5,
-  STRING: 'text',
-  BYTES: new Uint8Array([1]),
-  DATE: '2026-01-31',
-  TIMESTAMP: '2026-01-31T12:00:00Z',
-  LIST: [],
-  STRUCT: {},
-  JSON: {},
+/** Rows to try; one is of an entity that no view knows. */
+const maxRows = 50
+
+/** Of each type; a row takes one by its place. */
+const usualValues: Record<ColumnType, readonly Value[]> = {
+  BOOLEAN: [true, false],
+  INT32: [1, 0, 7],
+  INT64: [1, 0, 7],
+  FLOAT64: [1.5, 0.3, 12.25],
+  DECIMAL: [1.5, 0.3, 12.25],
+  STRING: ['text', 'another'],
+  BYTES: [new Uint8Array([1])],
+  DATE: ['2026-01-31', '2025-12-01'],
+  TIMESTAMP: ['2026-01-31T12:00:00Z', '2025-12-01T06:30:00.5Z'],
+  LIST: [[]],
+  STRUCT: [{}],
+  JSON: [{}],
+}
+
+function usualOf(type: ColumnType, place: number): Value {
+  const values = usualValues[type]
+  return values[place % values.length] ?? null
 }
 
 export function createSampler(options: {
@@ -34,51 +43,66 @@ export function createSampler(options: {
   online: Pick<OnlineStore, 'sample'>
   warehouse: Pick<Warehouse, 'scan'>
   log: Logger
-}): (input: JoinedInput) => Promise<Row> {
+}): (input: JoinedInput) => Promise<readonly Row[]> {
   const { realtime, online, warehouse, log } = options
 
-  async function anyKey(view: View): Promise<string | null> {
-    const [known] = await online.sample(view.id, 1)
-    if (known !== undefined) return known
+  async function someKeys(view: View): Promise<readonly string[]> {
+    const known = await online.sample(view.id, maxRows)
+    if (known.length > 0) return known
     const { sql, columns: saved } = view.query
     const isKey = view.key.names.map((name) => `${quoteName(name)} IS NOT NULL`).join(' AND ')
-    const one = `SELECT * FROM (\n${sql}\n) sampled WHERE ${isKey} LIMIT 1`
-    const { columns, batches } = await warehouse.scan({ sql: one, saved, key: view.key.names })
-    for await (const [row] of batches)
-      if (row !== undefined) return view.key.textOfRow(row, placesOfKey(columns, view))
-    return null
+    const some = `SELECT * FROM (\n${sql}\n) sampled WHERE ${isKey} LIMIT ${maxRows}`
+    const { columns, batches } = await warehouse.scan({ sql: some, saved, key: view.key.names })
+    const keys = new Set<string>()
+    for await (const rows of batches)
+      for (const row of rows) {
+        const text = view.key.textOfRow(row, placesOfKey(columns, view))
+        if (text !== null) keys.add(text)
+      }
+    return [...keys]
   }
 
-  /** Null where there is none, or none can be had. */
-  async function anyRow(view: View): Promise<Readonly<Record<string, unknown>> | null> {
+  /** One of each key; none where there is none, or none can be had. */
+  async function someRows(view: View): Promise<readonly Readonly<Record<string, unknown>>[]> {
     try {
-      const key = await anyKey(view)
-      if (key === null) return null
-      const [answers] = await realtime.lookUpIn([{ view, indexValues: [key] }])
-      const [answer] = answers ?? []
-      if (answer === undefined || answer instanceof AppError) return null
-      const [row] = JSON.parse(toText(answer.rows)) as Record<string, unknown>[]
-      return row ?? null
+      const indexValues = await someKeys(view)
+      const [answers = []] = indexValues.length === 0 ? [] : await realtime.lookUpIn([{ view, indexValues }])
+      return answers.flatMap((answer) => {
+        if (answer instanceof AppError) return []
+        return (JSON.parse(toText(answer.rows)) as Record<string, unknown>[]).slice(0, 1)
+      })
     } catch (error) {
-      log.info({ err: error, view: view.record.name }, 'A feature view gave no row to try an ETL on')
-      return null
+      log.info({ err: error, view: view.record.name }, 'A feature view gave no rows to try an ETL on')
+      return []
     }
   }
 
-  async function featuresOf({ view, features }: ResolvedReference): Promise<Row> {
-    const row = await anyRow(view)
-    return features.map(({ column }) =>
-      row === null ? usualValues[column.type] : cellOf(column, row[column.name]),
-    )
+  /** The cells of the row in one place: those of the view's rows in turn. */
+  async function featuresOf({ view, features }: ResolvedReference): Promise<(place: number) => Row> {
+    const rows = await someRows(view)
+    return (place) => {
+      const row = rows[place % rows.length]
+      return features.map(({ column }) =>
+        row === undefined ? usualOf(column.type, place) : cellOf(column, row[column.name], place),
+      )
+    }
   }
 
   return async ({ indexKeys, requestColumns, references }) => {
     const features = await Promise.all(references.map(featuresOf))
-    return [...[...indexKeys, ...requestColumns].map(({ type }) => usualValues[type]), ...features.flat()]
+    const given = (place: number) => [...indexKeys, ...requestColumns].map(({ type }) => usualOf(type, place))
+    const unknown = references.flatMap((reference) => reference.features.map(() => null))
+    return [
+      ...Array.from({ length: maxRows }, (_, place) => [
+        ...given(place),
+        ...features.flatMap((cellsAt) => cellsAt(place)),
+      ]),
+      [...given(maxRows), ...unknown],
+    ]
   }
 }
 
-function cellOf(column: Column, given: unknown): Value {
+function cellOf(column: Column, given: unknown, place: number): Value {
   const reading = createCellReader({ ...column, nullable: true })(given)
-  return 'value' in reading ? reading.value : usualValues[column.type]
+  return 'value' in reading ? reading.value : usualOf(column.type, place)
 }

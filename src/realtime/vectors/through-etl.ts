@@ -1,15 +1,9 @@
 // Rows of many requests through one ETL together: what comes while it runs makes the next run larger.
 
-import type { EtlRecord } from '../../catalog/etls.ts'
 import type { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
-import { type Transformed, transformRows } from '../../features/service-etl.ts'
-import type { Column, Row } from '../../values/columns.ts'
-
-export interface Through {
-  etl: EtlRecord
-  columns: readonly Column[]
-}
+import { type ServiceEtl, type Transformed, transformRows } from '../../features/service-etl.ts'
+import type { Row } from '../../values/columns.ts'
 
 type Results = readonly (Transformed | AppError)[]
 
@@ -33,7 +27,7 @@ const maxRows = 200
 
 /** One result for each row, in order; each goes through by itself, whatever comes with it. */
 export function createThroughEtl(etlEngine: Pick<EtlEngine, 'runGroups'>) {
-  const queues = new Map<Through, Queue>()
+  const queues = new Map<ServiceEtl, Queue>()
 
   function take(queue: Queue): Waiting[] {
     let rows = 0
@@ -45,7 +39,7 @@ export function createThroughEtl(etlEngine: Pick<EtlEngine, 'runGroups'>) {
     return queue.waiting.splice(0, most)
   }
 
-  async function run(through: Through, queue: Queue) {
+  async function run(through: ServiceEtl, queue: Queue) {
     const batch = take(queue)
     queue.running++
     try {
@@ -62,12 +56,12 @@ export function createThroughEtl(etlEngine: Pick<EtlEngine, 'runGroups'>) {
     goOn(through, queue)
   }
 
-  function goOn(through: Through, queue: Queue) {
+  function goOn(through: ServiceEtl, queue: Queue) {
     if (queue.waiting.length > 0 && queue.running < concurrent) void run(through, queue)
     else if (queue.waiting.length === 0 && queue.running === 0) queues.delete(through)
   }
 
-  function schedule(through: Through, queue: Queue) {
+  function schedule(through: ServiceEtl, queue: Queue) {
     if (queue.isDue) return
     queue.isDue = true
     setImmediate(() => {
@@ -76,7 +70,7 @@ export function createThroughEtl(etlEngine: Pick<EtlEngine, 'runGroups'>) {
     })
   }
 
-  return (through: Through, rows: readonly Row[]): Promise<Results> =>
+  return (through: ServiceEtl, rows: readonly Row[]): Promise<Results> =>
     new Promise((resolve, reject) => {
       if (rows.length === 0) return resolve([])
       const queue = queues.get(through) ?? { waiting: [], running: 0, isDue: false }

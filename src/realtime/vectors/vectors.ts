@@ -16,7 +16,7 @@ import type { Realtime } from '../service.ts'
 import type { ReadEntity } from './entities.ts'
 import { createTeller, type Teller, type VectorPart } from './parts.ts'
 import { type FeaturesAt, type Past, readPast } from './past.ts'
-import type { PlannedPart, VectorPlan, VectorsAsked } from './plan.ts'
+import type { PlannedPart, Through, VectorPlan, VectorsAsked } from './plan.ts'
 import { createVectorPlans } from './plans.ts'
 import { createThroughEtl } from './through-etl.ts'
 
@@ -79,7 +79,7 @@ export function createVectors(options: {
     const rows = asked.map(({ cells }) => cells())
     const results = await throughEtl(through, rows)
     const resultOf = new Map(asked.map((joined, i) => [joined, results[i]]))
-    return vectors.map((joined) => withEtl(joined.vector, resultOf.get(joined), nothing))
+    return vectors.map((joined) => withEtl(joined.vector, resultOf.get(joined), { through, nothing }))
   }
 
   async function joinNow(
@@ -165,11 +165,11 @@ function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
   }
 }
 
-function createPastJoin({ references }: VectorPlan, { columns, rows }: Past, moment: bigint): Join {
+function createPastJoin({ references, through }: VectorPlan, { columns, rows }: Past, moment: bigint): Join {
   const encode = createRowEncoder(columns)
   return (entity, { cells }, nth) => {
     const parts = rows[nth] ?? []
-    const row = parts.flatMap((part) => part.cells)
+    const features = toByteText(encode(parts.flatMap((part) => part.cells)))
     const views = parts.map(
       ({ status, eventTime }, i): VectorPart => ({
         view: references[i]?.view.record.name ?? '',
@@ -180,8 +180,9 @@ function createPastJoin({ references }: VectorPlan, { columns, rows }: Past, mom
         error: null,
       }),
     )
-    const features = toByteText(encode(row))
-    return { vector: { entity, features, views, error: null }, cells: () => [...cells(), ...row] }
+    // An ETL is given what it is given online: JSON has no NaN, and no infinity.
+    const parsed = () => through?.cellsOf(JSON.parse(toText(features)) as Record<string, unknown>) ?? []
+    return { vector: { entity, features, views, error: null }, cells: () => [...cells(), ...parsed()] }
   }
 }
 
@@ -212,10 +213,9 @@ function moreRows({ record, key }: PlannedPart['view'], value: string): AppError
 function withEtl(
   vector: FeatureVector,
   result: Transformed | AppError | undefined,
-  nothing: ByteText,
+  { through, nothing }: { through: Through; nothing: ByteText },
 ): FeatureVector {
   if (result === undefined) return { ...vector, features: nothing }
   if (result instanceof AppError) return { ...vector, features: nothing, error: result }
-  const { columns, row } = result
-  return { ...vector, features: row === null ? nothing : toByteText(createRowEncoder(columns)(row)) }
+  return { ...vector, features: result === null ? nothing : toByteText(through.encode(result)) }
 }

@@ -3,9 +3,11 @@
 import type { EtlRecord } from '../../catalog/etls.ts'
 import { AppError } from '../../errors.ts'
 import type { EtlEngine } from '../../etl/engine.ts'
+import { asServiceError, transformRows } from '../../features/service-etl.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column, Row } from '../../values/columns.ts'
+import { parseStorage, type Storage } from '../../values/storage-text.ts'
 import type { RunResult } from '../run.ts'
 import { beside, type RowFile } from './row-files.ts'
 
@@ -30,9 +32,13 @@ export async function runServiceEtl(
   const { etl, input, passed, joined, path, temporaryPath, signal } = asked
   const inputPath = beside(temporaryPath, 'joined-rows')
   const outputPath = beside(temporaryPath, 'joined-output')
-  const casts = input.map(
-    ({ column, from }) => `CAST(${quoteName(from)} AS ${column.storage}) AS ${quoteName(column.name)}`,
-  )
+  const own = asked.outputColumns.map((column) => ({ ...column, nullable: true }))
+  const taken = own.find(({ name }) => passed.some((each) => sameName(each.name, name)))
+  if (taken !== undefined) throw collision(etl, taken)
+  const casts = input.map(({ column: { name, storage }, from }) => {
+    const cast = `CAST(${quoteName(from)} AS ${storage})`
+    return `${finite(cast, parseStorage(storage))} AS ${quoteName(name)}`
+  })
   const given = await parquet.runOver({
     sql: `SELECT ${casts.join(', ')} FROM temp.joined`,
     inputs: [{ name: 'joined', ...joined }],
@@ -40,47 +46,68 @@ export async function runServiceEtl(
     signal,
   })
   const inputColumns = given.columns.map((column) => ({ ...column, nullable: true }))
-  const columns = (await inOnePass()) ?? (await rowByRow())
-  const taken = columns.find(({ name }) => passed.some((each) => sameName(each.name, name)))
-  if (taken !== undefined) throw collision(etl, taken)
+  if (!(await inOnePass())) {
+    await parquet.writeFrames({ path: outputPath, columns: own, batches: rowByRow(), signal })
+  }
+  const features = own.map(({ name }) => `o.${quoteName(name)}`)
   const spine = passed.map(({ name }) => `j.${quoteName(name)}`)
-  const own = columns.map(({ name }) => `o.${quoteName(name)}`)
   const numbered = (name: string) => `(SELECT *, row_number() OVER () AS "gateway place" FROM temp.${name})`
   return parquet.runOver({
-    sql: `SELECT ${[...spine, ...own].join(', ')} FROM ${numbered('joined')} j JOIN ${numbered('output')} o
+    sql: `SELECT ${[...spine, ...features].join(', ')} FROM ${numbered('joined')} j JOIN ${numbered('output')} o
       ON j."gateway place" = o."gateway place" ORDER BY j."gateway place"`,
     inputs: [
       { name: 'joined', ...joined },
-      { name: 'output', path: outputPath, columns },
+      { name: 'output', path: outputPath, columns: own },
     ],
     outputPath: path,
     signal,
   })
 
-  /** Null where it works on rows otherwise than one by one, or has left some out. */
-  async function inOnePass(): Promise<readonly Column[] | null> {
-    if (given.rowCount === 0n || !(await etlEngine.worksRowByRow(etl))) return null
-    const output = await etlEngine.runFile({ etl, inputPath, inputColumns, outputPath, signal })
-    return output.rowCount === given.rowCount ? output.columns : null
+  /** False where it works on rows otherwise than one by one, or has left some out. */
+  async function inOnePass(): Promise<boolean> {
+    if (given.rowCount === 0n || !(await etlEngine.worksRowByRow(etl))) return false
+    const request = { etl, inputPath, inputColumns, outputPath, outputColumns: own, signal }
+    const output = await etlEngine.runFile(request).catch((error: unknown) => {
+      throw error instanceof AppError ? asServiceError(error) : error
+    })
+    return output.rowCount === given.rowCount
   }
 
-  async function rowByRow(): Promise<readonly Column[]> {
-    const own = asked.outputColumns.map((column) => ({ ...column, nullable: true }))
-    await parquet.writeFrames({ path: outputPath, columns: own, batches: transformed(own), signal })
-    return own
-  }
-
-  async function* transformed(own: readonly Column[]): AsyncGenerator<readonly Row[]> {
+  async function* rowByRow(): AsyncGenerator<readonly Row[]> {
     for await (const rows of parquet.scan(inputPath, { columns: inputColumns, signal })) {
-      const groups = rows.map((row) => [row])
-      const results = await etlEngine.runGroups({ etl, inputColumns, groups, outputColumns: own, signal })
-      yield results.map((result): Row => {
-        if (!result.ok) throw result.error
-        const { rows: out } = result.frame
-        if (out.length > 1) throw tooMany(etl, out.length)
-        return out[0] ?? own.map(() => null)
+      const asked = { etl, columns: inputColumns, outputColumns: own, rows, signal }
+      yield (await transformRows(etlEngine, asked)).map((result): Row => {
+        if (result instanceof AppError) throw result
+        return result ?? own.map(() => null)
       })
     }
+  }
+}
+
+/** The ETL is given what it is given online: there features come as JSON, which has no NaN, and no infinity. */
+function finite(value: string, storage: Storage): string {
+  if (!holdsFloat(storage)) return value
+  if (storage.kind === 'list') return `list_transform(${value}, lambda item: ${finite('item', storage.item)})`
+  if (storage.kind === 'struct') {
+    const fields = storage.fields.map(({ name, storage: held }) => {
+      const field = `(${value}).${quoteName(name)}`
+      return `${quoteName(name)} := ${finite(field, held)}`
+    })
+    return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${fields.join(', ')}) END`
+  }
+  return `CASE WHEN isfinite(${value}) THEN ${value} END`
+}
+
+function holdsFloat(storage: Storage): boolean {
+  switch (storage.kind) {
+    case 'list':
+      return holdsFloat(storage.item)
+    case 'struct':
+      return storage.fields.some((field) => holdsFloat(field.storage))
+    case 'plain':
+      return storage.name === 'DOUBLE' || storage.name === 'FLOAT'
+    default:
+      return false
   }
 }
 
@@ -91,13 +118,5 @@ function collision({ name: etl }: EtlRecord, { name }: Column): AppError {
     'BAD_USER_INPUT',
     `Two columns would be named ${JSON.stringify(name)}: a column of the spine, and one that the ETL ${etl} gives. Give the spine's another name.`,
     { details: { name } },
-  )
-}
-
-function tooMany({ name }: EtlRecord, count: number): AppError {
-  return new AppError(
-    'ETL_FAILED',
-    `ETL ${name} gave ${count} rows for one entity; on a feature service it gives one row, or none.`,
-    { details: { etl: name } },
   )
 }
