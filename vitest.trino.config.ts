@@ -10,7 +10,7 @@ export default defineConfig({
     provide: { stores: 'SERVERS' },
     // A JVM that is cold takes its time where others compute beside it.
     testTimeout: 400_000,
-    hookTimeout: 180_000,
+    hookTimeout: 400_000,
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     pool: 'forks',

@@ -18,6 +18,7 @@ export const trinoCatalogs = [
   'sets',
   'moments',
   'times',
+  'spines',
 ] as const
 
 declare module 'vitest' {

@@ -6,7 +6,7 @@ import { AppError } from '../../errors.ts'
 import type { BaseTable } from '../port.ts'
 import { internalSchema } from '../port.ts'
 import { settingFunctions } from './functions.ts'
-import { rowsTableOf } from './schema.ts'
+import { rowsTableOf, spinesSchema } from './schema.ts'
 import type { TrinoAddress } from './url.ts'
 import { findReservedWords } from './words.ts'
 
@@ -60,11 +60,13 @@ export function readsViews(info: unknown): boolean {
   return readInfo(info).referencedTables.some(({ viewText }) => viewText != null)
 }
 
+/** `lent`: the table of rows that were given for this statement, which nobody else may read. */
 export function readAnalysis(
   info: unknown,
-  { sql, address }: { sql: string; address: TrinoAddress },
+  { sql, address, lent = null }: { sql: string; address: TrinoAddress; lent?: string | null },
 ): Analysis {
-  const { referencedTables, routines } = readInfo(info)
+  const { referencedTables: all, routines } = readInfo(info)
+  const referencedTables = all.filter(({ schema, table }) => schema !== spinesSchema || table !== lent)
   const texts = [sql, ...referencedTables.flatMap(({ viewText }) => viewText ?? [])]
   const words = texts.map(findReservedWords)
   const called = [...new Set(routines.map(({ routine }) => routine.toLowerCase()))]
@@ -107,6 +109,7 @@ function refuseTable(
   const name = `${table.catalog}.${table.schema}.${table.table}`
   if (table.catalog === 'system' || table.schema === 'information_schema')
     throw refuse(`It reads ${name}, which is the server's own.`, null)
+  if (table.schema === spinesSchema) throw refuse(`It reads ${name}, which is the gateway's own.`, null)
   if (!internal.includes(table)) return
   const isThroughView = table.referenceChain.some(({ catalogName = '', schemaName = '', viewName = '' }) =>
     isOwnView(catalogName, schemaName, viewName),

@@ -14,7 +14,7 @@ import type {
   TableFiles,
   TableRows,
 } from '../port.ts'
-import { type Present, rowTexts } from '../row-texts.ts'
+import type { Present } from '../row-texts.ts'
 import { findRowsTable, schemasOf } from '../rows-table.ts'
 import {
   columnsOf,
@@ -25,14 +25,13 @@ import {
   wantedKeys,
 } from '../stored-keys.ts'
 import { toTrinoError } from './error.ts'
+import { jsonTexts, relationOf, type WrittenColumn } from './json-rows.ts'
 import type { Ledger } from './ledger.ts'
 import { appendColumn, type ListedTable, listTables, type TrinoNames } from './schema.ts'
 import type { TrinoSession } from './session.ts'
 import type { TrinoAddress } from './url.ts'
-import { type TrinoWriter, trinoWriter } from './write.ts'
+import { trinoWriter } from './write.ts'
 
-/** A statement may have a million characters, as the server comes; a quote in a text counts twice. */
-const maxCharacters = 450_000
 const statementsAtOnce = 2
 
 export interface AppendParts {
@@ -139,7 +138,7 @@ function appendUnseen(
 interface Target {
   table: ListedTable
   rows: TableRows
-  columns: readonly { name: string; writer: TrinoWriter }[]
+  columns: readonly WrittenColumn[]
   wanted: readonly WantedKey[]
 }
 
@@ -158,18 +157,6 @@ function insertsOf({ table, rows, columns }: Target, names: TrinoNames, appendId
   const made = columns.map(({ writer }, i) => writer.make(`r[${i + 1}]`))
   const head = `INSERT INTO ${names.rows(table.schema, table.name)} (${list}) SELECT ${[...made, quoteText(appendId)].join(', ')}`
   return [...jsonTexts(rows, columns)].map((text) => `${head} ${relationOf(text)}`)
-}
-
-/** Each piece as a text of JSON. */
-function* jsonTexts(rows: TableRows, columns: Target['columns']): Generator<string> {
-  const encoded = columns.map(({ name, writer }) => ({ name, encode: writer.json }))
-  const join = (cells: readonly (string | null)[]) => `[${cells.map((text) => text ?? 'null').join(',')}]`
-  for (const texts of rowTexts(rows, encoded, { length: maxCharacters, join })) yield `[${texts.join(',')}]`
-}
-
-/** One text holds all the rows: a literal has no other escape than the doubled quote, and the server parses it as data. */
-function relationOf(text: string): string {
-  return `FROM UNNEST(CAST(json_parse(${quoteText(text)}) AS array(array(json)))) t(r)`
 }
 
 /** What the rows of an append hold in the columns wanted: of most types what was given, else what is stored. */

@@ -3,6 +3,7 @@
 import { quoteName } from '../../sql/sql-text.ts'
 import type { AsOfDialect, Dialect } from '../dialect.ts'
 import { internalSchema } from '../port.ts'
+import { spinesSchema } from './schema.ts'
 
 const types: Readonly<Record<string, string>> = {
   UTINYINT: 'smallint',
@@ -24,7 +25,7 @@ export const trinoDialect: Dialect = {
   list: (item) => `array(${item})`,
   struct: (fields) => `row(${fields.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ')})`,
   ignoresCase: true,
-  closedSchemas: [internalSchema, 'information_schema'],
+  closedSchemas: [internalSchema, spinesSchema, 'information_schema'],
 }
 
 /** The engine computes what has a name wherever that stands. */
@@ -39,8 +40,8 @@ export const trinoAsOf: AsOfDialect = {
   inTypeOf: (moment) => moment,
   secondsBefore: (moment, seconds) => `date_add('second', -${seconds}, ${moment})`,
   text: (value) => `CAST(${value} AS varchar)`,
-  // Of fail() the engine knows the type alone, and leaves it out.
-  fails: (text) => `CAST(${text} AS integer) IS NULL`,
+  // Of fail() the engine knows the type alone, and leaves it out. What it says goes on behind the text, which a quote ends.
+  fails: (text) => `CAST(${text} || '"' AS integer) IS NULL`,
   ordered(value, { type }) {
     if (type === 'STRING') return `CAST(${value} AS varchar)`
     return ['JSON', 'LIST', 'STRUCT'].includes(type) ? `json_format(CAST(${value} AS JSON))` : value

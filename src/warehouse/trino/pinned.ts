@@ -75,9 +75,9 @@ async function createPin(
   signal: AbortSignal | undefined,
 ): Promise<((entries: string) => string) | null> {
   const describe = (sql: string) => session.query('quick', `SELECT * FROM (\n${sql}\n) t LIMIT 0`, { signal })
-  const { sql } = plan
+  const { sql, lent } = plan
   const { queryId } = await describe(sql)
-  const { views } = readAnalysis(await session.info(queryId, signal), { sql, address })
+  const { views } = readAnalysis(await session.info(queryId, signal), { sql, address, lent })
   const pin = writeOut(sql, views, address)
   if (pin === null) return null
   try {

@@ -8,6 +8,7 @@ import { blankSemicolons } from '../../sql/sql-text.ts'
 import type { Column } from '../../values/columns.ts'
 import { PlanOutdated } from '../plan-cache.ts'
 import { type PlannedStatement, toColumn } from '../planned-statement.ts'
+import type { RunOptions } from '../port.ts'
 import { suggestTables } from '../unknown-table.ts'
 import { type Analysis, readAnalysis } from './analysis.ts'
 import { findAsking, judgedMoment, restoreMoment } from './as-of.ts'
@@ -21,6 +22,8 @@ export interface TrinoStatement extends PlannedStatement<TrinoCarrier> {
   /** All that the statement gives, in the engine's words. */
   given: readonly { name: string; type: string }[]
   analysis: Analysis
+  /** The table of the rows that it was given; null where it was given none. */
+  lent: string | null
 }
 
 const columnName = (index: number) => `c${index}`
@@ -39,7 +42,7 @@ export async function makePlan(
   session: TrinoSession,
   address: TrinoAddress,
   given: string,
-  signal?: AbortSignal,
+  { signal, lent = null }: RunOptions & { lent?: string | null } = {},
 ): Promise<TrinoStatement> {
   const asking = await findAsking(session, given, signal)
   const sql = asking === null ? blankSemicolons(given) : fill(asking, judgedMoment)
@@ -52,7 +55,7 @@ export async function makePlan(
   if (valid.status === 'rejected') throw told(await explainUnknown(session, address, valid.reason))
   if (planned.status === 'rejected') throw told(planned.reason)
   const { queryId, columns: found } = planned.value
-  const analysis = readAnalysis(await session.info(queryId, signal), { sql, address })
+  const analysis = readAnalysis(await session.info(queryId, signal), { sql, address, lent })
   if (found.length === 0) throw refuse('The statement has no columns.', null)
   refuseDuplicates(found.map(({ name }) => name))
 
@@ -65,6 +68,7 @@ export async function makePlan(
     expressions: carriers.map(({ select }, i) => `${select(columnName(i))} AS ${columnName(i)}`),
     tables: analysis.tables,
     analysis,
+    lent,
     sql,
     asking,
     moment: judgedMoment,

@@ -13,6 +13,8 @@ import type { TrinoAddress } from './url.ts'
 import { trinoWriter } from './write.ts'
 
 export const appendColumn = 'append_id'
+/** The schema of rows that are lent to a statement as a table, in the catalog of rows. */
+export const spinesSchema = 'gateway_spines'
 
 export interface TrinoNames {
   ledger: string
@@ -46,7 +48,7 @@ export async function createSchemas(session: TrinoSession, address: TrinoAddress
   )
 }
 
-async function schemasIn(session: TrinoSession, catalog: string): Promise<Set<string>> {
+export async function schemasIn(session: TrinoSession, catalog: string): Promise<Set<string>> {
   const { rows } = await session.query(
     'write',
     `SELECT schema_name FROM ${quoteName(catalog)}.information_schema.schemata`,
@@ -79,7 +81,7 @@ export async function makeTable(
   )
 }
 
-async function tablesIn(session: TrinoSession, catalog: string, schema: string): Promise<string[]> {
+export async function tablesIn(session: TrinoSession, catalog: string, schema: string): Promise<string[]> {
   const { rows } = await session.query(
     'write',
     `SELECT table_name FROM ${quoteName(catalog)}.information_schema.tables WHERE table_schema = ${quoteText(schema)}`,
@@ -100,7 +102,7 @@ export async function listTables(
 ): Promise<ListedTable[]> {
   const chosen =
     schemas === null
-      ? `c.table_schema NOT IN ('information_schema', ${quoteText(internalSchema)})`
+      ? `c.table_schema NOT IN ('information_schema', ${[internalSchema, spinesSchema].map(quoteText).join(', ')})`
       : `c.table_schema IN (${schemas.map(quoteText).join(', ')})`
   const { rows } = await session.query(
     'quick',

@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto'
 import { createCsvWriter } from '../../parquet/csv-to-parquet.ts'
-import { refusalOfRows } from '../given-rows.ts'
 import { createTable, type TableToMake } from '../new-table.ts'
 import type { WarehouseOptions } from '../options.ts'
 import { createPlanCache, PlanOutdated } from '../plan-cache.ts'
@@ -23,6 +22,7 @@ import { trinoAsOf, trinoDialect } from './dialect.ts'
 import { erase } from './erase.ts'
 import { toTrinoError } from './error.ts'
 import { exportPages } from './export.ts'
+import { withGiven } from './given.ts'
 import { createLedger, type Pin } from './ledger.ts'
 import { lookup } from './lookup.ts'
 import { assertCurrent, makePlan, type TrinoStatement } from './plan.ts'
@@ -32,7 +32,6 @@ import { openTrinoSession } from './session.ts'
 import { parseTrinoUrl } from './url.ts'
 
 const pingTimeoutMs = 10_000
-const noTables = 'Trino has no tables that are gone with a statement'
 const whyNotLocal = 'Trino shows no tree of a statement that it could be proven by'
 
 export async function createTrinoWarehouse(options: WarehouseOptions): Promise<Warehouse> {
@@ -61,13 +60,13 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
 
   /** The work has the engine analyse the statement; what comes of it counts if that still gives what the plan says. */
   function withPlan<T>(
-    request: StatementRequest & { isTold?: boolean },
+    request: StatementRequest & { isTold?: boolean; lent?: string | null },
     work: (plan: TrinoStatement) => Promise<T>,
     leave: (outcome: T) => Promise<void> = async () => {},
   ): Promise<T> {
-    const { sql, signal, isTold = false } = request
+    const { sql, signal, isTold = false, lent = null } = request
     return plans.withPlan(sql, {
-      make: () => makePlan(session, address, sql, signal),
+      make: () => makePlan(session, address, sql, { signal, lent }),
       async work(plan) {
         const run = async () => {
           const given = isTold ? plan : asAsked(plan, request, trinoDialect)
@@ -136,12 +135,13 @@ export async function createTrinoWarehouse(options: WarehouseOptions): Promise<W
         withPlan({ sql, signal, isTold: true }, async (plan) => atMoment(plan, expression)),
       ),
     exportParquet: (request) =>
-      guarded(request, async () => {
-        if (request.given !== undefined) throw refusalOfRows(new Error(noTables))
-        return withPlan(request, (plan) =>
-          exportPages({ session, address, ledger, csv }, plan, request, pinOf(request)),
-        )
-      }),
+      guarded(request, () =>
+        withGiven({ session, address, files: csv.files, log: options.log }, request, (asked) =>
+          withPlan(asked, (plan) =>
+            exportPages({ session, address, ledger, csv }, plan, asked, pinOf(asked)),
+          ),
+        ),
+      ),
     composeTrainingSet: (set) => composeWith(trinoAsOf, set, ['window']),
     holdSnapshot: ({ signal }) =>
       guarded({ signal }, async () => {
