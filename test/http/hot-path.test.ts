@@ -137,8 +137,8 @@ test(`${operationCount} generated operations are answered alike`, { timeout: 300
   await warmUp()
   await Promise.all(Array.from({ length: 8 }, compareNext))
   expect(sent).toBe(operationCount)
-  // It is not the pipeline compared with itself.
-  expect(counts.taken).toBeGreaterThan(counts.valid * 0.95)
+  // It is not the pipeline compared with itself. What asks for other fields, or by many conditions, is the pipeline's alone.
+  expect(counts.taken).toBeGreaterThan(counts.valid * 0.9)
   expect(counts.takenAndFailed).toBeGreaterThan(operationCount * 0.02)
   expect(counts.failedValues).toBeGreaterThan(operationCount * 0.015)
   expect(counts.failed).toBeGreaterThan(operationCount * 0.1)
