@@ -152,7 +152,7 @@ function addMutations(builder: Builder, services: Services, { columnInput, refer
         features: t.arg({ type: [reference], required: true }),
         etlPath: t.arg.string({
           description:
-            'An ETL, or its id in the catalog, that makes of the joined row, with its keys and request columns, what is answered. It is tried on a row first.',
+            'An ETL, or its id in the catalog, that makes of the joined row, with its keys and request columns, what is answered. It is tried on rows first, which pin its columns.',
           validate: z.string().min(1).nullish(),
         }),
         requestColumns: t.arg({

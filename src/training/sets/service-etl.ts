@@ -7,8 +7,9 @@ import { asServiceError, transformRows } from '../../features/service-etl.ts'
 import type { ParquetEngine } from '../../parquet/engine.ts'
 import { quoteName } from '../../sql/sql-text.ts'
 import type { Column, Row } from '../../values/columns.ts'
-import { parseStorage, type Storage } from '../../values/storage-text.ts'
+import { parseStorage } from '../../values/storage-text.ts'
 import type { RunResult } from '../run.ts'
+import { withoutNaN } from './finite.ts'
 import { beside, type RowFile } from './row-files.ts'
 
 export interface ThroughEtl {
@@ -37,7 +38,8 @@ export async function runServiceEtl(
   if (taken !== undefined) throw collision(etl, taken)
   const casts = input.map(({ column: { name, storage }, from }) => {
     const cast = `CAST(${quoteName(from)} AS ${storage})`
-    return `${finite(cast, parseStorage(storage))} AS ${quoteName(name)}`
+    // As it is given them online: features come as JSON there, which has no NaN, and no infinity.
+    return `${withoutNaN(cast, parseStorage(storage))} AS ${quoteName(name)}`
   })
   const given = await parquet.runOver({
     sql: `SELECT ${casts.join(', ')} FROM temp.joined`,
@@ -81,33 +83,6 @@ export async function runServiceEtl(
         return result ?? own.map(() => null)
       })
     }
-  }
-}
-
-/** The ETL is given what it is given online: there features come as JSON, which has no NaN, and no infinity. */
-function finite(value: string, storage: Storage): string {
-  if (!holdsFloat(storage)) return value
-  if (storage.kind === 'list') return `list_transform(${value}, lambda item: ${finite('item', storage.item)})`
-  if (storage.kind === 'struct') {
-    const fields = storage.fields.map(({ name, storage: held }) => {
-      const field = `(${value}).${quoteName(name)}`
-      return `${quoteName(name)} := ${finite(field, held)}`
-    })
-    return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${fields.join(', ')}) END`
-  }
-  return `CASE WHEN isfinite(${value}) THEN ${value} END`
-}
-
-function holdsFloat(storage: Storage): boolean {
-  switch (storage.kind) {
-    case 'list':
-      return holdsFloat(storage.item)
-    case 'struct':
-      return storage.fields.some((field) => holdsFloat(field.storage))
-    case 'plain':
-      return storage.name === 'DOUBLE' || storage.name === 'FLOAT'
-    default:
-      return false
   }
 }
 
