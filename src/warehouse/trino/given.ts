@@ -59,7 +59,7 @@ export async function withGiven<T>(
     return await work({ ...request, sql: sql.replaceAll(given.name, place), lent })
   } catch (error) {
     const failure = error instanceof AppError ? error.cause : error
-    throw failure instanceof TrinoFailure && ofMemory.test(failure.kind) ? refusalOfRows(failure) : error
+    throw failure instanceof TrinoFailure && ofMemory.test(failure.kind) ? unfit(failure, log) : error
   } finally {
     await session
       .query('write', `DROP TABLE IF EXISTS ${place}`)
@@ -82,9 +82,13 @@ async function refusing(
   } catch (error) {
     const isRefused = error instanceof TrinoFailure || error instanceof AppError
     if (signal?.aborted || !isRefused) throw error
-    log.info({ err: error }, 'Rows cannot be given to Trino as a table, and are joined over files')
-    throw refusalOfRows(error)
+    throw unfit(error, log)
   }
+}
+
+function unfit(error: unknown, log: Logger): AppError {
+  log.info({ err: error }, 'Rows cannot be given to Trino as a table, and are joined over files')
+  return refusalOfRows(error)
 }
 
 type LentColumn = WrittenColumn & { type: string }
