@@ -36,13 +36,7 @@ export function joinedColumns({ indexKeys, requestColumns, references }: JoinedI
 /** Each row goes through the ETL by itself, whatever rows it comes with: one result for each, in order. */
 export async function transformRows(
   etlEngine: Pick<EtlEngine, 'runGroups'>,
-  {
-    etl,
-    columns,
-    outputColumns,
-    rows,
-    signal,
-  }: Pick<ServiceEtl, 'etl' | 'columns' | 'outputColumns'> & { rows: readonly Row[]; signal?: AbortSignal },
+  { etl, columns, outputColumns, rows, signal }: ServiceEtl & { rows: readonly Row[]; signal?: AbortSignal },
 ): Promise<readonly (Transformed | AppError)[]> {
   if (rows.length === 0) return []
   const groups = rows.map((row) => [row])

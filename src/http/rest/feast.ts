@@ -14,6 +14,7 @@ import { formatMicros } from '../../values/calendar.ts'
 import type { Admission } from '../guards/admission.ts'
 import { answer, failures } from './bodies.ts'
 import type { RestServer } from './openapi.ts'
+import { togetherByView } from './references.ts'
 import { assertSucceeded } from './table-rows.ts'
 
 export const feastPath = '/get-online-features'
@@ -179,20 +180,12 @@ export function eventTimeOf(part: FeatureVector['views'][number] | undefined): s
 
 /** `view:feature`, those of a view together, as Feast answers them. */
 function referencesOf(features: readonly string[]): FeatureReference[] {
-  const byView = new Map<string, string[]>()
-  for (const text of features) {
-    const at = text.indexOf(':')
-    if (at < 1)
-      throw new AppError(
-        'BAD_USER_INPUT',
-        `The feature ${JSON.stringify(text)} is named by its view and its name, view:feature.`,
-      )
-    const view = text.slice(0, at)
-    const names = byView.get(view) ?? []
-    byView.set(view, names)
-    names.push(text.slice(at + 1))
-  }
-  return [...byView].map(([view, names]) => ({ view, features: names, prefix: null, keys: [] }))
+  const unnamed = features.find((text) => text.indexOf(':') < 1)
+  if (unnamed === undefined) return togetherByView(features)
+  throw new AppError(
+    'BAD_USER_INPUT',
+    `The feature ${JSON.stringify(unnamed)} is named by its view and its name, view:feature.`,
+  )
 }
 
 function rowsOf(

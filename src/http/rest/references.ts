@@ -18,7 +18,6 @@ const asText = z.string().min(1).describe('`view:feature`, or `view` for all tha
 
 const form = 'a text, "view" or "view:feature", or an object of view, features, prefix and keys'
 
-/** Texts that name features of one view become one reference, where the first of them stands. */
 export const references = z
   .array(
     z.union([asText, inFull], {
@@ -28,7 +27,7 @@ export const references = z
           : `expected ${form}`,
     }),
   )
-  .transform(together)
+  .transform(togetherByView)
 
 /** Those of the object, which is the second form. */
 function describeFaults(errors: readonly z.core.$ZodIssue[][] = []): string {
@@ -36,7 +35,8 @@ function describeFaults(errors: readonly z.core.$ZodIssue[][] = []): string {
   return `${faults.join('; ')}; expected ${form}`
 }
 
-function together(given: readonly (string | FeatureReference)[]): FeatureReference[] {
+/** Texts that name features of one view become one reference, where the first of them stands. */
+export function togetherByView(given: readonly (string | FeatureReference)[]): FeatureReference[] {
   const read: FeatureReference[] = []
   const namedOf = new Map<string, string[]>()
   for (const each of given) {

@@ -160,9 +160,16 @@ function createJoin(plan: VectorPlan, answers: readonly LookupAnswers[]): Join {
       if (through !== null && told.error !== null) error ??= told.error
     }
     const features = `${text}}` as ByteText
-    const parsed = () => through?.cellsOf(JSON.parse(toText(features)) as Record<string, unknown>) ?? []
-    return { vector: { entity, features, views, error }, cells: () => [...cells(), ...parsed()] }
+    return {
+      vector: { entity, features, views, error },
+      cells: () => [...cells(), ...givenOf(through, features)],
+    }
   }
+}
+
+/** An ETL is given the features as they are answered, of any moment: JSON has no NaN, and no infinity. */
+function givenOf(through: Through | null, features: ByteText): Row {
+  return through?.cellsOf(JSON.parse(toText(features)) as Record<string, unknown>) ?? []
 }
 
 function createPastJoin({ references, through }: VectorPlan, { columns, rows }: Past, moment: bigint): Join {
@@ -180,9 +187,10 @@ function createPastJoin({ references, through }: VectorPlan, { columns, rows }: 
         error: null,
       }),
     )
-    // An ETL is given what it is given online: JSON has no NaN, and no infinity.
-    const parsed = () => through?.cellsOf(JSON.parse(toText(features)) as Record<string, unknown>) ?? []
-    return { vector: { entity, features, views, error: null }, cells: () => [...cells(), ...parsed()] }
+    return {
+      vector: { entity, features, views, error: null },
+      cells: () => [...cells(), ...givenOf(through, features)],
+    }
   }
 }
 
